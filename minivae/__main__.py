@@ -1,0 +1,230 @@
+"""`python -m minivae list | train NAME | show RUN | check`, each with --json for scripts."""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import minivae
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m minivae", description="The course on why β-VAE disentangles.")
+    parser.add_argument("--version", action="version", version=minivae.__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=about, description=about)
+        sub.add_argument("--json", action="store_true", help="print JSON for scripts")
+        sub.set_defaults(run=run)
+        return sub
+
+    command("list", _list, "list the experiments")
+    sub = command("train", _train, "train an experiment and write its run file")
+    sub.add_argument("name", metavar="NAME", help="an experiment, see list")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--steps", type=int, help="step to reach (default: the experiment's full length)")
+    sub.add_argument("--out", type=Path, help="run file to write (default: runs/NAME-seedN.h5)")
+    sub.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    sub.add_argument("--precision", default="auto", help="auto, fp32, bf16")
+    sub.add_argument("--resume", type=Path, metavar="RUN", help="continue this run file")
+    sub.add_argument("--snapshots", type=int, nargs="*", default=[], metavar="STEP", help="keep the weights at these")
+    sub.add_argument("--slim", action="store_true", help="keep a small file: half precision, no checkpoint")
+    sub.add_argument("--force", action="store_true", help="replace the output file if it exists")
+    sub = command("show", _show, "show what a run file holds and how it was made")
+    sub.add_argument("path", type=Path, metavar="RUN")
+    command("check", _check, "check that this machine can run the course")
+
+    arguments = parser.parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from minivae.experiments import EXPERIMENTS
+
+    if arguments.json:
+        _print_json({name: experiment.to_dict() for name, experiment in EXPERIMENTS.items()})
+    else:
+        width = max(map(len, EXPERIMENTS))
+        for name, experiment in EXPERIMENTS.items():
+            print(f"{name:{width}}  {experiment.steps:>7,} steps  {experiment.about}")
+    return 0
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from minivae import experiments, training
+    from minivae.runs import Run, check_output
+
+    experiment = experiments.get(arguments.name)
+    out = arguments.out
+    if out is None:
+        out = Path("runs") / f"{experiment.name}-seed{arguments.seed}.h5"
+        out.parent.mkdir(exist_ok=True)
+    same = arguments.resume is not None and out.exists() and out.samefile(arguments.resume)
+    overwrite = arguments.force or same
+    check_output(out, overwrite)  # before the training, not after it
+    words = sys.argv[1:]
+    run = training.train(
+        experiment,
+        steps=arguments.steps,
+        seed=arguments.seed,
+        device=arguments.device,
+        precision=arguments.precision,
+        progress=not arguments.json,
+        resume=Run.load(arguments.resume) if arguments.resume is not None else None,
+        snapshots=arguments.snapshots,
+        out=out,
+        overwrite=overwrite,
+        command=" ".join(["python -m minivae", *words]),
+    )
+    goal = experiment.steps if arguments.steps is None else arguments.steps
+    if run.step < goal:
+        print(f"interrupted at step {run.step}; go on with --resume {out}", file=sys.stderr)
+    elif arguments.slim:
+        run.slim().save(out, overwrite=True)
+    if arguments.json:
+        _print_json({"out": str(out), **_summary(run)})
+    else:
+        print(f"wrote {out}")
+    return 0 if run.step == goal else 130
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from minivae.runs import Run
+
+    summary = _summary(Run.load(arguments.path))
+    if arguments.json:
+        _print_json(summary)
+        return 0
+    kl = summary["kl"]
+    made = summary["made"]
+    print(f"{arguments.path}: {summary['experiment']['name']}, seed {summary['seed']}, step {summary['step']:,}")
+    print(f"  reconstruction {summary['reconstruction']:.1f} nats, KL {sum(kl):.2f} nats")
+    print(f"  KL per latent, high to low: {'  '.join(f'{value:.2f}' for value in sorted(kl, reverse=True))}")
+    print(f"  snapshots: {summary['snapshots'] or 'none'}; resumable: {'yes' if summary['resumable'] else 'no'}")
+    print(f"  made by: {made['command']}")
+    print(f"  on {made['device']}, {made['precision']}, {made['threads']} threads, in {made['seconds']:.0f} s, with "
+          + ", ".join(f"{name} {version}" for name, version in made["versions"].items()))  # fmt: skip
+    return 0
+
+
+def _summary(run: Any) -> dict[str, Any]:
+    recent = run.history["step"] > run.step - 500
+    return {
+        "experiment": run.experiment.to_dict(),
+        "seed": run.seed,
+        "step": run.step,
+        "reconstruction": float(run.history["reconstruction"][recent].mean()),
+        "kl": [float(value) for value in run.mean_kl()],
+        "snapshots": sorted(run.snapshots),
+        "resumable": run.checkpoint is not None,
+        "made": run.made,
+    }
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    results = []
+    for name, probe in _PROBES.items():
+        try:
+            results.append({"check": name, "ok": True, "detail": probe()})
+        except Exception as error:  # whatever is wrong with a machine is the answer asked for
+            results.append({"check": name, "ok": False, "detail": str(error)})
+    if arguments.json:
+        _print_json(results)
+    else:
+        for result in results:
+            print(f"{'OK  ' if result['ok'] else 'FAIL'} {result['check']:10} {result['detail']}")
+    return 0 if all(result["ok"] for result in results) else 1
+
+
+def _check_python() -> str:
+    if sys.version_info < (3, 10):
+        raise RuntimeError(f"Python {platform.python_version()}: needs 3.10 or newer")
+    return platform.python_version()
+
+
+def _check_packages() -> str:
+    found, missing = [], []
+    for name in ("torch", "numpy", "h5py", "matplotlib", "ipywidgets", "tqdm", "jupyterlab"):
+        try:
+            found.append(f"{name} {importlib.import_module(name).__version__}")
+        except ImportError:
+            missing.append(name)
+    if missing:
+        raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]'")
+    return ", ".join(found)
+
+
+def _check_device() -> str:
+    import torch
+
+    from minivae.training import pick_device
+
+    return f"{pick_device('auto')}, {torch.get_num_threads()} threads"
+
+
+def _check_precision() -> str:
+    from minivae.training import pick_device, pick_precision
+
+    return pick_precision("auto", pick_device("auto"))
+
+
+def _check_data() -> str:
+    from minivae.runs import Run
+
+    runs = sorted((DATA / "runs").glob("*.h5"))
+    if not runs:
+        raise RuntimeError(f"no recorded runs in {DATA / 'runs'}: is this a whole clone of the repository?")
+    for path in runs:
+        Run.load(path)
+    return f"{len(runs)} recorded runs in {DATA / 'runs'}, all readable"
+
+
+def _check_widgets() -> str:
+    import ipywidgets
+    from jupyter_core.paths import jupyter_path
+
+    folders = [Path(p) / "@jupyter-widgets" / "jupyterlab-manager" for p in jupyter_path("labextensions")]
+    if not any(folder.is_dir() for folder in folders):
+        raise RuntimeError("JupyterLab's widget extension is missing: pip install jupyterlab_widgets")
+    return f"ipywidgets {ipywidgets.__version__} with JupyterLab's extension"
+
+
+def _check_writing() -> str:
+    if not os.access(Path.cwd(), os.W_OK):
+        raise RuntimeError(f"{Path.cwd()} is not writable: training needs a folder for its run files")
+    with tempfile.TemporaryFile() as file:
+        file.write(b"\0" * 2**20)
+    return f"{Path.cwd()} is writable"
+
+
+_PROBES: dict[str, Callable[[], str]] = {
+    "python": _check_python,
+    "packages": _check_packages,
+    "device": _check_device,
+    "precision": _check_precision,
+    "data": _check_data,
+    "widgets": _check_widgets,
+    "writing": _check_writing,
+}
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+"""Data sets: each gives `factors`, `sample(n, generator) -> (images, factors)` and `render(factors) -> images`.
+
+Rendered data sets make their images on the training device, in batches, from a seed: no file, no loader.
+"""
+
+from minivae.datasets.blobs import Blobs
+
+__all__ = ["Blobs"]

@@ -1,0 +1,114 @@
+"""Gaussian blobs at continuous positions on a black canvas: the data of Figure 2. Taught in chapter 4."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+DOMAINS = ("square", "diamond", "disc")
+
+
+@dataclass(frozen=True)
+class Blobs:
+    """A blob of brightness exp(−r²/2σ²) whose centre is uniform on a domain in the middle of the canvas.
+
+    Args:
+        sigma: the blob's width σ, in pixels, > 0.
+        margin: distance that the centre keeps from the canvas edge, in pixels, 0 ≤ margin < size/2.
+        domain: where centres lie. With half-width a = size/2 − margin around the middle: "square" is
+            |x|, |y| ≤ a; "diamond" is |x| + |y| ≤ a; "disc" is x² + y² ≤ a².
+        size: side of the canvas, in pixels.
+
+    Raises:
+        ValueError: if a setting is outside its range.
+
+    Source: section 4.3 and Figure 2 (which give neither the width nor the range of positions).
+    """
+
+    sigma: float = 7.0
+    margin: float = 8.0
+    domain: str = "square"
+    size: int = 64
+
+    channels: ClassVar[int] = 1
+    factors: ClassVar[tuple[str, ...]] = ("x", "y")
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.sigma) and self.sigma > 0):
+            raise ValueError(f"sigma must be a positive number of pixels, got {self.sigma}")
+        if self.size < 1:
+            raise ValueError(f"size must be a positive number of pixels, got {self.size}")
+        if not 0 <= self.margin < self.size / 2:
+            raise ValueError(f"margin must lie in [0, size/2) = [0, {self.size / 2}), got {self.margin}")
+        if self.domain not in DOMAINS:
+            raise ValueError(f"unknown domain {self.domain!r}: choose one of {', '.join(DOMAINS)}")
+
+    @property
+    def half_width(self) -> float:
+        """Half-width a of the domain, in pixels."""
+        return self.size / 2 - self.margin
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Draw n positions uniformly on the domain and render them, on the generator's device.
+
+        Returns:
+            images (n, 1, size, size) in [0, 1] and positions (n, 2), columns x, y, in pixels.
+
+        Raises:
+            ValueError: if n < 1.
+        """
+        if n < 1:
+            raise ValueError(f"n must be at least 1 image, got {n}")
+        device = generator.device if generator is not None else torch.device("cpu")
+        u, v = torch.rand(2, n, generator=generator, device=device)
+        if self.domain == "disc":  # the square root makes equal areas equally likely
+            radius, angle = u.sqrt(), 2 * math.pi * v
+            offset = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
+        else:
+            offset = torch.stack([2 * u - 1, 2 * v - 1], dim=1)
+            if self.domain == "diamond":  # turn the unit square by 45° and shrink it onto its own diamond
+                a, b = offset.unbind(1)
+                offset = torch.stack([(a - b) / 2, (a + b) / 2], dim=1)
+        positions = self.size / 2 + self.half_width * offset
+        return self.render(positions), positions
+
+    def render(self, positions: Tensor) -> Tensor:
+        """Draw one blob at each position, on the device of `positions`.
+
+        Args:
+            positions: (n, 2), columns x (rightwards) and y (downwards), in pixels; pixel j covers [j, j+1].
+
+        Returns:
+            images (n, 1, size, size) in [0, 1].
+
+        Raises:
+            ValueError: if the shape is not (n, 2) or a value is not finite.
+        """
+        if positions.ndim != 2 or positions.shape[1] != 2:
+            raise ValueError(f"positions must have shape (n, 2) with columns x, y, got {tuple(positions.shape)}")
+        if not torch.isfinite(positions).all():
+            raise ValueError("positions must be finite, got NaN or infinity")
+        centres = torch.arange(self.size, device=positions.device, dtype=positions.dtype) + 0.5
+        # exp(−(dx² + dy²)/2σ²) is a product of a column and a row: 2·size exponentials instead of size²
+        bumps = torch.exp(-0.5 * ((centres - positions[:, :, None]) / self.sigma).square())
+        return (bumps[:, 1, :, None] * bumps[:, 0, None, :])[:, None]
+
+    def grid(self, n: int = 32) -> Tensor:
+        """Positions of an n × n grid over the square around the domain: (n·n, 2), y slowest, in pixels.
+
+        Raises:
+            ValueError: if n < 2.
+        """
+        if n < 2:
+            raise ValueError(f"a grid needs at least n = 2 points a side, got {n}")
+        line = torch.linspace(self.margin, self.size - self.margin, n)
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        return torch.stack([x.flatten(), y.flatten()], dim=1)
+
+    def contains(self, positions: Tensor) -> Tensor:
+        """Whether each position (n, 2) lies in the domain: (n,) bool."""
+        offset = ((positions - self.size / 2) / self.half_width).abs()
+        norms = {"square": offset.amax(1), "diamond": offset.sum(1), "disc": offset.norm(dim=1)}
+        return norms[self.domain] <= 1 + 1e-6  # the rim belongs to the domain, whatever the rounding

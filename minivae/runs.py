@@ -1,0 +1,221 @@
+"""A `Run`: what one training did, in one HDF5 file without pickles. Taught in chapter 4.
+
+A run file is all that passes between training, chapters and widgets. It is written beside its place and renamed into
+it, so an interrupted write never damages the last good one.
+"""
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from minivae.experiments import Experiment
+from minivae.models import VAE
+
+FORMAT = "minivae run"
+VERSION = 1
+
+Weights = dict[str, Tensor]
+
+
+class RunFileError(ValueError):
+    """A file is no readable run; the message names the file and says what is wrong."""
+
+
+@dataclass
+class Checkpoint:
+    """What an exact resume needs beside the weights: Adam's state per parameter, and the random state."""
+
+    optimizer: dict[str, Weights]
+    generator: Tensor
+
+
+@dataclass
+class Run:
+    """One training, finished or not.
+
+    Attributes:
+        experiment: its settings.
+        seed: of the initial weights, the data and the posterior samples.
+        step: optimizer steps done.
+        weights: the model's parameters by name, on the CPU.
+        history: arrays "step" (n,), "loss" (n,), "reconstruction" (n,) and "kl" (n, latents), in nats; a row is one
+            step, or in a slim run the mean over the steps since the row before.
+        snapshots: weights at earlier steps.
+        checkpoint: what `training.train(resume=…)` needs; None in a slim run.
+        made: how it was made: command, device, precision, threads, seconds, versions.
+    """
+
+    experiment: Experiment
+    seed: int
+    step: int
+    weights: Weights
+    history: dict[str, np.ndarray]
+    snapshots: dict[int, Weights] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def model(self, step: int | None = None) -> VAE:
+        """The trained model in float32 on the CPU, ready for use; with `step`, as it was at that snapshot.
+
+        Raises:
+            ValueError: if there is no snapshot of that step; the message lists those there are.
+        """
+        weights = self.weights
+        if step is not None and step != self.step:
+            if step not in self.snapshots:
+                raise ValueError(f"no snapshot at step {step}: there are {[*sorted(self.snapshots), self.step]}")
+            weights = self.snapshots[step]
+        model = VAE(self.experiment.dataset.channels, self.experiment.latents)
+        model.load_state_dict({name: value.float() for name, value in weights.items()})
+        return model.eval().requires_grad_(False)
+
+    def mean_kl(self, last: int = 500) -> np.ndarray:
+        """KL of every latent, averaged over the last steps of the training, in nats: (latents,)."""
+        recent = self.history["step"] > self.step - last
+        return self.history["kl"][recent].mean(0)
+
+    def slim(self, every: int = 10) -> "Run":
+        """A copy small enough to keep for ever: half-precision weights, history averaged, no checkpoint."""
+
+        def half(weights: Weights) -> Weights:
+            return {name: value.half() for name, value in weights.items()}
+
+        ends = list(range(every, len(self.history["step"]) + 1, every))
+        history = {name: np.stack([rows[end - every : end].mean(0) for end in ends]) if ends else rows[:0]
+                   for name, rows in self.history.items() if name != "step"}  # fmt: skip
+        history["step"] = self.history["step"][[end - 1 for end in ends]]
+        return dataclasses.replace(
+            self,
+            weights=half(self.weights),
+            snapshots={step: half(weights) for step, weights in self.snapshots.items()},
+            history=history,
+            checkpoint=None,
+        )
+
+    def save(self, path: str | Path, overwrite: bool = False) -> Path:
+        """Write the run to an HDF5 file, atomically.
+
+        Raises:
+            FileExistsError: if the file exists and overwrite is False.
+            OSError: if it cannot be written (folder missing or read-only, disk full); nothing is left behind.
+        """
+        path = Path(path)
+        check_output(path, overwrite)
+        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with open(beside, "xb") as raw:  # Python's file object reports a full disk as such, HDF5 does not
+                with h5py.File(raw, "w") as file:
+                    _write(file, self)
+                raw.flush()
+                os.fsync(raw.fileno())
+            os.replace(beside, path)
+        except (OSError, RuntimeError) as error:
+            beside.unlink(missing_ok=True)
+            raise OSError(
+                f"could not write run file {path}: {error}. Free some space or choose another folder; "
+                "nothing was left behind and an older file of that name is untouched"
+            ) from error
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Run":
+        """Read a run.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            RunFileError: if the file is no run, damaged, or of another format version.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"no run file {path}: train one with `python -m minivae train NAME --out {path}`")
+        try:
+            with h5py.File(path, "r") as file:
+                if file.attrs.get("format") != FORMAT:
+                    raise RunFileError(f"{path} is an HDF5 file but not a minivae run")
+                version = file.attrs.get("version")
+                if version != VERSION:
+                    raise RunFileError(
+                        f"{path} has run format {version}, this minivae reads format {VERSION}: "
+                        "update minivae or train the run again"
+                    )
+                return _read(file)
+        except RunFileError:
+            raise
+        except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            raise RunFileError(f"{path} is no readable run: it is truncated, damaged or foreign ({error})") from error
+
+
+def check_output(path: Path, overwrite: bool) -> None:
+    """Raise unless a file may be written at path: an existing file needs overwrite, the folder must be there."""
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists: choose another name, remove it, or ask for overwriting (--force)")
+    if not path.parent.is_dir():
+        raise OSError(f"the folder {path.parent} does not exist: create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"the folder {path.parent} is not writable: choose another one")
+
+
+def _write(file: h5py.File, run: Run) -> None:
+    file.attrs["format"] = FORMAT
+    file.attrs["version"] = VERSION
+    file.attrs["experiment"] = json.dumps(run.experiment.to_dict())
+    file.attrs["made"] = json.dumps(run.made)
+    file.attrs["seed"] = run.seed
+    file.attrs["step"] = run.step
+    for name, rows in run.history.items():
+        _write_array(file, f"history/{name}", rows)
+    _write_weights(file, "weights", run.weights)
+    for step, weights in run.snapshots.items():
+        _write_weights(file, f"snapshots/{step}", weights)
+    if run.checkpoint is not None:
+        _write_array(file, "checkpoint/generator", run.checkpoint.generator.numpy())
+        for name, state in run.checkpoint.optimizer.items():
+            _write_weights(file, f"checkpoint/optimizer/{name}", state)
+
+
+def _read(file: h5py.File) -> Run:
+    checkpoint = None
+    if "checkpoint" in file:
+        optimizer = {name: _read_weights(group) for name, group in file["checkpoint/optimizer"].items()}
+        checkpoint = Checkpoint(optimizer, torch.from_numpy(file["checkpoint/generator"][()]))
+    experiment = Experiment.from_dict(json.loads(file.attrs["experiment"]))
+    run = Run(
+        experiment=experiment,
+        seed=int(file.attrs["seed"]),
+        step=int(file.attrs["step"]),
+        weights=_read_weights(file["weights"]),
+        history={name: file[f"history/{name}"][()] for name in ("step", "loss", "reconstruction", "kl")},
+        snapshots={int(step): _read_weights(group) for step, group in file.get("snapshots", {}).items()},
+        checkpoint=checkpoint,
+        made=json.loads(file.attrs["made"]),
+    )
+    run.model()  # shapes and names must fit the experiment; better to hear of it now than in a widget
+    return run
+
+
+def _write_array(parent: h5py.Group, name: str, values: np.ndarray) -> None:
+    if values.ndim == 0:
+        parent.create_dataset(name, data=values)
+    else:  # the checksum tells a flipped bit from data; shuffling bytes halves what gzip leaves
+        parent.create_dataset(name, data=values, fletcher32=True, shuffle=True, compression="gzip", chunks=True)
+
+
+def _write_weights(parent: h5py.Group, name: str, weights: Weights) -> None:
+    group = parent.create_group(name)
+    for key, value in weights.items():
+        _write_array(group, key, value.numpy())
+
+
+def _read_weights(group: h5py.Group) -> Weights:
+    return {name: torch.from_numpy(np.asarray(dataset[()])) for name, dataset in group.items()}

@@ -1,0 +1,332 @@
+"""The training loop: `train(experiment, …) -> Run`. Written out in full in chapter 4."""
+
+import ctypes
+import dataclasses
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+import minivae
+from minivae import gaussian
+from minivae.experiments import Experiment
+from minivae.models import VAE
+from minivae.objectives import bernoulli_nll, check_range
+from minivae.runs import Checkpoint, Run, Weights, check_output
+
+# Steps between looks at the numbers: a look makes the device wait, so it is not taken every step.
+LOOK_EVERY = 100
+
+
+class TrainingError(RuntimeError):
+    """The loss stopped being finite. `run` is the last good state, or None if there was none."""
+
+    def __init__(self, message: str, run: Run | None) -> None:
+        super().__init__(message)
+        self.run = run
+
+
+def train(
+    experiment: Experiment,
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: bool = True,
+    resume: Run | None = None,
+    snapshots: Collection[int] = (),
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    command: str | None = None,
+) -> Run:
+    """Train a VAE on an experiment.
+
+    An interrupt (Ctrl-C, or the stop button of a notebook) ends the training after the step in progress and returns
+    the run as it stands, ready to be resumed; a second one breaks off at once.
+
+    Args:
+        experiment: what to train.
+        steps: the step to reach, counted from the beginning also when resuming; experiment.steps if None.
+        seed: of the initial weights, the data and the posterior samples.
+        device: "auto" (cuda, else mps, else cpu) or a PyTorch device.
+        precision: "auto" (bf16 where the hardware has it, else fp32), "fp32" or "bf16". bf16 concerns the layers'
+            arithmetic only: weights, losses and the optimizer are always fp32.
+        progress: show a progress bar.
+        resume: continue this run. On one CPU the result equals an unbroken training bit for bit.
+        snapshots: steps at which to keep the weights.
+        out: write the run here when done, and on the way about once a minute.
+        overwrite: allow `out` to exist.
+        command: the shell command to store as the run's origin.
+
+    Returns:
+        The run, with a checkpoint for resuming.
+
+    Raises:
+        ValueError: on a setting out of range, or a resume that does not fit.
+        TrainingError: if the loss stops being finite; the message says at which step.
+        OSError: if `out` exists or cannot be written.
+
+    Source: appendix A.2 (Adam, learning rate 5e-4); chapter 4.
+    """
+    steps = experiment.steps if steps is None else steps
+    first = 0 if resume is None else resume.step
+    if steps <= first:
+        raise ValueError(f"steps is the step to reach and must be more than the {first} already done, got {steps}")
+    if resume is not None:
+        _check_resume(resume, experiment, seed)
+        if precision == "auto":
+            precision = resume.made["precision"]
+    if out is not None:
+        check_output(Path(out), overwrite)
+    place = pick_device(device)
+    precision = pick_precision(precision, place)
+    _keep_buffers()
+
+    model, optimizer, generator = _start(experiment, seed, place, resume)
+    rows = torch.zeros(min(LOOK_EVERY, steps), 2 + experiment.latents, device=place)
+    began = time.perf_counter()
+    before = {"history": None, "snapshots": {}, "seconds": 0.0}
+    if resume is not None:
+        before = {"history": resume.history, "snapshots": resume.snapshots, "seconds": resume.made["seconds"]}
+    history: list[np.ndarray] = []
+    kept: dict[int, Weights] = dict(before["snapshots"])
+    good: Run | None = resume
+    saved = began
+
+    def current(step: int) -> Run:
+        return Run(
+            experiment=experiment,
+            seed=seed,
+            step=step,
+            weights=_to_cpu(model.state_dict()),
+            history=_join(before["history"], first, history),
+            snapshots=dict(kept),
+            checkpoint=_checkpoint(model, optimizer, generator),
+            made={
+                "command": command or f"minivae.training.train({experiment.name!r}, steps={steps}, seed={seed})",
+                "device": str(place),
+                "precision": precision,
+                "threads": torch.get_num_threads(),
+                "seconds": round(before["seconds"] + time.perf_counter() - began, 1),
+                "versions": versions(),
+            },
+        )
+
+    with _deferred_interrupt() as interrupted, tqdm(
+        total=steps, initial=first, disable=not progress, desc=experiment.name, unit="step"
+    ) as bar:  # fmt: skip
+        for step in range(first + 1, steps + 1):
+            images, _ = experiment.dataset.sample(experiment.batch, generator)
+            row = (step - first - 1) % len(rows)
+            rows[row] = training_step(model, optimizer, experiment.objective, images, generator, step, precision)
+            if step in snapshots:
+                kept[step] = _to_cpu(model.state_dict())
+            stop = step == steps or interrupted()
+            if row + 1 < len(rows) and not stop:
+                continue
+            block = rows[: row + 1].cpu().numpy().copy()
+            _check_finite(block, step, model, images, good, out)
+            history.append(block)
+            bar.update(len(block))
+            bar.set_postfix(nats=f"{block[:, 1].mean():.1f}", kl=f"{block[:, 2:].sum(1).mean():.2f}")
+            good = current(step)
+            if out is not None and (stop or time.perf_counter() - saved > 60):
+                good.save(out, overwrite=overwrite or saved > began)
+                saved = time.perf_counter()
+            if stop:
+                break
+    return good
+
+
+def training_step(
+    model: VAE,
+    optimizer: torch.optim.Optimizer,
+    objective: Callable[[Tensor, Tensor, int], Tensor],
+    images: Tensor,
+    generator: torch.Generator,
+    step: int,
+    precision: str = "fp32",
+) -> Tensor:
+    """One step of gradient descent; returns loss, reconstruction and KL per latent, in nats: (2 + latents,).
+
+    Nothing here waits for the device.
+    """
+    images = images.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        logits, mean, log_std = model(images, generator)
+    reconstruction = bernoulli_nll(logits, images).mean()
+    kl = gaussian.kl_per_latent(mean, log_std).mean(0)
+    loss = objective(reconstruction, kl, step)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return torch.cat([torch.stack([loss, reconstruction]), kl]).detach()
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; "auto" takes cuda, then mps, then cpu.
+
+    Raises:
+        ValueError: on an unknown device or one that this machine lacks.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used here ({reason}): try auto, cpu, cuda or mps") from None
+    if device.type == "meta":
+        raise ValueError("device 'meta' holds no numbers: try auto, cpu, cuda or mps")
+    return device
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """ "fp32" or "bf16"; "auto" takes bf16 where the device multiplies it in hardware.
+
+    Raises:
+        ValueError: on another name.
+    """
+    if name not in ("auto", "fp32", "bf16"):
+        raise ValueError(f"unknown precision {name!r}: choose auto, fp32 or bf16")
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device.type != "cpu":
+        return "fp32"
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # PyTorch has no public name for this question
+    return "bf16" if probe is not None and probe() else "fp32"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a run's numbers depend on."""
+    return {
+        "minivae": minivae.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "h5py": h5py.__version__,
+    }
+
+
+def _start(
+    experiment: Experiment, seed: int, device: torch.device, resume: Run | None
+) -> tuple[VAE, torch.optim.Optimizer, torch.Generator]:
+    generator = torch.Generator(device).manual_seed(seed)
+    # weights come from a CPU generator so that every device starts from the same ones
+    model = VAE(experiment.dataset.channels, experiment.latents, torch.Generator().manual_seed(seed))
+    check_range(experiment.dataset.sample(experiment.batch, torch.Generator(device).manual_seed(seed))[0])
+    model = model.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
+    if resume is not None:
+        model.load_state_dict(resume.weights)
+        state = optimizer.state_dict()
+        state["state"] = {
+            i: {key: _like(value, parameter) for key, value in resume.checkpoint.optimizer[name].items()}
+            for i, (name, parameter) in enumerate(model.named_parameters())
+        }
+        optimizer.load_state_dict(state)
+        generator.set_state(resume.checkpoint.generator)
+    return model, optimizer, generator
+
+
+def _checkpoint(model: VAE, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> Checkpoint:
+    states = optimizer.state_dict()["state"]
+    names = [name for name, _ in model.named_parameters()]
+    return Checkpoint({name: _to_cpu(states[i]) for i, name in enumerate(names)}, generator.get_state())
+
+
+def _check_resume(run: Run, experiment: Experiment, seed: int) -> None:
+    if run.checkpoint is None:
+        raise ValueError("this run was slimmed and has no checkpoint: it cannot be resumed, train it again")
+    if run.experiment != experiment:
+        changed = [f.name for f in dataclasses.fields(experiment)
+                   if getattr(run.experiment, f.name) != getattr(experiment, f.name)]  # fmt: skip
+        raise ValueError(f"the run to resume is of another experiment: {', '.join(changed)} differ")
+    if run.seed != seed:
+        raise ValueError(f"the run to resume has seed {run.seed}, not {seed}")
+
+
+def _check_finite(
+    block: np.ndarray, step: int, model: nn.Module, images: Tensor, good: Run | None, out: str | Path | None
+) -> None:
+    bad = ~np.isfinite(block).all(1)
+    if bad.any():
+        at = step - len(block) + 1 + int(bad.argmax())
+        what = "the loss became NaN or infinite"
+    elif not all(p.isfinite().all() for p in model.parameters()):
+        at, what = step, "a weight became NaN or infinite"
+    else:
+        return
+    kept = "no earlier state was kept"
+    if good is not None:
+        kept = f"the state at step {good.step} is kept in the error's `run`"
+        if out is not None:
+            kept += f" and in {good.save(out, overwrite=True)}"
+    raise TrainingError(f"{what} at step {at}: try a lower learning rate or precision='fp32'; {kept}", good)
+
+
+def _join(before: dict[str, np.ndarray] | None, first: int, blocks: list[np.ndarray]) -> dict[str, np.ndarray]:
+    rows = np.concatenate(blocks)
+    new = {
+        "step": np.arange(first + 1, first + 1 + len(rows)),
+        "loss": rows[:, 0],
+        "reconstruction": rows[:, 1],
+        "kl": rows[:, 2:],
+    }
+    return new if before is None else {name: np.concatenate([before[name], new[name]]) for name in new}
+
+
+def _to_cpu(tensors: dict[str, Any]) -> Weights:
+    # contiguous, so that the run does not depend on the layout that was fast
+    return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+
+
+def _like(value: Tensor, parameter: Tensor) -> Tensor:
+    # the fused Adam walks through memory: its moments must lie there in the order of their parameter
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+
+
+def _keep_buffers() -> None:
+    """Tell glibc to keep freed buffers, which it would return to the kernel after each step: 25 % of the time."""
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Turn the first interrupt into a flag, so that a step is never broken off half-way."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
+        yield lambda: False
+        return
+    seen = False
+
+    def note(signum: int, frame: Any) -> None:
+        nonlocal seen
+        if seen:
+            raise KeyboardInterrupt
+        seen = True
+
+    old = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: seen
+    finally:
+        signal.signal(signal.SIGINT, old)
