@@ -151,8 +151,6 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _check_python() -> str:
-    if sys.version_info < (3, 10):
-        raise RuntimeError(f"Python {platform.python_version()}: needs 3.10 or newer")
     return platform.python_version()
 
 

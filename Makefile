@@ -1,0 +1,40 @@
+# One command each:  make lab   make test
+PY    ?= python3
+VENV  ?= .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# JupyterLab asks for a word of consent before it runs as root, as it must in a container
+ROOT  := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: help lab test chapters lint clean
+
+help:
+	@echo "make lab       set up and open the chapters in JupyterLab"
+	@echo "make test      set up and run everything that CI runs"
+	@echo "make chapters  run every chapter and store its outputs (ONLY=04_blob_position: just that one)"
+	@echo "make lint      check style"
+	@echo "make clean     remove the environment"
+
+# the stamp comes last, so a broken installation is made again and not believed
+$(STAMP): pyproject.toml constraints.txt
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or newer is needed: make PY=/path/to/python3"; exit 1; }
+	@$(PY) -m venv $(VENV) || { echo "venv is missing: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[course,test]"
+	@touch $@
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab $(ROOT) chapters
+
+test: $(STAMP) lint
+	$(BIN)/python -m pytest --nbval tests chapters
+
+chapters: $(STAMP)
+	$(BIN)/python tools/build_chapters.py $(ONLY)
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+clean:
+	rm -rf $(VENV)

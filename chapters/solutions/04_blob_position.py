@@ -1,0 +1,87 @@
+# %% [markdown]
+# # Solutions to chapter 4
+#
+# Each solution passes its check; the wrong answers below it, the plausible ones, must not.
+
+# %%
+import torch
+
+from minivae.checks import check
+from minivae.datasets import Blobs
+from minivae.optimal import collapse_threshold
+
+# %% [markdown]
+# **4.1** The mean over pixels is the sum divided by 64 · 64. Dividing the whole loss by 4096 changes nothing but the scale, so the KL's
+# weight is divided too.
+
+# %%
+assert check("4.1", 150 / 64**2)
+
+# %% tags=["nbval-ignore-output"]
+assert not check("4.1", 150 * 64**2)  # the wrong way round
+assert not check("4.1", 150 / 64)  # one side only
+assert not check("4.1", 150)
+
+# %% [markdown]
+# **4.2** β_c grows with the width, so bisect.
+
+
+# %%
+def threshold(width):
+    return collapse_threshold(Blobs(width).sample(2000, torch.Generator().manual_seed(0))[0])
+
+
+low, high = 3.0, 8.0
+while high - low > 0.02:
+    middle = (low + high) / 2
+    low, high = (middle, high) if threshold(middle) < 150 else (low, middle)
+print(f"width {low:.1f}")
+assert check("4.2", (low + high) / 2)
+
+# %% tags=["nbval-ignore-output"]
+assert not check("4.2", 7.0)
+assert not check("4.2", 4.0)
+
+# %% [markdown]
+# **4.3** Gain over cost, the common factor ½a² cancelled.
+
+
+# %%
+def gain(x, f):
+    p, f = x.mean(0), f - f.mean()
+    covariance = ((x - p) * f[:, None]).mean(0)
+    return (covariance**2 / (p * (1 - p))).sum() / f.square().mean()
+
+
+assert check("4.3", gain)
+
+# %% tags=["nbval-ignore-output"]
+assert not check("4.3", lambda x, f: gain(x, f) / 2)  # the ½ kept on one side
+assert not check("4.3", lambda x, f: gain(x, f) * (f - f.mean()).square().mean() / f.square().mean())  # f not centred
+assert not check("4.3", lambda x, f: -gain(x, f))  # sign
+assert not check("4.3", lambda x, f: gain(x, f) * f.var().sqrt())  # σ for σ²
+assert not check("4.3", lambda x, f: gain(x, f) / x.shape[1])  # mean over pixels for sum
+
+# %% [markdown]
+# **4.4** A plane through the points; its slopes are the direction. The remainder folds a line's two directions into one.
+
+
+# %%
+def angle(positions, means):
+    slopes = torch.linalg.lstsq(positions - positions.mean(0), (means - means.mean())[:, None]).solution[:, 0]
+    return 90 - torch.remainder(90 - torch.rad2deg(torch.atan2(slopes[1], slopes[0])), 180)
+
+
+assert check("4.4", angle)
+
+
+# %% tags=["nbval-ignore-output"]
+def by_correlations(positions, means):
+    x, y = (torch.corrcoef(torch.stack([positions[:, i], means]))[0, 1] for i in range(2))
+    return 90 - torch.remainder(90 - torch.rad2deg(torch.atan2(y, x)), 180)
+
+
+assert not check("4.4", by_correlations)
+assert not check("4.4", lambda positions, means: angle(positions.flip(1), means))  # x and y swapped
+assert not check("4.4", lambda positions, means: torch.deg2rad(angle(positions, means)))  # radians
+assert not check("4.4", lambda positions, means: -angle(positions, means))  # sign

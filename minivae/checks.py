@@ -1,0 +1,94 @@
+"""Checks of the chapters' exercises: `check("4.1", answer)` says whether an answer is right, and how it may be wrong.
+
+Every check accepts the solution in `chapters/solutions` and refuses the wrong answers beside it; a test runs both.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from minivae.datasets import Blobs
+from minivae.optimal import collapse_threshold
+
+
+def check(exercise: str, answer: Any) -> bool:
+    """Print a verdict on an answer and return whether it is right; None means not tried yet.
+
+    Raises:
+        ValueError: if there is no such exercise.
+    """
+    if exercise not in _CHECKS:
+        raise ValueError(f"no exercise {exercise!r}: there are {', '.join(_CHECKS)}")
+    if answer is None:
+        print(f"Exercise {exercise}: not tried yet.")
+        return False
+    try:
+        problem = _CHECKS[exercise](answer)
+    except Exception as error:  # the learner's own code may fail in any way; that is an answer too
+        problem = f"your answer raised {type(error).__name__}: {error}"
+    print(f"Exercise {exercise}: {'right.' if problem is None else 'not yet: ' + problem}")
+    return problem is None
+
+
+def _beta_of_pixel_means(answer: float) -> str | None:
+    if math.isclose(answer, 150 / 64**2, rel_tol=0.01):
+        return None
+    if math.isclose(answer, 150 * 64**2, rel_tol=0.01):
+        return "the mean makes the reconstruction smaller, so the price of a nat has to become smaller too"
+    return "dividing the whole loss by a number changes nothing: by which number does a mean divide?"
+
+
+def _critical_width(answer: float) -> str | None:
+    def threshold(width: float) -> float:
+        return collapse_threshold(Blobs(width).sample(1000, torch.Generator().manual_seed(0))[0])
+
+    low, high = 4.0, 6.0
+    for _ in range(6):
+        middle = (low + high) / 2
+        low, high = (middle, high) if threshold(middle) < 150 else (low, middle)
+    if abs(answer - (low + high) / 2) <= 0.2:
+        return None
+    return f"a blob of width {answer:g} has a threshold of {threshold(answer):.0f}, not 150"
+
+
+def _faint_gain(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(500, 6, generator=generator, dtype=torch.float64) * torch.linspace(0.2, 0.9, 6)
+    f = 2 * x[:, 0] - 3 * x[:, 4] + 0.5 * torch.rand(500, generator=generator, dtype=torch.float64) + 1
+    p, signal = x.mean(0), f - f.mean()
+    covariance = ((x - p) * signal[:, None]).mean(0)
+    right = ((covariance**2 / (p * (1 - p))).sum() / signal.square().mean()).item()
+    got = float(answer(x, f))
+    if math.isclose(got, right, rel_tol=0.01):
+        return None
+    if math.isclose(got, ((covariance**2 / (p * (1 - p))).sum() / f.square().mean()).item(), rel_tol=0.01):
+        return "f is not centred: sending its mean costs nats and tells nothing"
+    if math.isclose(got, ((covariance**2 / x.var(0)).sum() / signal.square().mean()).item(), rel_tol=0.01):
+        return "v is the Bernoulli variance p(1 − p), not the variance of the pixel"
+    if math.isclose(got, right / 2, rel_tol=0.01) or math.isclose(got, right * 2, rel_tol=0.01):
+        return "a factor of 2 is off: both sides of the contest carry the same ½"
+    return f"on our test pictures it gives {got:.4g}, expected {right:.4g}"
+
+
+def _axis_angle(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | None:
+    u, v = torch.rand(2, 400, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    positions = torch.stack([u + 0.8 * v, v], dim=1) * 40  # x and y are correlated here
+    for degrees in (0.0, 30.0, -60.0, 90.0):
+        radians = math.radians(degrees)
+        means = positions @ torch.tensor([math.cos(radians), math.sin(radians)], dtype=torch.float64) + 5
+        got = float(answer(positions, means))
+        if not -90.001 < got < 90.001:
+            return f"the angle must lie in (−90, 90], got {got:.1f}: a line has no sign"
+        if abs((got - degrees + 90) % 180 - 90) > 0.5:
+            return f"a latent that rises along {degrees:.0f}° is said to rise along {got:.1f}°"
+    return None
+
+
+_CHECKS: dict[str, Callable[[Any], str | None]] = {
+    "4.1": _beta_of_pixel_means,
+    "4.2": _critical_width,
+    "4.3": _faint_gain,
+    "4.4": _axis_angle,
+}

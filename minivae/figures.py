@@ -1,0 +1,185 @@
+"""Every figure of the chapters as a function that returns a matplotlib Figure.
+
+Colours: blue and orange stay apart for colour-blind readers and in grey; blue–white–red is for signed values only.
+"""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+from torch import Tensor
+
+from minivae.datasets import Blobs
+from minivae.metrics import ALIVE, mean_kl, traversal
+from minivae.models import VAE
+from minivae.runs import Run
+
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito 2008
+DASHES = ("-", "--", "-.", ":")
+
+
+def image_row(images: Tensor, titles: Sequence[str] = (), height: float = 1.3) -> Figure:
+    """A row of grey images (n, 1, H, W) in [0, 1], each with its title."""
+    figure, axes = plt.subplots(1, len(images), figsize=(height * len(images), height + 0.3 * bool(titles)))
+    for i, axis in enumerate(np.atleast_1d(axes)):
+        _picture(axis, images[i])
+        if titles:
+            axis.set_title(titles[i], fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+@torch.no_grad()
+def traversals(
+    model: VAE, dataset: Blobs, originals: Tensor, *, columns: int = 8, tuning: int = 33, title: str = ""
+) -> Figure:
+    """The layout of Figure 2: originals, reconstructions, then a traversal and the position tuning of every latent.
+
+    Traversals start from the code of the first original and run over [−3, 3]; rows are ordered by mean KL, high to low.
+    Heat maps show the posterior mean for every position of the blob: blue −3, white 0, red 3.
+
+    Args:
+        model: a trained VAE.
+        dataset: the data that it was trained on.
+        originals: images (n ≥ columns, 1, 64, 64); the KLs are means over all of them, the first `columns` are shown.
+        columns: pictures in a row.
+        tuning: side of the grid of positions for the heat maps.
+        title: of the whole figure.
+    """
+    shown = originals[:columns]
+    mean, _ = model.encode(originals)
+    kl = mean_kl(model, originals)
+    rows = [shown, torch.sigmoid(model.decode(mean[:columns]))]
+    labels = ["originals", "reconstructions"]
+    order = kl.argsort(descending=True).tolist()
+    for latent in order:
+        rows.append(torch.sigmoid(model.decode(traversal(mean[0], latent, torch.linspace(-3, 3, columns)))))
+        labels.append(rf"$z_{{{latent}}}$   {kl[latent]:.2f} nats")
+
+    positions = dataset.grid(tuning)
+    means, _ = model.encode(dataset.render(positions))
+    means[~dataset.contains(positions)] = torch.nan  # the model has never seen a blob there
+
+    figure, axes = plt.subplots(
+        len(rows), columns + 1, figsize=(0.8 * (columns + 1) + 2.4, 0.8 * len(rows) + 0.7), layout="constrained"
+    )
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    for r, (images, label) in enumerate(zip(rows, labels, strict=True)):
+        for c in range(columns):
+            _picture(axes[r, c], images[c])
+        axes[r, 0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
+    for axis in axes[:2, -1]:
+        axis.axis("off")
+    for r, latent in enumerate(order, start=2):
+        heat = axes[r, -1].imshow(means[:, latent].view(tuning, tuning).numpy(), cmap="RdBu_r", vmin=-3, vmax=3)
+        axes[r, -1].set(xticks=[], yticks=[])
+    bar = figure.colorbar(heat, ax=axes[2:, -1], shrink=0.5, ticks=[-3, 0, 3])
+    bar.set_label("posterior mean of z by position of the blob", fontsize=8)
+    for column, value in ((0, "−3"), (columns // 2, "traversed value of z"), (columns - 1, "3")):
+        axes[-1, column].set_xlabel(value, fontsize=9)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def kl_history(runs: dict[str, Run]) -> Figure:
+    """KL per latent over training, one panel a run, with a logarithmic axis of nats."""
+    figure, axes = plt.subplots(
+        1, len(runs), figsize=(5.2 * len(runs), 3.6), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, (title, run) in zip(axes[0], runs.items(), strict=True):
+        steps, kl = run.history["step"], run.history["kl"]
+        window = max(1, len(steps) // 200)  # one batch's KL jitters: the eye wants its mean
+        order = kl[-window:].mean(0).argsort()[::-1]
+        for rank, latent in enumerate(order):
+            axis.plot(
+                _smooth(steps, window), _smooth(kl[:, latent], window), color=PALETTE[rank % len(PALETTE)],
+                linestyle=DASHES[rank // len(PALETTE) % len(DASHES)], label=rf"$z_{{{latent}}}$",
+            )  # fmt: skip
+        axis.axhline(ALIVE, color=GREY, linewidth=0.8)
+        axis.annotate("alive above this line", (steps[-1], ALIVE), fontsize=8, color=GREY, ha="right", va="bottom")
+        axis.set(yscale="log", ylim=(1e-4, 10), xlabel="training step", title=title)
+        axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes[0, 0].set_ylabel("KL per latent (nats)")
+    return figure
+
+
+def collapse(
+    widths: Sequence[float], thresholds: Sequence[float], trained: Sequence[tuple[float, float, float]]
+) -> Figure:
+    """Predicted collapse threshold against blob width, with trained runs marked alive or dead.
+
+    Args:
+        widths: blob widths σ, in pixels.
+        thresholds: β_c of each.
+        trained: (σ, β, final KL in nats) of each training.
+    """
+    figure, axis = plt.subplots(figsize=(6, 3.8), layout="constrained")
+    axis.plot(widths, thresholds, color=GREY, marker=".", label=r"predicted threshold $\beta_c$")
+    axis.fill_between(widths, thresholds, 1e3, color=GREY, alpha=0.12, linewidth=0)
+    for alive, colour, marker, label in ((True, BLUE, "o", "trained: alive"), (False, ORANGE, "X", "trained: dead")):
+        points = [(sigma, beta, kl) for sigma, beta, kl in trained if (kl > ALIVE) == alive]
+        sigmas, betas = [point[0] for point in points], [point[1] for point in points]
+        axis.scatter(sigmas, betas, color=colour, marker=marker, s=60, label=label, zorder=3)
+        for sigma, beta, kl in points:
+            axis.annotate(
+                f"{kl:.2f} nats", (sigma, beta), (8, -3), textcoords="offset points", fontsize=8, color=colour
+            )
+    axis.axhline(150, color="black", linewidth=0.8, linestyle="--")
+    axis.annotate("β = 150, the paper's", (max(widths), 150), fontsize=8, ha="right", va="bottom")
+    ticks = [20, 50, 100, 200, 400]
+    axis.set(yscale="log", ylim=(20, 450), xlabel="blob width σ (pixels)", ylabel="β", xlim=(min(widths), max(widths)))
+    axis.set_yticks(ticks, [str(tick) for tick in ticks])
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.annotate("dead", (min(widths) + 0.3, 300), color=GREY)
+    axis.annotate("alive", (max(widths) - 0.8, 60), color=GREY)
+    axis.legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str, Blobs]) -> Figure:
+    """The two living axes of every seed, drawn as lines across the outline of the domain.
+
+    Args:
+        angles: for each domain, per seed, the direction of its two axes in degrees (0 along x, 90 along y, downwards).
+        domains: the data set of each domain.
+    """
+    figure, axes = plt.subplots(1, len(angles), figsize=(3.1 * len(angles), 3.2), layout="constrained")
+    turn = np.linspace(0, 2 * np.pi, 181)
+    outlines = {
+        "square": (np.array([-1, 1, 1, -1, -1]), np.array([-1, -1, 1, 1, -1])),
+        "diamond": (np.array([0, 1, 0, -1, 0]), np.array([-1, 0, 1, 0, -1])),
+        "disc": (np.cos(turn), np.sin(turn)),
+    }
+    for axis, (name, seeds) in zip(np.atleast_1d(axes), angles.items(), strict=True):
+        dataset = domains[name]
+        x, y = outlines[dataset.domain]
+        middle, half = dataset.size / 2, dataset.half_width
+        axis.fill(middle + half * x, middle + half * y, color=GREY, alpha=0.15, linewidth=0)
+        for seed, pair in enumerate(seeds):
+            for angle in pair:
+                dx, dy = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+                axis.plot(middle + np.array([-1, 1]) * 0.8 * half * dx, middle + np.array([-1, 1]) * 0.8 * half * dy,
+                          color=PALETTE[seed % len(PALETTE)], linestyle=DASHES[seed % len(DASHES)])  # fmt: skip
+            axis.plot([], [], color=PALETTE[seed % len(PALETTE)], linestyle=DASHES[seed % len(DASHES)], label=f"{seed}")
+        axis.set(xlim=(0, dataset.size), ylim=(dataset.size, 0), aspect="equal", title=name, xlabel="x (pixels)")
+        axis.legend(title="seed", fontsize=7, title_fontsize=7, loc="upper right")
+    np.atleast_1d(axes)[0].set_ylabel("y (pixels)")
+    return figure
+
+
+def _picture(axis: Axes, image: Tensor) -> None:
+    axis.imshow(image[0].numpy(), cmap="gray", vmin=0, vmax=1)
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def _smooth(values: np.ndarray, window: int) -> np.ndarray:
+    usable = len(values) // window * window
+    return values[:usable].reshape(-1, window).mean(1)

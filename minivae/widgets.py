@@ -1,0 +1,138 @@
+"""The explorers of the chapters, for Jupyter. Taught in chapter 4.
+
+Each shows a picture made by a pure function and updates it in place; where no kernel runs, its mime bundle shows the
+picture as it was when the cell was executed.
+"""
+
+import base64
+import io
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from minivae.metrics import ALIVE, mean_kl
+from minivae.models import VAE
+from minivae.runs import Run
+
+ZOOM = 4  # screen pixels per image pixel
+GAP = 8  # screen pixels between panels
+LIMIT = 3.0  # traversals run over [−LIMIT, LIMIT], as in Figure 2
+
+
+@torch.no_grad()
+def draw(model: VAE, z: Tensor, seed_image: Tensor) -> np.ndarray:
+    """The seed image beside what the decoder draws from z: grey levels (height, width) uint8, enlarged.
+
+    Args:
+        model: a VAE with one or three image channels.
+        z: one code (latents,).
+        seed_image: (channels, 64, 64) in [0, 1].
+    """
+    drawn = torch.sigmoid(model.decode(z[None]))[0]
+    panels = [_enlarge(image) for image in (seed_image, drawn)]
+    gap = np.full((panels[0].shape[0], GAP, *panels[0].shape[2:]), 255, np.uint8)
+    return np.concatenate([panels[0], gap, panels[1]], axis=1)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Encode grey (H, W) or colour (H, W, 3) uint8 pixels as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+class TraversalExplorer(widgets.VBox):
+    """Drag the latents of a trained VAE and watch what it draws.
+
+    A slider per latent, ordered by mean KL, high to low; the dead ones are folded away. On the left of the picture is
+    the seed image, on the right what the decoder draws from the code that the sliders show. Moving a slider changes
+    that latent only, all others keep their inferred values.
+
+    Args:
+        run: a trained run.
+        seeds: number of seed images to choose from.
+        step: show the model as it was at this snapshot.
+
+    Raises:
+        ValueError: if seeds < 1 or the run has no such snapshot.
+    """
+
+    def __init__(self, run: Run, seeds: int = 12, step: int | None = None) -> None:
+        if seeds < 1:
+            raise ValueError(f"seeds must be at least 1 image, got {seeds}")
+        self.model = run.model(step)
+        generator = torch.Generator().manual_seed(0)
+        images, _ = run.experiment.dataset.sample(max(seeds, 256), generator)
+        self.images = images[:seeds]
+        self.means = self.model.encode(self.images)[0]
+        self.kl = mean_kl(self.model, images)
+        self.order = self.kl.argsort(descending=True).tolist()
+        self.z = self.means[0].clone()
+        self._quiet = False
+
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start"))
+        self.seed = widgets.IntSlider(
+            0, 0, seeds - 1, description="seed image", continuous_update=True,
+            style={"description_width": "9em"}, layout=widgets.Layout(width="95%", max_width="34em"),
+        )  # fmt: skip
+        self.reset = widgets.Button(description="reset", tooltip="back to the code inferred from the seed image")
+        self.sliders = {latent: self._slider(latent) for latent in self.order}
+        alive = [self.sliders[latent] for latent in self.order if self.kl[latent] > ALIVE]
+        dead = [self.sliders[latent] for latent in self.order if self.kl[latent] <= ALIVE]
+        folded = widgets.Accordion([widgets.VBox(dead)], titles=(f"{len(dead)} latents that carry nothing",))
+        title = widgets.HTML(
+            f"<b>{run.experiment.name}</b>, seed {run.seed}, step {step or run.step:,}. "
+            "Left: the seed image. Right: drawn from z."
+        )
+        controls = widgets.VBox([self.seed, *alive, *([folded] if dead else []), self.reset])
+        super().__init__([title, self.picture, controls])
+
+        self.seed.observe(self._choose_seed, "value")
+        self.reset.on_click(self._choose_seed)
+        for latent, slider in self.sliders.items():
+            slider.observe(self._mover(latent), "value")
+        self._choose_seed()
+
+    def _slider(self, latent: int) -> widgets.FloatSlider:
+        return widgets.FloatSlider(
+            0.0, min=-LIMIT, max=LIMIT, step=0.05, readout_format=".2f",
+            description=f"z{latent} ({self.kl[latent]:.2f} nats)", continuous_update=True,
+            style={"description_width": "9em"}, layout=widgets.Layout(width="95%", max_width="34em"),
+        )  # fmt: skip
+
+    def _choose_seed(self, _: Any = None) -> None:
+        self.z = self.means[self.seed.value].clone()
+        self._quiet = True  # the sliders follow the code here; their rounding must not change it
+        for latent, slider in self.sliders.items():
+            slider.value = self.z[latent].clamp(-LIMIT, LIMIT).item()
+        self._quiet = False
+        self._show()
+
+    def _mover(self, latent: int) -> Callable[[dict[str, Any]], None]:
+        def move(change: dict[str, Any]) -> None:
+            if not self._quiet:
+                self.z[latent] = change["new"]
+                self._show()
+
+        return move
+
+    def _show(self) -> None:
+        pixels = draw(self.model, self.z, self.images[self.seed.value])
+        self.picture.value = png(pixels)
+        self.picture.width, self.picture.height = str(pixels.shape[1]), str(pixels.shape[0])
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        bundle["image/png"] = base64.b64encode(self.picture.value).decode("ascii")
+        return bundle
+
+
+def _enlarge(image: Tensor) -> np.ndarray:
+    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).numpy()
+    pixels = pixels.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
+    return pixels[..., 0] if pixels.shape[-1] == 1 else pixels

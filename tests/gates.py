@@ -1,0 +1,80 @@
+"""What nbval does not check about a chapter. Each gate raises AssertionError that says what is wrong and what to do."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import jupytext
+from jupytext.config import load_jupytext_config
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+from build_chapters import from_text  # noqa: E402  (the gate and the builder must mean the same by a pair)
+
+REBUILD = "run `make chapters ONLY=NAME`"
+
+
+def pair_is_in_sync(notebook: Path) -> None:
+    """The cells of the notebook are those of the text file, and the text is as jupytext writes it."""
+    text = notebook.with_suffix(".py")
+    assert text.exists(), f"{notebook.name} has no paired {text.name}"
+    stored = [(c["cell_type"], "".join(c["source"]), c["metadata"].get("tags", []), c.get("id")) for c in _cells(notebook)]
+    source = [(c.cell_type, c.source, c.metadata.get("tags", []), c.id) for c in from_text(text).cells]
+    assert stored == source, f"{notebook.name} has drifted from {text.name}: {REBUILD}"
+    config = load_jupytext_config(str(text))
+    canonical = jupytext.writes(jupytext.read(text, config=config), fmt="py:percent", config=config)
+    assert canonical == text.read_text(encoding="utf-8"), f"{text.name} is not as jupytext writes it: {REBUILD}"
+
+
+def outputs_are_stored_in_order(notebook: Path) -> None:
+    """Every code cell was executed, in one go from the top: nbval compares nothing where no output is stored."""
+    cells = [cell for cell in _cells(notebook) if cell["cell_type"] == "code"]
+    counts = [cell["execution_count"] for cell in cells]
+    assert cells and counts == list(range(1, len(cells) + 1)), f"{notebook.name} was not executed in order: {REBUILD}"
+    for cell in cells:
+        source = "".join(cell["source"])
+        shows = re.search(r"^(print|plt\.show)\(", source, re.MULTILINE)
+        assert cell["outputs"] or not shows, f"{notebook.name} lost the outputs of a cell ({source[:60]!r}): {REBUILD}"
+
+
+def outputs_are_clean(notebook: Path) -> None:
+    """No warning, no unexpected error, no memory address, no path of a machine."""
+    for cell in _cells(notebook):
+        tags = cell["metadata"].get("tags", [])
+        for output in cell.get("outputs", []):
+            text = json.dumps({key: value for key, value in output.items() if key != "data"})
+            text += json.dumps({k: v for k, v in output.get("data", {}).items() if k != "image/png"})
+            assert output.get("name") != "stderr", f"{notebook.name} shows a warning: {text[:200]}"
+            assert output["output_type"] != "error" or "raises-exception" in tags, f"{notebook.name} shows an error"
+            found = re.search(r"0x[0-9a-f]{8,}|/(tmp|home|root|work|Users)/", text)
+            assert not found, f"{notebook.name} shows {found.group()!r}, which differs from machine to machine"
+
+
+def metadata_is_canonical(notebook: Path) -> None:
+    """Nothing in the metadata that changes from machine to machine."""
+    metadata = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
+    assert metadata == {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }, f"{notebook.name} has other metadata: {REBUILD}"
+    for cell in _cells(notebook):
+        assert set(cell["metadata"]) <= {"tags"}, f"{notebook.name} has other cell metadata: {REBUILD}"
+
+
+def widgets_show_a_picture(notebook: Path) -> None:
+    """An explorer leaves a static picture for readers without a kernel (a progress bar leaves its text)."""
+    for cell in _cells(notebook):
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "application/vnd.jupyter.widget-view+json" in data and "Explorer" in "".join(cell["source"]):
+                assert "image/png" in data, f"{notebook.name} has an explorer without a static picture"
+                assert "nbval-ignore-output" in cell["metadata"].get("tags", []), "tag it nbval-ignore-output"
+
+
+GATES = (
+    pair_is_in_sync, outputs_are_stored_in_order, outputs_are_clean, metadata_is_canonical, widgets_show_a_picture,
+)  # fmt: skip
+
+
+def _cells(notebook: Path) -> list[dict]:
+    return json.loads(notebook.read_text(encoding="utf-8"))["cells"]

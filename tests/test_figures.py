@@ -1,0 +1,78 @@
+"""Figures hold what they say: rows in the order of KL, the data behind the lines, labels with units."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from minivae import experiments, figures
+from minivae.datasets import Blobs
+from minivae.metrics import mean_kl
+from minivae.runs import Run
+from minivae.training import train
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return train(experiments.get("blobs-vae"), steps=3, seed=0, device="cpu", precision="fp32", progress=False)
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def test_traversals_are_ordered_by_kl_and_show_what_the_decoder_draws(run):
+    data, model = Blobs(), run.model()
+    images, _ = data.sample(20, torch.Generator().manual_seed(0))
+    figure = figures.traversals(model, data, images, columns=5, tuning=9)
+    axes = np.array(figure.axes[: 12 * 6]).reshape(12, 6)
+    kl = mean_kl(model, images)
+    order = kl.argsort(descending=True)
+    assert [axis.get_ylabel() for axis in axes[2:, 0]] == [rf"$z_{{{i}}}$   {kl[i]:.2f} nats" for i in order]
+    assert np.array_equal(axes[0, 3].images[0].get_array(), images[3, 0])
+    z = model.encode(images)[0][0].clone()
+    z[order[1]] = 3.0
+    drawn = torch.sigmoid(model.decode(z[None]))[0, 0]
+    assert np.allclose(axes[3, 4].images[0].get_array(), drawn, atol=1e-5)
+    heat = axes[2, -1].images[0]
+    assert heat.get_clim() == (-3, 3)
+    assert np.allclose(heat.cmap(0.5)[:3], 1, atol=0.05)  # 0 is white, −3 blue, 3 red
+    assert heat.cmap(0.0)[2] > heat.cmap(0.0)[0] and heat.cmap(1.0)[0] > heat.cmap(1.0)[2]
+
+
+def test_heat_maps_are_empty_outside_the_domain(run):
+    data = Blobs(domain="diamond")
+    images, _ = data.sample(8, torch.Generator().manual_seed(0))
+    heat = figures.traversals(run.model(), data, images, tuning=9).axes[2 * 9 + 8].images[0].get_array()
+    assert np.ma.getmaskarray(heat)[0, 0] and not np.ma.getmaskarray(heat)[4, 4]
+
+
+def test_kl_history_draws_every_latent_with_units(run):
+    (axis,) = figures.kl_history({"a run": run}).axes
+    lines = [line for line in axis.lines if line.get_label().startswith("$z_")]
+    assert len(lines) == 10 and axis.get_ylabel() == "KL per latent (nats)" and axis.get_xlabel() == "training step"
+    last = max(lines, key=lambda line: line.get_ydata()[-1])
+    assert last.get_ydata()[-1] == pytest.approx(run.history["kl"][-1].max())
+
+
+def test_collapse_tells_alive_from_dead():
+    axis = figures.collapse([3, 4, 5], [50, 100, 150], [(4, 70, 1.2), (4, 130, 0.0)]).axes[0]
+    alive, dead = axis.collections[1:3]
+    assert alive.get_offsets().tolist() == [[4, 70]] and dead.get_offsets().tolist() == [[4, 130]]
+
+
+def test_compass_draws_each_axis_at_its_angle():
+    axis = figures.compass({"square": [(0.0, 90.0)]}, {"square": Blobs()}).axes[0]
+    (x0, x1), (y0, y1) = axis.lines[0].get_data()
+    assert y0 == pytest.approx(y1) and x1 - x0 == pytest.approx(1.6 * 24)
+
+
+def test_image_row_titles():
+    figure = figures.image_row(torch.rand(3, 1, 64, 64), ["a", "b", "c"])
+    assert [axis.get_title() for axis in figure.axes] == ["a", "b", "c"]

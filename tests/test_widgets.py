@@ -1,0 +1,93 @@
+"""The explorer without a browser: the pure picture at its extremes, and the state behind the sliders."""
+
+import base64
+import io
+
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from minivae import experiments, widgets
+from minivae.metrics import centre_of_light
+from minivae.runs import Run
+from minivae.training import train
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return train(experiments.get("blobs-vae"), steps=2, seed=0, device="cpu", precision="fp32", progress=False)
+
+
+@pytest.fixture
+def explorer(run):
+    return widgets.TraversalExplorer(run, seeds=3)
+
+
+def drawn(explorer: widgets.TraversalExplorer) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(explorer.picture.value)))
+
+
+@pytest.mark.parametrize("value", [-3.0, 0.0, 3.0])
+def test_picture_holds_seed_image_and_decoded_code(run, value):
+    model, image = run.model(), run.experiment.dataset.render(torch.tensor([[20.0, 40.0]]))[0]
+    z = torch.full((10,), value)
+    pixels = widgets.draw(model, z, image)
+    assert pixels.shape == (256, 2 * 256 + widgets.GAP) and pixels.dtype == np.uint8
+    left, right = pixels[::4, :256:4], pixels[::4, 256 + widgets.GAP :: 4]
+    assert np.abs(left / 255 - image[0].numpy()).max() <= 0.5 / 255 + 1e-6
+    assert np.abs(right / 255 - torch.sigmoid(model.decode(z[None]))[0, 0].numpy()).max() <= 0.5 / 255 + 1e-6
+
+
+def test_colour_images_stay_colour():
+    from minivae.models import VAE
+
+    assert widgets.draw(VAE(channels=3).eval(), torch.zeros(10), torch.rand(3, 64, 64)).shape == (256, 520, 3)
+
+
+def test_a_slider_moves_its_latent_only_and_changes_the_picture(explorer):
+    before, z = drawn(explorer), explorer.z.clone()
+    latent = explorer.order[0]
+    explorer.sliders[latent].value = 2.5
+    z[latent] = 2.5
+    assert torch.equal(explorer.z, z)
+    after = drawn(explorer)
+    assert (after[:, :256] == before[:, :256]).all() and (after[:, 264:] != before[:, 264:]).any()
+
+
+def test_sliders_are_ordered_by_kl_and_name_it_in_nats(explorer):
+    kl = [explorer.kl[latent].item() for latent in explorer.order]
+    assert kl == sorted(kl, reverse=True)
+    assert explorer.sliders[explorer.order[0]].description == f"z{explorer.order[0]} ({kl[0]:.2f} nats)"
+
+
+def test_reset_and_seed_choice_bring_back_the_inferred_code(explorer):
+    explorer.sliders[explorer.order[0]].value = -3
+    explorer.reset.click()
+    assert torch.equal(explorer.z, explorer.means[0])
+    explorer.seed.value = 2
+    assert torch.equal(explorer.z, explorer.means[2])
+    place = centre_of_light(torch.from_numpy(drawn(explorer)[::4, :256:4].copy())[None, None].float())
+    assert torch.allclose(place, centre_of_light(explorer.images[2:]), atol=0.1)
+
+
+def test_dead_latents_are_folded_away(run):
+    dead = Run(**{**vars(run), "weights": {k: torch.zeros_like(v) for k, v in run.weights.items()}})
+    explorer = widgets.TraversalExplorer(dead)
+    (fold,) = [child for child in explorer.children[-1].children if isinstance(child, ipywidgets.Accordion)]
+    assert len(fold.children[0].children) == 10
+    assert "10 latents" in fold.titles[0]
+
+
+def test_mime_bundle_shows_a_picture_where_no_kernel_runs(explorer):
+    bundle = explorer._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert base64.b64decode(bundle["image/png"]) == explorer.picture.value
+
+
+def test_bad_arguments(run):
+    with pytest.raises(ValueError, match="seeds must be at least 1"):
+        widgets.TraversalExplorer(run, seeds=0)
+    with pytest.raises(ValueError, match="no snapshot at step 7"):
+        widgets.TraversalExplorer(run, step=7)

@@ -1,0 +1,103 @@
+"""Run chapters and store their outputs: python tools/build_chapters.py [NAME …], all chapters if none is named.
+
+The .py of a pair is the source. The notebook is built from it, executed and written in one canonical form, so that a
+second run changes nothing. A chapter that raises leaves its old notebook as it was.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+from jupytext.config import load_jupytext_config
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+CHAPTERS = Path(__file__).parents[1] / "chapters"
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="chapters to run, e.g. 04_blob_position")
+    names = parser.parse_args().names
+    sources = [path for path in find_sources(CHAPTERS) if not names or path.stem in names]
+    unknown = set(names) - {path.stem for path in sources}
+    if unknown:
+        print(f"no such chapter: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 1
+    for source in sources:
+        print(f"running {source.relative_to(CHAPTERS)} …", flush=True)
+        try:
+            build(source)
+        except CellExecutionError as error:
+            print(f"{source} failed; its notebook is left as it was\n{error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def find_sources(folder: Path) -> list[Path]:
+    """The text halves of all pairs: chapters first, then solutions."""
+    return sorted(folder.glob("*.py")) + sorted(folder.glob("solutions/*.py"))
+
+
+def build(source: Path) -> None:
+    """Execute one text file and write the notebook beside it, atomically.
+
+    Raises:
+        CellExecutionError: if a cell raises.
+    """
+    target = source.with_suffix(".ipynb")
+    notebook = from_text(source)
+    NotebookClient(
+        notebook, timeout=600, kernel_name=KERNEL["name"], record_timing=False,
+        store_widget_state=False, resources={"metadata": {"path": str(source.parent)}},
+    ).execute()  # fmt: skip
+    canonicalise(notebook)
+    beside = target.with_suffix(".ipynb.tmp")
+    nbformat.write(notebook, beside)
+    os.replace(beside, target)
+
+
+def from_text(source: Path) -> NotebookNode:
+    """The unexecuted notebook of a text file, with cell ids that survive edits elsewhere."""
+    notebook = jupytext.read(source, config=load_jupytext_config(str(source)))
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+        seen[digest] = seen.get(digest, 0) + 1
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def canonicalise(notebook: NotebookNode) -> None:
+    """Take out of an executed notebook what differs from run to run: counters, random widget ids, colours."""
+    number = 0
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if cell.cell_type != "code":
+            continue
+        number += 1
+        cell.execution_count = number
+        for i, output in enumerate(cell.outputs):
+            if "execution_count" in output:
+                output.execution_count = number
+            if WIDGET in output.get("data", {}):
+                output.data[WIDGET]["model_id"] = hashlib.md5(f"{cell.id}/{i}".encode()).hexdigest()
+                if "text/plain" in output.data:  # a widget's repr holds its whole state: no use to a reader
+                    output.data["text/plain"] = re.match(r"\w*", output.data["text/plain"]).group() or "widget"
+            if output.output_type == "error":
+                output.traceback = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in output.traceback[-1:]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
