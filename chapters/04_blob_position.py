@@ -160,7 +160,9 @@ def train_by_hand(data, beta, steps, seed):
 
 by_hand = train_by_hand(data, beta=150, steps=15, seed=0)
 by_library = train(experiments.get("blobs-beta150"), steps=15, seed=0, device="cpu", precision="fp32", progress=False)
-print(f"the two losses differ by at most {np.abs(by_hand - by_library.history['loss']).max() / by_hand[0]:.0e} of the first one")
+print(
+    f"the two losses differ by at most {np.abs(by_hand - by_library.history['loss']).max() / by_hand[0]:.0e} of the first one"
+)
 assert np.allclose(by_hand, by_library.history["loss"], rtol=1e-5)
 
 # %% [markdown]
@@ -226,13 +228,17 @@ for beta, runs in ((1, vae), (150, beta150)):
         used[beta].append(int(alive.sum()))
         aligned[beta].append(bool((best >= 0.98).all()) and len(set(corr.argmax(0).tolist())) == 2)
         nll = run.history["reconstruction"][-50:].mean()
-        print(f"{beta:3d} {run.seed:6d} {used[beta][-1]:6d} {kl.sum():10.1f} {nll:13.0f} {best[0]:14.2f} (x) {best[1]:5.2f} (y)")
+        print(
+            f"{beta:3d} {run.seed:6d} {used[beta][-1]:6d} {kl.sum():10.1f} {nll:13.0f} {best[0]:14.2f} (x) {best[1]:5.2f} (y)"
+        )
 
 good = sum(n == 2 and a for n, a in zip(used[150], aligned[150], strict=True))
 assert good >= 4  # exactly two, aligned, on at least four of five seeds
 assert min(used[1]) >= 3  # the control: at β = 1 three or more, on all five
 assert not any(aligned[1])  # and not aligned
-print(f"\nβ = 150: exactly two latents, aligned with x and y, on {good} of 5 seeds; β = 1: {min(used[1])} or more on all 5")
+print(
+    f"\nβ = 150: exactly two latents, aligned with x and y, on {good} of 5 seeds; β = 1: {min(used[1])} or more on all 5"
+)
 
 # %%
 figures.kl_history({"β = 1, seed 0": vae[0], "β = 150, seed 0": beta150[0]})
@@ -256,7 +262,9 @@ measured = {}
 for beta, runs in ((1, vae), (150, beta150)):
     measured[beta] = [metrics.fragmentation(run.model(), images[:12]) for run in runs[:3]]
     for run, f in zip(runs, measured[beta], strict=False):
-        print(f"β = {beta:3d}, seed {run.seed}: largest jump {f.jump:4.1f} px, broken {f.broken:4.0%}, ghosts {f.ghosts:4.0%} of traversals")
+        print(
+            f"β = {beta:3d}, seed {run.seed}: largest jump {f.jump:4.1f} px, broken {f.broken:4.0%}, ghosts {f.ghosts:4.0%} of traversals"
+        )
 
 assert all(f.jump < 4 and f.broken == 0 and f.ghosts < 0.05 for f in measured[150])
 assert all(f.jump > 6 and f.broken > 0.03 and f.ghosts > 0.1 for f in measured[1])
@@ -407,7 +415,10 @@ for name, runs in domains.items():
 figures.compass(angles, {name: runs[0].experiment.dataset for name, runs in domains.items()})
 plt.show()
 for name, pairs in angles.items():
-    print(f"{name:8} " + "   ".join(", ".join(f"{round(angle, -1) + 0:4.0f}°" for angle in sorted(pair)) for pair in pairs))
+    print(
+        f"{name:8} "
+        + "   ".join(", ".join(f"{round(angle, -1) + 0:4.0f}°" for angle in sorted(pair)) for pair in pairs)
+    )
 
 
 # %%

@@ -2,14 +2,11 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import jupytext
+from build_chapters import from_text  # the gate and the builder must mean the same by a pair
 from jupytext.config import load_jupytext_config
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-from build_chapters import from_text  # noqa: E402  (the gate and the builder must mean the same by a pair)
 
 REBUILD = "run `make chapters ONLY=NAME`"
 
@@ -18,7 +15,10 @@ def pair_is_in_sync(notebook: Path) -> None:
     """The cells of the notebook are those of the text file, and the text is as jupytext writes it."""
     text = notebook.with_suffix(".py")
     assert text.exists(), f"{notebook.name} has no paired {text.name}"
-    stored = [(c["cell_type"], "".join(c["source"]), c["metadata"].get("tags", []), c.get("id")) for c in _cells(notebook)]
+    stored = [
+        (cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", []), cell.get("id"))
+        for cell in _cells(notebook)
+    ]
     source = [(c.cell_type, c.source, c.metadata.get("tags", []), c.id) for c in from_text(text).cells]
     assert stored == source, f"{notebook.name} has drifted from {text.name}: {REBUILD}"
     config = load_jupytext_config(str(text))

@@ -90,7 +90,7 @@ def wrong_number(notebook: dict) -> None:
 
 
 def exception(notebook: dict) -> None:
-    code(notebook)[1]["source"] = ["raise RuntimeError('a cell that fails')"]
+    code(notebook)[2]["source"] = ["raise RuntimeError('a cell that fails')"]
 
 
 def raising_callback(notebook: dict) -> None:

@@ -73,13 +73,13 @@ def from_text(source: Path) -> NotebookNode:
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
-    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
 
 def canonicalise(notebook: NotebookNode) -> None:
     """Take out of an executed notebook what differs from run to run: counters, random widget ids, colours."""
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     number = 0
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
