@@ -5,6 +5,7 @@ it, so an interrupted write never damages the last good one.
 """
 
 import dataclasses
+import io
 import json
 import os
 from dataclasses import dataclass, field
@@ -110,14 +111,16 @@ class Run:
         path = Path(path)
         check_output(path, overwrite)
         beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        image = io.BytesIO()  # in memory first: HDF5 does not report a full disk in a way that one can catch
+        with h5py.File(image, "w") as file:
+            _write(file, self)
         try:
-            with open(beside, "xb") as raw:  # Python's file object reports a full disk as such, HDF5 does not
-                with h5py.File(raw, "w") as file:
-                    _write(file, self)
+            with open(beside, "xb") as raw:
+                raw.write(image.getbuffer())
                 raw.flush()
                 os.fsync(raw.fileno())
             os.replace(beside, path)
-        except (OSError, RuntimeError) as error:
+        except OSError as error:
             beside.unlink(missing_ok=True)
             raise OSError(
                 f"could not write run file {path}: {error}. Free some space or choose another folder; "

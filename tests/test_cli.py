@@ -1,0 +1,120 @@
+"""The command line: what it prints, what it writes, and how it fails."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from minivae.__main__ import main
+from minivae.experiments import EXPERIMENTS
+from minivae.runs import Run
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def train(*arguments: str) -> int:
+    return main(["train", "blobs-vae", "--precision", "fp32", "--device", "cpu", "--json", *arguments])
+
+
+def test_list(capsys):
+    assert main(["list"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in EXPERIMENTS)
+    assert main(["list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["blobs-beta150"]["objective"] == {"kind": "BetaELBO", "beta": 150.0}
+
+
+def test_train_then_show(folder, capsys):
+    assert train("--steps", "3", "--seed", "5", "--snapshots", "2") == 0
+    told = json.loads(capsys.readouterr().out)
+    run = Run.load(told["out"])
+    assert (run.seed, run.step, sorted(run.snapshots)) == (5, 3, [2])
+    assert told["out"].endswith("blobs-vae-seed5.h5") and told["resumable"] is True
+    assert main(["show", told["out"]]) == 0
+    text = capsys.readouterr().out
+    assert "blobs-vae, seed 5, step 3" in text and "made by: python -m minivae" in text and "nats" in text
+    assert main(["show", told["out"], "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["kl"] == pytest.approx(run.mean_kl().tolist())
+
+
+def test_existing_output_is_refused_then_forced(folder, capsys):
+    assert train("--steps", "1") == 0
+    assert train("--steps", "1") == 1
+    assert "exists: choose another name" in capsys.readouterr().err
+    assert train("--steps", "2", "--force") == 0
+
+
+def test_resume_goes_on_in_place(folder):
+    assert train("--steps", "2", "--out", "a.h5") == 0
+    assert train("--steps", "4", "--resume", "a.h5", "--out", "a.h5") == 0
+    assert Run.load("a.h5").step == 4
+
+
+def test_slim(folder):
+    assert train("--steps", "20", "--slim", "--out", "a.h5") == 0
+    assert Run.load("a.h5").checkpoint is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "blobs-beta15"], "did you mean 'blobs-beta150'"),
+        (["train", "blobs-vae", "--device", "gpu"], "device 'gpu' cannot be used here"),
+        (["train", "blobs-vae", "--precision", "fp8"], "unknown precision 'fp8'"),
+        (["train", "blobs-vae", "--out", "none/a.h5"], "does not exist: create it first"),
+        (["train", "blobs-vae", "--resume", "none.h5"], "no run file none.h5"),
+        (["train", "blobs-vae", "--steps", "0"], "more than the 0 already done"),
+        (["show", "none.h5"], "no run file none.h5"),
+    ],
+)
+def test_failures_are_one_line(folder, capsys, arguments, message):
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+    assert not list(folder.rglob("*.h5"))
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["train"], ["train", "blobs-vae", "--seed", "x"]])
+def test_wrong_usage_exits_with_2(capsys, arguments):
+    with pytest.raises(SystemExit) as told:
+        main(arguments)
+    assert told.value.code == 2
+
+
+def test_check(capsys, monkeypatch):
+    status = main(["check"])
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith(("OK ", "FAIL ")) for line in lines)
+    for name in ("python", "packages", "device", "precision", "data", "widgets"):
+        assert any(line.split()[1] == name for line in lines)
+    assert status == any(line.startswith("FAIL") for line in lines)
+
+
+def test_check_reports_what_fails(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("minivae.__main__.DATA", tmp_path)
+    assert main(["check", "--json"]) == 1
+    (data,) = [result for result in json.loads(capsys.readouterr().out) if result["check"] == "data"]
+    assert data["ok"] is False and "no recorded runs" in data["detail"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_ctrl_c_leaves_a_loadable_run(folder):
+    command = [sys.executable, "-m", "minivae", "train", "blobs-vae", "--out", "a.h5"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
+    seen = ""
+    while "blobs-vae" not in seen:  # the progress bar has appeared: training has begun
+        seen += process.stderr.read(1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and "go on with --resume a.h5" in error
+    run = Run.load(folder / "a.h5")
+    assert 0 < run.step < 10_000 and run.checkpoint is not None

@@ -1,0 +1,80 @@
+"""KL and sampling against torch.distributions, quadrature and closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import integrate
+from torch.distributions import Normal, kl_divergence
+
+from minivae import gaussian
+
+
+def test_kl_agrees_with_torch_distributions():
+    generator = torch.Generator().manual_seed(0)
+    mean = 3 * torch.randn(50, 10, generator=generator, dtype=torch.float64)
+    log_std = torch.randn(50, 10, generator=generator, dtype=torch.float64)
+    oracle = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0))
+    assert torch.allclose(gaussian.kl_per_latent(mean, log_std), oracle, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (1.5, 0.2), (-2.0, 3.0)])
+def test_kl_agrees_with_quadrature(mean, std):
+    def integrand(z):
+        log_q = -0.5 * ((z - mean) / std) ** 2 - math.log(std)
+        return math.exp(log_q) / math.sqrt(2 * math.pi) * (log_q + 0.5 * z**2)
+
+    oracle, _ = integrate.quad(integrand, mean - 12 * std, mean + 12 * std)
+    kl = gaussian.kl_per_latent(*torch.tensor([[mean], [math.log(std)]], dtype=torch.float64))
+    assert kl.item() == pytest.approx(oracle, abs=1e-9)
+
+
+def test_kl_is_zero_at_the_prior_and_positive_elsewhere():
+    assert gaussian.kl_per_latent(torch.zeros(3), torch.zeros(3)).tolist() == [0, 0, 0]
+    shifts = torch.tensor([1e-3, -1e-3, 0.5, -0.5])
+    assert (gaussian.kl_per_latent(torch.zeros(4), shifts) > 0).all()
+    assert (gaussian.kl_per_latent(shifts, torch.zeros(4)) > 0).all()
+
+
+def test_kl_keeps_its_digits_near_the_prior_in_single_precision():
+    log_std = torch.tensor([1e-3])
+    oracle = gaussian.kl_per_latent(torch.zeros(1).double(), log_std.double()).item()
+    assert gaussian.kl_per_latent(torch.zeros(1), log_std).item() == pytest.approx(oracle, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("mean", "log_std", "expected"), [(0, -20, 19.5), (1e3, 0, 5e5), (0, 10, math.exp(20) / 2 - 10.5)]
+)
+def test_kl_at_extremes(mean, log_std, expected):
+    kl = gaussian.kl_per_latent(torch.tensor([float(mean)]), torch.tensor([float(log_std)]))
+    assert kl.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_sample_has_the_mean_and_spread_of_the_posterior():
+    mean, log_std = torch.full((200_000,), 1.5), torch.full((200_000,), math.log(0.3))
+    z = gaussian.sample(mean, log_std, torch.Generator().manual_seed(0))
+    error = 0.3 / math.sqrt(len(z))
+    assert abs(z.mean().item() - 1.5) < 4 * error and abs(z.std().item() - 0.3) < 4 * error
+
+
+def test_sample_is_the_reparametrisation_of_the_seeds_noise():
+    mean, log_std = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
+    z = gaussian.sample(mean, log_std, torch.Generator().manual_seed(5))
+    noise = torch.randn(4, 3, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(z, mean + log_std.exp() * noise)
+    z.sum().backward()
+    assert torch.equal(mean.grad, torch.ones(4, 3))
+    assert torch.allclose(log_std.grad, log_std.exp() * noise)
+
+
+@pytest.mark.parametrize("function", [gaussian.kl_per_latent, gaussian.sample])
+def test_shapes_that_differ_are_refused(function):
+    with pytest.raises(ValueError, match=r"one shape, got \(2, 3\) and \(3,\)"):
+        function(torch.zeros(2, 3), torch.zeros(3))
+
+
+def test_kl_matches_its_formula_in_numpy():
+    mean, log_std = np.random.default_rng(0).normal(size=(2, 7))
+    formula = 0.5 * (mean**2 + np.exp(2 * log_std) - 1) - log_std
+    assert np.allclose(gaussian.kl_per_latent(torch.from_numpy(mean), torch.from_numpy(log_std)), formula)

@@ -1,0 +1,91 @@
+"""The networks are those of appendix A.1, and their initial weights keep the signal's scale."""
+
+import pytest
+import torch
+from torch import nn
+
+from minivae.models import VAE, Decoder, Encoder
+
+
+def test_parameter_counts():
+    assert sum(p.numel() for p in VAE().parameters()) == 502_005
+    # a colour channel adds 32 · 16 weights to the first layer, and 32 · 16 weights and a bias to the last
+    assert sum(p.numel() for p in VAE(channels=3).parameters()) == 502_005 + 2 * (512 + 513)
+
+
+def test_layers_are_those_of_the_appendix():
+    vae = VAE()
+    convolutions = [m for m in vae.encoder.modules() if isinstance(m, nn.Conv2d)]
+    transposed = [m for m in vae.decoder.modules() if isinstance(m, nn.ConvTranspose2d)]
+    for layers in (convolutions, transposed):
+        assert [(m.kernel_size, m.stride) for m in layers] == [((4, 4), (2, 2))] * 4
+    assert [m.out_channels for m in convolutions] == [32] * 4
+    assert [m.in_channels for m in transposed] == [32] * 4
+    sizes = [(m.in_features, m.out_features) for m in vae.modules() if isinstance(m, nn.Linear)]
+    assert sizes == [(512, 256), (256, 256), (256, 20), (10, 256), (256, 256), (256, 512)]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("latents", [1, 10, 32])
+def test_shapes(channels, latents):
+    logits, mean, log_std = VAE(channels, latents)(torch.rand(2, channels, 64, 64))
+    assert logits.shape == (2, channels, 64, 64) and mean.shape == log_std.shape == (2, latents)
+    assert logits.dtype == mean.dtype == torch.float32
+
+
+def test_forward_is_encode_sample_decode():
+    vae, images = VAE(generator=torch.Generator().manual_seed(0)), torch.rand(3, 1, 64, 64)
+    logits, mean, log_std = vae(images, torch.Generator().manual_seed(1))
+    noise = torch.randn(3, 10, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(mean, vae.encode(images)[0])
+    assert torch.allclose(logits, vae.decode(mean + log_std.exp() * noise))
+
+
+def test_initial_weights_are_he_normal():
+    vae = VAE(generator=torch.Generator().manual_seed(0))
+    for name, fan_in in (
+        ("encoder.net.2", 32 * 16),
+        ("encoder.net.9", 512),
+        ("decoder.net.2", 256),
+        ("decoder.net.9", 32 * 4),
+    ):
+        layer = vae.get_submodule(name)
+        assert layer.weight.std().item() == pytest.approx((2 / fan_in) ** 0.5, rel=0.05), name
+        assert (layer.bias == 0).all()
+
+
+def test_signal_keeps_its_scale_through_the_decoder():
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(100, 10, generator=generator)
+    with torch.no_grad():
+        he = Decoder()
+        from minivae.models import initialise
+
+        initialise(he, generator)
+        spread = he(z).std().item()
+        default = Decoder()(z).std(0).mean().item()
+    assert 0.3 < spread < 5
+    assert default < spread / 30
+
+
+def test_same_generator_same_weights():
+    a, b = (VAE(generator=torch.Generator().manual_seed(3)).state_dict() for _ in range(2))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 32, 32), (2, 3, 64, 64), (1, 64, 64), (2, 64, 64, 1)])
+def test_encoder_refuses_other_shapes(shape):
+    with pytest.raises(ValueError, match=r"images must have shape \(batch, 1, 64, 64\)"):
+        Encoder()(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(10,), (2, 9), (2, 10, 1)])
+def test_decoder_refuses_other_shapes(shape):
+    with pytest.raises(ValueError, match=r"z must have shape \(batch, 10\)"):
+        Decoder()(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("sizes", [(0, 10), (1, 0)])
+def test_empty_networks_are_refused(sizes):
+    with pytest.raises(ValueError, match="at least 1"):
+        VAE(*sizes)

@@ -1,0 +1,51 @@
+"""The collapse threshold against numpy, and against the sign of the loss of a faint code, exactly integrated."""
+
+import numpy as np
+import pytest
+import torch
+
+from minivae.datasets import Blobs
+from minivae.objectives import bernoulli_nll
+from minivae.optimal import collapse_threshold
+
+
+@pytest.mark.parametrize("n", [20, 500], ids=["fewer images than pixels", "more images than pixels"])
+def test_threshold_is_the_top_eigenvalue_of_the_scaled_covariance(n):
+    images = torch.rand(n, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    x = images.flatten(1).double().numpy()
+    p = x.mean(0)
+    scale = np.sqrt(p * (1 - p))
+    oracle = np.linalg.eigvalsh(np.cov(x.T) / np.outer(scale, scale))[-1]
+    assert collapse_threshold(images) == pytest.approx(oracle, rel=1e-9)
+
+
+def test_a_pixel_that_never_changes_does_not_matter():
+    images = torch.rand(50, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
+    assert collapse_threshold(padded) == pytest.approx(collapse_threshold(images), rel=1e-9)
+
+
+@pytest.mark.parametrize(("factor", "pays"), [(0.9, True), (1.1, False)])
+def test_a_faint_code_pays_below_the_threshold_and_not_above(factor, pays):
+    images = Blobs(sigma=3, margin=4, size=16).sample(400, torch.Generator().manual_seed(0))[0].double()
+    x = images.flatten(1)
+    p = x.mean(0)
+    scale = (p * (1 - p)).sqrt()
+    y = (x - p) / scale
+    values, vectors = torch.linalg.eigh(y.T @ y / (len(x) - 1))
+    f, w, a = y @ vectors[:, -1], vectors[:, -1] / scale * values[-1], 0.01
+    nodes, weights = np.polynomial.hermite_e.hermegauss(16)
+    noisy = sum(
+        weight / weights.sum() * bernoulli_nll(torch.logit(p) + a * w * (a * f + node)[:, None], x)
+        for node, weight in zip(nodes, weights, strict=True)
+    )
+    gain = (bernoulli_nll(torch.logit(p).expand_as(x), x) - noisy).mean()
+    cost = factor * collapse_threshold(images) * 0.5 * a**2 * f.square().mean()
+    assert bool(gain > cost) is pays
+
+
+def test_bad_samples_are_refused():
+    with pytest.raises(ValueError, match="n ≥ 2"):
+        collapse_threshold(torch.zeros(1, 1, 4, 4))
+    with pytest.raises(ValueError, match=r"lie in \[0, 1\]"):
+        collapse_threshold(torch.full((3, 1, 4, 4), 2.0))

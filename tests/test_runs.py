@@ -1,0 +1,186 @@
+"""Run files: round trip, atomic writes, and one clear error for whatever else may lie there."""
+
+import os
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from minivae import experiments
+from minivae.runs import Run, RunFileError
+from minivae.training import train
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return train(experiments.get("blobs-beta150"), steps=12, seed=3, device="cpu", precision="fp32",
+                 progress=False, snapshots=[4])  # fmt: skip
+
+
+@pytest.fixture
+def path(run, tmp_path):
+    return run.save(tmp_path / "run.h5")
+
+
+def same(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(torch.as_tensor(a[k]), torch.as_tensor(b[k])) for k in a)
+
+
+def test_round_trip(run, path):
+    again = Run.load(path)
+    assert (again.experiment, again.seed, again.step, again.made) == (run.experiment, 3, 12, run.made)
+    assert same(again.weights, run.weights) and same(again.history, run.history)
+    assert again.snapshots.keys() == {4} and same(again.snapshots[4], run.snapshots[4])
+    assert torch.equal(again.checkpoint.generator, run.checkpoint.generator)
+    assert again.checkpoint.optimizer.keys() == run.checkpoint.optimizer.keys()
+    assert all(same(again.checkpoint.optimizer[k], run.checkpoint.optimizer[k]) for k in run.checkpoint.optimizer)
+
+
+def test_file_holds_no_pickles(path):
+    kinds = []
+    with h5py.File(path) as file:
+        file.visititems(lambda _, item: kinds.append(item.dtype) if isinstance(item, h5py.Dataset) else None)
+        assert all(isinstance(value, str | np.integer) for value in file.attrs.values())
+    assert kinds and not any(kind.hasobject for kind in kinds)
+
+
+def test_models_are_those_of_the_step(run):
+    z = torch.randn(2, 10)
+    assert not torch.equal(run.model().decode(z), run.model(4).decode(z))
+    assert torch.equal(run.model().decode(z), run.model(12).decode(z))
+    with pytest.raises(ValueError, match=r"no snapshot at step 5: there are \[4, 12\]"):
+        run.model(5)
+
+
+def test_mean_kl_averages_the_last_steps(run):
+    assert np.allclose(run.mean_kl(last=5), run.history["kl"][-5:].mean(0))
+
+
+def test_slim_run_averages_history_and_halves_weights(run, tmp_path):
+    slim = Run.load(run.slim(every=4).save(tmp_path / "slim.h5"))
+    assert slim.checkpoint is None and slim.history["step"].tolist() == [4, 8, 12]
+    assert np.allclose(slim.history["kl"][1], run.history["kl"][4:8].mean(0))
+    for name, value in slim.model().state_dict().items():
+        assert torch.allclose(value, run.weights[name], rtol=1e-3, atol=1e-6)
+    assert (tmp_path / "slim.h5").stat().st_size < 4e6
+
+
+def test_existing_file_is_kept(run, path):
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match="exists: choose another name"):
+        run.save(path)
+    assert path.read_bytes() == before
+    run.save(path, overwrite=True)
+
+
+def test_missing_folder(run, tmp_path):
+    with pytest.raises(OSError, match="does not exist: create it first"):
+        run.save(tmp_path / "nowhere" / "run.h5")
+
+
+def test_unwritable_folder(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere, so the answer is staged
+    with pytest.raises(PermissionError, match="is not writable"):
+        run.save(tmp_path / "run.h5")
+
+
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
+def test_interrupted_write_leaves_the_old_file_and_nothing_else(run, path, monkeypatch, error, moment):
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(os, moment, fail)
+    with pytest.raises(type(error)):
+        run.save(path, overwrite=True)
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
+def test_full_disk(path):
+    code = f"""
+import resource, signal
+from pathlib import Path
+from minivae.runs import Run
+run = Run.load({str(path)!r})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    run.save(Path({str(path)!r}).with_name("second.h5"))
+except OSError as error:
+    print("told:", error)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "told: could not write run file" in result.stdout and "nothing was left behind" in result.stdout
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no run file .*train one with"):
+        Run.load(tmp_path / "none.h5")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9, 0.999])
+def test_truncated_file(path, share):
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(RunFileError, match=r"run\.h5 is no readable run"):
+        Run.load(path)
+
+
+def test_flipped_bytes_load_or_are_told(path):
+    good, rng = path.read_bytes(), np.random.default_rng(0)
+    told = 0
+    for _ in range(40):
+        damaged = bytearray(good)
+        for place in rng.integers(len(good), size=20):
+            damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            Run.load(path)
+        except RunFileError as error:
+            assert "run.h5" in str(error)
+            told += 1
+    assert told > 20  # the checksums see most of it
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x89HDF\r\n\x1a\n" + b"\0" * 100])
+def test_foreign_file(path, content):
+    path.write_bytes(content)
+    with pytest.raises(RunFileError, match=r"run\.h5"):
+        Run.load(path)
+
+
+def test_hdf5_of_something_else(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["imgs"] = np.zeros(3)
+    with pytest.raises(RunFileError, match="not a minivae run"):
+        Run.load(tmp_path / "other.h5")
+
+
+def spoil(path, change):
+    with h5py.File(path, "r+") as file:
+        change(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.attrs.__setitem__("version", 99), "format 99, this minivae reads format 1"),
+        (lambda f: f.__delitem__("weights/decoder.net.0.weight"), "no readable run"),
+        (lambda f: f.__delitem__("history/kl"), "no readable run"),
+        (lambda f: f.attrs.__setitem__("experiment", "{"), "no readable run"),
+        (lambda f: f.attrs.__setitem__("experiment", '{"dataset": {"kind": "Faces"}}'), "known kinds"),
+        (lambda f: (f.__delitem__("weights/decoder.net.0.bias"),
+                    f.__setitem__("weights/decoder.net.0.bias", np.zeros(3, np.float32))), "size mismatch"),
+    ],
+)  # fmt: skip
+def test_spoiled_run(path, change, message):
+    spoil(path, change)
+    with pytest.raises(RunFileError, match=message):
+        Run.load(path)
