@@ -31,6 +31,7 @@ test: $(STAMP) lint
 
 chapters: $(STAMP)
 	$(BIN)/python tools/build_chapters.py $(ONLY)
+	$(BIN)/python tools/build_pictures.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check

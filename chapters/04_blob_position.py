@@ -332,7 +332,7 @@ assert abs(threshold_by_hand(sample) / collapse_threshold(sample) - 1) < 0.01
 # %% [markdown]
 # ### A second route: whisper and listen
 #
-# Do not trust the algebra: build the whisper. Use the top eigenvector as $f$, the best $w$, an amplitude of $a = 0.05$, the exact Bernoulli loss with $z$ integrated by Gauss–Hermite
+# Do not trust the algebra: build the whisper. Use the top eigenvector as $f$, the best $w$, an amplitude of $a = 0.05$ for an $f$ of unit variance, the exact Bernoulli loss with $z$ integrated by Gauss–Hermite
 # quadrature, and look at the change of $\mathcal L$ as β passes β_c. It must change its sign there.
 
 # %%
@@ -341,8 +341,8 @@ p = x.mean(0)
 v = p * (1 - p)
 y = (x - p) / v.sqrt()
 eigenvalues, vectors = torch.linalg.eigh(y.T @ y / len(y))
-f = y @ vectors[:, -1]
-w = vectors[:, -1] * v.rsqrt() * eigenvalues[-1]  # Cov(x_j, f)/v_j, times a below
+f = y @ vectors[:, -1] / eigenvalues[-1].sqrt()  # unit variance
+w = ((x - p) * f[:, None]).mean(0) / v  # the best w for a = 1
 a = 0.05
 nodes, weights = np.polynomial.hermite_e.hermegauss(20)
 nll = torch.zeros(len(x), dtype=torch.float64)
@@ -350,30 +350,30 @@ for node, weight in zip(nodes, weights / weights.sum(), strict=True):
     logits = torch.logit(p) + a * w * (a * f + node)[:, None]
     nll += weight * F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)
 silent = F.binary_cross_entropy_with_logits(torch.logit(p).expand_as(x), x, reduction="none").sum(1)
-gain, kl = (silent - nll).mean().item(), (0.5 * a**2 * f**2).mean().item()
+gain, kl = (silent - nll).mean().item(), 0.5 * a**2
 print(f"gain per nat of KL: {gain / kl:.0f}; β_c of these 1000 pictures: {eigenvalues[-1]:.0f}")
 assert 0.85 < gain / kl / eigenvalues[-1] < 1.02
 
 # %% [markdown]
-# (The whisper gains a few per cent less than the limit because $a$ is small, not infinitely so.)
+# (The whisper falls a little short of the limit because $a$ is small, not infinitely so.)
 #
 # ### Predicted for several widths, tested by training
 #
 # A narrow blob covers few pixels, so knowing its position explains little light: β_c grows with the width. For two widths we trained just below and just above the prediction (30 % either way,
-# 3,000 steps; near the threshold everything becomes slow).
+# 2,000 steps; near the threshold everything becomes slow).
 
 # %%
 widths = [3, 4, 5, 6, 7, 8]
 thresholds = [collapse_threshold(Blobs(s).sample(2000, torch.Generator().manual_seed(0))[0]) for s in widths]
 tested = [Run.load(f"{RUNS}/blobs-{name}-seed0.h5") for name in ("s4-below", "s4-above", "s6-below", "s6-above")]
-trained = [(r.experiment.dataset.sigma, r.experiment.objective.beta, float(r.mean_kl().sum())) for r in tested]
+trained = [(r.experiment.dataset.sigma, r.experiment.objective.beta, float(r.mean_kl().max())) for r in tested]
 figures.collapse(widths, thresholds, trained)
 plt.show()
 
 predicted = dict(zip(widths, thresholds, strict=True))
 for s, beta, kl in trained:
-    print(f"width {s:.0f}: β/β_c = {beta / predicted[s]:.1f}, KL = {kl:.2f} nats")
-    assert (kl > 0.05) == (beta < predicted[s])
+    print(f"width {s:.0f}: β/β_c = {beta / predicted[s]:.1f}, largest KL of a latent {kl:.2f} nats")
+    assert (kl > metrics.ALIVE) == (beta < predicted[s])
     assert kl > 0.05 or kl < 0.005  # nothing in between: alive or dead
 
 # %% [markdown]
@@ -466,8 +466,22 @@ fragmentation at β = 1                by eye               {np.mean([f.broken f
 why β = 150                           not discussed        β_c = {predicted[7]:.0f} for this blob, 150 is {150 / predicted[7]:.1f} of it""")
 
 # %% [markdown]
-# The one number that differs is the count at β = 1: we find more latents in use than the four of the figure. The count depends on the width of the blob, on the length of the training
-# and on where one draws the line: several of ours carry only a tenth of a nat, which in a figure looks like nothing.
+# The one number that differs is the count at β = 1: we find more latents in use than the figure's four. The paper does not say how long it trained, and the count is not a
+# constant of training. Follow it through the recorded histories:
+
+# %%
+counts = {}
+for step in (1_000, 3_000, 6_000, 10_000):
+    counts[step] = []
+    for run in vae:
+        window = (run.history["step"] > step - 500) & (run.history["step"] <= step)
+        counts[step].append(int((run.history["kl"][window].mean(0) > metrics.ALIVE).sum()))
+    print(f"step {step:6,}: latents alive at β = 1, by seed: {counts[step]}")
+assert all(late < early for early, late in zip(counts[1_000], counts[10_000], strict=True))
+
+# %% [markdown]
+# The latents that carry least die one after another, and at 10,000 steps this has not come to its end. A longer training may well arrive at the paper's four;
+# `python -m minivae train blobs-vae --steps 50000` is how you would find out (exercise 4.5).
 
 # %% [markdown]
 # ## 9. Exercises
@@ -503,6 +517,10 @@ check("4.3", answer)
 # %%
 answer = None  # def answer(positions, means): ...
 check("4.4", answer)
+
+# %% [markdown]
+# **4.5** (open, an hour of computing) Train β = 1 for 50,000 steps with a few snapshots, count the living latents at each, and measure the fragmentation. Does it heal as latents die? No check here: this is an experiment
+# whose outcome we do not know.
 
 # %% [markdown]
 # ## Summary

@@ -117,7 +117,7 @@ def collapse(
     Args:
         widths: blob widths σ, in pixels.
         thresholds: β_c of each.
-        trained: (σ, β, final KL in nats) of each training.
+        trained: (σ, β, largest final KL of a latent in nats) of each training.
     """
     figure, axis = plt.subplots(figsize=(6, 3.8), layout="constrained")
     axis.plot(widths, thresholds, color=GREY, marker=".", label=r"predicted threshold $\beta_c$")

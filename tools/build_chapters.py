@@ -93,8 +93,9 @@ def canonicalise(notebook: NotebookNode) -> None:
                 output.execution_count = number
             if WIDGET in output.get("data", {}):
                 output.data[WIDGET]["model_id"] = hashlib.md5(f"{cell.id}/{i}".encode()).hexdigest()
-                if "text/plain" in output.data:  # a widget's repr holds its whole state: no use to a reader
-                    output.data["text/plain"] = re.match(r"\w*", output.data["text/plain"]).group() or "widget"
+                # a widget's repr holds its whole state, of no use to a reader: keep its name
+                plain = output.data.get("text/plain", "")
+                output.data["text/plain"] = re.sub(r"^(\w+)\(.*\)$", r"\1", plain, flags=re.DOTALL)
             if output.output_type == "error":
                 output.traceback = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in output.traceback[-1:]]
 
