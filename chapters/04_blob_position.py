@@ -105,7 +105,7 @@ assert count == 502_005
 # %% [markdown]
 # One thing the appendix does not say: how the weights begin. It matters. A ReLU sets half of its inputs to zero, so a layer keeps the
 # scale of its signal only if its weights have variance 2 / fan-in (He et al. 2015). PyTorch's default has 1 / (3 fan-in): each
-# layer shrinks the signal by about √6 ≈ 2.4, and the decoder has eight of them. Ask how much the picture changes when z does:
+# layer shrinks the signal by about √6 ≈ 2.4 (and more in transposed convolutions), and the decoder has seven of them. Ask how much the picture changes when z does:
 
 
 # %%
@@ -279,9 +279,24 @@ there, here = metrics.centre_of_light(data.render(torch.tensor([[20.0, 32.0], [4
 assert abs((there - here).norm() - 24) < 1.0
 
 # %% [markdown]
-# **Why is β = 1 fragmented?** With cheap information the posteriors are narrow: σ of a few hundredths. Two posteriors that do not overlap do not
-# know that they are neighbours, so nothing in the loss asks for blobs that look alike to get codes that lie close (chapter 3). The code is a map
-# torn into pieces early in training, when the network was still crude, and nothing ever pulls the pieces together. At β = 150 posteriors
+# **Why is β = 1 fragmented?** Look at how wide the posteriors are, compared with the prior's width of 1:
+
+# %%
+width = {}
+for beta, runs in ((1, vae), (150, beta150)):
+    model = runs[0].model()
+    alive = metrics.mean_kl(model, images) > metrics.ALIVE
+    width[beta] = model.encode(images)[1].exp().mean(0)[alive]
+    print(
+        f"β = {beta:3d}: mean σ of the living latents: "
+        + "  ".join(f"{sigma:.2f}" for sigma in sorted(width[beta].tolist()))
+    )
+assert width[1].min() < 0.2 < width[150].min()
+
+# %% [markdown]
+# At β = 1 information is cheap, so the latents that matter most have narrow posteriors. Two posteriors that do not overlap do not
+# know that they are neighbours: nothing in the loss asks for blobs that look alike to get codes that lie close (chapter 3). A map that was
+# torn early in training, when the network was still crude, may stay torn. At β = 150 posteriors
 # are wide, samples of one stray into the next, and the cheapest arrangement is the one where straying does least harm: neighbours
 # in the picture next to each other in z.
 
