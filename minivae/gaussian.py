@@ -3,6 +3,8 @@
 Taught in chapters 1 and 2, used in every chapter.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -48,9 +50,92 @@ def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator | None = No
     return mean + torch.exp(log_std) * noise
 
 
+def log_density(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """log N(z; mean, σ²) of every coordinate, in nats.
+
+    Args:
+        z: points.
+        mean: means.
+        log_std: log σ; the three shapes broadcast.
+
+    Returns:
+        Log-densities, the broadcast shape; sum over the last axis for a diagonal Gaussian.
+
+    Raises:
+        ValueError: if the shapes do not broadcast.
+
+    Source: chapter 1.
+    """
+    _check_broadcast(z=z, mean=mean, log_std=log_std)
+    return -0.5 * ((z - mean) * torch.exp(-log_std)).square() - log_std - 0.5 * math.log(2 * math.pi)
+
+
+def kl_between(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
+    """KL(p ‖ q) of two Gaussians, coordinate by coordinate, in nats, in the broadcast shape.
+
+    Raises:
+        ValueError: if the shapes do not broadcast.
+
+    Source: chapter 1; with q = N(0, 1) it is `kl_per_latent`.
+    """
+    _check_broadcast(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
+    return kl_per_latent(*torch.broadcast_tensors((mean_p - mean_q) * torch.exp(-log_std_q), log_std_p - log_std_q))
+
+
+def bhattacharyya(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
+    """Overlap ∫√(pq) of two Gaussians, coordinate by coordinate: 1 if equal, 0 if far apart.
+
+    Over independent coordinates the overlaps multiply.
+
+    Raises:
+        ValueError: if the shapes do not broadcast.
+
+    Source: chapter 3.
+    """
+    _check_broadcast(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
+    # everything in units of the geometric mean of the two σ, so that neither of them over- or underflows
+    half_ratio = 0.5 * (log_std_p - log_std_q)
+    distance = (mean_p - mean_q) * torch.exp(-0.5 * (log_std_p + log_std_q))
+    spread = torch.cosh(2 * half_ratio)  # (σp² + σq²) / 2σpσq
+    return torch.rsqrt(spread) * torch.exp(-0.125 * distance.square() / spread)
+
+
+def total_variation(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
+    """Total variation ½∫|p − q| of two Gaussians, coordinate by coordinate: 0 if equal, 1 if far apart.
+
+    The best guess which of two equally likely Gaussians a sample came from is wrong with probability (1 − TV)/2.
+
+    Raises:
+        ValueError: if the shapes do not broadcast.
+
+    Source: chapter 3.
+    """
+    _check_broadcast(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
+    # in q's own units: q = N(0, 1) and p = N(m, r²); log p − log q = −(a u² + b u + c)/2 vanishes where they cross
+    m = ((mean_p - mean_q) * torch.exp(-log_std_q)).double()
+    log_r = (log_std_p - log_std_q).double()
+    m, log_r = torch.broadcast_tensors(m, log_r)
+    inverse = torch.exp(-2 * log_r)
+    a, b, c = inverse - 1, -2 * m * inverse, m.square() * inverse + 2 * log_r
+    root = (b.square() - 4 * a * c).clamp_min(0).sqrt()
+    q = -0.5 * (b + torch.where(b < 0, -root, root))  # the larger of the two in size: no cancellation
+    crossings = torch.stack([q / a, c / q])  # the first goes to ±∞ as the widths become equal
+    inside = torch.special.ndtr((crossings - m) / log_r.exp()) - torch.special.ndtr(crossings)
+    same = (m == 0) & (log_r == 0)
+    return torch.where(same, 0.0, (inside[0] - inside[1]).abs()).to(mean_p.dtype)
+
+
 def _check_same_shape(mean: Tensor, log_std: Tensor) -> None:
     if mean.shape != log_std.shape:
         raise ValueError(
             f"mean and log_std must have one shape, got {tuple(mean.shape)} and {tuple(log_std.shape)}: "
             "pass the two halves of one encoder output"
         )
+
+
+def _check_broadcast(**tensors: Tensor) -> None:
+    try:
+        torch.broadcast_shapes(*(tensor.shape for tensor in tensors.values()))
+    except RuntimeError:
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
+        raise ValueError(f"these shapes do not broadcast: {shapes}") from None

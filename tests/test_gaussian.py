@@ -78,3 +78,56 @@ def test_kl_matches_its_formula_in_numpy():
     mean, log_std = np.random.default_rng(0).normal(size=(2, 7))
     formula = 0.5 * (mean**2 + np.exp(2 * log_std) - 1) - log_std
     assert np.allclose(gaussian.kl_per_latent(torch.from_numpy(mean), torch.from_numpy(log_std)), formula)
+
+
+def two_gaussians(n=40):
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(4, n, generator=generator, dtype=torch.float64).unbind()
+
+
+def test_log_density_agrees_with_torch_distributions():
+    z, mean, log_std, _ = two_gaussians()
+    assert torch.allclose(gaussian.log_density(z, mean, log_std), Normal(mean, log_std.exp()).log_prob(z))
+
+
+def test_kl_between_agrees_with_torch_distributions():
+    mean_p, log_p, mean_q, log_q = two_gaussians()
+    oracle = kl_divergence(Normal(mean_p, log_p.exp()), Normal(mean_q, log_q.exp()))
+    assert torch.allclose(gaussian.kl_between(mean_p, log_p, mean_q, log_q), oracle)
+
+
+@pytest.mark.parametrize("name", ["bhattacharyya", "total_variation"])
+def test_overlaps_agree_with_quadrature(name):
+    for mean_p, log_p, mean_q, log_q in zip(*(v.tolist() for v in two_gaussians(8)), strict=True):
+        p, q = Normal(mean_p, math.exp(log_p)), Normal(mean_q, math.exp(log_q))
+        z = torch.linspace(-60, 60, 1_200_001, dtype=torch.float64)
+        a, b = p.log_prob(z).exp(), q.log_prob(z).exp()
+        values = (a * b).sqrt() if name == "bhattacharyya" else 0.5 * (a - b).abs()
+        arguments = (torch.tensor(v, dtype=torch.float64) for v in (mean_p, log_p, mean_q, log_q))
+        found = getattr(gaussian, name)(*arguments).item()
+        assert found == pytest.approx(torch.trapezoid(values, z).item(), abs=1e-7)
+
+
+def test_total_variation_at_special_points():
+    zero, one = torch.zeros(1), torch.ones(1)
+    assert gaussian.total_variation(zero, zero, zero, zero).item() == 0
+    # equal widths: 2Φ(d/2) − 1
+    assert gaussian.total_variation(one, zero, zero, zero).item() == pytest.approx(
+        math.erf(0.5 / math.sqrt(2)), rel=1e-6
+    )
+    # nearly equal widths must not lose digits
+    close = gaussian.total_variation(one.double(), 1e-12 * one.double(), zero.double(), zero.double()).item()
+    assert close == pytest.approx(math.erf(0.5 / math.sqrt(2)), rel=1e-9)
+    assert gaussian.total_variation(1e3 * one, zero, zero, zero).item() == pytest.approx(1)
+    assert gaussian.total_variation(zero, -20 * one, zero, zero).item() == pytest.approx(1, abs=1e-6)
+
+
+def test_overlap_at_extremes_is_finite():
+    far = gaussian.bhattacharyya(torch.tensor(1e4), torch.tensor(-20.0), torch.tensor(0.0), torch.tensor(20.0))
+    assert torch.isfinite(far) and 0 <= far <= 1
+
+
+@pytest.mark.parametrize("name", ["kl_between", "bhattacharyya", "total_variation"])
+def test_shapes_that_do_not_broadcast_are_refused(name):
+    with pytest.raises(ValueError, match=r"do not broadcast: mean_p \(2,\)"):
+        getattr(gaussian, name)(torch.zeros(2), torch.zeros(3), torch.zeros(2), torch.zeros(2))
