@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from minivae.datasets import Blobs
+from minivae.gaussian import kl_per_latent
 from minivae.optimal import collapse_threshold
 
 
@@ -30,6 +31,54 @@ def check(exercise: str, answer: Any) -> bool:
         problem = f"your answer raised {type(error).__name__}: {error}"
     print(f"Exercise {exercise}: {'right.' if problem is None else 'not yet: ' + problem}")
     return problem is None
+
+
+def _kl_of_std(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | None:
+    mean = torch.tensor([0.0, 1.5, -2.0, 0.0], dtype=torch.float64)
+    std = torch.tensor([1.0, 0.2, 1.0, 3.0], dtype=torch.float64)
+    right = kl_per_latent(mean, std.log())
+    got = torch.as_tensor(answer(mean, std))
+    if got.shape == right.shape and torch.allclose(got.double(), right):
+        return None
+    if got.shape != right.shape:
+        return f"it must give one value a latent, shape {tuple(right.shape)}, not {tuple(got.shape)}"
+    if torch.allclose(got.double(), 2 * right):
+        return "the ½ is missing"
+    bad = int(torch.nonzero(~torch.isclose(got.double(), right))[0])
+    return f"at μ = {mean[bad]:g}, σ = {std[bad]:g} it gives {got[bad]:.3f}, expected {right[bad]:.3f}"
+
+
+def _capacity_in_bits(answer: float) -> str | None:
+    if math.isclose(answer, 2.0, rel_tol=0.01):
+        return None
+    if math.isclose(answer, 2 * math.log(2), rel_tol=0.01):
+        return "these are nats"
+    if math.isclose(answer, 4.0, rel_tol=0.01):
+        return "the ½ is missing"
+    return "½·log₂(1 + SNR)"
+
+
+def _onset(answer: Callable[[torch.Tensor, int], Any]) -> str | None:
+    variances = torch.tensor([9.0, 5.0, 5.0, 2.0, 0.7], dtype=torch.float64)
+    for k in (0, 1, 2, 4):
+        right = 0.5 * (variances[:k] / variances[k]).log().sum().item()
+        got = float(answer(variances, k))
+        if not math.isclose(got, right, rel_tol=0.01, abs_tol=1e-6):
+            return f"component {k} of {variances.tolist()} is said to turn on at {got:.3f} nats, not {right:.3f}"
+    return None
+
+
+def _cost_of_the_mean(answer: float) -> str | None:
+    def waste(variance: float) -> float:
+        return 0.5 * math.log((1 + 10 * (1 + 0.75**2 / variance)) / (1 + 10))
+
+    if math.isclose(answer, waste(0.5**2 / 12), rel_tol=0.01):
+        return None
+    if math.isclose(answer, waste(1 / 12), rel_tol=0.01):
+        return "the interval is half as long as [0, 1]: its variance is smaller"
+    if math.isclose(answer, waste(0.5**2 / 12) / math.log(2), rel_tol=0.01):
+        return "these are bits"
+    return "compare ½·log(1 + SNR(1 + m²/v)) with ½·log(1 + SNR)"
 
 
 def _beta_of_pixel_means(answer: float) -> str | None:
@@ -87,6 +136,10 @@ def _axis_angle(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | No
 
 
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
+    "2.1": _kl_of_std,
+    "2.2": _capacity_in_bits,
+    "2.3": _onset,
+    "2.4": _cost_of_the_mean,
     "4.1": _beta_of_pixel_means,
     "4.2": _critical_width,
     "4.3": _faint_gain,

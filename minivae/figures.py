@@ -3,6 +3,7 @@
 Colours: blue and orange stay apart for colour-blind readers and in grey; blue–white–red is for signed values only.
 """
 
+import math
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -13,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
+from minivae import gaussian
+from minivae.channel import mutual_information
 from minivae.datasets import Blobs
 from minivae.metrics import ALIVE, mean_kl, traversal
 from minivae.models import VAE
@@ -170,6 +173,65 @@ def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str,
         axis.set(xlim=(0, dataset.size), ylim=(dataset.size, 0), aspect="equal", title=name, xlabel="x (pixels)")
         axis.legend(title="seed", fontsize=7, title_fontsize=7, loc="upper right")
     np.atleast_1d(axes)[0].set_ylabel("y (pixels)")
+    return figure
+
+
+def turn_ons(
+    capacities: Tensor, rates: Tensor, distortions: Tensor, eigenvalues: Tensor, trained: dict[float, Tensor]
+) -> Figure:
+    """Rate of each component and total squared error against capacity, with trained models as dots.
+
+    Args:
+        capacities: (n,) total rates in nats.
+        rates: (n, components) nats.
+        distortions: (n,) total squared errors.
+        eigenvalues: (components,) variances, for the labels.
+        trained: total rate of a trained model → its rates, high to low.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6), layout="constrained")
+    for i, value in enumerate(eigenvalues.tolist()):
+        style = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i % len(DASHES)]}
+        left.plot(capacities.numpy(), rates[:, i].numpy(), label=f"λ = {value:g}", **style)
+    for total, found in trained.items():
+        left.scatter([total] * len(found), found.tolist(), color="black", s=14, zorder=3)
+    left.set(xlabel="capacity C (nats)", ylabel="rate of the component (nats)")
+    left.legend(fontsize=8)
+    right.plot(capacities.numpy(), distortions.numpy(), color="black")
+    right.set(xlabel="capacity C (nats)", ylabel="squared error that is left", ylim=(0, None))
+    return figure
+
+
+def messages(spread: float, std: float, levels: int = 8) -> Figure:
+    """Evenly spaced messages on one latent: their posteriors, the output's density against the prior, who is mistaken.
+
+    Args:
+        spread: means run from −spread to spread.
+        std: noise σ > 0.
+        levels: number of messages.
+    """
+    means = torch.linspace(-spread, spread, levels, dtype=torch.float64)
+    log_std = torch.full_like(means, math.log(std))
+    z = torch.linspace(-6, 6, 801, dtype=torch.float64)
+    each = gaussian.log_density(z[:, None], means, log_std).exp() / levels
+    prior = gaussian.log_density(z, z.new_zeros(()), z.new_zeros(())).exp()
+    kl = gaussian.kl_per_latent(means, log_std).mean().item()
+    information = mutual_information(means, std).item()
+    edges = torch.cat([z.new_tensor([-math.inf]), (means[1:] + means[:-1]) / 2, z.new_tensor([math.inf])])
+    below = torch.special.ndtr((edges - means[:, None]) / std)
+    read = below.diff(dim=1)  # probability that message i is read as j
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", width_ratios=(2, 1))
+    for i in range(levels):
+        left.fill_between(z.numpy(), each[:, i].numpy(), color=PALETTE[i % len(PALETTE)], alpha=0.35, linewidth=0)
+    left.plot(z.numpy(), each.sum(1).numpy(), color="black", label="output, q(z)")
+    left.plot(z.numpy(), prior.numpy(), color=GREY, linestyle="--", label="prior, p(z)")
+    left.set(xlabel="z", ylabel="density", xlim=(-6, 6), ylim=(0, max(0.6, 1.05 * float(each.sum(1).max()))))
+    left.set_title(f"KL {kl:.2f} = information {information:.2f} + slack {kl - information:.2f} nats", fontsize=10)
+    left.legend(fontsize=8)
+    right.imshow(read.numpy(), cmap="Blues", vmin=0, vmax=1)
+    wrong = 1 - read.diagonal().mean().item()
+    right.set(xlabel="read as", ylabel="message sent", xticks=range(levels), yticks=range(levels))
+    right.set_title(f"{wrong:.0%} read wrong", fontsize=10)
     return figure
 
 

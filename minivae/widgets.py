@@ -1,4 +1,4 @@
-"""The explorers of the chapters, for Jupyter. Taught in chapter 4.
+"""The explorers of the chapters, for Jupyter. Taught in chapters 2 and 4.
 
 Each shows a picture made by a pure function and updates it in place; where no kernel runs, its mime bundle shows the
 picture as it was when the cell was executed.
@@ -10,11 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from minivae import figures
 from minivae.metrics import ALIVE, mean_kl
 from minivae.models import VAE
 from minivae.runs import Run
@@ -46,7 +49,46 @@ def png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-class TraversalExplorer(widgets.VBox):
+def figure_png(figure: Figure) -> bytes:
+    """Draw a figure as PNG and close it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=80)
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+class _Explorer(widgets.VBox):
+    """A picture above its controls; where no kernel runs, the mime bundle shows the picture as it was."""
+
+    picture: widgets.Image
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        bundle["image/png"] = base64.b64encode(self.picture.value).decode("ascii")
+        return bundle
+
+
+class ChannelExplorer(_Explorer):
+    """Spread the means and shrink the noise of eight messages on one latent: KL, information, slack and mistakes."""
+
+    def __init__(self) -> None:
+        style = {"description_width": "9em"}
+        layout = widgets.Layout(width="95%", max_width="34em")
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        self.spread = widgets.FloatSlider(1.5, min=0, max=4, step=0.05, description="spread of μ", style=style,
+                                          layout=layout)  # fmt: skip
+        self.std = widgets.FloatLogSlider(0.3, min=-1.5, max=0.3, step=0.02, description="noise σ", style=style,
+                                          readout_format=".2f", layout=layout)  # fmt: skip
+        super().__init__([self.picture, self.spread, self.std])
+        for slider in (self.spread, self.std):
+            slider.observe(self._show, "value")
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        self.picture.value = figure_png(figures.messages(self.spread.value, self.std.value))
+
+
+class TraversalExplorer(_Explorer):
     """Drag the latents of a trained VAE and watch what it draws.
 
     A slider per latent, ordered by mean KL, high to low; the dead ones are folded away. On the left of the picture is
@@ -125,11 +167,6 @@ class TraversalExplorer(widgets.VBox):
         pixels = draw(self.model, self.z, self.images[self.seed.value])
         self.picture.value = png(pixels)
         self.picture.width, self.picture.height = str(pixels.shape[1]), str(pixels.shape[0])
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        bundle["image/png"] = base64.b64encode(self.picture.value).decode("ascii")
-        return bundle
 
 
 def _enlarge(image: Tensor) -> np.ndarray:

@@ -76,3 +76,19 @@ def test_compass_draws_each_axis_at_its_angle():
 def test_image_row_titles():
     figure = figures.image_row(torch.rand(3, 1, 64, 64), ["a", "b", "c"])
     assert [axis.get_title() for axis in figure.axes] == ["a", "b", "c"]
+
+
+def test_messages_title_adds_up_and_confusions_are_probabilities():
+    figure = figures.messages(spread=1.5, std=0.3)
+    kl, information, slack = (float(word) for word in figure.axes[0].get_title().split() if word[0].isdigit())
+    assert kl == pytest.approx(information + slack, abs=0.011)
+    read = figure.axes[1].images[0].get_array()
+    assert np.allclose(read.sum(1), 1) and (np.diag(read) > 0.3).all()
+
+
+def test_turn_ons_draw_rates_against_capacity():
+    capacities, rates = torch.linspace(0, 1, 5), torch.rand(5, 2)
+    trained = {0.5: torch.tensor([0.3, 0.2])}
+    figure = figures.turn_ons(capacities, rates, torch.ones(5), torch.tensor([2.0, 1.0]), trained)
+    assert np.allclose(figure.axes[0].lines[1].get_ydata(), rates[:, 1])
+    assert np.allclose(figure.axes[0].collections[0].get_offsets(), [[0.5, 0.3], [0.5, 0.2]])

@@ -91,3 +91,12 @@ def test_bad_arguments(run):
         widgets.TraversalExplorer(run, seeds=0)
     with pytest.raises(ValueError, match="no snapshot at step 7"):
         widgets.TraversalExplorer(run, step=7)
+
+
+def test_channel_explorer_draws_the_figure_of_its_sliders():
+    explorer = widgets.ChannelExplorer()
+    for spread, std in ((0.0, 10**-1.5), (1.5, 0.3), (4.0, 10**0.3)):
+        explorer.spread.value, explorer.std.value = spread, std
+        expected = widgets.figure_png(widgets.figures.messages(spread, explorer.std.value))
+        assert explorer.picture.value == expected
+    assert "image/png" in explorer._repr_mimebundle_()
