@@ -11,6 +11,7 @@ import torch
 
 from minivae.datasets import Blobs
 from minivae.gaussian import kl_per_latent
+from minivae.objectives import bernoulli_floor
 from minivae.optimal import collapse_threshold
 
 
@@ -31,6 +32,59 @@ def check(exercise: str, answer: Any) -> bool:
         problem = f"your answer raised {type(error).__name__}: {error}"
     print(f"Exercise {exercise}: {'right.' if problem is None else 'not yet: ' + problem}")
     return problem is None
+
+
+def _gap_of_linear_model(answer: float) -> str | None:
+    if math.isclose(answer, 0.5 * math.log(2), rel_tol=0.01):
+        return None
+    if math.isclose(answer, 0.5 * (2 - math.log(2)), rel_tol=0.01):
+        return "this is KL(posterior ‖ q): the average must be over q"
+    if math.isclose(answer, 0.5, rel_tol=0.01):
+        return "these are bits"
+    if math.isclose(answer, math.log(2), rel_tol=0.01):
+        return "the ½ is missing"
+    return "the gap is KL(q ‖ p(z|x)), and p(z|x) = N(x/2, ½) here (½ is the variance)"
+
+
+def _floor_of_grey(answer: Callable[[torch.Tensor], Any]) -> str | None:
+    images = torch.tensor([[[0.0, 1.0], [0.5, 0.2]], [[1.0, 1.0], [0.0, 0.9]]], dtype=torch.float64)
+    right = bernoulli_floor(images)
+    got = torch.as_tensor(answer(images)).double()
+    if got.shape != right.shape:
+        return f"it must give one value an image, shape (2,), not {tuple(got.shape)}"
+    if got.isnan().any():
+        return "0 · log 0 gave NaN: its limit is 0 (torch.xlogy knows)"
+    if torch.allclose(got, right):
+        return None
+    if torch.allclose(got, right / 4):
+        return "it is the sum over pixels, not the mean"
+    if torch.allclose(got, -right):
+        return "the sign: an entropy is not negative"
+    return f"it gives {got.tolist()}, expected {right.tolist()}"
+
+
+def _reparametrised(answer: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Any]) -> str | None:
+    mean, log_std, noise = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    got = torch.as_tensor(answer(mean, log_std, noise))
+    for formula, problem in (
+        (mean + log_std.exp() * noise, None),
+        (mean + log_std * noise, "the network gives log σ: exponentiate it"),
+        (mean + (0.5 * log_std).exp() * noise, "log_std is log σ, not log σ²: no ½"),
+        (mean + (2 * log_std).exp() * noise, "it is σ that multiplies the noise, not σ²"),
+    ):
+        if torch.allclose(got, formula):
+            return problem
+    return "z = μ + σ·ε"
+
+
+def _beta_of_squared_error(answer: float) -> str | None:
+    if math.isclose(answer, 5.0, rel_tol=0.01):
+        return None
+    if math.isclose(answer, 10.0, rel_tol=0.01):
+        return "the squared error has the weight 1/(2s²): mind the 2"
+    if math.isclose(answer, 0.2, rel_tol=0.01) or math.isclose(answer, 0.1, rel_tol=0.01):
+        return "the other way round: a smaller s² weighs the picture more, so β must grow with it"
+    return "β·s² must be the same in both; the plain squared error is a Gaussian decoder with s² = ½"
 
 
 def _kl_of_std(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | None:
@@ -136,6 +190,10 @@ def _axis_angle(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | No
 
 
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
+    "1.1": _gap_of_linear_model,
+    "1.2": _floor_of_grey,
+    "1.3": _reparametrised,
+    "1.4": _beta_of_squared_error,
     "2.1": _kl_of_std,
     "2.2": _capacity_in_bits,
     "2.3": _onset,

@@ -4,7 +4,7 @@ Colours: blue and orange stay apart for colour-blind readers and in grey; blueâ€
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -173,6 +173,35 @@ def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str,
         axis.set(xlim=(0, dataset.size), ylim=(dataset.size, 0), aspect="equal", title=name, xlabel="x (pixels)")
         axis.legend(title="seed", fontsize=7, title_fontsize=7, loc="upper right")
     np.atleast_1d(axes)[0].set_ylabel("y (pixels)")
+    return figure
+
+
+def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> Figure:
+    """A Gaussian q over the true posterior of a one-latent model, and the split of log p(x) into ELBO and gap.
+
+    Args:
+        log_joint: log p(x, z) at the observed x for points z (n,), in nats.
+        mean: of q.
+        std: of q, > 0.
+    """
+    z = torch.linspace(-10, 10, 4001, dtype=torch.float64)
+    joint = log_joint(z)
+    log_p = torch.trapezoid(joint.exp(), z).log().item()
+    log_q = gaussian.log_density(z, torch.tensor(mean).double(), torch.tensor(std).double().log())
+    elbo = torch.trapezoid(log_q.exp() * (joint - log_q), z).item()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2), layout="constrained", width_ratios=(2, 1))
+    left.fill_between(z.numpy(), (joint - log_p).exp().numpy(), color=GREY, alpha=0.4, linewidth=0, label="p(z | x)")
+    left.plot(z.numpy(), log_q.exp().numpy(), color=BLUE, label="q(z)")
+    left.set(xlabel="z", ylabel="density", xlim=(-3.5, 3.5), ylim=(0, 2))
+    left.legend(fontsize=8)
+    # both bars hang from log p(x): the lower the ELBO, the taller the gap
+    right.axhline(log_p, color="black", linewidth=1)
+    right.annotate(f"log p(x) = {log_p:.2f}", (-0.45, log_p), (0, 4), textcoords="offset points", fontsize=9)
+    right.bar(0, log_p - elbo, bottom=elbo, color=ORANGE, width=0.6)
+    right.axhline(elbo, color=BLUE, linewidth=1)
+    right.annotate(f"ELBO = {elbo:.2f}", (-0.45, elbo), (0, -12), textcoords="offset points", fontsize=9, color=BLUE)
+    right.set(xlim=(-0.5, 0.5), ylim=(min(elbo, log_p - 4) - 0.7, log_p + 0.6), xticks=[], ylabel="nats")
+    right.set_title(f"gap = {log_p - elbo:.3f} nats", fontsize=10, color=ORANGE)
     return figure
 
 

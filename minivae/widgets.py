@@ -1,4 +1,4 @@
-"""The explorers of the chapters, for Jupyter. Taught in chapters 2 and 4.
+"""The explorers of the chapters, for Jupyter. Taught in chapters 1, 2 and 4.
 
 Each shows a picture made by a pure function and updates it in place; where no kernel runs, its mime bundle shows the
 picture as it was when the cell was executed.
@@ -68,24 +68,43 @@ class _Explorer(widgets.VBox):
         return bundle
 
 
-class ChannelExplorer(_Explorer):
-    """Spread the means and shrink the noise of eight messages on one latent: KL, information, slack and mistakes."""
+class _GaussianExplorer(_Explorer):
+    """A figure of one location and one width, redrawn as either slider moves."""
 
-    def __init__(self) -> None:
-        style = {"description_width": "9em"}
-        layout = widgets.Layout(width="95%", max_width="34em")
+    def __init__(self, draw_figure: Callable[[float, float], Figure], place: widgets.FloatSlider, std: float) -> None:
+        self.draw_figure = draw_figure
         self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
-        self.spread = widgets.FloatSlider(1.5, min=0, max=4, step=0.05, description="spread of μ", style=style,
-                                          layout=layout)  # fmt: skip
-        self.std = widgets.FloatLogSlider(0.3, min=-1.5, max=0.3, step=0.02, description="noise σ", style=style,
-                                          readout_format=".2f", layout=layout)  # fmt: skip
-        super().__init__([self.picture, self.spread, self.std])
-        for slider in (self.spread, self.std):
+        self.place = place
+        self.std = widgets.FloatLogSlider(std, min=-1.5, max=0.3, step=0.02, description="σ", readout_format=".2f")
+        for slider in (self.place, self.std):
+            slider.style.description_width = "9em"
+            slider.layout = widgets.Layout(width="95%", max_width="34em")
             slider.observe(self._show, "value")
+        super().__init__([self.picture, self.place, self.std])
         self._show()
 
     def _show(self, _: Any = None) -> None:
-        self.picture.value = figure_png(figures.messages(self.spread.value, self.std.value))
+        self.picture.value = figure_png(self.draw_figure(self.place.value, self.std.value))
+
+
+class ElboExplorer(_GaussianExplorer):
+    """Move a Gaussian q over the true posterior of a one-latent model and watch ELBO and gap.
+
+    Args:
+        log_joint: log p(x, z) at the observed x for points z (n,), in nats.
+    """
+
+    def __init__(self, log_joint: Callable[[Tensor], Tensor]) -> None:
+        place = widgets.FloatSlider(0.3, min=-2, max=3, step=0.05, description="mean of q")
+        super().__init__(lambda mean, std: figures.elbo_gap(log_joint, mean, std), place, std=0.6)
+
+
+class ChannelExplorer(_GaussianExplorer):
+    """Spread the means and shrink the noise of eight messages on one latent: KL, information, slack and mistakes."""
+
+    def __init__(self) -> None:
+        place = widgets.FloatSlider(1.5, min=0, max=4, step=0.05, description="spread of the means")
+        super().__init__(figures.messages, place, std=0.3)
 
 
 class TraversalExplorer(_Explorer):

@@ -92,3 +92,13 @@ def test_turn_ons_draw_rates_against_capacity():
     figure = figures.turn_ons(capacities, rates, torch.ones(5), torch.tensor([2.0, 1.0]), trained)
     assert np.allclose(figure.axes[0].lines[1].get_ydata(), rates[:, 1])
     assert np.allclose(figure.axes[0].collections[0].get_offsets(), [[0.5, 0.3], [0.5, 0.2]])
+
+
+def test_elbo_gap_of_a_known_posterior():
+    def log_joint(z):  # x = 1, p(x|z) = N(z, 1): the posterior is N(½, ½)
+        return -0.5 * (1 - z) ** 2 - 0.5 * z**2 - np.log(2 * np.pi)
+
+    axis = figures.elbo_gap(log_joint, mean=0.5, std=0.5**0.5).axes[1]
+    assert axis.get_title() == "gap = 0.000 nats"
+    assert any(f"log p(x) = {-0.5 * np.log(4 * np.pi) - 0.25:.2f}" == text.get_text() for text in axis.texts)
+    assert figures.elbo_gap(log_joint, mean=1.5, std=0.5**0.5).axes[1].get_title() == "gap = 1.000 nats"

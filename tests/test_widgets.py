@@ -93,10 +93,21 @@ def test_bad_arguments(run):
         widgets.TraversalExplorer(run, step=7)
 
 
-def test_channel_explorer_draws_the_figure_of_its_sliders():
-    explorer = widgets.ChannelExplorer()
-    for spread, std in ((0.0, 10**-1.5), (1.5, 0.3), (4.0, 10**0.3)):
-        explorer.spread.value, explorer.std.value = spread, std
-        expected = widgets.figure_png(widgets.figures.messages(spread, explorer.std.value))
-        assert explorer.picture.value == expected
+def bent(z: torch.Tensor) -> torch.Tensor:
+    return -0.5 * ((0.9 - torch.tanh(z)) / 0.3) ** 2 - 0.5 * z**2
+
+
+@pytest.mark.parametrize(
+    ("make", "draw_figure"),
+    [
+        (widgets.ChannelExplorer, widgets.figures.messages),
+        (lambda: widgets.ElboExplorer(bent), lambda mean, std: widgets.figures.elbo_gap(bent, mean, std)),
+    ],
+    ids=["channel", "elbo"],
+)
+def test_explorer_draws_the_figure_of_its_sliders(make, draw_figure):
+    explorer = make()
+    for place, std in ((explorer.place.min, 10**-1.5), (1.5, 0.3), (explorer.place.max, 10**0.3)):
+        explorer.place.value, explorer.std.value = place, std
+        assert explorer.picture.value == widgets.figure_png(draw_figure(place, explorer.std.value))
     assert "image/png" in explorer._repr_mimebundle_()

@@ -1,0 +1,367 @@
+# %% [markdown]
+# # Chapter 1 · Derive the ELBO, watch its gap, and train a VAE that you wrote yourself
+#
+# Everything in this course is about two terms of one loss. This chapter derives them, checks them by a second route at every step, and builds a VAE from nothing.
+#
+# **By the end you will have shown that**
+#
+# 1. $\log p(x) = \mathrm{ELBO} + \mathrm{KL}(q \Vert \text{true posterior})$, exactly: the gap is a KL, it never changes sign, and it closes as q improves;
+# 2. the reparametrised gradient and the score-function gradient have the same mean, and one of them is far less noisy;
+# 3. an encoder network pays for being one network for all pictures (the amortisation gap);
+# 4. "reconstruction error" means different things to different decoders, has a floor on grey pictures, and a careless mean over pixels multiplies β by 4096.
+#
+# **You need** calculus, Gaussian densities, a little PyTorch. **Time:** 50 minutes to read, under a minute of CPU time.
+
+# %% [markdown]
+# ## A puzzle before we start
+#
+# - You improve q and the ELBO rises by 0.3 nats. By how much does log p(x) rise?
+# - The loss of a perfect autoencoder on grey pictures is 0. True?
+# - A colleague's β-VAE uses `F.binary_cross_entropy(..., reduction="mean")` and "β = 1". What is its β?
+#
+# ## Notation
+#
+# | symbol | meaning | unit |
+# |---|---|---|
+# | $x$, $z$ | a picture (here also a single number), its latent | – |
+# | $p(z) = \mathcal N(0, 1)$, $p(x \mid z)$, $p(x)$ | prior, decoder, marginal likelihood (evidence) | – |
+# | $p(z \mid x)$, $q(z \mid x)$ | true posterior, and the Gaussian that stands in for it | – |
+# | ELBO | $\mathbb E_q[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \Vert p(z))$ | nats |
+# | gap | $\log p(x) - \mathrm{ELBO}$ | nats |
+#
+# **A word on the paper's Eq. 1 and 2.** As printed they have $\log p(x \mid z)$ on the left. What is meant is the marginal likelihood: Eq. 1 is $\max_\theta \mathbb E \log p_\theta(x)$ and Eq. 2 is
+# $\log p_\theta(x) = \mathrm{KL}(q(z \mid x) \Vert p(z \mid x)) + \mathcal L$, with the true *posterior* in the KL, not the prior. Eq. 3 is right once its left side is $\log p_\theta(x)$.
+
+# %%
+import itertools
+import math
+
+import matplotlib.pyplot as plt
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from minivae import figures, gaussian
+from minivae.checks import check
+from minivae.datasets import Blobs
+from minivae.models import VAE
+from minivae.objectives import bernoulli_floor, bernoulli_nll
+from minivae.widgets import ElboExplorer
+
+# %% [markdown]
+# ## 1. Where the bound comes from
+#
+# We want a model whose $p(x) = \int p(x \mid z)\, p(z)\, dz$ is large on the data. The integral is out of reach for a network, so bring in any density q over z and write, for *every* z,
+#
+# $$ \log p(x) = \log \frac{p(x \mid z)\, p(z)}{p(z \mid x)} = \log p(x \mid z) - \log \frac{q(z)}{p(z)} + \log \frac{q(z)}{p(z \mid x)} . $$
+#
+# The left side does not depend on z. Average the right side over q:
+#
+# $$ \log p(x) = \underbrace{\mathbb E_q[\log p(x \mid z)] - \mathrm{KL}(q \Vert p(z))}_{\text{ELBO}} + \underbrace{\mathrm{KL}(q \Vert p(z \mid x))}_{\text{gap} \;\ge\; 0} . $$
+#
+# An identity, not yet a bound. It is a bound because a KL is never negative. And since log p(x) does not know q, *improving q cannot move it*: what the ELBO wins the gap loses.
+#
+# ### First check: a model where everything is known
+#
+# $z \sim \mathcal N(0, 1)$, $x = w z + s\,\varepsilon$. Then $p(x) = \mathcal N(0, w^2 + s^2)$ and the posterior is Gaussian, with variance $s^2/(w^2+s^2)$ and mean $w x/(w^2+s^2)$.
+
+# %%
+w, s, x = 1.5, 0.8, 2.0
+total = w**2 + s**2
+log_evidence = -0.5 * x**2 / total - 0.5 * math.log(2 * math.pi * total)
+post_mean, post_std = w * x / total, s / math.sqrt(total)
+
+
+def elbo_linear(mean, std):
+    """E_q log N(x; wz, s²) − KL(q ‖ N(0, 1)), in closed form."""
+    fit = -0.5 * ((x - w * mean) ** 2 + w**2 * std**2) / s**2 - 0.5 * math.log(2 * math.pi * s**2)
+    return fit - (0.5 * (mean**2 + std**2 - 1) - math.log(std))
+
+
+print("q                       ELBO     gap     sum   log p(x)")
+for name, mean, std in (("bad (far off)", -1.0, 0.3), ("good", 0.9, 0.6), ("optimal", post_mean, post_std)):
+    gap = gaussian.kl_between(*torch.tensor([mean, math.log(std), post_mean, math.log(post_std)]).double()).item()
+    elbo = elbo_linear(mean, std)
+    print(f"{name:20} {elbo:8.4f} {gap:7.4f} {elbo + gap:7.4f} {log_evidence:8.4f}")
+    assert abs(elbo + gap - log_evidence) < 1e-6 and gap >= 0
+
+# %% [markdown]
+# ### Second check: a model where nothing is Gaussian
+#
+# Let the decoder be bent: $x = \tanh(1.5 z) + 0.2 z + 0.3\,\varepsilon$. The posterior has no name, but with one latent everything is a one-dimensional integral, and a fine grid does it to ten digits.
+
+# %%
+observed = 0.9
+grid = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
+
+
+def log_joint(z):
+    """log p(x, z) of the bent model at the observed x."""
+    decoded = torch.tanh(1.5 * z) + 0.2 * z
+    fit = -0.5 * ((observed - decoded) / 0.3) ** 2 - math.log(0.3) - 0.5 * math.log(2 * math.pi)
+    return fit - 0.5 * z**2 - 0.5 * math.log(2 * math.pi)
+
+
+log_p = torch.trapezoid(log_joint(grid).exp(), grid).log()
+
+
+def elbo_and_gap(mean, std):
+    """ELBO and KL(q ‖ p(z|x)), each by its own integral over the grid."""
+    mean, log_std = torch.as_tensor(mean, dtype=torch.float64), torch.as_tensor(std, dtype=torch.float64).log()
+    log_q = gaussian.log_density(grid, mean, log_std)
+    q = log_q.exp()
+    elbo = torch.trapezoid(q * (log_joint(grid) - log_q), grid)
+    gap = torch.trapezoid(q * (log_q - (log_joint(grid) - log_p)), grid)
+    return elbo, gap
+
+
+mean, log_std = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (-1.0, 0.0))
+optimizer = torch.optim.Adam([mean, log_std], lr=0.05)
+elbos, gaps = [], []
+for _ in range(300):
+    elbo, gap = elbo_and_gap(mean, log_std.exp())
+    optimizer.zero_grad()
+    (-elbo).backward()
+    optimizer.step()
+    elbos.append(elbo.item())
+    gaps.append(gap.item())
+
+print(
+    f"log p(x) = {log_p:.4f};  first q: ELBO {elbos[0]:.2f}, gap {gaps[0]:.2f};  last q: ELBO {elbos[-1]:.4f}, gap {gaps[-1]:.4f}"
+)
+assert all(abs(e + g - log_p.item()) < 1e-8 for e, g in zip(elbos, gaps, strict=True))  # the identity, at every step
+assert min(gaps) > 0  # never changes sign; and since no Gaussian is this posterior, it never closes altogether
+assert gaps[-1] < 0.1 < gaps[0]
+
+# %%
+figures.elbo_gap(log_joint, mean=0.3, std=0.6)
+plt.show()
+
+# %% [markdown]
+# *Figure 1.1. Left: the true posterior of the bent model (grey) and a Gaussian q (blue). Right: the ELBO and the gap; together they always reach log p(x).*
+#
+# The first puzzle: log p(x) does not rise at all. Only a better *decoder* can raise it.
+
+# %% tags=["nbval-ignore-output"]
+ElboExplorer(log_joint)
+
+# %% [markdown]
+# *Tasks.* (1) Find the q with the smallest gap. Is its σ that of the grey curve? (2) Make σ tiny: which of the two terms of the ELBO ruins it?
+#
+# ## 2. Two ways to a gradient
+#
+# The ELBO is an average over q, and q is what we want to change. Eq. 4 moves the randomness out of the way: $z = \mu + \sigma \varepsilon$, and the gradient passes through z. The older way needs no gradient of the model at all: $\nabla \mathbb E_q[h] = \mathbb E_q[h\, \nabla \log q]$, the score function. Compare them where the truth is known, by quadrature.
+
+# %%
+m, s_q = torch.tensor(0.3, dtype=torch.float64, requires_grad=True), torch.tensor(0.6, dtype=torch.float64)
+(truth,) = torch.autograd.grad(elbo_and_gap(m, s_q)[0], m)
+
+noise = torch.randn(20_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+many = m.detach().expand(20_000).clone().requires_grad_()
+z = many + s_q * noise  # Eq. 4
+h = log_joint(z) - gaussian.log_density(z, many, s_q.log())
+(reparametrised,) = torch.autograd.grad(h.sum(), many)
+score = (h * noise / s_q).detach()  # ∇ log q = (z − μ)/σ² = ε/σ
+
+for name, samples in (("reparametrised", reparametrised), ("score function", score)):
+    error = samples.std() / math.sqrt(len(samples))
+    print(f"{name}: mean {samples.mean():.1f}, truth {truth:.1f}")
+    assert abs(samples.mean() - truth) < 4 * error
+ratio = (score.var() / reparametrised.var()).item()
+print(f"the score function's variance is {ratio:.0f} times as large in this one-dimensional model")
+assert ratio > 2
+
+# %% [markdown]
+# With one latent the ratio is modest. It grows with everything that h sums over and z does not influence: 4096 pixels make h thousands of nats large, and the score multiplies all of it by noise. Add a constant of −500 nats to log p, as a picture's loss would:
+
+# %%
+big = ((h - 500) * noise / s_q).detach()
+print(f"with a loss of 500 nats: {big.var() / reparametrised.var():.0e}")
+assert big.var() / reparametrised.var() > 1e3
+
+# %% [markdown]
+# (A baseline, a constant subtracted from h, repairs this particular constant; it cannot repair what varies from sample to sample.)
+#
+# ## 3. A VAE from nothing
+#
+# The smallest data set with one hidden factor: a soft bump on a strip of 16 pixels, somewhere. Encoder, decoder and loss in a dozen lines:
+
+
+# %%
+def strips(n, generator):
+    centre = 2 + 12 * torch.rand(n, 1, generator=generator)
+    return torch.exp(-((torch.arange(16) + 0.5 - centre) ** 2) / (2 * 1.5**2))
+
+
+def mlp(*sizes):
+    layers = [layer for a, b in itertools.pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
+    return nn.Sequential(*layers[:-1])
+
+
+def train_strip_vae(reduce, steps=1500, seed=0):
+    torch.manual_seed(seed)
+    encoder, decoder = mlp(16, 64, 64, 2), mlp(1, 64, 64, 16)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=2e-3)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        x = strips(64, generator)
+        mean, log_std = encoder(x).chunk(2, dim=1)
+        z = mean + log_std.exp() * torch.randn(mean.shape, generator=generator)
+        nll = reduce(F.binary_cross_entropy_with_logits(decoder(z), x, reduction="none"))
+        kl = gaussian.kl_per_latent(mean, log_std).sum(1).mean()
+        optimizer.zero_grad()
+        (nll + kl).backward()
+        optimizer.step()
+    return encoder.requires_grad_(False), decoder.requires_grad_(False)
+
+
+encoder, decoder = train_strip_vae(lambda nll: nll.sum(1).mean())  # sum over pixels, mean over the batch
+test = strips(256, torch.Generator().manual_seed(9))
+mean, log_std = encoder(test).chunk(2, dim=1)
+print(f"KL {gaussian.kl_per_latent(mean, log_std).mean():.2f} nats")
+excess = bernoulli_nll(decoder(mean), test) - bernoulli_floor(test)
+print(f"a reconstruction is {excess.mean():.1f} nats above the best possible one")
+blind = torch.logit(test.mean(0)).expand_as(test)
+assert excess.mean() < 0.5 * (bernoulli_nll(blind, test) - bernoulli_floor(test)).mean()
+
+# %% [markdown]
+# ### The amortisation gap
+#
+# One latent: log p(x) of this trained model is an integral we can do. So three numbers can be told apart for a picture: the ELBO with the encoder's q, the ELBO with the *best* Gaussian q for that picture, and log p(x). The first difference is the price of having one
+# network for all pictures (amortisation), the second that of q being Gaussian.
+
+# %%
+few = test[:32].double()
+decoder = decoder.double()
+points = torch.linspace(-6, 6, 1201, dtype=torch.float64)
+log_px_given_z = -bernoulli_nll(decoder(points[:, None])[:, None].expand(-1, 32, -1).flatten(0, 1), few.repeat(1201, 1))
+log_px_given_z = log_px_given_z.view(1201, 32)
+log_prior = gaussian.log_density(points, points.new_zeros(()), points.new_zeros(()))[:, None]
+evidence = torch.logsumexp(log_px_given_z + log_prior, 0) + math.log(0.01)
+
+
+def exact_elbo(mean, log_std):
+    """ELBO of each picture for its own Gaussian q, by the trapezoid rule on the points: (32,)."""
+    log_q = gaussian.log_density(points[:, None], mean, log_std)
+    return (log_q.exp() * (log_px_given_z + log_prior - log_q)).sum(0) * 0.01
+
+
+mean, log_std = (v[:32, 0].double() for v in (mean, log_std))
+by_encoder = exact_elbo(mean, log_std)
+free = [mean.clone().requires_grad_(), log_std.clone().requires_grad_()]
+optimizer = torch.optim.Adam(free, lr=0.01)
+for _ in range(300):
+    optimizer.zero_grad()
+    (-exact_elbo(*free).sum()).backward()
+    optimizer.step()
+best = exact_elbo(*free).detach()
+print(f"amortisation gap {(best - by_encoder).mean():.3f} nats, Gaussian gap {(evidence - best).mean():.3f} nats")
+assert (best >= by_encoder - 1e-6).all() and (evidence >= best - 1e-6).all()
+assert (best - by_encoder).mean() > 0
+
+# %% [markdown]
+# ## 4. What "reconstruction error" means
+#
+# **Gaussian decoder**, variance $s^2$: $-\log p(x \mid z) = \lVert x - \hat x \rVert^2 / 2 s^2 + \text{const}$. Whoever uses the plain squared error has $s^2 = \tfrac12$, and any other weight on it is a β in disguise: only $\beta s^2$ matters for the optimum (chapter 2).
+#
+# **Bernoulli decoder**: $-\log p(x \mid z) = -\sum_j x_j \log \hat x_j + (1 - x_j) \log(1 - \hat x_j)$. The paper's choice. On grey pixels it is not the likelihood of anything, but it works, with one trap: its least value, at $\hat x = x$, is the entropy $\sum_j H_b(x_j)$, **not zero**. Subtract the floor before comparing.
+
+# %%
+images, _ = Blobs(sigma=6).sample(100, torch.Generator().manual_seed(0))
+perfect = bernoulli_nll(torch.logit(images, eps=1e-7), images).mean()
+floor = bernoulli_floor(images).mean()
+print(f"loss of a perfect reconstruction of a blob of width 6: {perfect:.0f} nats; its floor: {floor:.0f} nats")
+assert abs(perfect - floor) < 0.5 and floor > 300
+assert bernoulli_floor(images.round()).max() == 0  # black and white: no floor
+
+guess = images.clamp(0.02, 0.98)
+gaussian_nll = -torch.distributions.Normal(guess, math.sqrt(0.5)).log_prob(images).sum((1, 2, 3))
+squared = ((images - guess) ** 2).sum((1, 2, 3))
+assert torch.allclose(gaussian_nll - squared, (gaussian_nll - squared)[0], atol=0.01)  # s² = ½: the plain squared error
+
+# %% [markdown]
+# ### A mean over pixels multiplies β by 4096
+#
+# If the reconstruction is averaged over the 64 × 64 pixels and the KL stays a sum, the loss is $\frac{1}{4096}\left(\text{sum} + 4096\,\mathrm{KL}\right)$. Adam does not care about the factor in front. So "β = 1" is β = 4096. It is the commonest fault of public
+# re-implementations. On the paper's network, by its gradient:
+
+# %%
+vae = VAE(generator=torch.Generator().manual_seed(0))
+
+
+def gradient(reduce, beta):
+    logits, mean, log_std = vae(images[:16], torch.Generator().manual_seed(1))
+    nll = F.binary_cross_entropy_with_logits(logits, images[:16], reduction="none").flatten(1)
+    loss = reduce(nll) + beta * gaussian.kl_per_latent(mean, log_std).sum(1).mean()
+    return torch.cat([g.flatten() for g in torch.autograd.grad(loss, vae.parameters())])
+
+
+careless = gradient(lambda nll: nll.mean(), beta=1)
+meant = gradient(lambda nll: nll.sum(1).mean(), beta=4096)
+assert torch.allclose(4096 * careless, meant, rtol=1e-3, atol=1e-3 * meant.abs().max())
+print(f"the two gradients point the same way: cosine {F.cosine_similarity(careless, meant, dim=0):.4f}")
+
+# %% [markdown]
+# And by training, on the strips (16 pixels, so β = 16 instead of 1), where it costs a second:
+
+# %%
+careful_kl = gaussian.kl_per_latent(*encoder(test).chunk(2, dim=1)).sum(1).mean().item()
+encoder_mean, _ = train_strip_vae(lambda nll: nll.mean())
+careless_kl = gaussian.kl_per_latent(*encoder_mean(test).chunk(2, dim=1)).sum(1).mean().item()
+print(f"KL with the sum over pixels {careful_kl:.1f} nats, with the mean {careless_kl:.1f} nats")
+assert careless_kl < 0.4 * careful_kl
+
+# %% [markdown]
+# The careless model says far less about the strip, with the same code, the same "β", and no warning.
+#
+# ## 5. From the ELBO to β
+#
+# Eq. 5 is Eq. 3 with a price: $\mathcal L = \mathbb E_q[\log p(x \mid z)] - \beta\, \mathrm{KL}$. For β > 1 it is no longer the tightest bound on log p(x); it is a bound still, since KL ≥ 0 makes it smaller. What it buys is the subject of the course: chapter 2 reads the KL as a
+# channel's rate, chapter 3 as overlap, chapter 4 sees what β = 150 does to a blob.
+#
+# ## 6. The paper and this chapter, side by side
+#
+# | paper | here |
+# |---|---|
+# | Eq. 1 and 2 with $\log p(x \mid z)$ on the left | the marginal $\log p(x)$; the identity holds to 1e-8 at every step of an optimisation |
+# | Eq. 3, a lower bound | the gap is KL(q ‖ true posterior), watched closing |
+# | Eq. 4, the reparametrisation "trick" | same mean as the score function, variance ratio measured |
+# | reductions not stated | sums over pixels and latents, means over the batch; anything else changes β |
+#
+# ## 7. Exercises
+#
+# **1.1** (medium, 10 min) $z \sim \mathcal N(0,1)$, $x = z + \varepsilon$ with $\varepsilon \sim \mathcal N(0, 1)$, and we observe $x = 2$. For $q = \mathcal N(1.5, 0.25)$ (that is a variance), how large is the gap, in nats? *Hint: what is the true posterior?*
+
+# %%
+answer = None
+check("1.1", answer)
+
+# %% [markdown]
+# **1.2** (medium, 10 min) Write `floor(images)`, the floor of the Bernoulli loss for images (n, …) in [0, 1], in nats: (n,). Black and white pixels must not give NaN.
+
+# %%
+answer = None  # def answer(images): ...
+check("1.2", answer)
+
+# %% [markdown]
+# **1.3** (easy, 3 min) Write `draw(mean, log_std, noise)`, the reparametrised sample of Eq. 4.
+
+# %%
+answer = None  # def answer(mean, log_std, noise): ...
+check("1.3", answer)
+
+# %% [markdown]
+# **1.4** (medium, 5 min) A model of 28 × 28 grey pictures uses the plain squared error, *summed* over pixels, plus the KL times 1. You want the same optimum from a Gaussian decoder with $s^2 = 0.1$ and its honest log-likelihood. Which β must you set?
+
+# %%
+answer = None
+check("1.4", answer)
+
+# %% [markdown]
+# ## Summary
+#
+# - $\log p(x)$ = ELBO + gap, an identity. q can only move nats from the gap to the ELBO.
+# - Reparametrise: same gradient on average, far less noise.
+# - Bernoulli loss on grey pictures has a floor. Sums over pixels, or β is not what you think.
+#
+# **Readings.** Kingma and Welling 2014 (VAE); Rezende et al. 2014; Cremer et al. 2018, *Inference suboptimality in variational autoencoders*; Burgess et al. 2018, sections 2 and 3.

@@ -1,0 +1,71 @@
+# %% [markdown]
+# # Solutions to chapter 1
+#
+# Each solution passes its check; the wrong answers below it, the plausible ones, must not.
+
+# %%
+import math
+
+import torch
+
+from minivae.checks import check
+
+# %% [markdown]
+# **1.1** The posterior is N(1, ½). The gap is $\mathrm{KL}(\mathcal N(1.5, \tfrac14) \Vert \mathcal N(1, \tfrac12)) = \tfrac12\left(\tfrac{1/4}{1/2} + \tfrac{1/4}{1/2} - 1 - \log \tfrac12\right) = \tfrac12 \log 2$.
+
+# %%
+assert check("1.1", 0.5 * math.log(2))
+
+# %% tags=["nbval-ignore-output"]
+assert not check("1.1", 0.5 * (2 - math.log(2)))  # the KL the other way round
+assert not check("1.1", math.log(2))  # missing ½
+assert not check("1.1", 0.5)  # bits
+assert not check("1.1", -0.5 * math.log(2))  # sign error
+assert not check("1.1", 0.5 * (1 / 16 / 0.25 + 0.25 / 0.25 - 1 - math.log(1 / 4)))  # variances squared
+
+# %% [markdown]
+# **1.2**
+
+
+# %%
+def floor(images):
+    return -(torch.xlogy(images, images) + torch.xlogy(1 - images, 1 - images)).flatten(1).sum(1)
+
+
+assert check("1.2", floor)
+
+# %% tags=["nbval-ignore-output"]
+assert not check("1.2", lambda x: -(x * x.log() + (1 - x) * (1 - x).log()).flatten(1).sum(1))  # NaN
+assert not check("1.2", lambda x: floor(x) / 4)  # mean for sum
+assert not check("1.2", lambda x: -floor(x))  # sign error
+assert not check("1.2", lambda x: floor(x) / math.log(2))  # bits
+assert not check("1.2", lambda x: floor(x).mean())  # one number for all
+
+# %% [markdown]
+# **1.3**
+
+
+# %%
+def draw(mean, log_std, noise):
+    return mean + log_std.exp() * noise
+
+
+assert check("1.3", draw)
+
+# %% tags=["nbval-ignore-output"]
+assert not check("1.3", lambda mean, log_std, noise: mean + log_std * noise)  # no exponential
+assert not check("1.3", lambda mean, log_std, noise: mean + (0.5 * log_std).exp() * noise)  # log σ² for log σ
+assert not check("1.3", lambda mean, log_std, noise: mean + (2 * log_std).exp() * noise)  # σ² for σ
+assert not check("1.3", lambda mean, log_std, noise: mean - log_std.exp() * noise)  # sign error
+
+# %% [markdown]
+# **1.4** $\lVert x - \hat x\rVert^2/(2 \cdot 0.1) = 5 \lVert x - \hat x\rVert^2$: everything is five times larger, so β is 5. The size of the picture does not matter.
+
+# %%
+assert check("1.4", 5)
+
+# %% tags=["nbval-ignore-output"]
+assert not check("1.4", 10)  # the ½ forgotten
+assert not check("1.4", 0.2)  # upside down
+assert not check("1.4", 5 / 28**2)  # mean for sum
+assert not check("1.4", 1)
