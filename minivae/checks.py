@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from minivae.datasets import Blobs
-from minivae.gaussian import kl_per_latent
+from minivae.gaussian import bhattacharyya, kl_per_latent
 from minivae.objectives import bernoulli_floor
 from minivae.optimal import collapse_threshold
 
@@ -135,6 +135,40 @@ def _cost_of_the_mean(answer: float) -> str | None:
     return "compare ½·log(1 + SNR(1 + m²/v)) with ½·log(1 + SNR)"
 
 
+def _probability_of_confusion(answer: float) -> str | None:
+    wrong = 0.5 * math.erfc(1 / math.sqrt(2))
+    if math.isclose(answer, wrong, rel_tol=0.02):
+        return None
+    if math.isclose(answer, 0.5 * math.erfc(2 / math.sqrt(2)), rel_tol=0.02):
+        return "the border is half-way between the means: one σ away, not two"
+    if math.isclose(answer, 2 * wrong, rel_tol=0.02):
+        return "only the tail on the other's side is a mistake: you counted both"
+    return "Φ(−distance to the border / σ)"
+
+
+def _overlap(answer: Callable[[float, float, float, float], Any]) -> str | None:
+    for m1, s1, m2, s2 in ((0.0, 1.0, 0.0, 1.0), (0.0, 1.0, 1.0, 1.0), (-1.0, 0.5, 1.0, 2.0)):
+        arguments = torch.tensor([m1, math.log(s1), m2, math.log(s2)], dtype=torch.float64)
+        right = bhattacharyya(*arguments).item()
+        got = float(answer(m1, s1, m2, s2))
+        if not math.isclose(got, right, rel_tol=1e-3):
+            return f"for N({m1:g}, {s1:g}²) and N({m2:g}, {s2:g}²) it gives {got:.4f}, expected {right:.4f}"
+    return None
+
+
+def _expected_error(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | None:
+    belief = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    pictures = torch.tensor([[0.0, 1.0], [2.0, 1.0], [1.0, -1.0]], dtype=torch.float64)
+    mean = belief @ pictures
+    right = (belief * (pictures - mean).square().sum(1)).sum().item()
+    got = float(answer(belief, torch.cdist(pictures, pictures).square()))
+    if math.isclose(got, right, rel_tol=1e-6):
+        return None
+    if math.isclose(got, 2 * right, rel_tol=1e-6):
+        return "the ½ is missing: every pair is counted twice"
+    return f"it gives {got:.3f}, expected {right:.3f}"
+
+
 def _beta_of_pixel_means(answer: float) -> str | None:
     if math.isclose(answer, 150 / 64**2, rel_tol=0.01):
         return None
@@ -198,6 +232,9 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "2.2": _capacity_in_bits,
     "2.3": _onset,
     "2.4": _cost_of_the_mean,
+    "3.1": _probability_of_confusion,
+    "3.2": _overlap,
+    "3.3": _expected_error,
     "4.1": _beta_of_pixel_means,
     "4.2": _critical_width,
     "4.3": _faint_gain,

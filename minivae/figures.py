@@ -205,6 +205,82 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> 
     return figure
 
 
+def overlap(means: Tensor, stds: Tensor, star: float | None = None, names: Sequence[str] = ()) -> Figure:
+    """Posteriors of several pictures on one latent, and what an optimal decoder believes at every z.
+
+    Args:
+        means: (n,) of the posteriors.
+        stds: (n,), > 0.
+        star: a sample to mark.
+        names: of the pictures.
+    """
+    means, stds = means.double(), stds.double()
+    z = torch.linspace(-4, 4, 801, dtype=torch.float64)
+    log_q = gaussian.log_density(z[:, None], means, stds.log())
+    kl = gaussian.kl_per_latent(means, stds.log()).mean().item()
+    wrong = 1 - confusion_of_best_guess(means, stds)
+    names = names or [f"picture {i + 1}" for i in range(len(means))]
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(7, 4), sharex=True, layout="constrained", height_ratios=(3, 2))
+    for i, name in enumerate(names):
+        top.plot(z.numpy(), log_q[:, i].exp().numpy(), color=PALETTE[i], linestyle=DASHES[i % len(DASHES)],
+                 label=f"q(z | {name})")  # fmt: skip
+    prior = gaussian.log_density(z, z.new_zeros(()), z.new_zeros(())).exp()
+    top.plot(z.numpy(), prior.numpy(), color=GREY, linewidth=0.8, linestyle=":", label="prior")
+    top.set(ylabel="density", ylim=(0, None), title=f"mean KL {kl:.2f} nats, best guess wrong {wrong:.0%}")
+    bottom.stackplot(z.numpy(), torch.softmax(log_q, 1).T.numpy(), colors=PALETTE[: len(means)], alpha=0.5)
+    bottom.set(xlabel="z", ylabel="decoder's belief", ylim=(0, 1), xlim=(-4, 4))
+    if star is not None:
+        height = log_q.exp().max().item()
+        top.plot([star], [0.04 * height], marker="*", markersize=14, color="black", clip_on=False, linestyle="none",
+                 label="sample")  # fmt: skip
+        bottom.axvline(star, color="black", linewidth=0.8)
+    top.legend(fontsize=8, loc="upper right")
+    return figure
+
+
+def confusion_of_best_guess(means: Tensor, stds: Tensor) -> float:
+    """Probability that the likeliest picture given z is the one that was sent, for equally likely pictures."""
+    z = torch.linspace((means - 8 * stds).min().item(), (means + 8 * stds).max().item(), 20_001, dtype=means.dtype)
+    best = gaussian.log_density(z[:, None], means, stds.log()).exp().amax(1)
+    return (torch.trapezoid(best, z) / len(means)).item()
+
+
+def orders(costs: dict[str, Tensor]) -> Figure:
+    """Histogram of the cost of every order in which the pictures can be placed on the latent, a panel a case."""
+    figure, axes = plt.subplots(1, len(costs), figsize=(4.2 * len(costs), 3), layout="constrained")
+    top = 1.05 * max(values.max().item() for values in costs.values())
+    for axis, (title, values) in zip(np.atleast_1d(axes), costs.items(), strict=True):
+        axis.hist(values.numpy(), bins=40, range=(0, top), color=BLUE)
+        axis.axvline(values[0].item(), color=ORANGE, linestyle="--")
+        axis.annotate(
+            "neighbours side by side", (values[0].item(), 0.97), (4, 0), xycoords=("data", "axes fraction"),
+            textcoords="offset points", fontsize=8, color=ORANGE, va="top",
+        )  # fmt: skip
+        axis.set(xlabel="likelihood cost (nats)", title=title)
+    np.atleast_1d(axes)[0].set_ylabel("number of orders")
+    return figure
+
+
+def healing(codes: dict[str, Tensor], losses: dict[str, Tensor]) -> Figure:
+    """Where each picture lies on the latent before and after, and the loss along the way.
+
+    Args:
+        codes: title → means (n,) of the pictures in the order of the data.
+        losses: label → loss (steps,) in nats along one and the same path.
+    """
+    figure, axes = plt.subplots(1, len(codes) + 1, figsize=(3.1 * (len(codes) + 1), 3), layout="constrained")
+    for axis, (title, means) in zip(axes, codes.items(), strict=False):
+        axis.plot(range(len(means)), means.tolist(), color=BLUE, marker="o", markersize=4, linewidth=0.8)
+        axis.set(title=title, xlabel="picture (data neighbours side by side)", ylim=(-2.6, 2.6))
+    axes[0].set_ylabel("mean of z")
+    for i, (label, values) in enumerate(losses.items()):
+        axes[-1].plot((values - values[0]).numpy(), color=PALETTE[i], linestyle=DASHES[i], label=label)
+    axes[-1].axhline(0, color=GREY, linewidth=0.8)
+    axes[-1].set(xlabel="step along the path", ylabel="loss minus its start (nats)")
+    axes[-1].legend(fontsize=8)
+    return figure
+
+
 def turn_ons(
     capacities: Tensor, rates: Tensor, distortions: Tensor, eigenvalues: Tensor, trained: dict[float, Tensor]
 ) -> Figure:

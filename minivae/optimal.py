@@ -30,3 +30,34 @@ def collapse_threshold(images: Tensor) -> float:
     # the n × n Gram matrix has the same largest eigenvalue as the pixel covariance; use whichever is smaller
     gram = x @ x.T if len(x) < x.shape[1] else x.T @ x
     return torch.linalg.eigvalsh(gram / (len(x) - 1))[-1].item()
+
+
+def confusions(means: Tensor, stds: Tensor) -> Tensor:
+    """What an optimal decoder mixes up when n equally likely pictures share one latent.
+
+    Picture i has the posterior N(meansᵢ, stdsᵢ²). Seeing z, the optimal decoder believes p(i|z) ∝ N(z; meansᵢ, stdsᵢ²)
+    and draws the mean of the pictures under this belief. Its expected squared error is ½ Σᵢⱼ Mᵢⱼ Dᵢⱼ, where Dᵢⱼ is the
+    squared distance of pictures i and j and M this function's value.
+
+    Args:
+        means: (n,).
+        stds: (n,), > 0.
+
+    Returns:
+        M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by quadrature; symmetric, adds up to 1; differentiable.
+
+    Raises:
+        ValueError: if the shapes are not (n,) or a width is not positive.
+
+    Source: chapter 3.
+    """
+    if means.ndim != 1 or means.shape != stds.shape:
+        raise ValueError(f"means and stds must have one shape (n,), got {tuple(means.shape)} and {tuple(stds.shape)}")
+    if not (stds > 0).all():
+        raise ValueError(f"stds must be > 0, got {stds.min():g}")
+    noise = torch.linspace(-8, 8, 161, dtype=means.dtype, device=means.device)
+    weight = torch.softmax(-0.5 * noise.square(), 0)
+    z = means[:, None] + stds[:, None] * noise  # n, 161: the outputs of each picture
+    log_q = -0.5 * ((z[:, :, None] - means) / stds).square() - stds.log()  # n, 161, n
+    belief = torch.softmax(log_q, dim=2)
+    return torch.einsum("k,nki,nkj->ij", weight, belief, belief) / len(means)

@@ -1,4 +1,4 @@
-"""The explorers of the chapters, for Jupyter. Taught in chapters 1, 2 and 4.
+"""The explorers of the chapters, for Jupyter. Taught in chapters 1 to 4.
 
 Each shows a picture made by a pure function and updates it in place; where no kernel runs, its mime bundle shows the
 picture as it was when the cell was executed.
@@ -105,6 +105,33 @@ class ChannelExplorer(_GaussianExplorer):
     def __init__(self) -> None:
         place = widgets.FloatSlider(1.5, min=0, max=4, step=0.05, description="spread of the means")
         super().__init__(figures.messages, place, std=0.3)
+
+
+class OverlapExplorer(_Explorer):
+    """Drag the means and widths of three posteriors on one latent: densities, the decoder's belief, KL and mistakes."""
+
+    def __init__(self) -> None:
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        self.means = [
+            widgets.FloatSlider(value, min=-3, max=3, step=0.05, description=f"mean {i}")
+            for i, value in enumerate((-1.0, 0.0, 1.0), start=1)
+        ]
+        self.stds = [
+            widgets.FloatLogSlider(0.5, min=-1.3, max=0.3, step=0.02, description=f"σ {i}", readout_format=".2f")
+            for i in range(1, 4)
+        ]
+        for slider in (*self.means, *self.stds):
+            slider.layout = widgets.Layout(width="95%", max_width="22em")
+            slider.observe(self._show, "value")
+        columns = widgets.HBox(
+            [widgets.VBox(self.means), widgets.VBox(self.stds)], layout=widgets.Layout(flex_flow="row wrap")
+        )
+        super().__init__([self.picture, columns])
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        means, stds = (torch.tensor([slider.value for slider in sliders]) for sliders in (self.means, self.stds))
+        self.picture.value = figure_png(figures.overlap(means, stds))
 
 
 class TraversalExplorer(_Explorer):

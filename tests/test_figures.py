@@ -102,3 +102,22 @@ def test_elbo_gap_of_a_known_posterior():
     assert axis.get_title() == "gap = 0.000 nats"
     assert any(f"log p(x) = {-0.5 * np.log(4 * np.pi) - 0.25:.2f}" == text.get_text() for text in axis.texts)
     assert figures.elbo_gap(log_joint, mean=1.5, std=0.5**0.5).axes[1].get_title() == "gap = 1.000 nats"
+
+
+def test_overlap_draws_the_decoders_belief_and_the_mistakes():
+    means, stds = torch.tensor([-1.0, 1.0]), torch.tensor([1.0, 1.0])
+    top, bottom = figures.overlap(means, stds, star=0.3).axes
+    assert "best guess wrong 16%" in top.get_title()
+    border = bottom.collections[0].get_paths()[0].vertices  # the belief in the first picture is ½ half-way between
+    assert border[np.abs(border[:, 0]) < 1e-9, 1].max() == pytest.approx(0.5)
+
+
+def test_best_guess_among_many_far_posteriors_is_always_right():
+    assert figures.confusion_of_best_guess(torch.tensor([-9.0, 0.0, 9.0]), torch.ones(3)) == pytest.approx(1, abs=1e-4)
+
+
+def test_orders_mark_the_first_and_healing_starts_at_zero():
+    axis = figures.orders({"all": torch.tensor([0.5, 1.0, 1.5])}).axes[0]
+    assert axis.lines[0].get_xdata()[0] == 0.5 and sum(patch.get_height() for patch in axis.patches) == 3
+    last = figures.healing({"before": torch.zeros(3)}, {"loss": torch.tensor([2.0, 3.0])}).axes[-1]
+    assert last.lines[0].get_ydata().tolist() == [0, 1]

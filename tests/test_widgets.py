@@ -111,3 +111,13 @@ def test_explorer_draws_the_figure_of_its_sliders(make, draw_figure):
         explorer.place.value, explorer.std.value = place, std
         assert explorer.picture.value == widgets.figure_png(draw_figure(place, explorer.std.value))
     assert "image/png" in explorer._repr_mimebundle_()
+
+
+def test_overlap_explorer_draws_the_posteriors_of_its_sliders():
+    explorer = widgets.OverlapExplorer()
+    explorer.means[2].value, explorer.stds[0].value = 3.0, 2.0
+    means = torch.tensor([slider.value for slider in explorer.means])
+    stds = torch.tensor([slider.value for slider in explorer.stds])
+    assert means[2] == 3 and stds[0] == pytest.approx(2, rel=0.03)
+    assert explorer.picture.value == widgets.figure_png(widgets.figures.overlap(means, stds))
+    assert "image/png" in explorer._repr_mimebundle_()
