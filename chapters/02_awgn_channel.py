@@ -300,6 +300,22 @@ for beta in (2.0, 10.0):
     gained = (more.rates - less.rates)[alive]
     assert torch.allclose(gained, 2 * step / alive.sum(), rtol=1e-3)  # shared equally
 
+# the same three facts in trained models: alive just below λ₁/s² and dead just above, β as a slope, equal increments
+threshold = (eigenvalues[0] / noise).item()
+for beta in (0.95 * threshold, 1.05 * threshold):
+    kl = terms(*train_linear(covariance, 6, noise, beta), covariance)[1].max().item()
+    print(f"trained at {beta / threshold:.2f} of the threshold: largest KL {abs(kl):.3f} nats")
+    assert (kl > 0.01) == (beta < threshold)
+
+(error_a, kl_a), (error_b, kl_b) = (terms(*train_linear(covariance, 6, noise, beta), covariance) for beta in (4.2, 3.8))
+slope = (error_a - error_b) / (2 * noise) / (kl_b.sum() - kl_a.sum())
+increments = (kl_b.sort(descending=True).values - kl_a.sort(descending=True).values)[:4]
+print(
+    f"trained at β = 4.2 and 3.8: slope −{slope:.1f}, increments of the four living latents "
+    + ", ".join(f"{v:.2f}" for v in increments)
+)
+assert abs(slope - 4.0) < 0.1 and increments.std() < 0.1 * increments.mean()
+
 capacities = torch.linspace(0, 8, 161)
 shares = torch.stack([channel.reverse_water_filling(eigenvalues, rate=C.item()).rates for C in capacities])
 left = torch.stack([channel.reverse_water_filling(eigenvalues, rate=C.item()).distortions.sum() for C in capacities])

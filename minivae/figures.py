@@ -19,6 +19,7 @@ from minivae.channel import mutual_information
 from minivae.datasets import Blobs
 from minivae.metrics import ALIVE, mean_kl, traversal
 from minivae.models import VAE
+from minivae.optimal import confusions
 from minivae.runs import Run
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
@@ -208,6 +209,8 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> 
 def overlap(means: Tensor, stds: Tensor, star: float | None = None, names: Sequence[str] = ()) -> Figure:
     """Posteriors of several pictures on one latent, and what an optimal decoder believes at every z.
 
+    The likelihood cost is given for pictures that are all at the same distance D (in nats) from each other.
+
     Args:
         means: (n,) of the posteriors.
         stds: (n,), > 0.
@@ -218,7 +221,9 @@ def overlap(means: Tensor, stds: Tensor, star: float | None = None, names: Seque
     z = torch.linspace(-4, 4, 801, dtype=torch.float64)
     log_q = gaussian.log_density(z[:, None], means, stds.log())
     kl = gaussian.kl_per_latent(means, stds.log()).mean().item()
-    wrong = 1 - confusion_of_best_guess(means, stds)
+    wrong = 1 - right_guesses(means, stds)
+    mixed = confusions(means, stds)
+    cost = 0.5 * (mixed.sum() - mixed.trace()).item()
     names = names or [f"picture {i + 1}" for i in range(len(means))]
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(7, 4), sharex=True, layout="constrained", height_ratios=(3, 2))
     for i, name in enumerate(names):
@@ -226,7 +231,11 @@ def overlap(means: Tensor, stds: Tensor, star: float | None = None, names: Seque
                  label=f"q(z | {name})")  # fmt: skip
     prior = gaussian.log_density(z, z.new_zeros(()), z.new_zeros(())).exp()
     top.plot(z.numpy(), prior.numpy(), color=GREY, linewidth=0.8, linestyle=":", label="prior")
-    top.set(ylabel="density", ylim=(0, None), title=f"mean KL {kl:.2f} nats, best guess wrong {wrong:.0%}")
+    top.set(
+        ylabel="density",
+        ylim=(0, None),
+        title=f"mean KL {kl:.2f} nats, best guess wrong {wrong:.0%}, likelihood cost {cost:.2f} D",
+    )
     bottom.stackplot(z.numpy(), torch.softmax(log_q, 1).T.numpy(), colors=PALETTE[: len(means)], alpha=0.5)
     bottom.set(xlabel="z", ylabel="decoder's belief", ylim=(0, 1), xlim=(-4, 4))
     if star is not None:
@@ -238,7 +247,7 @@ def overlap(means: Tensor, stds: Tensor, star: float | None = None, names: Seque
     return figure
 
 
-def confusion_of_best_guess(means: Tensor, stds: Tensor) -> float:
+def right_guesses(means: Tensor, stds: Tensor) -> float:
     """Probability that the likeliest picture given z is the one that was sent, for equally likely pictures."""
     z = torch.linspace((means - 8 * stds).min().item(), (means + 8 * stds).max().item(), 20_001, dtype=means.dtype)
     best = gaussian.log_density(z[:, None], means, stds.log()).exp().amax(1)

@@ -62,11 +62,11 @@ def log_density(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
         Log-densities, the broadcast shape; sum over the last axis for a diagonal Gaussian.
 
     Raises:
-        ValueError: if the shapes do not broadcast.
+        ValueError: if the shapes do not broadcast or a value is not finite.
 
     Source: chapter 1.
     """
-    _check_broadcast(z=z, mean=mean, log_std=log_std)
+    _check_arguments(z=z, mean=mean, log_std=log_std)
     return -0.5 * ((z - mean) * torch.exp(-log_std)).square() - log_std - 0.5 * math.log(2 * math.pi)
 
 
@@ -74,11 +74,11 @@ def kl_between(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Ten
     """KL(p ‖ q) of two Gaussians, coordinate by coordinate, in nats, in the broadcast shape.
 
     Raises:
-        ValueError: if the shapes do not broadcast.
+        ValueError: if the shapes do not broadcast or a value is not finite.
 
     Source: chapter 1; with q = N(0, 1) it is `kl_per_latent`.
     """
-    _check_broadcast(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
+    _check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
     return kl_per_latent(*torch.broadcast_tensors((mean_p - mean_q) * torch.exp(-log_std_q), log_std_p - log_std_q))
 
 
@@ -88,11 +88,11 @@ def bhattacharyya(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: 
     Over independent coordinates the overlaps multiply.
 
     Raises:
-        ValueError: if the shapes do not broadcast.
+        ValueError: if the shapes do not broadcast or a value is not finite.
 
     Source: chapter 3.
     """
-    _check_broadcast(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
+    _check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
     # everything in units of the geometric mean of the two σ, so that neither of them over- or underflows
     half_ratio = 0.5 * (log_std_p - log_std_q)
     distance = (mean_p - mean_q) * torch.exp(-0.5 * (log_std_p + log_std_q))
@@ -106,11 +106,11 @@ def total_variation(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q
     The best guess which of two equally likely Gaussians a sample came from is wrong with probability (1 − TV)/2.
 
     Raises:
-        ValueError: if the shapes do not broadcast.
+        ValueError: if the shapes do not broadcast or a value is not finite.
 
     Source: chapter 3.
     """
-    _check_broadcast(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
+    _check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
     # in q's own units: q = N(0, 1) and p = N(m, r²); log p − log q = −(a u² + b u + c)/2 vanishes where they cross
     m = ((mean_p - mean_q) * torch.exp(-log_std_q)).double()
     log_r = (log_std_p - log_std_q).double()
@@ -133,9 +133,14 @@ def _check_same_shape(mean: Tensor, log_std: Tensor) -> None:
         )
 
 
-def _check_broadcast(**tensors: Tensor) -> None:
+def _check_arguments(**tensors: Tensor) -> None:
     try:
         torch.broadcast_shapes(*(tensor.shape for tensor in tensors.values()))
     except RuntimeError:
         shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
         raise ValueError(f"these shapes do not broadcast: {shapes}") from None
+    # not in kl_per_latent and sample: there a look at the values would make the device wait in every training step
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            bad = tensor[~torch.isfinite(tensor)].flatten()[0].item()
+            raise ValueError(f"{name} must be finite, got {bad}")

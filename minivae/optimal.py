@@ -1,4 +1,4 @@
-"""Exact limits that need no training. Taught in chapter 4."""
+"""Exact limits that need no training. Taught in chapters 3 and 4."""
 
 import torch
 from torch import Tensor
@@ -47,14 +47,16 @@ def confusions(means: Tensor, stds: Tensor) -> Tensor:
         M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by quadrature; symmetric, adds up to 1; differentiable.
 
     Raises:
-        ValueError: if the shapes are not (n,) or a width is not positive.
+        ValueError: if the shapes are not (n,) or a value is not finite, or a width not positive.
 
     Source: chapter 3.
     """
     if means.ndim != 1 or means.shape != stds.shape:
         raise ValueError(f"means and stds must have one shape (n,), got {tuple(means.shape)} and {tuple(stds.shape)}")
-    if not (stds > 0).all():
-        raise ValueError(f"stds must be > 0, got {stds.min():g}")
+    if not torch.isfinite(means).all():
+        raise ValueError("means must be finite, got NaN or infinity")
+    if not ((stds > 0) & torch.isfinite(stds)).all():
+        raise ValueError(f"stds must be finite and > 0, got values from {stds.min():g} to {stds.max():g}")
     noise = torch.linspace(-8, 8, 161, dtype=means.dtype, device=means.device)
     weight = torch.softmax(-0.5 * noise.square(), 0)
     z = means[:, None] + stds[:, None] * noise  # n, 161: the outputs of each picture

@@ -107,13 +107,13 @@ def test_elbo_gap_of_a_known_posterior():
 def test_overlap_draws_the_decoders_belief_and_the_mistakes():
     means, stds = torch.tensor([-1.0, 1.0]), torch.tensor([1.0, 1.0])
     top, bottom = figures.overlap(means, stds, star=0.3).axes
-    assert "best guess wrong 16%" in top.get_title()
+    assert "best guess wrong 16%" in top.get_title() and "cost 0.11 D" in top.get_title()
     border = bottom.collections[0].get_paths()[0].vertices  # the belief in the first picture is ½ half-way between
     assert border[np.abs(border[:, 0]) < 1e-9, 1].max() == pytest.approx(0.5)
 
 
 def test_best_guess_among_many_far_posteriors_is_always_right():
-    assert figures.confusion_of_best_guess(torch.tensor([-9.0, 0.0, 9.0]), torch.ones(3)) == pytest.approx(1, abs=1e-4)
+    assert figures.right_guesses(torch.tensor([-9.0, 0.0, 9.0]), torch.ones(3)) == pytest.approx(1, abs=1e-4)
 
 
 def test_orders_mark_the_first_and_healing_starts_at_zero():

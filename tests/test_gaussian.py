@@ -131,3 +131,11 @@ def test_overlap_at_extremes_is_finite():
 def test_shapes_that_do_not_broadcast_are_refused(name):
     with pytest.raises(ValueError, match=r"do not broadcast: mean_p \(2,\)"):
         getattr(gaussian, name)(torch.zeros(2), torch.zeros(3), torch.zeros(2), torch.zeros(2))
+
+
+@pytest.mark.parametrize("name", ["kl_between", "bhattacharyya", "total_variation"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused(name, value):
+    zero = torch.zeros(2)
+    with pytest.raises(ValueError, match=f"log_std_q must be finite, got {value}"):
+        getattr(gaussian, name)(zero, zero, zero, torch.tensor([0.0, value]))
