@@ -72,9 +72,11 @@ _ALL = [
     Experiment("blobs-vae", Blobs(), ELBO(), about="Figure 2, left: a standard VAE on blob position"),
     Experiment("blobs-beta150", Blobs(), BetaELBO(150.0), about="Figure 2, right: β = 150 on blob position"),
     Experiment(
-        "blobs-diamond", Blobs(domain="diamond"), BetaELBO(150.0), 3_000, about="chapter 4: the domain turned by 45°"
+        "blobs-diamond", Blobs(domain="diamond"), BetaELBO(100.0), 20_000, about="chapter 4: the domain turned by 45°"
     ),
-    Experiment("blobs-disc", Blobs(domain="disc"), BetaELBO(150.0), 3_000, about="chapter 4: a domain without corners"),
+    Experiment(
+        "blobs-disc", Blobs(domain="disc"), BetaELBO(100.0), 20_000, about="chapter 4: a domain without corners"
+    ),
     # the collapse threshold is β_c = 97 for σ = 4 and 203 for σ = 6: 30 % below and above it
     Experiment("blobs-s4-below", Blobs(4.0), BetaELBO(68.0), 2_000, about="chapter 4: σ = 4 below its threshold"),
     Experiment("blobs-s4-above", Blobs(4.0), BetaELBO(126.0), 2_000, about="chapter 4: σ = 4 above its threshold"),

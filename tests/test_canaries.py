@@ -102,18 +102,18 @@ def raising_callback(notebook: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "cell", "message"),
     [
-        (wrong_number, "mismatch 'stdout'"),
-        (exception, "a cell that fails"),
-        (raising_callback, "ZeroDivisionError"),
+        (wrong_number, 0, "mismatch 'stdout'"),
+        (exception, 2, "a cell that fails"),
+        (raising_callback, 2, "ZeroDivisionError"),
     ],
-    ids=lambda value: getattr(value, "__name__", None),
+    ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_nbval_catches(good, tmp_path, change, message):
+def test_nbval_catches(good, tmp_path, change, cell, message):
     result = nbval(broken(good, tmp_path, change))
     assert result.returncode == 1 and "1 failed, 2 passed" in result.stdout, result.stdout
-    assert message in result.stdout
+    assert message in result.stdout and f"chapter.ipynb::Cell {cell}" in result.stdout
 
 
 def drifted(notebook: dict) -> None:
@@ -151,20 +151,26 @@ def blind_explorer(notebook: dict) -> None:
     code(notebook)[2]["outputs"] = [{"output_type": "display_data", "data": view, "metadata": {}}]
 
 
+def lost_explorer(notebook: dict) -> None:
+    code(notebook)[2].update(source=["Explorer()"], outputs=[])
+
+
 @pytest.mark.parametrize(
-    ("change", "gate"),
+    ("change", "gate", "message"),
     [
-        (drifted, gates.pair_is_in_sync),
-        (cleared, gates.outputs_are_stored_in_order),
-        (output_removed, gates.outputs_are_stored_in_order),
-        (out_of_order, gates.outputs_are_stored_in_order),
-        (warning, gates.outputs_are_clean),
-        (address, gates.outputs_are_clean),
-        (foreign_metadata, gates.metadata_is_canonical),
-        (blind_explorer, gates.widgets_show_a_picture),
+        (drifted, gates.pair_is_in_sync, "has drifted from chapter.py"),
+        (cleared, gates.outputs_are_stored_in_order, "was not executed in order"),
+        (output_removed, gates.outputs_are_stored_in_order, "lost the outputs of a cell"),
+        (out_of_order, gates.outputs_are_stored_in_order, "was not executed in order"),
+        (warning, gates.outputs_are_clean, "shows a warning"),
+        (address, gates.outputs_are_clean, "differs from machine to machine"),
+        (foreign_metadata, gates.metadata_is_canonical, "has other metadata"),
+        (blind_explorer, gates.widgets_show_a_picture, "explorer without a static picture"),
+        (lost_explorer, gates.widgets_show_a_picture, "explorer without a static picture"),
     ],
-    ids=lambda value: value.__name__,
+    ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_gate_catches(good, tmp_path, change, gate):
-    with pytest.raises(AssertionError):
-        gate(broken(good, tmp_path, change))
+def test_gate_catches(good, tmp_path, change, gate, message):
+    notebook = broken(good, tmp_path, change)
+    with pytest.raises(AssertionError, match=message):
+        gate(notebook)

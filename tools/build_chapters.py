@@ -15,7 +15,7 @@ import jupytext
 import nbformat
 from jupytext.config import load_jupytext_config
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 CHAPTERS = Path(__file__).parents[1] / "chapters"
@@ -36,7 +36,7 @@ def main() -> int:
         print(f"running {source.relative_to(CHAPTERS)} …", flush=True)
         try:
             build(source)
-        except CellExecutionError as error:
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             print(f"{source} failed; its notebook is left as it was\n{error}", file=sys.stderr)
             return 1
     return 0
@@ -51,7 +51,7 @@ def build(source: Path) -> None:
     """Execute one text file and write the notebook beside it, atomically.
 
     Raises:
-        CellExecutionError: if a cell raises.
+        CellExecutionError, CellTimeoutError, DeadKernelError: if a cell raises, hangs or kills the kernel.
     """
     target = source.with_suffix(".ipynb")
     notebook = from_text(source)
