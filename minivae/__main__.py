@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import platform
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable
@@ -73,10 +74,10 @@ def _train(arguments: argparse.Namespace) -> int:
     if out is None:
         out = Path("runs") / f"{experiment.name}-seed{arguments.seed}.h5"
         out.parent.mkdir(exist_ok=True)
+    resume = Run.load(arguments.resume) if arguments.resume is not None else None
     same = arguments.resume is not None and out.exists() and out.samefile(arguments.resume)
     overwrite = arguments.force or same
     check_output(out, overwrite)  # before the training, not after it
-    words = sys.argv[1:]
     run = training.train(
         experiment,
         steps=arguments.steps,
@@ -84,11 +85,11 @@ def _train(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         precision=arguments.precision,
         progress=not arguments.json,
-        resume=Run.load(arguments.resume) if arguments.resume is not None else None,
+        resume=resume,
         snapshots=arguments.snapshots,
         out=out,
         overwrite=overwrite,
-        command=" ".join(["python -m minivae", *words]),
+        command="python -m minivae " + shlex.join(sys.argv[1:]),
     )
     goal = experiment.steps if arguments.steps is None else arguments.steps
     if run.step < goal:
@@ -115,9 +116,11 @@ def _show(arguments: argparse.Namespace) -> int:
     print(f"  reconstruction {summary['reconstruction']:.1f} nats, KL {sum(kl):.2f} nats")
     print(f"  KL per latent, high to low: {'  '.join(f'{value:.2f}' for value in sorted(kl, reverse=True))}")
     print(f"  snapshots: {summary['snapshots'] or 'none'}; resumable: {'yes' if summary['resumable'] else 'no'}")
-    print(f"  made by: {made['command']}")
-    print(f"  on {made['device']}, {made['precision']}, {made['threads']} threads, in {made['seconds']:.0f} s, with "
-          + ", ".join(f"{name} {version}" for name, version in made["versions"].items()))  # fmt: skip
+    print(f"  made by: {made.get('command', 'not recorded')}")
+    if "device" in made:
+        with_what = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+        print(f"  on {made['device']}, {made['precision']}, {made['threads']} threads, in {made['seconds']:.0f} s")
+        print(f"  with {with_what}")
     return 0
 
 

@@ -79,18 +79,34 @@ class Run:
         return model.eval().requires_grad_(False)
 
     def mean_kl(self, last: int = 500) -> np.ndarray:
-        """KL of every latent, averaged over the last steps of the training, in nats: (latents,)."""
+        """KL of every latent, averaged over the last steps of the training, in nats: (latents,).
+
+        Raises:
+            ValueError: if last < 1.
+        """
+        if last < 1:
+            raise ValueError(f"last must be at least 1 step, got {last}")
         recent = self.history["step"] > self.step - last
         return self.history["kl"][recent].mean(0)
 
     def slim(self, every: int = 10) -> "Run":
-        """A copy small enough to keep for ever: half-precision weights, history averaged, no checkpoint."""
+        """A copy small enough to keep for ever: half-precision weights, history averaged, no checkpoint.
+
+        Args:
+            every: steps to average over; fewer in a shorter run.
+
+        Raises:
+            ValueError: if every < 1.
+        """
+        if every < 1:
+            raise ValueError(f"every must be at least 1 step, got {every}")
+        every = min(every, len(self.history["step"]))
 
         def half(weights: Weights) -> Weights:
             return {name: value.half() for name, value in weights.items()}
 
         ends = list(range(every, len(self.history["step"]) + 1, every))
-        history = {name: np.stack([rows[end - every : end].mean(0) for end in ends]) if ends else rows[:0]
+        history = {name: np.stack([rows[end - every : end].mean(0) for end in ends])
                    for name, rows in self.history.items() if name != "step"}  # fmt: skip
         history["step"] = self.history["step"][[end - 1 for end in ends]]
         return dataclasses.replace(
@@ -155,12 +171,16 @@ class Run:
                 return _read(file)
         except RunFileError:
             raise
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        except (
+            OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError, MemoryError,
+        ) as error:  # fmt: skip
             raise RunFileError(f"{path} is no readable run: it is truncated, damaged or foreign ({error})") from error
 
 
 def check_output(path: Path, overwrite: bool) -> None:
     """Raise unless a file may be written at path: an existing file needs overwrite, the folder must be there."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it, e.g. {path / 'run.h5'}")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists: choose another name, remove it, or ask for overwriting (--force)")
     if not path.parent.is_dir():
@@ -203,8 +223,37 @@ def _read(file: h5py.File) -> Run:
         checkpoint=checkpoint,
         made=json.loads(file.attrs["made"]),
     )
-    run.model()  # shapes and names must fit the experiment; better to hear of it now than in a widget
+    _check(run)
     return run
+
+
+def _check(run: Run) -> None:
+    """Raise ValueError or RuntimeError where the parts do not fit: better to hear of it now than in a widget."""
+    model = run.model()
+    for step in run.snapshots:
+        run.model(step)
+    n, latents = len(run.history["step"]), run.experiment.latents
+    shapes = {"step": (n,), "loss": (n,), "reconstruction": (n,), "kl": (n, latents)}
+    for name, shape in shapes.items():
+        if run.history[name].shape != shape:
+            raise ValueError(f"history {name} has shape {run.history[name].shape}, expected {shape}")
+    if not isinstance(run.made, dict):
+        raise ValueError("it does not say how it was made")
+    if run.checkpoint is None:
+        return
+    parameters = dict(model.named_parameters())
+    if run.checkpoint.optimizer.keys() != parameters.keys():
+        raise ValueError("the optimizer's state is not of this model")
+    for name, parameter in parameters.items():
+        state = run.checkpoint.optimizer[name]
+        # the fused Adam trusts these shapes blindly: a wrong one would write beyond the buffer
+        if set(state) != {"step", "exp_avg", "exp_avg_sq"} or any(
+            state[key].shape != parameter.shape or state[key].dtype != parameter.dtype
+            for key in ("exp_avg", "exp_avg_sq")
+        ) or state["step"].numel() != 1:  # fmt: skip
+            raise ValueError(f"the optimizer's state of {name} does not fit the model")
+    if run.checkpoint.generator.dtype != torch.uint8 or run.checkpoint.generator.ndim != 1:
+        raise ValueError("the random state is no byte string")
 
 
 def _write_array(parent: h5py.Group, name: str, values: np.ndarray) -> None:

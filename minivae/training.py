@@ -84,10 +84,13 @@ def train(
     first = 0 if resume is None else resume.step
     if steps <= first:
         raise ValueError(f"steps is the step to reach and must be more than the {first} already done, got {steps}")
+    outside = [step for step in snapshots if not first < step <= steps]
+    if outside:
+        raise ValueError(f"snapshots must lie in {first + 1} … {steps}, the steps of this training, got {outside}")
     if resume is not None:
         _check_resume(resume, experiment, seed)
         if precision == "auto":
-            precision = resume.made["precision"]
+            precision = resume.made.get("precision", "auto")
     if out is not None:
         check_output(Path(out), overwrite)
     place = pick_device(device)
@@ -99,7 +102,7 @@ def train(
     began = time.perf_counter()
     before = {"history": None, "snapshots": {}, "seconds": 0.0}
     if resume is not None:
-        before = {"history": resume.history, "snapshots": resume.snapshots, "seconds": resume.made["seconds"]}
+        before = {"history": resume.history, "snapshots": resume.snapshots, "seconds": resume.made.get("seconds", 0.0)}
     history: list[np.ndarray] = []
     kept: dict[int, Weights] = dict(before["snapshots"])
     good: Run | None = resume
@@ -255,9 +258,9 @@ def _checkpoint(model: VAE, optimizer: torch.optim.Optimizer, generator: torch.G
 def _check_resume(run: Run, experiment: Experiment, seed: int) -> None:
     if run.checkpoint is None:
         raise ValueError("this run was slimmed and has no checkpoint: it cannot be resumed, train it again")
-    if run.experiment != experiment:
-        changed = [f.name for f in dataclasses.fields(experiment)
-                   if getattr(run.experiment, f.name) != getattr(experiment, f.name)]  # fmt: skip
+    decisive = [f.name for f in dataclasses.fields(experiment) if f.name not in ("about", "steps")]
+    changed = [name for name in decisive if getattr(run.experiment, name) != getattr(experiment, name)]
+    if changed:
         raise ValueError(f"the run to resume is of another experiment: {', '.join(changed)} differ")
     if run.seed != seed:
         raise ValueError(f"the run to resume has seed {run.seed}, not {seed}")

@@ -80,3 +80,41 @@ def test_bad_calls_are_refused():
         Blobs().render(torch.tensor([[float("nan"), 1.0]]))
     with pytest.raises(ValueError, match="at least n = 2"):
         Blobs().grid(1)
+
+
+def test_render_of_the_course_blob_is_the_formula_in_single_precision():
+    blobs = Blobs()
+    positions = torch.tensor([[8.0, 56.0], [31.3, 12.8]])
+    for image, (x, y) in zip(blobs.render(positions)[:, 0].tolist(), positions.tolist(), strict=True):
+        loops = [[math.exp(-((j + 0.5 - x) ** 2 + (i + 0.5 - y) ** 2) / (2 * 7**2)) for j in range(64)]
+                 for i in range(64)]  # fmt: skip
+        assert np.allclose(image, loops, rtol=1e-4, atol=1e-7)
+
+
+# E[u²] and E[u⁴] of a coordinate, in units of the half-width: ∫ over the line, the triangle and the half-circle
+@pytest.mark.parametrize(
+    ("domain", "second", "fourth"), [("square", 1 / 3, 1 / 5), ("diamond", 1 / 6, 1 / 15), ("disc", 1 / 4, 1 / 8)]
+)
+def test_variance_of_positions_lies_within_its_monte_carlo_error(domain, second, fourth):
+    # tiny images: only the positions matter here
+    n, blobs = 40_000, Blobs(domain=domain, size=4, margin=1, sigma=1)
+    u = (blobs.sample(n, torch.Generator().manual_seed(11))[1].double() - 2) / 1
+    error = math.sqrt((fourth - second**2) / n)
+    assert (u.square().mean(0) - second).abs().max() < 4 * error
+    assert (u.pow(4).mean(0) - fourth).abs().max() < 4 / math.sqrt(n)
+
+
+def test_contains_refuses_what_lies_outside():
+    corner, side = torch.tensor([[8.0, 8.0]]), torch.tensor([[8.0, 32.0]])
+    held = {domain: [Blobs(domain=domain).contains(p).item() for p in (corner, side, side - 0.1)] for domain in
+            ("square", "diamond", "disc")}  # fmt: skip
+    assert held == {"square": [1, 1, 0], "diamond": [0, 1, 0], "disc": [0, 1, 0]}
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA"))],
+)
+def test_images_are_made_on_the_device_of_the_generator(device):
+    images, positions = Blobs().sample(3, torch.Generator(device).manual_seed(0))
+    assert images.device.type == positions.device.type == device

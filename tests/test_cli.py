@@ -1,6 +1,7 @@
 """The command line: what it prints, what it writes, and how it fails."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+from minivae import training
 from minivae.__main__ import main
 from minivae.experiments import EXPERIMENTS
 from minivae.runs import Run
@@ -118,3 +120,78 @@ def test_ctrl_c_leaves_a_loadable_run(folder):
     assert process.returncode == 130 and "go on with --resume a.h5" in error
     run = Run.load(folder / "a.h5")
     assert 0 < run.step < 10_000 and run.checkpoint is not None
+
+
+def test_module_runs_as_a_program():
+    result = subprocess.run(
+        [sys.executable, "-m", "minivae", "list", "--json"], capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 0 and json.loads(result.stdout).keys() == EXPERIMENTS.keys()
+
+
+def test_unknown_experiment_of_a_program_shows_no_traceback():
+    result = subprocess.run(
+        [sys.executable, "-m", "minivae", "train", "blob-vae"], capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 1 and result.stdout == ""
+    assert result.stderr.startswith("error: unknown experiment 'blob-vae': did you mean 'blobs-vae'?")
+    assert "Traceback" not in result.stderr
+
+
+def step_that(monkeypatch, at, deed):
+    """Let something happen in one step of the training, whatever the experiment."""
+    real = training.training_step
+
+    def step(*arguments):
+        row = real(*arguments)
+        return deed(row) if arguments[5] == at else row
+
+    monkeypatch.setattr(training, "training_step", step)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_interrupted_training_resumes_to_the_unbroken_one(folder, capsys, monkeypatch):
+    def press(row):
+        os.kill(os.getpid(), signal.SIGINT)
+        return row
+
+    with monkeypatch.context() as patch:
+        step_that(patch, 3, press)
+        assert train("--steps", "6", "--slim", "--out", "a.h5") == 130
+    told = capsys.readouterr()
+    assert json.loads(told.out)["step"] == 3 and "interrupted at step 3; go on with --resume a.h5" in told.err
+    # an interrupted run is never slimmed: it could not be resumed
+    assert train("--steps", "6", "--resume", "a.h5", "--out", "a.h5") == 0
+    assert train("--steps", "6", "--out", "b.h5") == 0
+    a, b = Run.load("a.h5"), Run.load("b.h5")
+    assert a.history["loss"].tolist() == b.history["loss"].tolist()
+
+
+def test_divergence_is_one_line(folder, capsys, monkeypatch):
+    step_that(monkeypatch, 2, lambda row: row * float("nan"))
+    assert train("--steps", "4", "--out", "a.h5") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: the loss became NaN or infinite at step 2") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seed", "1"], "the run to resume has seed 0, not 1"),
+        (["--steps", "2"], "more than the 2 already done"),
+    ],
+)
+def test_resume_that_does_not_fit_leaves_the_file_alone(folder, capsys, arguments, message):
+    assert train("--steps", "2", "--out", "a.h5") == 0
+    before = (folder / "a.h5").read_bytes()
+    capsys.readouterr()
+    assert train("--steps", "4", *arguments, "--resume", "a.h5", "--out", "a.h5") == 1
+    assert message in capsys.readouterr().err
+    assert (folder / "a.h5").read_bytes() == before
+
+
+def test_damaged_file_is_one_line(folder, capsys):
+    (folder / "a.h5").write_text("no run")
+    assert main(["show", "a.h5"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: a.h5 is no readable run") and error.count("\n") == 1

@@ -139,3 +139,50 @@ def test_values_that_are_not_finite_are_refused(name, value):
     zero = torch.zeros(2)
     with pytest.raises(ValueError, match=f"log_std_q must be finite, got {value}"):
         getattr(gaussian, name)(zero, zero, zero, torch.tensor([0.0, value]))
+
+
+def test_kl_in_single_precision_agrees_with_torch_distributions():
+    mean, log_std = torch.randn(2, 200, generator=torch.Generator().manual_seed(2)).unbind()
+    oracle = kl_divergence(Normal(mean.double(), log_std.double().exp()), Normal(0.0, 1.0))
+    kl = gaussian.kl_per_latent(mean, log_std)
+    assert kl.dtype == torch.float32
+    assert torch.allclose(kl.double(), oracle, rtol=1e-4, atol=1e-6)
+
+
+def test_gradient_of_kl_is_exact_and_vanishes_at_the_prior():
+    mean, log_std = torch.randn(2, 6, generator=torch.Generator().manual_seed(3), dtype=torch.float64).unbind()
+    assert torch.autograd.gradcheck(gaussian.kl_per_latent, (mean.requires_grad_(), log_std.requires_grad_()))
+    prior = torch.zeros(2, 4, requires_grad=True)
+    gaussian.kl_per_latent(*prior.unbind()).sum().backward()
+    assert (prior.grad == 0).all()
+
+
+def test_sample_repeats_with_its_seed_and_not_with_another():
+    mean, log_std = torch.zeros(20), torch.zeros(20)
+    a, b, c = (gaussian.sample(mean, log_std, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+    # without a generator it is PyTorch's global one that decides
+    torch.manual_seed(1)
+    assert torch.equal(gaussian.sample(mean, log_std), a)
+
+
+def test_sample_with_vanishing_spread_is_the_mean():
+    mean = torch.linspace(-1e3, 1e3, 9)
+    z = gaussian.sample(mean, torch.full((9,), -20.0), torch.Generator().manual_seed(0))
+    assert torch.allclose(z, mean, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["z", "mean", "log_std"])
+def test_log_density_names_the_argument_that_is_not_finite(name):
+    arguments = {"z": torch.zeros(2), "mean": torch.zeros(2), "log_std": torch.zeros(2)}
+    arguments[name] = torch.tensor([0.0, float("nan")])
+    with pytest.raises(ValueError, match=f"^{name} must be finite, got nan"):
+        gaussian.log_density(**arguments)
+
+
+def test_kl_keeps_two_digits_all_the_way_to_the_prior():
+    # many values: at a single one exp(2 log σ) − 1 may be right by luck
+    for log_std in (torch.logspace(-4, -1, 50), -torch.logspace(-4, -1, 50)):
+        oracle = kl_divergence(Normal(torch.zeros(50).double(), log_std.double().exp()), Normal(0.0, 1.0))
+        relative = gaussian.kl_per_latent(torch.zeros(50), log_std).double() / oracle - 1
+        assert relative.abs().max() < 0.01

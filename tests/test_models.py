@@ -1,5 +1,7 @@
 """The networks are those of appendix A.1, and their initial weights keep the signal's scale."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -89,3 +91,56 @@ def test_decoder_refuses_other_shapes(shape):
 def test_empty_networks_are_refused(sizes):
     with pytest.raises(ValueError, match="at least 1"):
         VAE(*sizes)
+
+
+def test_every_layer_starts_he_normal():
+    vae = VAE(generator=torch.Generator().manual_seed(4))
+    last = vae.encoder.net[-1]
+    layers = [m for m in vae.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+    assert len(layers) == 14
+    for layer in layers:
+        # what one output value sums over, counted from the shapes: a transposed kernel of 4 × 4 at stride 2 has 2 × 2
+        weights = layer.weight[0].numel()
+        if isinstance(layer, nn.ConvTranspose2d):
+            weights = layer.in_channels * 4
+        scale = 0.1 if layer is last else 1.0
+        z = layer.weight.detach() / (scale * (2 / weights) ** 0.5)
+        n = z.numel()
+        assert abs(z.mean().item()) < 4 / n**0.5, layer
+        assert abs(z.square().mean().item() - 1) < 4 * (2 / n) ** 0.5, layer  # Var of z² is 2
+        assert abs((z.abs() < 1).float().mean().item() - 0.6827) < 4 * (0.22 / n) ** 0.5, layer  # normal, not uniform
+        assert (layer.bias == 0).all()
+
+
+def spreads(decoder: nn.Module, z: torch.Tensor) -> list[float]:
+    """How far each layer's output varies with z: the root of the variance over the batch, averaged over units."""
+    found = []
+    for layer in decoder.net:
+        z = layer(z)
+        if isinstance(layer, nn.Linear | nn.ConvTranspose2d):
+            # a copy: the ReLU that follows works in place
+            found.append(z.detach().clone().flatten(1).var(0).mean().sqrt().item())
+    return found
+
+
+def test_he_keeps_the_scale_layer_by_layer_and_the_default_does_not():
+    from minivae.models import initialise
+
+    z = torch.randn(200, 10, generator=torch.Generator().manual_seed(0))
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)  # PyTorch's default takes no generator
+        decoder = Decoder()
+        default = spreads(decoder, z)
+        initialise(decoder, torch.Generator().manual_seed(0))
+        he = spreads(decoder, z)
+    assert len(he) == len(default) == 7
+    assert all(0.4 < after / before < 1.5 for before, after in itertools.pairwise(he)), he
+    # not the last layer: PyTorch counts the fan-in of a transposed layer by its output channels, and there it has one
+    assert all(after / before < 0.45 for before, after in itertools.pairwise(default[:-1])), default
+    assert default[-1] < 1e-2 * he[-1]
+
+
+def test_initial_posteriors_lie_near_the_prior():
+    images = torch.rand(20, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    mean, log_std = VAE(generator=torch.Generator().manual_seed(0)).encode(images)
+    assert mean.abs().max() < 0.5 and log_std.abs().max() < 0.5

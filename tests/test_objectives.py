@@ -1,7 +1,9 @@
 """Losses against torch.distributions; reductions are sums over pixels and latents, means over the batch."""
 
+import numpy as np
 import pytest
 import torch
+from scipy import special
 from torch.distributions import Bernoulli
 
 from minivae.objectives import ELBO, BetaELBO, bernoulli_floor, bernoulli_nll, check_range
@@ -54,3 +56,32 @@ def test_images_outside_the_unit_interval_are_refused(value):
     for function in (check_range, bernoulli_floor):
         with pytest.raises(ValueError, match=r"images must lie in \[0, 1\]"):
             function(images)
+
+
+def test_floor_is_the_entropy_of_scipy():
+    images = torch.rand(5, 2, 3, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x = images.numpy()
+    oracle = (special.entr(x) + special.entr(1 - x)).sum((1, 2, 3))
+    assert np.allclose(bernoulli_floor(images), oracle, rtol=1e-12)
+
+
+def test_nll_of_grey_targets_is_the_cross_entropy_written_out():
+    generator = torch.Generator().manual_seed(2)
+    logits = torch.randn(3, 1, 4, 4, generator=generator, dtype=torch.float64)
+    images = torch.rand(3, 1, 4, 4, generator=generator, dtype=torch.float64)
+    x, p = images.numpy(), 1 / (1 + np.exp(-logits.numpy()))
+    oracle = [-sum(a * np.log(b) + (1 - a) * np.log1p(-b) for a, b in zip(i.flat, j.flat, strict=True))
+              for i, j in zip(x, p, strict=True)]  # fmt: skip
+    assert np.allclose(bernoulli_nll(logits, images), oracle, rtol=1e-12)
+
+
+def test_nll_is_finite_at_logits_that_saturate():
+    images = torch.tensor([[[[0.0, 1.0]]]])
+    nll = bernoulli_nll(torch.tensor([[[[1e4, -1e4]]]]), images)
+    assert nll.tolist() == [2e4] and bernoulli_nll(torch.tensor([[[[-1e4, 1e4]]]]), images).tolist() == [0]
+
+
+def test_objectives_have_the_gradient_of_their_price():
+    reconstruction, kl = torch.tensor(1.0, requires_grad=True), torch.ones(4, requires_grad=True)
+    BetaELBO(7.0)(reconstruction, kl, step=5).backward()
+    assert reconstruction.grad == 1 and kl.grad.tolist() == [7.0] * 4

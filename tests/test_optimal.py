@@ -79,3 +79,56 @@ def test_confusions_at_the_limits():
 def test_bad_codes_are_refused(means, stds, message):
     with pytest.raises(ValueError, match=message):
         confusions(means, stds)
+
+
+def faint_code(direction_of):
+    """A sample of small blobs, its dead model and a 1-latent code along a direction of the scaled pixels."""
+    images = Blobs(sigma=3, margin=4, size=12).sample(300, torch.Generator().manual_seed(1))[0].double()
+    x = images.flatten(1)
+    p = x.mean(0)
+    scale = (p * (1 - p)).sqrt()
+    y = (x - p) / scale
+    return images, x, p, scale, y, direction_of(y)
+
+
+def break_even(x, p, scale, y, u, amplitude=1e-2):
+    """β at which a code z = a·f + ε with logits logit p̄ + a·w·z neither gains nor costs, to second order in a."""
+    f = y @ u
+    w = (y * f[:, None]).mean(0) / scale  # the best linear decoder of f: zero of the quadratic form's w-gradient
+    nodes, weights = np.polynomial.hermite_e.hermegauss(8)
+
+    def loss(a):
+        z = a * f + torch.from_numpy(nodes)[:, None]
+        logits = torch.logit(p) + a * z[..., None] * w
+        nll = torch.stack([bernoulli_nll(layer, x) for layer in logits]).mean(1)
+        return (nll * torch.from_numpy(weights / weights.sum())).sum()
+
+    # second difference over its step: the gain is even in a, as a enters encoder and decoder alike
+    gain = 2 * (loss(torch.tensor(0.0)) - loss(amplitude)) / amplitude**2
+    return (gain / f.square().mean()).item()  # the KL ½a²f² has second derivative f²
+
+
+def test_second_derivative_of_the_loss_changes_sign_at_the_threshold():
+    images, *sample, u = faint_code(lambda y: torch.linalg.eigh(y.T @ y)[1][:, -1])
+    # the loss is of these images alone, the threshold estimates their population's covariance: n against n − 1
+    n = len(images)
+    assert break_even(*sample, u) == pytest.approx(collapse_threshold(images) * (n - 1) / n, rel=2e-3)
+
+
+def test_no_other_direction_pays_above_the_threshold():
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        images, *sample, u = faint_code(
+            lambda y, g=generator: torch.nn.functional.normalize(torch.randn(y.shape[1], generator=g).double(), dim=0)
+        )
+        assert 0 < break_even(*sample, u) < collapse_threshold(images)
+
+
+def test_threshold_of_pixels_that_are_one_coin_is_their_number():
+    # black or white together: the scaled covariance is a matrix of ones, up to n/(n − 1)
+    coin = (torch.arange(100) % 2).double()[:, None, None, None].expand(100, 1, 3, 4)
+    assert collapse_threshold(coin) == pytest.approx(12 * 100 / 99, rel=1e-9)
+
+
+def test_images_that_never_change_have_nothing_to_encode():
+    assert collapse_threshold(torch.full((4, 1, 3, 3), 0.3)) == pytest.approx(0, abs=1e-9)

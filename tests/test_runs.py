@@ -1,5 +1,6 @@
 """Run files: round trip, atomic writes, and one clear error for whatever else may lie there."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from minivae import experiments
+from minivae import experiments, runs
 from minivae.runs import Run, RunFileError
 from minivae.training import train
 
@@ -184,3 +185,119 @@ def test_spoiled_run(path, change, message):
     spoil(path, change)
     with pytest.raises(RunFileError, match=message):
         Run.load(path)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
+def test_failure_while_composing_the_file_leaves_the_old_one(run, path, monkeypatch, error):
+    before = path.read_bytes()
+
+    def fail(file, _):
+        file.attrs["format"] = "half a file"
+        raise error
+
+    monkeypatch.setattr(runs, "_write", fail)
+    with pytest.raises(type(error)):
+        run.save(path, overwrite=True)
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_without_write_permission(run, tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError, match="is not writable"):
+            run.save(tmp_path / "run.h5")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_run_without_snapshots_and_checkpoint_round_trips(run, tmp_path):
+    bare = dataclasses.replace(run, snapshots={}, checkpoint=None)
+    again = Run.load(bare.save(tmp_path / "bare.h5"))
+    assert again.snapshots == {} and again.checkpoint is None and same(again.weights, run.weights)
+    assert [again.history[name].dtype for name in run.history] == [rows.dtype for rows in run.history.values()]
+
+
+def test_model_is_frozen_and_does_not_share_memory_with_the_run(run):
+    model = run.model()
+    assert not model.training and not any(p.requires_grad for p in model.parameters())
+    before = run.weights["decoder.net.0.bias"].clone()
+    model.decoder.net[0].bias.add_(1)
+    assert torch.equal(run.weights["decoder.net.0.bias"], before)
+
+
+def test_slimming_leaves_the_run_as_it_was(run):
+    weights, rows = run.weights["decoder.net.0.weight"].clone(), len(run.history["step"])
+    slim = run.slim(every=5)
+    assert slim.history["step"].tolist() == [5, 10]  # a rest of two steps makes no row
+    assert slim.weights["decoder.net.0.weight"].dtype == torch.float16
+    assert torch.equal(run.weights["decoder.net.0.weight"], weights) and weights.dtype == torch.float32
+    assert len(run.history["step"]) == rows and run.checkpoint is not None
+
+
+def test_one_flipped_byte_loads_or_is_told(run, tmp_path):
+    # the head of the file holds HDF5's own structures, where damage leads astray more often than in the data
+    path = run.slim(every=4).save(tmp_path / "run.h5")
+    good, rng, told = path.read_bytes(), np.random.default_rng(1), 0
+    for place in [*rng.integers(3_000, size=40), *rng.integers(len(good), size=20)]:
+        damaged = bytearray(good)
+        damaged[place] = int(rng.integers(256))
+        path.write_bytes(damaged)
+        try:
+            assert Run.load(path).experiment is not None
+        except RunFileError as error:
+            assert "run.h5" in str(error)
+            told += 1
+    assert told > 0
+
+
+def test_text_file_under_a_runs_name(path):
+    path.write_text("step,loss\n1,2.0\n" * 100)
+    with pytest.raises(RunFileError, match="no readable run"):
+        Run.load(path)
+
+
+def test_any_byte_missing_at_the_end_is_noticed(path):
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(RunFileError, match="no readable run"):
+        Run.load(path)
+
+
+def replace(name, values):
+    def change(file):
+        del file[name]
+        file[name] = values
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        replace("checkpoint/optimizer/decoder.net.0.bias/exp_avg", np.zeros(3, np.float32)),
+        lambda f: f.__delitem__("checkpoint/optimizer/decoder.net.0.bias"),
+        lambda f: f.__delitem__("checkpoint/optimizer/decoder.net.0.bias/exp_avg_sq"),
+        replace("checkpoint/generator", np.zeros(3)),
+        replace("snapshots/4/decoder.net.0.bias", np.zeros(3, np.float32)),
+        replace("history/kl", np.zeros(12)),
+        replace("history/loss", np.zeros(11)),
+        lambda f: f.attrs.__setitem__("made", "null"),
+    ],
+)
+def test_parts_that_do_not_fit_are_told_on_loading(path, change):
+    spoil(path, change)
+    with pytest.raises(RunFileError, match="no readable run"):
+        Run.load(path)
+
+
+def test_folder_as_output_is_refused(run, tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder: name a file in it"):
+        run.save(tmp_path, overwrite=True)
+
+
+def test_slim_of_a_short_run_keeps_a_history(run):
+    assert run.slim(every=100).history["step"].tolist() == [12]
+    with pytest.raises(ValueError, match="every must be at least 1"):
+        run.slim(every=0)
+    with pytest.raises(ValueError, match="last must be at least 1"):
+        run.mean_kl(last=0)

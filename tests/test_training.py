@@ -1,16 +1,21 @@
 """Training: exact resume, interrupts, divergence, and what must not depend on what."""
 
 import dataclasses
+import itertools
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from minivae import experiments, training
 from minivae.datasets import Blobs
+from minivae.models import VAE
 from minivae.objectives import ELBO, BetaELBO
 from minivae.runs import Run
 from minivae.training import TrainingError, train
@@ -216,3 +221,166 @@ def test_cuda_trains_as_the_cpu_does():
     assert run.history["reconstruction"][-10:].mean() == pytest.approx(
         reference.history["reconstruction"][-10:].mean(), rel=0.2
     )
+
+
+@pytest.mark.parametrize("split", [1, 17, 30])
+def test_resume_is_exact_at_any_step(tmp_path, monkeypatch, split):
+    # blocks of 20 steps: the break falls inside one of them, and the resumed blocks lie elsewhere
+    monkeypatch.setattr(training, "LOOK_EVERY", 20)
+    whole = quick(steps=45)
+    part = Run.load(quick(steps=split).save(tmp_path / "part.h5"))
+    assert_equal(quick(steps=45, resume=part), whole)
+
+
+def test_resume_keeps_the_snapshots_and_leaves_the_run_alone():
+    run = quick(steps=3, snapshots=[2])
+    weights = {name: value.clone() for name, value in run.weights.items()}
+    again = quick(steps=5, snapshots=[4], resume=run)
+    assert sorted(again.snapshots) == [2, 4] and sorted(run.snapshots) == [2]
+    assert run.step == 3 and len(run.history["step"]) == 3
+    assert all(torch.equal(run.weights[name], weights[name]) for name in weights)
+
+
+def test_loss_falls(monkeypatch):
+    monkeypatch.setattr(training, "LOOK_EVERY", 25)
+    for name in ("blobs-vae", "blobs-beta150"):
+        loss = quick(dataclasses.replace(experiments.get(name), batch=8), steps=60).history["loss"]
+        assert loss[-10:].mean() < 0.6 * loss[0], name
+
+
+def test_a_step_reports_sums_over_pixels_and_means_over_the_batch():
+    images = Blobs().sample(4, torch.Generator().manual_seed(0))[0]
+    model = VAE(generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits, mean, log_std = model(images, torch.Generator().manual_seed(1))
+    nll = torch.stack([-Bernoulli(logits=a, validate_args=False).log_prob(b).sum()
+                       for a, b in zip(logits, images, strict=True)]).mean()  # fmt: skip
+    kl = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).mean(0)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    generator = torch.Generator().manual_seed(1)
+    row = training.training_step(model, optimizer, BetaELBO(3.0), images, generator, step=1)
+    assert row.shape == (12,) and not row.requires_grad
+    assert row[1].item() == pytest.approx(nll.item(), rel=1e-5)
+    assert torch.allclose(row[2:], kl, rtol=1e-3, atol=1e-6)
+    assert row[0].item() == pytest.approx(nll.item() + 3 * kl.sum().item(), rel=1e-5)
+
+
+def test_first_step_of_adam_moves_each_weight_by_the_learning_rate():
+    images = Blobs().sample(4, torch.Generator().manual_seed(0))[0]
+    model = VAE(generator=torch.Generator().manual_seed(0))
+    before = [p.detach().clone() for p in model.parameters()]
+    optimizer = torch.optim.Adam(model.parameters(), 5e-4)
+    training.training_step(model, optimizer, ELBO(), images, torch.Generator().manual_seed(1), step=1)
+    moved = torch.cat([(p.detach() - old).abs().flatten() for p, old in zip(model.parameters(), before, strict=True)])
+    assert moved.max().item() == pytest.approx(5e-4, rel=1e-2)
+
+
+def test_nan_leaves_the_last_good_state_in_the_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "LOOK_EVERY", 5)
+    real, out = training.training_step, tmp_path / "run.h5"
+
+    def step_with_nan(*arguments):
+        row = real(*arguments)
+        return row * float("nan") if arguments[5] == 13 else row
+
+    monkeypatch.setattr(training, "training_step", step_with_nan)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(TrainingError, match=r"at step 13: .*step 10 is kept .* and in .*run\.h5") as told:
+        quick(steps=20, out=out)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert_equal(Run.load(out), told.value.run)
+    monkeypatch.setattr(training, "training_step", real)
+    assert_equal(quick(steps=20, resume=Run.load(out)), quick(steps=20))
+
+
+def test_nan_after_a_resume_keeps_the_resumed_run():
+    run = quick(steps=4)
+    broken = dataclasses.replace(EXPERIMENT, objective=NaNAt(6))
+    with pytest.raises(TrainingError, match=r"at step 6.*step 4 is kept") as told:
+        quick(broken, steps=9, resume=dataclasses.replace(run, experiment=broken))
+    assert told.value.run.step == 4
+
+
+@dataclass(frozen=True)
+class KinkAt:
+    """An objective of finite value and infinite slope at one step."""
+
+    at: int
+
+    def __call__(self, reconstruction, kl, step):
+        return reconstruction + torch.sqrt(kl.sum() * (0.0 if step == self.at else 1.0))
+
+
+def test_a_weight_that_breaks_in_the_last_step_is_noticed():
+    with pytest.raises(TrainingError, match="a weight became NaN or infinite at step 3"):
+        quick(dataclasses.replace(EXPERIMENT, objective=KinkAt(3)), steps=3)
+
+
+@dataclass(frozen=True)
+class InterruptTwice:
+    """An objective during which the user presses Ctrl-C, and once more."""
+
+    def __call__(self, reconstruction, kl, step):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        return reconstruction + kl.sum()
+
+
+def test_second_interrupt_breaks_off_at_once(tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        quick(dataclasses.replace(EXPERIMENT, objective=InterruptTwice()), steps=5, out=tmp_path / "run.h5")
+    assert signal.getsignal(signal.SIGINT) is handler and not list(tmp_path.iterdir())
+
+
+def test_training_in_another_thread_works():
+    # signals reach only the main thread, and there alone can a handler be set
+    with ThreadPoolExecutor(1) as pool:
+        assert_equal(pool.submit(quick, steps=2).result(), quick(steps=2))
+
+
+def on_step(monkeypatch, at, deed):
+    """Do something after one step, without touching the experiment: its file stays loadable."""
+    real = training.training_step
+
+    def step(*arguments):
+        row = real(*arguments)
+        if arguments[5] == at:
+            deed()
+        return row
+
+    monkeypatch.setattr(training, "training_step", step)
+
+
+def test_long_training_is_saved_on_the_way(monkeypatch, tmp_path):
+    def power_cut():
+        raise RuntimeError("power cut")
+
+    out, clock = tmp_path / "run.h5", itertools.count(0.0, 61.0)  # a minute goes by between any two looks
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "LOOK_EVERY", 2)
+        patch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+        on_step(patch, 7, power_cut)
+        with pytest.raises(RuntimeError, match="power cut"):
+            quick(steps=10, out=out)
+    saved = Run.load(out)
+    assert saved.step == 6
+    assert_equal(quick(steps=10, resume=saved), quick(steps=10))
+
+
+def test_a_file_that_appears_during_the_training_is_kept(monkeypatch, tmp_path):
+    out = tmp_path / "run.h5"
+    on_step(monkeypatch, 2, lambda: out.write_text("somebody's work"))
+    with pytest.raises(FileExistsError):
+        quick(steps=3, out=out)
+    assert out.read_text() == "somebody's work"
+
+
+def test_snapshots_outside_the_training_are_refused():
+    with pytest.raises(ValueError, match=r"snapshots must lie in 1 … 3.* got \[0, 4\]"):
+        quick(steps=3, snapshots=[0, 2, 4])
+
+
+def test_another_description_does_not_hinder_resuming():
+    run = quick(steps=2)
+    assert quick(dataclasses.replace(EXPERIMENT, about="reworded", steps=7), steps=3, resume=run).step == 3
