@@ -106,7 +106,9 @@ def kl_history(runs: dict[str, Run]) -> Figure:
                 linestyle=DASHES[rank // len(PALETTE) % len(DASHES)], label=rf"$z_{{{latent}}}$",
             )  # fmt: skip
         axis.axhline(ALIVE, color=GREY, linewidth=0.8)
-        axis.annotate("alive above this line", (steps[-1], ALIVE), fontsize=8, color=GREY, ha="right", va="bottom")
+        axis.annotate(
+            "alive above", (0.15, ALIVE), xycoords=("axes fraction", "data"), fontsize=8, color=GREY, va="bottom"
+        )
         axis.set(yscale="log", ylim=(1e-4, 10), xlabel="training step", title=title)
         axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     axes[0, 0].set_ylabel("KL per latent (nats)")
@@ -153,7 +155,7 @@ def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str,
         angles: for each domain, per seed, the direction of its two axes in degrees (0 along x, 90 along y, downwards).
         domains: the data set of each domain.
     """
-    figure, axes = plt.subplots(1, len(angles), figsize=(3.1 * len(angles), 3.2), layout="constrained")
+    figure, axes = plt.subplots(1, len(angles), figsize=(3.7 * len(angles), 3.2), layout="constrained")
     turn = np.linspace(0, 2 * np.pi, 181)
     outlines = {
         "square": (np.array([-1, 1, 1, -1, -1]), np.array([-1, -1, 1, 1, -1])),
@@ -172,7 +174,7 @@ def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str,
                           color=PALETTE[seed % len(PALETTE)], linestyle=DASHES[seed % len(DASHES)])  # fmt: skip
             axis.plot([], [], color=PALETTE[seed % len(PALETTE)], linestyle=DASHES[seed % len(DASHES)], label=f"{seed}")
         axis.set(xlim=(0, dataset.size), ylim=(dataset.size, 0), aspect="equal", title=name, xlabel="x (pixels)")
-        axis.legend(title="seed", fontsize=7, title_fontsize=7, loc="upper right")
+        axis.legend(title="seed", fontsize=7, title_fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     np.atleast_1d(axes)[0].set_ylabel("y (pixels)")
     return figure
 

@@ -57,7 +57,7 @@ def build(source: Path) -> None:
     notebook = from_text(source)
     NotebookClient(
         notebook, timeout=600, kernel_name=KERNEL["name"], record_timing=False,
-        store_widget_state=False, resources={"metadata": {"path": str(source.parent)}},
+        store_widget_state=False, coalesce_streams=True, resources={"metadata": {"path": str(source.parent)}},
     ).execute()  # fmt: skip
     canonicalise(notebook)
     beside = target.with_suffix(".ipynb.tmp")

@@ -31,10 +31,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.copytree(ROOT / part, folder / "course" / part, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     settings = folder / "config" / "labconfig"
     settings.mkdir(parents=True)
-    notification = {"fetchNews": "false", "checkForUpdates": False}
-    (settings / "default_setting_overrides.json").write_text(
-        json.dumps({"@jupyterlab/apputils-extension:notification": notification})
-    )
+    overrides = {
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+        # Lab takes cells that are out of sight out of the page; the tests want to find them
+        "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+    }
+    (settings / "default_setting_overrides.json").write_text(json.dumps(overrides))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
