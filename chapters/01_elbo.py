@@ -1,12 +1,12 @@
 # %% [markdown]
 # # Chapter 1 · Derive the ELBO, watch its gap, and train a VAE that you wrote yourself
 #
-# Everything in this course is about two terms of one loss. This chapter derives them, checks them by a second route at every step, and builds a VAE from nothing.
+# Everything in this course is about two terms of one loss. This chapter derives them, checks them by a second route where there is one, and builds a VAE from nothing.
 #
 # **By the end you will have shown that**
 #
-# 1. $\log p(x) = \mathrm{ELBO} + \mathrm{KL}(q \Vert \text{true posterior})$, exactly: the gap is a KL, it never changes sign, and it closes as q improves;
-# 2. the reparametrised gradient and the score-function gradient have the same mean, and one of them is far less noisy;
+# 1. $\log p(x) = \mathrm{ELBO} + \mathrm{KL}(q \Vert \text{true posterior})$, exactly: the gap is a KL, it is never negative, and it shrinks as q improves (to zero only if q can be the true posterior);
+# 2. the reparametrised gradient and the score-function gradient have the same mean, and the second is noisier: a few times in variance here, thousands of times with a large constant that no baseline removes;
 # 3. an encoder network pays for being one network for all pictures (the amortisation gap);
 # 4. "reconstruction error" means different things to different decoders, has a floor on grey pictures, and a careless mean over pixels multiplies β by 4096.
 #
@@ -17,7 +17,7 @@
 #
 # - You improve q and the ELBO rises by 0.3 nats. By how much does log p(x) rise?
 # - The loss of a perfect autoencoder on grey pictures is 0. True?
-# - A colleague's β-VAE uses `F.binary_cross_entropy(..., reduction="mean")` and "β = 1". What is its β?
+# - On 64 × 64 pictures, a colleague's β-VAE sums the KL over latents and uses `F.binary_cross_entropy(..., reduction="mean")` and "β = 1". What is its β?
 #
 # ## Notation
 #
@@ -29,7 +29,7 @@
 # | ELBO | $\mathbb E_q[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \Vert p(z))$ | nats |
 # | gap | $\log p(x) - \mathrm{ELBO}$ | nats |
 #
-# **A word on the paper's Eq. 1 and 2.** As printed they have $\log p(x \mid z)$ on the left. What is meant is the marginal likelihood: Eq. 1 is $\max_\theta \mathbb E \log p_\theta(x)$ and Eq. 2 is
+# **A word on Eq. 1 and 2 of Burgess et al. (2018), "the paper" throughout.** (θ are the decoder's weights, $\mathcal L$ is the ELBO.) As printed they have $\log p(x \mid z)$ on the left. What is meant is the marginal likelihood: Eq. 1 is $\max_\theta \mathbb E \log p_\theta(x)$ and Eq. 2 is
 # $\log p_\theta(x) = \mathrm{KL}(q(z \mid x) \Vert p(z \mid x)) + \mathcal L$, with the true *posterior* in the KL, not the prior. Eq. 3 is right once its left side is $\log p_\theta(x)$.
 
 # %%
@@ -59,7 +59,11 @@ from minivae.widgets import ElboExplorer
 #
 # $$ \log p(x) = \underbrace{\mathbb E_q[\log p(x \mid z)] - \mathrm{KL}(q \Vert p(z))}_{\text{ELBO}} + \underbrace{\mathrm{KL}(q \Vert p(z \mid x))}_{\text{gap} \;\ge\; 0} . $$
 #
-# An identity, not yet a bound. It is a bound because a KL is never negative. And since log p(x) does not know q, *improving q cannot move it*: what the ELBO wins the gap loses.
+# An identity, not yet a bound. It is a bound because a KL is never negative: $-\log t \ge 1 - t$, so $\mathbb E_q[-\log (p/q)] \ge 1 - \int p = 0$. For Gaussians
+#
+# $$ \mathrm{KL}(\mathcal N(\mu_1, \sigma_1^2) \Vert \mathcal N(\mu_2, \sigma_2^2)) = \log\frac{\sigma_2}{\sigma_1} + \frac{\sigma_1^2 + (\mu_1 - \mu_2)^2}{2 \sigma_2^2} - \tfrac12, $$
+#
+# against the prior $\tfrac12(\mu^2 + \sigma^2 - 1) - \log \sigma$. And since log p(x) does not know q, *improving q cannot move it*: what the ELBO wins the gap loses.
 #
 # ### First check: a model where everything is known
 #
@@ -106,7 +110,7 @@ log_p = torch.trapezoid(log_joint(grid).exp(), grid).log()
 
 
 def elbo_and_gap(mean, std):
-    """ELBO and KL(q ‖ p(z|x)), each by its own integral over the grid."""
+    """ELBO and KL(q ‖ p(z|x)) by quadrature; their sum is log p(x) by algebra, what can fail is the gap's sign."""
     mean, log_std = torch.as_tensor(mean, dtype=torch.float64), torch.as_tensor(std, dtype=torch.float64).log()
     log_q = gaussian.log_density(grid, mean, log_std)
     q = log_q.exp()
@@ -129,7 +133,9 @@ for _ in range(300):
 print(
     f"log p(x) = {log_p:.4f};  first q: ELBO {elbos[0]:.2f}, gap {gaps[0]:.2f};  last q: ELBO {elbos[-1]:.4f}, gap {gaps[-1]:.4f}"
 )
-assert all(abs(e + g - log_p.item()) < 1e-8 for e, g in zip(elbos, gaps, strict=True))  # the identity, at every step
+assert all(
+    abs(e + g - log_p.item()) < 1e-8 for e, g in zip(elbos, gaps, strict=True)
+)  # bookkeeping: the independent test of the identity is the linear model above
 assert min(gaps) > 0  # never changes sign; and since no Gaussian is this posterior, it never closes altogether
 assert gaps[-1] < 0.1 < gaps[0]
 
@@ -150,14 +156,14 @@ ElboExplorer(log_joint)
 #
 # ## 2. Two ways to a gradient
 #
-# The ELBO is an average over q, and q is what we want to change. Eq. 4 moves the randomness out of the way: $z = \mu + \sigma \varepsilon$, and the gradient passes through z. The older way needs no gradient of the model at all: $\nabla \mathbb E_q[h] = \mathbb E_q[h\, \nabla \log q]$, the score function. Compare them where the truth is known, by quadrature.
+# The ELBO is an average over q, and q is what we want to change. Eq. 4 moves the randomness out of the way: $z = \mu + \sigma \varepsilon$, and the gradient passes through z. The older way needs no gradient of the model at all: $\nabla \mathbb E_q[h] = \mathbb E_q[h\, \nabla \log q]$, the score function, because $\nabla q = q \nabla \log q$. (Here $h = \log p(x, z) - \log q(z)$ depends on q too, but $\mathbb E_q[\nabla \log q] = \nabla \int q = 0$, so that part drops out.) Compare them where the truth is known, by quadrature.
 
 # %%
 m, s_q = torch.tensor(0.3, dtype=torch.float64, requires_grad=True), torch.tensor(0.6, dtype=torch.float64)
 (truth,) = torch.autograd.grad(elbo_and_gap(m, s_q)[0], m)
 
-noise = torch.randn(20_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-many = m.detach().expand(20_000).clone().requires_grad_()
+noise = torch.randn(200_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+many = m.detach().expand(200_000).clone().requires_grad_()
 z = many + s_q * noise  # Eq. 4
 h = log_joint(z) - gaussian.log_density(z, many, s_q.log())
 (reparametrised,) = torch.autograd.grad(h.sum(), many)
@@ -165,7 +171,7 @@ score = (h * noise / s_q).detach()  # ∇ log q = (z − μ)/σ² = ε/σ
 
 for name, samples in (("reparametrised", reparametrised), ("score function", score)):
     error = samples.std() / math.sqrt(len(samples))
-    print(f"{name}: mean {samples.mean():.1f}, truth {truth:.1f}")
+    print(f"{name}: mean {samples.mean():.2f} ± {error:.2f}, truth {truth:.2f}")
     assert abs(samples.mean() - truth) < 4 * error
 ratio = (score.var() / reparametrised.var()).item()
 print(f"the score function's variance is {ratio:.0f} times as large in this one-dimensional model")
@@ -176,7 +182,7 @@ assert ratio > 2
 
 # %%
 big = ((h - 500) * noise / s_q).detach()
-print(f"with a loss of 500 nats: {big.var() / reparametrised.var():.0e}")
+print(f"with a loss of 500 nats the ratio of variances is {big.var() / reparametrised.var():.0e}")
 assert big.var() / reparametrised.var() > 1e3
 
 # %% [markdown]
@@ -228,7 +234,7 @@ assert excess.mean() < 0.5 * (bernoulli_nll(blind, test) - bernoulli_floor(test)
 # ### The amortisation gap
 #
 # One latent: log p(x) of this trained model is an integral we can do. So three numbers can be told apart for a picture: the ELBO with the encoder's q, the ELBO with the *best* Gaussian q for that picture, and log p(x). The first difference is the price of having one
-# network for all pictures (amortisation), the second that of q being Gaussian.
+# network for all pictures (amortisation), the second that of q being Gaussian. (The strips are grey, so $e^{-\text{loss}}$ is not normalised over x, section 4. For a fixed picture that does no harm: the identity holds for any non-negative function in place of $p(x \mid z)$.)
 
 # %%
 few = test[:32].double()
@@ -264,7 +270,7 @@ assert (best - by_encoder).mean() > 0
 #
 # **Gaussian decoder**, variance $s^2$: $-\log p(x \mid z) = \lVert x - \hat x \rVert^2 / 2 s^2 + \text{const}$. Whoever uses the plain squared error has $s^2 = \tfrac12$, and any other weight on it is a β in disguise: only $\beta s^2$ matters for the optimum (chapter 2).
 #
-# **Bernoulli decoder**: $-\log p(x \mid z) = -\sum_j x_j \log \hat x_j + (1 - x_j) \log(1 - \hat x_j)$. The paper's choice. On grey pixels it is not the likelihood of anything, but it works, with one trap: its least value, at $\hat x = x$, is the entropy $\sum_j H_b(x_j)$, **not zero**. Subtract the floor before comparing.
+# **Bernoulli decoder**: $-\log p(x \mid z) = -\sum_j x_j \log \hat x_j + (1 - x_j) \log(1 - \hat x_j)$. The paper's choice. On grey pixels it is not the likelihood of anything, but it works, with one trap: its least value, at $\hat x = x$, is the entropy $\sum_j H_b(x_j)$ with $H_b(p) = -p \log p - (1-p) \log(1-p)$, **not zero** (the second puzzle). Subtract the floor before comparing. Below, `Blobs(sigma=6)` is one soft spot of width 6 pixels on 64 × 64.
 
 # %%
 images, _ = Blobs(sigma=6).sample(100, torch.Generator().manual_seed(0))
@@ -282,8 +288,7 @@ assert torch.allclose(gaussian_nll - squared, (gaussian_nll - squared)[0], atol=
 # %% [markdown]
 # ### A mean over pixels multiplies β by 4096
 #
-# If the reconstruction is averaged over the 64 × 64 pixels and the KL stays a sum, the loss is $\frac{1}{4096}\left(\text{sum} + 4096\,\mathrm{KL}\right)$. Adam does not care about the factor in front. So "β = 1" is β = 4096. It is the commonest fault of public
-# re-implementations. On the paper's network, by its gradient:
+# If the reconstruction is averaged over the 64 × 64 pixels and the KL stays a sum, the loss is $\frac{1}{4096}\left(\text{sum} + 4096\,\mathrm{KL}\right)$. Adam does not care about the factor in front. So "β = 1" is β = 4096 (the third puzzle). It is an easy mistake to make, and nothing warns of it. On the network of the paper's appendix, by its gradient:
 
 # %%
 vae = VAE(generator=torch.Generator().manual_seed(0))
@@ -312,19 +317,19 @@ print(f"KL with the sum over pixels {careful_kl:.1f} nats, with the mean {carele
 assert careless_kl < 0.4 * careful_kl
 
 # %% [markdown]
-# The careless model says far less about the strip, with the same code, the same "β", and no warning.
+# The careless model says next to nothing about the strip: the latent has died (*posterior collapse*), with the same code, the same "β", and no warning.
 #
 # ## 5. From the ELBO to β
 #
-# Eq. 5 is Eq. 3 with a price: $\mathcal L = \mathbb E_q[\log p(x \mid z)] - \beta\, \mathrm{KL}$. For β > 1 it is no longer the tightest bound on log p(x); it is a bound still, since KL ≥ 0 makes it smaller. What it buys is the subject of the course: chapter 2 reads the KL as a
+# Eq. 5 is Eq. 3 with a price: $\mathcal L = \mathbb E_q[\log p(x \mid z)] - \beta\, \mathrm{KL}$. For β > 1 it lies $(\beta - 1)\,\mathrm{KL}$ below the ELBO, so it is still a bound on log p(x), only a looser one. What it buys is the subject of the course: chapter 2 reads the KL as a
 # channel's rate, chapter 3 as overlap, chapter 4 sees what β = 150 does to a blob.
 #
 # ## 6. The paper and this chapter, side by side
 #
 # | paper | here |
 # |---|---|
-# | Eq. 1 and 2 with $\log p(x \mid z)$ on the left | the marginal $\log p(x)$; the identity holds to 1e-8 at every step of an optimisation |
-# | Eq. 3, a lower bound | the gap is KL(q ‖ true posterior), watched closing |
+# | Eq. 1 and 2 with $\log p(x \mid z)$ on the left | the marginal $\log p(x)$; the identity checked against a closed-form KL, the bound at every step of an optimisation |
+# | Eq. 3, a lower bound | the gap is KL(q ‖ true posterior), watched shrinking |
 # | Eq. 4, the reparametrisation "trick" | same mean as the score function, variance ratio measured |
 # | reductions not stated | sums over pixels and latents, means over the batch; anything else changes β |
 #
@@ -337,7 +342,7 @@ answer = None
 check("1.1", answer)
 
 # %% [markdown]
-# **1.2** (medium, 10 min) Write `floor(images)`, the floor of the Bernoulli loss for images (n, …) in [0, 1], in nats: (n,). Black and white pixels must not give NaN.
+# **1.2** (medium, 10 min) Write `floor(images)`, the floor of the Bernoulli loss for images (n, …) in [0, 1], in nats: (n,). Black and white pixels must not give NaN. *Hint: `torch.xlogy(p, p)` is 0 at p = 0.*
 
 # %%
 answer = None  # def answer(images): ...
@@ -351,7 +356,7 @@ answer = None  # def answer(mean, log_std, noise): ...
 check("1.3", answer)
 
 # %% [markdown]
-# **1.4** (medium, 5 min) A model of 28 × 28 grey pictures uses the plain squared error, *summed* over pixels, plus the KL times 1. You want the same optimum from a Gaussian decoder with $s^2 = 0.1$ and its honest log-likelihood. Which β must you set?
+# **1.4** (medium, 5 min) A model of 28 × 28 grey pictures uses the plain squared error, *summed* over pixels, plus the KL times 1. You want the same optimum from a Gaussian decoder with $s^2 = 0.1$ and its honest log-likelihood. Which β must you set? *Hint: compare βs² (section 4). The number of pixels is a distraction.*
 
 # %%
 answer = None
@@ -361,7 +366,7 @@ check("1.4", answer)
 # ## Summary
 #
 # - $\log p(x)$ = ELBO + gap, an identity. q can only move nats from the gap to the ELBO.
-# - Reparametrise: same gradient on average, far less noise.
+# - Reparametrise: same gradient on average, less noise (how much less depends on the model and the baseline).
 # - Bernoulli loss on grey pictures has a floor. Sums over pixels, or β is not what you think.
 #
 # **Readings.** Kingma and Welling 2014 (VAE); Rezende et al. 2014; Cremer et al. 2018, *Inference suboptimality in variational autoencoders*; Burgess et al. 2018, sections 2 and 3.

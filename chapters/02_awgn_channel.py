@@ -8,7 +8,7 @@
 # **By the end you will have shown that**
 #
 # 1. the KL of a latent is zero only if it says nothing, and $\mathbb E\,\mathrm{KL} = I(x; z) + \mathrm{KL}(q(z)\Vert p(z))$: the KL bounds the information, and you can compute the slack;
-# 2. at its best scale a latent's KL is Shannon's $\tfrac12 \log(1 + \mathrm{SNR})$, and an input whose mean is not zero pays for sending the mean;
+# 2. at its best scale a centred latent's KL is Shannon's $\tfrac12 \log(1 + \mathrm{SNR})$, and an input whose mean is not zero pays for sending the mean;
 # 3. messages sent through a latent come back right or wrong as that number says;
 # 4. several latents share a rate by *reverse water-filling*, and **a linear β-VAE does exactly this**: which components live, at which capacity each turns on, who shares equally, what β means, when everything collapses, and why a rotated code costs extra (and when it does not).
 #
@@ -53,7 +53,7 @@ torch.set_default_dtype(torch.float64)
 # ## 1. What the KL charges for
 #
 # For one picture, $\mathrm{KL} = \tfrac12(\mu^2 + \sigma^2 - 1) - \log \sigma$. It is zero if and only if μ = 0 and σ = 1: both $\mu^2/2$ and $\tfrac12(\sigma^2 - 1) - \log \sigma$ are non-negative, and each is zero at one point only. A latent
-# that says nothing is free; a latent that wants to be heard has two ways, and pays for both: **spread the means** (shout) or **shrink the noise** (speak clearly).
+# that says nothing is free; a latent that wants to be heard has two ways, and pays for both: **spread the means** (shout) or **shrink the noise** (speak clearly). Neither helps alone: with all means equal, small noise is paid for and says nothing.
 
 # %%
 spread, shrink = torch.linspace(0, 3, 31), torch.linspace(0, -3, 31)
@@ -110,7 +110,7 @@ for reach, std in ((1.0, 1.0), (1.5, 0.5), (1.5, 0.1), (4.0, 1.0)):
 #
 # $$ \boxed{\;\mathrm{KL} = \tfrac12 \log A = \tfrac12 \log\!\left(1 + \mathrm{SNR}\left(1 + \tfrac{m^2}{v}\right)\right)\;} $$
 #
-# For a centred factor this is $\tfrac12 \log(1 + \mathrm{SNR})$: the capacity of the AWGN channel, found by minimising a VAE's loss. If the mean is not zero, **the latent pays to send the mean**, which tells nothing.
+# For a centred factor this is $\tfrac12 \log(1 + \mathrm{SNR})$: the capacity of the AWGN channel, found by minimising a VAE's loss. (It is also the information $I(f; z)$ if f is Gaussian; for any other f the information is smaller and the rest is slack.) If the mean is not zero, **the latent pays to send the mean**, which tells nothing.
 
 
 # %%
@@ -134,7 +134,7 @@ for snr, m, v in ((1.0, 0.0, 1.0), (15.0, 0.0, 0.3), (15.0, 1.0, 1 / 3), (15.0, 
 # ## 4. Send something
 #
 # Put $K$ evenly spaced, equally likely messages on a centred latent at its best scale, add the noise, and let the receiver take the nearest. An inner message is mistaken when the noise exceeds half the spacing $d$ on either side, an outer one on one side only:
-# $P(\text{wrong}) = 2(1 - 1/K)\,\Phi(-d/2\sigma)$.
+# $P(\text{wrong}) = 2(1 - 1/K)\,\Phi(-d/2\sigma)$, with Φ the normal distribution function and $d/\sigma = \sqrt{12\,\mathrm{SNR}/(K^2 - 1)}$, SNR $= e^{2\mathrm{KL}} - 1$.
 
 
 # %%
@@ -160,7 +160,7 @@ for levels in (2, 4, 10):
         assert abs(wrong - formula) < 4 * math.sqrt(max(formula, 1e-4) / len(messages))
 
 # %% [markdown]
-# The first puzzle: through 2 nats, almost one in five of ten messages is mistaken. Capacity is a promise about long blocks of uses with clever coding; a latent is used *once* per picture, so it needs more nats than $\log K$ for $K$ safe messages, and, more
+# The first puzzle: no. Ten messages are 2.30 nats, more than the 2 there are, and almost one in five is mistaken. But even enough nats are not enough: two messages (0.69 nats) through 1 nat are still mistaken now and then. Capacity is a promise about long blocks of uses with clever coding; a latent is used *once* per picture, so it needs more nats than $\log K$ for $K$ safe messages, and, more
 # to the point, it had better arrange its messages so that a mistake does little harm. That is chapter 3.
 #
 # Now a picture: every pixel, one of four grey levels, is one use of the latent.
@@ -175,11 +175,11 @@ errors = [(read != picture).double().mean().item() for read in received.values()
 assert errors == sorted(errors, reverse=True) and errors[0] > 0.3 and errors[-1] < 0.01
 
 # %% [markdown]
-# *Figure 2.1. A picture in four grey levels ($\log 4 = 1.39$ nats a pixel) sent through a latent of 0.5, 1, 2 and 3 nats. Below capacity it drowns; well above it is perfect. Note that most mistakes are between neighbouring levels.*
+# *Figure 2.1. A picture in four grey levels sent through a latent scaled for equally likely levels (log 4 = 1.39 nats; the cone's levels are not equally likely and hold somewhat less). Where the latent has fewer nats than the picture, it drowns; with 2 or more it is all but perfect. Note that most mistakes are between neighbouring levels.*
 #
 # ## 5. Several channels: reverse water-filling
 #
-# A source has independent Gaussian components of variances $\lambda_1 \ge \lambda_2 \ge \dots$; we may spend $C$ nats in all and want the least squared error. A component that gets $r$ nats is left with the error $\lambda e^{-2r}$. The last nat must buy
+# A source has independent Gaussian components of variances $\lambda_1 \ge \lambda_2 \ge \dots$; we may spend $C$ nats in all and want the least squared error. A component that gets $r$ nats is left with the error $\lambda e^{-2r}$ (section 3: $r$ nats are an SNR of $e^{2r} - 1$, and the best linear guess from such a latent has the error $\lambda/(1 + \mathrm{SNR})$). The last nat must buy
 # the same everywhere it is spent, $2 \lambda_i e^{-2 r_i} = 2\eta$, and components with $\lambda_i \le \eta$ get nothing, since even their first nat buys less:
 #
 # $$ r_i = \tfrac12 \log \frac{\lambda_i}{\eta} \;\text{ if } \lambda_i > \eta, \text{ else } 0; \qquad \text{error}_i = \min(\lambda_i, \eta). $$
@@ -210,7 +210,7 @@ assert torch.allclose(two, torch.tensor([0.5 * (1 + math.log(2)), 0.5 * (1 - mat
 # %% [markdown]
 # ## 6. A linear β-VAE does exactly this
 #
-# Take the simplest β-VAE there is: linear encoder $\mu = V^\top x$, linear decoder $\mathcal N(Wz, s^2 I)$, data with principal variances $\lambda_i$. Suppose latent $i$ looks after component $i$ alone (we shall see below that it must), with encoder gain $v$, decoder gain $w$ and noise σ. Its loss is
+# Take the simplest β-VAE there is: linear encoder $\mu = V^\top x$, linear decoder $\mathcal N(Wz, s^2 I)$, data of mean zero with principal variances $\lambda_i$. Suppose latent $i$ looks after component $i$ alone (the end of this section says why this is cheapest when the variances differ), with encoder gain $v$, decoder gain $w$ and noise σ. Its loss is
 #
 # $$ \ell = \frac{\lambda (1 - w v)^2 + w^2 \sigma^2}{2 s^2} + \beta\left[ \tfrac12\left(v^2 \lambda + \sigma^2 - 1\right) - \log \sigma \right] . $$
 #
@@ -220,7 +220,7 @@ assert torch.allclose(two, torch.tensor([0.5 * (1 + math.log(2)), 0.5 * (1 - mat
 #
 # $$ \boxed{\; w^2 = \lambda - \eta, \qquad \sigma^2 = \frac{\eta}{\lambda}, \qquad \mathrm{KL} = \tfrac12 \log \frac{\lambda}{\eta}, \qquad \text{error} = \eta \;} \qquad (\lambda > \eta = \beta s^2). $$
 #
-# (For the error: $\lambda \eta^2/\lambda^2 + (\lambda - \eta)\eta/\lambda = \eta$.) **This is reverse water-filling, with the water level $\beta s^2$.** Nobody told the β-VAE about Shannon. Train one to see. The expectations over x and z are exact, so what is left is the optimiser:
+# (For the error: $\lambda \eta^2/\lambda^2 + (\lambda - \eta)\eta/\lambda = \eta$. Alive is cheaper whenever it exists: with $t = \lambda/\eta$, the dead loss is $\tfrac{\beta}{2} t$ and the living one $\tfrac{\beta}{2}(1 + \log t)$, and $\log t \le t - 1$.) **This is reverse water-filling, with the water level $\beta s^2$.** Nobody told the β-VAE about Shannon. Train one to see. The expectations over x and z are exact, so what is left is the optimiser:
 
 
 # %%
@@ -277,9 +277,9 @@ for beta in (1.0, 4.0, 10.0, 20.0, 40.0):
 #
 # $$ C_k = \tfrac12 \sum_{i<k} \log \frac{\lambda_i}{\lambda_k}. $$
 #
-# **Shared equally.** Between two turn-ons every living latent has $\tfrac12 \log(\lambda_i/\eta)$: as η falls they all grow *by the same amount*. The paper's "C always shared equally among x and y" is this.
+# **Shared equally.** Between two turn-ons every living latent has $\tfrac12 \log(\lambda_i/\eta)$: as η falls they all grow *by the same amount*; their totals are equal too if their variances are. The paper's "C always shared equally among x and y" is this.
 #
-# **β is a slope.** Reconstruction in nats is $D/2s^2$. Along the optimum, $dC = -\tfrac{k}{2}\, d\eta/\eta$ and $dD = k\, d\eta$, so $-\,d(\text{reconstruction})/dC = \eta/s^2 = \beta$: β is the price at which the model stops buying.
+# **β is a slope.** Reconstruction in nats is $D/2s^2$. ($D$ is the total squared error, $n$ the number of living latents.) Along the optimum, $dC = -\tfrac{n}{2}\, d\eta/\eta$ and $dD = n\, d\eta$, so $-\,d(\text{reconstruction})/dC = \eta/s^2 = \beta$: β is the price at which the model stops buying.
 
 # %%
 turn_on = [0.5 * (eigenvalues[:k] / eigenvalues[k]).log().sum().item() for k in range(len(eigenvalues))]
@@ -333,8 +333,8 @@ plt.show()
 # ### Why a rotated code costs extra, and when it does not
 #
 # We assumed that each latent looks after one principal component. A linear model could as well use a rotated pair, $W R$ with a rotation R by θ; a full posterior covariance would not mind. But the posterior is *diagonal*: in rotated axes the best posterior is
-# tilted, and a diagonal one cannot follow. The best diagonal one has the precisions of the tilted one's diagonal, and the cost is a log-determinant against the product of its diagonal. With $a = \lambda_1/\eta$ and $b = \lambda_2/\eta$ the rotated precision matrix is
-# $\begin{pmatrix} a \cos^2\theta + b \sin^2\theta & \cdot \\ \cdot & a \sin^2\theta + b\cos^2\theta\end{pmatrix}$ with determinant $ab$, and so
+# tilted, and a diagonal one cannot follow. Turn the optimal decoder and keep its gains (letting them readjust could only lower the price). Divided by β, the loss is that of a VAE with decoder variance η, whose true posterior has the precision matrix $\Lambda = I + W^\top W/\eta$; the best diagonal Gaussian has $1/\sigma_i^2 = \Lambda_{ii}$, and its KL to the true one is $\tfrac12 \log(\prod_i \Lambda_{ii} / \det \Lambda)$. With $a = \lambda_1/\eta$ and $b = \lambda_2/\eta$ the rotated precision matrix is
+# $\begin{pmatrix} a \cos^2\theta + b \sin^2\theta & \cdot \\ \cdot & a \sin^2\theta + b\cos^2\theta\end{pmatrix}$ with determinant $ab$, and so (writing $c$ and $s$ for cosine and sine)
 #
 # $$ \text{extra loss}/\beta = \tfrac12 \log \frac{(a c^2 + b s^2)(a s^2 + b c^2)}{ab} = \tfrac12 \log\left(1 + \frac{(a - b)^2 \sin^2 2\theta}{4ab}\right) . $$
 #
@@ -396,7 +396,7 @@ ChannelExplorer()
 # |---|---|
 # | a latent is an AWGN channel whose capacity the KL bounds | the KL *is* the capacity at the best scale; identity with slack computed |
 # | KL is zero for μ = 0, σ = 1, rises by dispersing means or shrinking variances | shown |
-# | a diagonal posterior makes latents align with components of different contribution | exact penalty; zero for equal ones |
+# | a diagonal posterior makes latents align with components of different contribution | exact penalty of turning the optimal decoder; zero for equal ones |
 # | C shared equally between x and y | equal increments, for components of any variance, between turn-ons |
 # | factors join at distinct capacities | $C_k = \tfrac12 \sum_{i<k} \log(\lambda_i/\lambda_k)$ |
 #
@@ -423,7 +423,7 @@ answer = None  # def answer(variances, k): ...
 check("2.3", answer)
 
 # %% [markdown]
-# **2.4** (medium, 10 min) A factor is uniform on [0.5, 1] (dSprites' scale). How many nats does its latent waste on the mean at SNR 10, if it cannot centre it?
+# **2.4** (medium, 10 min) A factor is uniform on [0.5, 1] (dSprites' scale). How many nats does its latent waste on the mean at SNR 10, if it cannot centre it? *Hint: a uniform on [a, b] has variance (b − a)²/12; the waste is section 3's formula minus the same with m = 0.*
 
 # %%
 answer = None

@@ -81,7 +81,7 @@ assert abs(errors.mean() - formula) < 4 * errors.std() / math.sqrt(len(errors))
 # %% [markdown]
 # ## 2. The exchange rate of overlap
 #
-# Two pictures at ±μ with width σ. As they come together the KL falls and confusion rises. The best guess is wrong with probability $\tfrac12(1 - \mathrm{TV}) = \Phi(-\mu/\sigma)$, where TV is the total variation.
+# Two pictures at ±μ with width σ. As they come together the KL falls and confusion rises. The best guess is wrong with probability $\tfrac12(1 - \mathrm{TV}) = \Phi(-\mu/\sigma)$, where TV $= \tfrac12\int |q_1 - q_2|$ is the total variation. In the table, *overlap* is $\int\sqrt{q_1 q_2}$ (1 if equal, 0 if apart), *cost* is $M_{12} D$ with D = 1. From 4 σ on the KL exceeds the information, which two messages cap at log 2 = 0.69.
 
 # %%
 print("distance/σ   overlap   wrong      KL   information   cost (of D = 1)")
@@ -144,11 +144,11 @@ axis.set(xlabel="KL (nats)", ylabel="likelihood cost (nats)", ylim=(0, 5.2))
 plt.show()
 
 # %% [markdown]
-# *Figure 3.2. The best exchange of KL against likelihood for two pictures 20 nats apart. The slope at a point is −β for the β that chooses it.*
+# *Figure 3.2. The symmetric family's exchange of KL against likelihood for two pictures 20 nats apart; at all three prices a free descent from a lopsided start ends on it. At the minimum of cost + β·KL the slope is −β.*
 #
 # ## 3. Locality: who should lie next to whom
 #
-# Seven pictures, a blob at seven places from left to right, at evenly spaced means on one latent, one σ apart. There are 7! = 5040 orders. $M$ depends on the places only, so the cost of an order π is $\tfrac12 \sum_{ij} M_{ij} D_{\pi(i)\pi(j)}$, and all orders can be tried.
+# Seven pictures along a line, with $D_{ij} = (i - j)^2$ nats (a stand-in: the distance of real blob pictures levels off once they no longer overlap), at evenly spaced means and equal widths, so that every order has the same KL; neighbours one σ apart. There are 7! = 5040 orders. $M$ depends on the places only, so the cost of an order π is $\tfrac12 \sum_{ij} M_{ij} D_{\pi(i)\pi(j)}$, and all orders can be tried.
 
 
 # %%
@@ -182,7 +182,7 @@ plt.show()
 #
 # ### A ring and a grid
 #
-# Pictures on a *ring* (a shape that turns) cannot lie on a line without a cut. Where is it cheapest to cut? Try all orders again. And pictures on a 4 × 4 *grid* (x and y) with two latents: 16! orders are too many, so exchange pairs as long as that helps, from 20 random starts. With two latents, $M$ is the product of the two latents' $M$.
+# Pictures on a *ring* (seven points on a circle stand in for a shape that turns) cannot lie on a line without a cut. Where is it cheapest to cut? Try all orders again. And pictures on a 4 × 4 *grid* (x and y) with two latents: 16! orders are too many, so exchange pairs as long as that helps, from 20 random starts. With two latents, $M$ is the product of the two latents' $M$.
 
 # %%
 turn = 2 * math.pi * torch.arange(7.0) / 7
@@ -230,8 +230,8 @@ assert found.min() > tidy - 1e-9  # no search found anything cheaper than the gr
 assert found.min() < tidy + 1e-9  # and the grid was found
 
 # %% [markdown]
-# For the line and the grid the cheapest code is the data's own shape. The ring has to choose, and its choice depends on the overlap. One σ apart, only near neighbours are confused: cut the ring anywhere and unroll it, every step 1; one pair of neighbours is torn to the two ends, but nobody
-# confuses the ends. At 0.3 σ everybody is confused with everybody, the ends too, and the cheapest order flattens the ring: it walks down both of its sides at once, with steps of 2 and 3. That is the ring's shadow on a line. Remember it when an orientation has to fit into one latent (chapter 6).
+# The second puzzle: the order matters, if and only if they overlap. For the line the cheapest order is the data's own (all 5040 tried); for the grid no search found a cheaper one. The ring has to choose, and its choice depends on the overlap. One σ apart, only near neighbours are confused: cut the ring anywhere and unroll it, every step 1; one pair of neighbours is torn to the two ends, but nobody
+# confuses the ends. At 0.3 σ everybody is confused with everybody, the ends too, and the cheapest order flattens the ring: it walks down both of its sides at once, a little cheaper than unrolling. That is the ring's shadow on a line. Remember it when an orientation has to fit into one latent (chapter 6).
 #
 # ## 4. Fragments, and what heals them
 #
@@ -267,10 +267,14 @@ for beta in (1.0, 2.0, 8.0, 16.0):
     assert row[0][1] > row[1][1] + 0.05 if beta <= 2 else abs(row[0][1] - row[1][1]) < 0.02
 
 # %% [markdown]
-# Under weak pressure the torn code stays torn, though the whole one is cheaper: gradient descent sits in a **local minimum**. Under strong pressure there is no such minimum, and the halves slide through each other into place. The barrier can be seen: follow the road that β = 8 takes from the torn code (minimised at β = 2), go on from its end at β = 2, and look at the β = 2 loss all along.
+# The third puzzle: not at β ≤ 2, yes at β ≥ 8. Under weak pressure the torn code stays torn, though the whole one is cheaper: descent sits in a **local minimum** (the gradient there is zero, asserted below). At β = 8 and 16 the same start meets no such minimum, and the halves slide through each other into place. Follow the road that β = 8 takes from the torn code (minimised at β = 2), go on from its end at β = 2, and look at the β = 2 loss all along. Its top is an upper bound on the barrier; part of it is there only because the whole code is at first tuned for β = 8.
 
 # %%
 stuck = paths[2.0, "torn"][0][-1], paths[2.0, "torn"][1][-1]
+free = [v.clone().requires_grad_() for v in stuck]
+cost, kl = loss_terms(*free, distances)
+assert torch.cat(torch.autograd.grad(cost + 2.0 * kl, free)).norm() < 1e-3  # a stationary point
+
 healed = descend(*stuck, distances, beta=8.0, steps=900)
 settled = descend(healed[0][-1], healed[1][-1], distances, beta=2.0, steps=500)
 road = torch.cat([healed[0], settled[0]]), torch.cat([healed[1], settled[1]])
@@ -291,7 +295,7 @@ figures.healing(
 plt.show()
 
 # %% [markdown]
-# *Figure 3.4. Left to right: the mean of z of each picture, torn at β = 2, healed by β = 8, and still whole when β returns to 2. Right: the loss along this road (every tenth step). At β = 2 it leads over a hill, at β = 8 it only falls.*
+# *Figure 3.4. Left to right: the mean of z of each picture, torn at β = 2, healed by β = 8, and still whole when β returns to 2. Right: the loss along this road (every tenth step). At β = 2 it leads over a hill, at β = 8 it falls (up to stumbles of the optimiser below 0.05 nats).*
 #
 # **What you should see.** The hill at β = 2 and the slope at β = 8. This is the bridge to chapter 4: a VAE's code is torn early, when the network is crude, and at β = 1 nothing mends it. It also suggests a cure that the paper does not mention for this purpose: high pressure *first*, low pressure later. Capacity that grows from zero (chapter 6) is just that.
 #
@@ -313,7 +317,7 @@ OverlapExplorer()
 # | a sample of one posterior may be likelier under another (the star) | drawn, with the decoder's belief |
 # | the smallest cost has nearby points in data space close in latent space | true of all 5040 orders on a line; on a ring it depends on how strong the overlap is |
 # | – | control: no overlap, no preference |
-# | weak pressure leaves fragments | a local minimum below, none above a pressure; the barrier measured |
+# | weak pressure leaves fragments | a local minimum at β ≤ 2, not met at β ≥ 8; the barrier bounded from above by one road |
 #
 # ## 7. Exercises
 #
@@ -331,7 +335,7 @@ answer = None  # def answer(m1, s1, m2, s2): ...
 check("3.2", answer)
 
 # %% [markdown]
-# **3.3** (medium, 10 min) Write `error(belief, distances)`: the expected squared error of the best blend, from the belief (n,) and the squared distances (n, n) alone.
+# **3.3** (medium, 10 min) Write `error(belief, distances)`: the expected squared error of the best blend, from the belief (n,) and the squared distances (n, n) alone. *Hint: the identity of section 1.*
 
 # %%
 answer = None  # def answer(belief, distances): ...
