@@ -100,11 +100,10 @@ def train(
     model, optimizer, generator = _start(experiment, seed, place, resume)
     rows = torch.zeros(min(LOOK_EVERY, steps), 2 + experiment.latents, device=place)
     began = time.perf_counter()
-    before = {"history": None, "snapshots": {}, "seconds": 0.0}
-    if resume is not None:
-        before = {"history": resume.history, "snapshots": resume.snapshots, "seconds": resume.made.get("seconds", 0.0)}
+    earlier = resume.history if resume is not None else None
+    seconds = resume.made.get("seconds", 0.0) if resume is not None else 0.0
+    kept: dict[int, Weights] = dict(resume.snapshots) if resume is not None else {}
     history: list[np.ndarray] = []
-    kept: dict[int, Weights] = dict(before["snapshots"])
     good: Run | None = resume
     saved = began
 
@@ -114,7 +113,7 @@ def train(
             seed=seed,
             step=step,
             weights=_to_cpu(model.state_dict()),
-            history=_join(before["history"], first, history),
+            history=_join(earlier, first, history),
             snapshots=dict(kept),
             checkpoint=_checkpoint(model, optimizer, generator),
             made={
@@ -122,7 +121,7 @@ def train(
                 "device": str(place),
                 "precision": precision,
                 "threads": torch.get_num_threads(),
-                "seconds": round(before["seconds"] + time.perf_counter() - began, 1),
+                "seconds": round(seconds + time.perf_counter() - began, 1),
                 "versions": versions(),
             },
         )
