@@ -10,9 +10,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import minivae
+
+if TYPE_CHECKING:  # imported where needed: PyTorch takes seconds, and `--help` should not
+    from minivae.experiments import Experiment
+    from minivae.runs import Run
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -46,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     command("check", _check, "check that this machine can run the course")
 
     arguments = parser.parse_args(argv)
+    arguments.words = sys.argv[1:] if argv is None else argv
     try:
         return arguments.run(arguments)
     except (ValueError, OSError, RuntimeError) as error:
@@ -66,14 +71,26 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from minivae import experiments, training
-    from minivae.runs import Run, check_output
+    from minivae import experiments
 
     experiment = experiments.get(arguments.name)
-    out = arguments.out
+    out, new_folder = arguments.out, None
     if out is None:
         out = Path("runs") / f"{experiment.name}-seed{arguments.seed}.h5"
-        out.parent.mkdir(exist_ok=True)
+        if not out.parent.exists():
+            new_folder = out.parent
+            new_folder.mkdir()
+    try:
+        return _train_to(out, experiment, arguments)
+    finally:
+        if new_folder is not None and not any(new_folder.iterdir()):  # a refused training leaves nothing behind
+            new_folder.rmdir()
+
+
+def _train_to(out: Path, experiment: "Experiment", arguments: argparse.Namespace) -> int:
+    from minivae import training
+    from minivae.runs import Run, check_output
+
     resume = Run.load(arguments.resume) if arguments.resume is not None else None
     same = arguments.resume is not None and out.exists() and out.samefile(arguments.resume)
     overwrite = arguments.force or same
@@ -89,7 +106,7 @@ def _train(arguments: argparse.Namespace) -> int:
         snapshots=arguments.snapshots,
         out=out,
         overwrite=overwrite,
-        command="python -m minivae " + shlex.join(sys.argv[1:]),
+        command="python -m minivae " + shlex.join(arguments.words),
     )
     goal = experiment.steps if arguments.steps is None else arguments.steps
     if run.step < goal:
@@ -124,7 +141,7 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _summary(run: Any) -> dict[str, Any]:
+def _summary(run: "Run") -> dict[str, Any]:
     recent = run.history["step"] > run.step - 500
     return {
         "experiment": run.experiment.to_dict(),

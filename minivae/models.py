@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from minivae import gaussian
+from minivae._arguments import check_count
 
 SIZE = 64  # side of the images, in pixels: four strides of 2 leave 4 × 4
 
@@ -129,5 +130,5 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
 
 
 def _check_sizes(channels: int, latents: int) -> None:
-    if channels < 1 or latents < 1:
-        raise ValueError(f"channels and latents must be at least 1, got {channels} and {latents}")
+    check_count("channels", channels)
+    check_count("latents", latents)

@@ -4,12 +4,13 @@ With any other reduction the paper's β, γ and C mean nothing. An objective get
 KL of every latent and the step, and gives the loss.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from minivae._arguments import is_number
 
 
 def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
@@ -19,7 +20,8 @@ def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
 
     Args:
         logits: (B, channels, H, W).
-        images: the same shape, values in [0, 1].
+        images: the same shape, values in [0, 1]; not looked at here, where a look would make a GPU wait in every
+            step: `check_range` does it.
 
     Raises:
         ValueError: if the shapes differ.
@@ -45,6 +47,8 @@ def bernoulli_floor(images: Tensor) -> Tensor:
 
 def check_range(images: Tensor) -> None:
     """Raise ValueError unless every value of images lies in [0, 1], as a Bernoulli decoder needs."""
+    if images.numel() == 0:
+        raise ValueError(f"images must hold at least one value, got shape {tuple(images.shape)}")
     low, high = images.min().item(), images.max().item()
     if not (low >= 0 and high <= 1):  # written so that NaN fails too
         raise ValueError(f"images must lie in [0, 1] for a Bernoulli decoder, got values from {low:g} to {high:g}")
@@ -78,8 +82,8 @@ class BetaELBO:
     beta: float
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.beta) and self.beta >= 0):
-            raise ValueError(f"beta must be a finite number ≥ 0, got {self.beta}")
+        if not is_number(self.beta) or self.beta < 0:
+            raise ValueError(f"beta must be a finite number ≥ 0, got {self.beta!r}")
 
     def __call__(self, reconstruction: Tensor, kl: Tensor, step: int) -> Tensor:
         """Loss in nats from the mean −log p(x|z) (scalar), the mean KL per latent (latents,) and the step."""

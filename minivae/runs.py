@@ -8,6 +8,7 @@ import dataclasses
 import io
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ class Run:
         Raises:
             FileExistsError: if the file exists and overwrite is False.
             OSError: if it cannot be written (folder missing or read-only, disk full); nothing is left behind.
+            ValueError: if the experiment's settings cannot be stored, see `Experiment.to_dict`.
         """
         path = Path(path)
         check_output(path, overwrite)
@@ -148,8 +150,13 @@ class Run:
         return path
 
     @classmethod
-    def load(cls, path: str | Path) -> "Run":
+    def load(cls, path: str | Path, kinds: Collection[type] = ()) -> "Run":
         """Read a run.
+
+        Args:
+            path: of the run file.
+            kinds: your own classes of data sets and objectives, if the run was made with one: a file holds their
+                names and settings, never code.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -168,7 +175,7 @@ class Run:
                         f"{path} has run format {version}, this minivae reads format {VERSION}: "
                         "update minivae or train the run again"
                     )
-                return _read(file)
+                return _read(file, kinds)
         except RunFileError:
             raise
         except (
@@ -183,6 +190,8 @@ def check_output(path: Path, overwrite: bool) -> None:
         raise IsADirectoryError(f"{path} is a folder: name a file in it, e.g. {path / 'run.h5'}")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists: choose another name, remove it, or ask for overwriting (--force)")
+    if path.parent.exists() and not path.parent.is_dir():
+        raise NotADirectoryError(f"{path.parent} is a file: it cannot hold {path.name}, choose another folder")
     if not path.parent.is_dir():
         raise OSError(f"the folder {path.parent} does not exist: create it first")
     if not os.access(path.parent, os.W_OK):
@@ -207,12 +216,12 @@ def _write(file: h5py.File, run: Run) -> None:
             _write_weights(file, f"checkpoint/optimizer/{name}", state)
 
 
-def _read(file: h5py.File) -> Run:
+def _read(file: h5py.File, kinds: Collection[type]) -> Run:
     checkpoint = None
     if "checkpoint" in file:
         optimizer = {name: _read_weights(group) for name, group in file["checkpoint/optimizer"].items()}
         checkpoint = Checkpoint(optimizer, torch.from_numpy(file["checkpoint/generator"][()]))
-    experiment = Experiment.from_dict(json.loads(file.attrs["experiment"]))
+    experiment = Experiment.from_dict(json.loads(file.attrs["experiment"]), kinds)
     run = Run(
         experiment=experiment,
         seed=int(file.attrs["seed"]),

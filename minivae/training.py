@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from tqdm.auto import tqdm
 
 import minivae
 from minivae import gaussian
+from minivae._arguments import check_count
 from minivae.experiments import Experiment
 from minivae.models import VAE
 from minivae.objectives import bernoulli_nll, check_range
@@ -30,7 +32,7 @@ LOOK_EVERY = 100
 
 
 class TrainingError(RuntimeError):
-    """The loss stopped being finite. `run` is the last good state, or None if there was none."""
+    """The loss stopped being finite, or the result could not be written. `run` is the last good state, if any."""
 
     def __init__(self, message: str, run: Run | None) -> None:
         super().__init__(message)
@@ -74,16 +76,23 @@ def train(
         The run, with a checkpoint for resuming.
 
     Raises:
-        ValueError: on a setting out of range, or a resume that does not fit.
-        TrainingError: if the loss stops being finite; the message says at which step.
-        OSError: if `out` exists or cannot be written.
+        ValueError: on a setting out of range, a resume that does not fit, or settings that `out` cannot hold.
+        TrainingError: if the loss stops being finite (the message says at which step), or if at the end `out` cannot
+            be written; the error's `run` holds what there is.
+        OSError: if `out` exists or its folder cannot be written to.
 
     Source: appendix A.2 (Adam, learning rate 5e-4); chapter 4.
     """
     steps = experiment.steps if steps is None else steps
+    check_count("steps", steps)
+    check_count("seed", seed, least=0)
+    if seed >= 2**63:
+        raise ValueError(f"seed must be less than 2⁶³, got {seed}")
     first = 0 if resume is None else resume.step
     if steps <= first:
         raise ValueError(f"steps is the step to reach and must be more than the {first} already done, got {steps}")
+    if not isinstance(snapshots, Collection):
+        raise ValueError(f"snapshots must be a collection of steps such as [500, 2000], got {snapshots!r}")
     outside = [step for step in snapshots if not first < step <= steps]
     if outside:
         raise ValueError(f"snapshots must lie in {first + 1} … {steps}, the steps of this training, got {outside}")
@@ -93,6 +102,7 @@ def train(
             precision = resume.made.get("precision", "auto")
     if out is not None:
         check_output(Path(out), overwrite)
+        experiment.to_dict()  # what cannot be stored should be heard of before the training, not after it
     place = pick_device(device)
     precision = pick_precision(precision, place)
     _keep_buffers()
@@ -105,7 +115,7 @@ def train(
     kept: dict[int, Weights] = dict(resume.snapshots) if resume is not None else {}
     history: list[np.ndarray] = []
     good: Run | None = resume
-    saved = began
+    saved, written = began, False
 
     def current(step: int) -> Run:
         return Run(
@@ -145,7 +155,7 @@ def train(
             bar.set_postfix(nats=f"{block[:, 1].mean():.1f}", kl=f"{block[:, 2:].sum(1).mean():.2f}")
             good = current(step)
             if out is not None and (stop or time.perf_counter() - saved > 60):
-                good.save(out, overwrite=overwrite or saved > began)
+                written = _save(good, out, overwrite or written, final=stop) or written
                 saved = time.perf_counter()
             if stop:
                 break
@@ -190,7 +200,7 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {name!r} cannot be used here ({reason}): try auto, cpu, cuda or mps") from None
     if device.type == "meta":
@@ -244,6 +254,9 @@ def _start(
             for i, (name, parameter) in enumerate(model.named_parameters())
         }
         optimizer.load_state_dict(state)
+        if generator.get_state().shape != resume.checkpoint.generator.shape:
+            made = resume.made.get("device", "another device")
+            raise ValueError(f"the run to resume was made on {made}, whose random numbers {device} cannot continue")
         generator.set_state(resume.checkpoint.generator)
     return model, optimizer, generator
 
@@ -279,9 +292,21 @@ def _check_finite(
     kept = "no earlier state was kept"
     if good is not None:
         kept = f"the state at step {good.step} is kept in the error's `run`"
-        if out is not None:
-            kept += f" and in {good.save(out, overwrite=True)}"
+        if out is not None and _save(good, out, overwrite=True, final=False):
+            kept += f" and in {out}"
     raise TrainingError(f"{what} at step {at}: try a lower learning rate or precision='fp32'; {kept}", good)
+
+
+def _save(run: Run, out: str | Path, overwrite: bool, final: bool) -> bool:
+    """Write the run; on the way a failure is only a warning, since the next minute may go better."""
+    try:
+        run.save(out, overwrite)
+    except OSError as error:
+        if final:
+            raise TrainingError(f"{error}; the trained run is in the error's `run`", run) from error
+        warnings.warn(f"step {run.step} was not saved: {error}", RuntimeWarning, stacklevel=3)
+        return False
+    return True
 
 
 def _join(before: dict[str, np.ndarray] | None, first: int, blocks: list[np.ndarray]) -> dict[str, np.ndarray]:

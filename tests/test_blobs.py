@@ -57,13 +57,13 @@ def test_grid_spans_the_domain_with_y_slowest():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"sigma": 0}, "sigma must be a positive"),
-        ({"sigma": -1.0}, "sigma must be a positive"),
-        ({"sigma": float("nan")}, "sigma must be a positive"),
+        ({"sigma": 0}, "sigma must be a finite number > 0"),
+        ({"sigma": -1.0}, "sigma must be a finite number > 0"),
+        ({"sigma": float("nan")}, "sigma must be a finite number > 0"),
         ({"margin": 32}, r"margin must lie in \[0, size/2\)"),
         ({"margin": -1}, "margin must lie"),
         ({"domain": "circle"}, "unknown domain 'circle': choose one of square, diamond, disc"),
-        ({"size": 0}, "size must be a positive"),
+        ({"size": 0}, "size must be a whole number"),
     ],
 )
 def test_bad_settings_are_refused(settings, message):
@@ -72,13 +72,13 @@ def test_bad_settings_are_refused(settings, message):
 
 
 def test_bad_calls_are_refused():
-    with pytest.raises(ValueError, match="n must be at least 1"):
+    with pytest.raises(ValueError, match="n must be a whole number of at least 1"):
         Blobs().sample(0)
     with pytest.raises(ValueError, match=r"shape \(n, 2\)"):
         Blobs().render(torch.zeros(3))
     with pytest.raises(ValueError, match="finite"):
         Blobs().render(torch.tensor([[float("nan"), 1.0]]))
-    with pytest.raises(ValueError, match="at least n = 2"):
+    with pytest.raises(ValueError, match="n must be a whole number of at least 2"):
         Blobs().grid(1)
 
 

@@ -73,7 +73,7 @@ def test_slim(folder):
         (["train", "blobs-vae", "--precision", "fp8"], "unknown precision 'fp8'"),
         (["train", "blobs-vae", "--out", "none/a.h5"], "does not exist: create it first"),
         (["train", "blobs-vae", "--resume", "none.h5"], "no run file none.h5"),
-        (["train", "blobs-vae", "--steps", "0"], "more than the 0 already done"),
+        (["train", "blobs-vae", "--steps", "0"], "steps must be a whole number of at least 1, got 0"),
         (["show", "none.h5"], "no run file none.h5"),
     ],
 )
@@ -81,7 +81,7 @@ def test_failures_are_one_line(folder, capsys, arguments, message):
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error and error.count("\n") == 1
-    assert not list(folder.rglob("*.h5"))
+    assert not list(folder.iterdir())  # no empty runs/ either
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["train"], ["train", "blobs-vae", "--seed", "x"]])
@@ -195,3 +195,15 @@ def test_damaged_file_is_one_line(folder, capsys):
     assert main(["show", "a.h5"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: a.h5 is no readable run") and error.count("\n") == 1
+
+
+def test_a_file_in_the_place_of_the_folder_is_one_line(folder, capsys):
+    (folder / "runs").write_text("my runs: 5 km, 10 km")
+    assert train("--steps", "1") == 1
+    assert "runs is a file" in capsys.readouterr().err and (folder / "runs").read_text().startswith("my runs")
+
+
+def test_the_command_that_is_stored_is_the_one_given(folder, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["pytest", "-q"])
+    assert train("--steps", "1", "--out", "a.h5") == 0
+    assert Run.load("a.h5").made["command"].startswith("python -m minivae train blobs-")

@@ -3,14 +3,16 @@
 import dataclasses
 import json
 import re
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
 from minivae import experiments
 from minivae.datasets import Blobs
 from minivae.experiments import EXPERIMENTS, Experiment
-from minivae.objectives import ELBO
+from minivae.objectives import ELBO, BetaELBO
 from minivae.optimal import collapse_threshold
 
 
@@ -22,22 +24,31 @@ def test_round_trip_through_json(name):
 
 def test_unknown_name_suggests_the_nearest():
     with pytest.raises(ValueError, match="did you mean 'blobs-beta150'"):
-        experiments.get("blob-beta-150")
+        experiments.get("Blob-Beta-150")
     with pytest.raises(ValueError, match="known are blobs-vae"):
         experiments.get("zzz")
+    with pytest.raises(ValueError, match="unknown experiment None"):
+        experiments.get(None)
 
 
 @pytest.mark.parametrize("setting", ["steps", "latents", "batch", "learning_rate"])
 def test_settings_must_be_positive(setting):
-    with pytest.raises(ValueError, match=f"{setting} must be positive, got 0"):
-        Experiment("x", Blobs(), ELBO(), **{setting: 0})
+    for bad in (0, True, "5", None, float("nan")):
+        with pytest.raises(ValueError, match=rf"{setting} must be .*, got {bad!r}"):
+            Experiment("x", Blobs(), ELBO(), **{setting: bad})
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a b", None, 3])
+def test_names_must_do_as_file_names(name):
+    with pytest.raises(ValueError, match="name must be letters, digits, dots, dashes and underscores"):
+        Experiment(name, Blobs(), ELBO())
 
 
 @pytest.mark.parametrize(
     "change", [{"dataset": {"kind": "Faces"}}, {"objective": {"kind": "ELBO", "gamma": 1}}, {"colour": "red"}]
 )
 def test_unknown_settings_are_refused(change):
-    with pytest.raises(ValueError, match="unknown experiment settings"):
+    with pytest.raises(ValueError, match=f"unknown (experiment settings|{next(iter(change))})"):
         Experiment.from_dict({**experiments.get("blobs-vae").to_dict(), **change})
 
 
@@ -65,7 +76,7 @@ def test_from_dict_leaves_its_argument_alone():
 def test_missing_settings_are_told(missing):
     settings = experiments.get("blobs-vae").to_dict()
     del settings[missing]
-    with pytest.raises(ValueError, match=f"unknown experiment settings .*{missing}"):
+    with pytest.raises(ValueError, match=f"unknown .*{missing}"):
         Experiment.from_dict(settings)
 
 
@@ -76,3 +87,40 @@ def test_betas_lie_a_third_below_and_above_the_threshold_of_their_data(sigma):
     threshold = collapse_threshold(below.dataset.sample(800, torch.Generator().manual_seed(0))[0])
     assert below.objective.beta / threshold == pytest.approx(0.7, abs=0.08)
     assert above.objective.beta / threshold == pytest.approx(1.3, abs=0.12)
+
+
+@dataclass(frozen=True)
+class Stripes:
+    """A learner's own data set, with a setting that JSON would turn into a list."""
+
+    widths: tuple[int, ...] = (2, 4)
+    channels: int = 1
+
+
+def test_own_classes_come_back_when_they_are_given():
+    own = Experiment("own", Stripes((3, 5)), ELBO())
+    settings = json.loads(json.dumps(own.to_dict()))
+    assert Experiment.from_dict(settings, kinds=[Stripes]) == own
+    with pytest.raises(ValueError, match=r"unknown dataset \('Stripes'\): known kinds are Blobs; give your own class"):
+        Experiment.from_dict(settings)
+
+
+def test_a_data_set_is_no_objective():
+    settings = experiments.get("blobs-vae").to_dict()
+    with pytest.raises(ValueError, match=r"unknown objective .'Blobs'.: known kinds are ELBO, BetaELBO"):
+        Experiment.from_dict({**settings, "objective": settings["dataset"]})
+
+
+def test_numbers_of_numpy_and_pytorch_are_stored_as_plain_ones():
+    experiment = Experiment(
+        "x", Blobs(np.float64(3.0), torch.tensor(2.0).item()), BetaELBO(np.float32(0.1)), np.int64(5)
+    )
+    settings = experiment.to_dict()
+    assert type(settings["steps"]) is int and type(settings["objective"]["beta"]) is float
+    assert Experiment.from_dict(settings) == experiment
+
+
+@pytest.mark.parametrize("objective", [lambda reconstruction, kl, step: reconstruction, Stripes([3, 5]), Stripes({3})])
+def test_what_no_file_can_hold_is_refused(objective):
+    with pytest.raises(ValueError, match=r"'x' cannot be stored in a file.* must be dataclasses"):
+        Experiment("x", Blobs(), objective).to_dict()

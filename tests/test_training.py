@@ -166,7 +166,7 @@ def test_out_is_written_and_an_existing_file_is_refused_before_training(tmp_path
         quick(steps=10**9, out=tmp_path / "none" / "run.h5")
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", ""])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "", None])
 def test_unknown_device(device):
     with pytest.raises(ValueError, match="device"):
         train(EXPERIMENT, steps=1, device=device, progress=False)
@@ -177,10 +177,59 @@ def test_unknown_precision():
         quick(steps=1, precision="fp8")
 
 
-@pytest.mark.parametrize("steps", [0, -5])
-def test_steps_must_be_positive(steps):
-    with pytest.raises(ValueError, match="more than the 0 already done"):
+@pytest.mark.parametrize("steps", [0, -5, True, 1.0, "3"])
+def test_steps_must_be_a_positive_whole_number(steps):
+    with pytest.raises(ValueError, match=f"steps must be a whole number of at least 1, got {steps!r}"):
         quick(steps=steps)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 0.5, None])
+def test_seeds_that_do_not_fit_are_refused(seed):
+    with pytest.raises(ValueError, match="seed must be"):
+        quick(steps=1, seed=seed)
+
+
+@pytest.mark.parametrize("snapshots", [None, 3])
+def test_snapshots_must_be_a_collection(snapshots):
+    with pytest.raises(ValueError, match=r"snapshots must be a collection of steps .*, got"):
+        quick(steps=3, snapshots=snapshots)
+
+
+def test_settings_that_no_file_can_hold_are_refused_before_the_training(tmp_path):
+    experiment = dataclasses.replace(EXPERIMENT, objective=lambda reconstruction, kl, step: reconstruction)
+    with pytest.raises(ValueError, match="cannot be stored in a file"):
+        quick(experiment, steps=10**9, out=tmp_path / "run.h5")
+    assert quick(experiment, steps=1).step == 1  # without a file it is nobody's business
+
+
+def test_own_objective_comes_back_from_the_file(tmp_path):
+    run = quick(dataclasses.replace(EXPERIMENT, objective=NaNAt(9)), steps=2, out=tmp_path / "run.h5")
+    with pytest.raises(ValueError, match=r"'NaNAt'.*give your own class in `kinds`"):
+        Run.load(tmp_path / "run.h5")
+    assert Run.load(tmp_path / "run.h5", kinds=[NaNAt]).experiment == run.experiment
+
+
+def test_a_run_that_cannot_be_written_is_not_lost(monkeypatch, tmp_path):
+    def full(path, overwrite=False):
+        raise OSError(28, "No space left on device")
+
+    clock = itertools.count(0.0, 61.0)
+    monkeypatch.setattr(training, "LOOK_EVERY", 2)
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(Run, "save", lambda run, path, overwrite=False: full(path, overwrite))
+    with pytest.warns(RuntimeWarning, match=r"step 2 was not saved: .*No space left"), pytest.raises(
+        TrainingError, match=r"No space left .*the trained run is in the error's `run`"
+    ) as told:  # fmt: skip
+        quick(steps=4, out=tmp_path / "run.h5")
+    assert told.value.run.step == 4
+
+
+def test_a_run_from_another_kind_of_device_is_refused():
+    run = quick(steps=1)
+    checkpoint = dataclasses.replace(run.checkpoint, generator=torch.zeros(16, dtype=torch.uint8))  # as CUDA's is
+    run = dataclasses.replace(run, checkpoint=checkpoint, made={**run.made, "device": "cuda"})
+    with pytest.raises(ValueError, match="was made on cuda, whose random numbers cpu cannot continue"):
+        quick(steps=2, resume=run)
 
 
 @dataclass(frozen=True)
@@ -371,7 +420,7 @@ def test_long_training_is_saved_on_the_way(monkeypatch, tmp_path):
 def test_a_file_that_appears_during_the_training_is_kept(monkeypatch, tmp_path):
     out = tmp_path / "run.h5"
     on_step(monkeypatch, 2, lambda: out.write_text("somebody's work"))
-    with pytest.raises(FileExistsError):
+    with pytest.raises(TrainingError, match="exists: choose another name"):
         quick(steps=3, out=out)
     assert out.read_text() == "somebody's work"
 

@@ -7,6 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from minivae._arguments import check_count, check_positive, is_number
+
 DOMAINS = ("square", "diamond", "disc")
 
 
@@ -36,12 +38,10 @@ class Blobs:
     factors: ClassVar[tuple[str, ...]] = ("x", "y")
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.sigma) and self.sigma > 0):
-            raise ValueError(f"sigma must be a positive number of pixels, got {self.sigma}")
-        if self.size < 1:
-            raise ValueError(f"size must be a positive number of pixels, got {self.size}")
-        if not 0 <= self.margin < self.size / 2:
-            raise ValueError(f"margin must lie in [0, size/2) = [0, {self.size / 2}), got {self.margin}")
+        check_positive("sigma", self.sigma)
+        check_count("size", self.size)
+        if not is_number(self.margin) or not 0 <= self.margin < self.size / 2:
+            raise ValueError(f"margin must lie in [0, size/2) = [0, {self.size / 2}), got {self.margin!r}")
         if self.domain not in DOMAINS:
             raise ValueError(f"unknown domain {self.domain!r}: choose one of {', '.join(DOMAINS)}")
 
@@ -59,8 +59,7 @@ class Blobs:
         Raises:
             ValueError: if n < 1.
         """
-        if n < 1:
-            raise ValueError(f"n must be at least 1 image, got {n}")
+        check_count("n", n)
         device = generator.device if generator is not None else torch.device("cpu")
         u, v = torch.rand(2, n, generator=generator, device=device)
         if self.domain == "disc":  # the square root makes equal areas equally likely
@@ -101,8 +100,7 @@ class Blobs:
         Raises:
             ValueError: if n < 2.
         """
-        if n < 2:
-            raise ValueError(f"a grid needs at least n = 2 points a side, got {n}")
+        check_count("n", n, least=2)
         line = torch.linspace(self.margin, self.size - self.margin, n)
         y, x = torch.meshgrid(line, line, indexing="ij")
         return torch.stack([x.flatten(), y.flatten()], dim=1)
