@@ -144,7 +144,7 @@ figures.elbo_gap(log_joint, mean=0.3, std=0.6)
 plt.show()
 
 # %% [markdown]
-# *Figure 1.1. Left: the true posterior of the bent model (grey) and a Gaussian q (blue). Right: the ELBO and the gap; together they always reach log p(x).*
+# *Figure 1.1. Left: the true posterior of the bent model (grey) and a Gaussian q (blue). Right: log p(x) in three steps. From 0 down by the expected log-likelihood, further down by the KL to the prior: that is the ELBO (dotted). The gap leads up to log p(x) (dashed), always to the same height.*
 #
 # The first puzzle: log p(x) does not rise at all. Only a better *decoder* can raise it.
 
@@ -153,6 +153,11 @@ ElboExplorer(log_joint)
 
 # %% [markdown]
 # *Tasks.* (1) Find the q with the smallest gap. Is its σ that of the grey curve? (2) Make σ tiny: which of the two terms of the ELBO ruins it?
+#
+# <details><summary>What you should have found</summary>
+#
+# (1) Near mean 0.8, σ 0.34: a gap of 0.09 nats, and no smaller, since the grey curve leans to the right and a Gaussian cannot. (2) The KL to the prior, which grows like $-\log σ$; the expected log-likelihood even improves at first. Make σ large instead, and it is the expected log-likelihood that ruins the ELBO.
+# </details>
 #
 # ## 2. Two ways to a gradient
 #

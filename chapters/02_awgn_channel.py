@@ -381,6 +381,11 @@ assert share.shape[1] == 5 and (share.amax(0) > 0.99).all()
 # ## 7. Drag the sliders
 #
 # Eight messages on one latent. Tasks: (1) find a setting with a KL of 2 nats in which the messages are confused least; (2) make the slack larger than the information.
+#
+# <details><summary>What you should have found</summary>
+#
+# (1) A spread of 1.5 and σ = 0.13: 10 % read wrong, and the slack is at its least too. That is the best scale of section 3: the means have variance 0.96, close to $1 - σ^2$. With less spread, the same 2 nats buy less noise, but the messages stand too close; with more, part of the nats pays for a q(z) wider than the prior. (2) Two ways: leave the prior's scale far behind (spread 4, any σ), or send nothing with little noise (spread 0: all KL is slack).
+# </details>
 
 # %%
 figures.messages(spread=1.5, std=0.3)

@@ -35,6 +35,7 @@ import torch
 
 from minivae import channel, figures, gaussian
 from minivae.checks import check
+from minivae.datasets import Blobs
 from minivae.optimal import confusions
 from minivae.widgets import OverlapExplorer
 
@@ -148,7 +149,7 @@ plt.show()
 #
 # ## 3. Locality: who should lie next to whom
 #
-# Seven pictures along a line, with $D_{ij} = (i - j)^2$ nats (a stand-in: the distance of real blob pictures levels off once they no longer overlap), at evenly spaced means and equal widths, so that every order has the same KL; neighbours one σ apart. There are 7! = 5040 orders. $M$ depends on the places only, so the cost of an order π is $\tfrac12 \sum_{ij} M_{ij} D_{\pi(i)\pi(j)}$, and all orders can be tried.
+# Seven pictures of chapter 4's blob, moved to the right by 3 pixels each time. Their distances $D_{ij}$ are measured on the pixels, in units in which neighbours are 1 nat apart (that fixes the decoder's $s$). Codes at evenly spaced means with equal widths, so that every order has the same KL; neighbours one σ apart. There are 7! = 5040 orders. $M$ depends on the places only, so the cost of an order π is $\tfrac12 \sum_{ij} M_{ij} D_{\pi(i)\pi(j)}$, and all orders can be tried.
 
 
 # %%
@@ -160,8 +161,18 @@ def costs_of_orders(spacing, distances):
     return 0.5 * (M * distances[orders[:, :, None], orders[:, None, :]]).sum((1, 2)), orders
 
 
-place = torch.arange(7.0)
-line = (place[:, None] - place).square()  # pictures along a line: D grows with the square of the distance
+def blob_distances(sigma, step):
+    """Pictures of a blob that moves by `step` pixels, and their D in units of the nearest neighbours'."""
+    x = 32 + step * torch.arange(-3.0, 4)
+    images = Blobs(sigma).render(torch.stack([x, torch.full_like(x, 32)], 1))
+    squared = torch.cdist(images.flatten(1), images.flatten(1)).square()
+    return images, squared / squared[0, 1]
+
+
+pictures, line = blob_distances(sigma=7, step=3)
+figures.image_row(pictures, [f"{d:.1f} nats" for d in line[0].tolist()])
+plt.show()
+
 overlapping, orders = costs_of_orders(1.0, line)
 separate, _ = costs_of_orders(14.0, line)
 print(
@@ -172,13 +183,16 @@ best = orders[torch.isclose(overlapping, overlapping.min())].tolist()
 assert best == [[0, 1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1, 0]]  # of 5040 orders, the natural one and its mirror image
 assert separate.max() < 1e-6  # the control: no overlap, no preference
 
+far, _ = costs_of_orders(1.0, blob_distances(sigma=4, step=6)[1])  # blobs that soon have nothing in common
+assert far.argmin() == 0
+
 figures.orders({"one σ apart": overlapping, "fourteen σ apart (control)": separate})
 plt.show()
 
 # %% [markdown]
-# *Figure 3.3. The cost of all 5040 orders. Left, under overlap, the natural order is the cheapest of all. Right, with no overlap, all orders cost the same: nothing.*
+# *Figure 3.3. Top: the seven pictures, with their distance from the first in nats. Bottom: the cost of all 5040 orders. Left, under overlap, the natural order is the cheapest of all. Right, with no overlap, all orders cost the same: nothing.*
 #
-# This is the paper's locality argument, exhaustively. And the control says what it rests on: **with narrow posteriors nothing in the loss asks neighbours to be neighbours.**
+# This is the paper's locality argument, exhaustively. $D$ grows like the square of the shift only at first and levels off once two blobs have nothing in common; for narrow blobs that are far apart it does so at once, and still the natural order wins (the last assertion of the cell). And the control says what it rests on: **with narrow posteriors nothing in the loss asks neighbours to be neighbours.**
 #
 # ### A ring and a grid
 #
@@ -291,6 +305,7 @@ assert (falling.diff() < 0.05).all()  # at β = 8 the first part of the road goe
 figures.healing(
     {"stuck at β = 2": stuck[0], "after β = 8": healed[0][-1], "and β = 2 again": settled[0][-1]},
     {"loss at β = 2": weak, "loss at β = 8": strong[: len(falling)]},
+    every=10,
 )
 plt.show()
 
@@ -304,6 +319,11 @@ plt.show()
 # ## 5. Drag the posteriors
 #
 # Tasks: (1) bring the three posteriors as close as you can with fewer than 10 % mistakes, and read the KL. (2) Give one of them a σ of 2: what does the decoder believe far out?
+#
+# <details><summary>What you should have found</summary>
+#
+# (1) What counts is the distance in units of σ: 2.9 σ between neighbours is enough. The KL is least if the three fill the prior: at means −1.1, 0, 1.1 and σ = 0.38 it is 0.94 nats (0.89 if the middle one is narrower than the outer two), below log 3 = 1.10, because one mistake in ten is allowed. (2) It believes in the wide one, on *both* sides, even beyond the others: far out the widest Gaussian is the densest. A posterior of its own width can claim regions that its mean is nowhere near.
+# </details>
 
 # %% tags=["nbval-ignore-output"]
 OverlapExplorer()

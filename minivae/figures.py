@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from torch import Tensor
 
 from minivae import gaussian
@@ -180,7 +180,9 @@ def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str,
 
 
 def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> Figure:
-    """A Gaussian q over the true posterior of a one-latent model, and the split of log p(x) into ELBO and gap.
+    """A Gaussian q over the true posterior of a one-latent model, and log p(x) in three steps.
+
+    From 0 down to E log p(x|z), further down to the ELBO by the KL to the standard-normal prior, up again by the gap.
 
     Args:
         log_joint: log p(x, z) at the observed x for points z (n,), in nats.
@@ -192,19 +194,25 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> 
     log_p = torch.trapezoid(joint.exp(), z).log().item()
     log_q = gaussian.log_density(z, torch.tensor(mean).double(), torch.tensor(std).double().log())
     elbo = torch.trapezoid(log_q.exp() * (joint - log_q), z).item()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2), layout="constrained", width_ratios=(2, 1))
+    kl = gaussian.kl_per_latent(torch.tensor(mean), torch.tensor(std).log()).item()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2), layout="constrained", width_ratios=(3, 2))
     left.fill_between(z.numpy(), (joint - log_p).exp().numpy(), color=GREY, alpha=0.4, linewidth=0, label="p(z | x)")
     left.plot(z.numpy(), log_q.exp().numpy(), color=BLUE, label="q(z)")
     left.set(xlabel="z", ylabel="density", xlim=(-3.5, 3.5), ylim=(0, 2))
     left.legend(fontsize=8)
-    # both bars hang from log p(x): the lower the ELBO, the taller the gap
-    right.axhline(log_p, color="black", linewidth=1)
-    right.annotate(f"log p(x) = {log_p:.2f}", (-0.45, log_p), (0, 4), textcoords="offset points", fontsize=9)
-    right.bar(0, log_p - elbo, bottom=elbo, color=ORANGE, width=0.6)
-    right.axhline(elbo, color=BLUE, linewidth=1)
-    right.annotate(f"ELBO = {elbo:.2f}", (-0.45, elbo), (0, -12), textcoords="offset points", fontsize=9, color=BLUE)
-    right.set(xlim=(-0.5, 0.5), ylim=(min(elbo, log_p - 4) - 0.7, log_p + 0.6), xticks=[], ylabel="nats")
-    right.set_title(f"gap = {log_p - elbo:.3f} nats", fontsize=10, color=ORANGE)
+    names = ["E log p(x | z)", "− KL(q ‖ p(z))", "gap"]
+    right.bar(
+        names, [elbo + kl, -kl, log_p - elbo], bottom=[0, elbo + kl, elbo], color=[BLUE, PALETTE[2], ORANGE], width=0.8
+    )
+    right.axhline(0, color="black", linewidth=0.8)
+    right.axhline(log_p, color="black", linewidth=0.8, linestyle="--")
+    right.axhline(elbo, color=GREY, linewidth=0.8, linestyle=":")
+    depth = min(elbo, log_p - 4)
+    right.set(ylim=(1.1 * depth, max(0, log_p) - 0.12 * depth), ylabel="nats")
+    right.tick_params(axis="x", labelsize=8)
+    for i, value in enumerate((elbo + kl, -kl, log_p - elbo)):
+        right.annotate(f"{value:+.2f}", (i, 0), (0, 3), textcoords="offset points", fontsize=8, ha="center")
+    right.set_title(f"log p(x) = {log_p:.2f} (dashed)\nELBO = {elbo:.2f} (dotted), gap {log_p - elbo:.3f}", fontsize=9)
     return figure
 
 
@@ -272,22 +280,25 @@ def orders(costs: dict[str, Tensor]) -> Figure:
     return figure
 
 
-def healing(codes: dict[str, Tensor], losses: dict[str, Tensor]) -> Figure:
+def healing(codes: dict[str, Tensor], losses: dict[str, Tensor], every: int = 1) -> Figure:
     """Where each picture lies on the latent before and after, and the loss along the way.
 
     Args:
         codes: title → means (n,) of the pictures in the order of the data.
-        losses: label → loss (steps,) in nats along one and the same path.
+        losses: label → loss (n,) in nats along one and the same path.
+        every: steps of the path from one value to the next.
     """
     figure, axes = plt.subplots(1, len(codes) + 1, figsize=(3.1 * (len(codes) + 1), 3), layout="constrained")
     for axis, (title, means) in zip(axes, codes.items(), strict=False):
         axis.plot(range(len(means)), means.tolist(), color=BLUE, marker="o", markersize=4, linewidth=0.8)
         axis.set(title=title, xlabel="picture (data neighbours side by side)", ylim=(-2.6, 2.6))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("mean of z")
     for i, (label, values) in enumerate(losses.items()):
-        axes[-1].plot((values - values[0]).numpy(), color=PALETTE[i], linestyle=DASHES[i], label=label)
+        steps = every * np.arange(len(values))
+        axes[-1].plot(steps, (values - values[0]).numpy(), color=PALETTE[i], linestyle=DASHES[i], label=label)
     axes[-1].axhline(0, color=GREY, linewidth=0.8)
-    axes[-1].set(xlabel="step along the path", ylabel="loss minus its start (nats)")
+    axes[-1].set(xlabel="step of descent", ylabel="loss minus its start (nats)")
     axes[-1].legend(fontsize=8)
     return figure
 
