@@ -1,16 +1,19 @@
 """pyproject.toml, environment.yml, constraints.txt and the package tell one story."""
 
 import re
+import sys
 from pathlib import Path
 
-import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 import minivae
 
-tomllib = pytest.importorskip("tomllib", reason="tomllib comes with Python 3.11")
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pytest brings it where Python does not
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -1,0 +1,62 @@
+"""The README says what the recorded runs say, and shows the pictures that the chapters show."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+
+from minivae import metrics
+from minivae.datasets import Blobs
+from minivae.optimal import collapse_threshold
+from minivae.runs import Run
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SEEDS = range(5)
+
+
+def load(name: str, seed: int) -> Run:
+    return Run.load(ROOT / "data" / "runs" / f"{name}-seed{seed}.h5")
+
+
+def alive(run: Run, step: int) -> int:
+    recent = (run.history["step"] > step - 500) & (run.history["step"] <= step)
+    return int((run.history["kl"][recent].mean(0) > metrics.ALIVE).sum())
+
+
+def row(start: str) -> str:
+    (found,) = [line for line in README.splitlines() if line.startswith(f"| {start} |")]
+    return found.split("|")[3].strip()
+
+
+def test_latents_in_use():
+    strong = [alive(load("blobs-beta150", seed), 10_000) for seed in SEEDS]
+    assert row("latents in use at β = 150") == f"{strong[0]}, on {strong.count(2)} of {len(strong)} seeds"
+    late, early = ([alive(load("blobs-vae", seed), step) for seed in SEEDS] for step in (10_000, 6_000))
+    said = f"{min(late)} to {max(late)} at 10,000 steps, by seed; {min(early)} or {max(early)} at 6,000"
+    assert row("latents in use at β = 1") == said and max(early) - min(early) == 1
+
+
+def test_alignment():
+    worst = []
+    for seed in SEEDS:
+        run = load("blobs-beta150", seed)
+        living = torch.from_numpy(run.mean_kl()) > metrics.ALIVE
+        worst.append(metrics.correlations(run.model(), run.experiment.dataset)[living].abs().amax(1).min().item())
+    good = sum(value >= 0.98 for value in worst)
+    assert row("aligned with x and y") == f"correlation of at least 0.98, on {good} of {len(worst)} seeds"
+
+
+def test_collapse_threshold():
+    images, _ = Blobs().sample(4000, torch.Generator().manual_seed(0))
+    said = row("why β = 150")
+    assert float(said.split(":")[1].split()[0]) == pytest.approx(collapse_threshold(images), rel=0.02)
+
+
+def test_pictures_are_those_of_the_chapters():
+    tool = runpy.run_path(str(ROOT / "tools" / "build_pictures.py"))
+    for chapter, number in tool["STORED"].items():
+        picture = tool["PICTURES"] / f"{chapter}.png"
+        assert picture.read_bytes() == tool["stored_figures"](chapter)[number], "run tools/build_pictures.py"
+        assert f"(chapters/pictures/{chapter}.png)" in README
