@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Chapter 2 · Send messages through a latent, and find out what a nat of KL buys
 #
-# Section 4.1 of Burgess et al. (2018) says, in passing, that a latent of a β-VAE is a channel with additive white Gaussian noise, and that the KL term bounds what it can carry. This chapter
-# takes the sentence seriously. It pays: by its end we can solve a whole (linear) β-VAE with pencil and paper, and the solution already shows everything
-# that chapters 4 to 6 are about.
+# Section 4.2 of Burgess et al. (2018) says, in passing, that a latent of a β-VAE is a channel with additive white Gaussian noise, and that the KL term bounds what it can carry. This chapter
+# takes the sentence seriously. It pays: by its end we can solve a whole (linear) β-VAE with pencil and paper, and the solution already shows most
+# of what chapters 4 to 6 are about.
 #
 # **By the end you will have shown that**
 #
@@ -53,7 +53,7 @@ torch.set_default_dtype(torch.float64)
 # ## 1. What the KL charges for
 #
 # For one picture, $\mathrm{KL} = \tfrac12(\mu^2 + \sigma^2 - 1) - \log \sigma$. It is zero if and only if μ = 0 and σ = 1: both $\mu^2/2$ and $\tfrac12(\sigma^2 - 1) - \log \sigma$ are non-negative, and each is zero at one point only. A latent
-# that says nothing is free; a latent that wants to be heard has two ways, and pays for both: **spread the means** (shout) or **shrink the noise** (speak clearly). Neither helps alone: with all means equal, small noise is paid for and says nothing.
+# that says nothing is free; a latent that wants to be heard has two ways, and pays for both: **spread the means** (shout) or **shrink the noise** (speak clearly). Shouting works alone; speaking clearly does not: with all means equal, small noise is paid for and says nothing.
 
 # %%
 spread, shrink = torch.linspace(0, 3, 31), torch.linspace(0, -3, 31)
@@ -72,7 +72,7 @@ print(f"μ = 0, σ = 1/10: {gaussian.kl_per_latent(torch.tensor(0.0), torch.tens
 # $$ \underbrace{\mathbb E \log \frac{q(z \mid x)}{p(z)}}_{\mathbb E\,\mathrm{KL}} = \underbrace{\mathbb E \log \frac{q(z \mid x)}{q(z)}}_{I(x; z)} + \underbrace{\mathbb E \log \frac{q(z)}{p(z)}}_{\mathrm{KL}(q(z) \Vert p(z)) \;\ge\; 0} . $$
 #
 # So $I(x; z) \le \mathbb E\,\mathrm{KL}$, with equality when the channel's output is distributed as the prior. The last term is the **slack**: nats that are paid for and tell nothing.
-# Take eight equally likely messages at evenly spaced means and compute all three by quadrature, each on its own:
+# Take eight equally likely messages at evenly spaced means and compute all three, each on its own (information and slack by quadrature, the KL in closed form):
 
 
 # %%
@@ -121,7 +121,7 @@ def cheapest(snr, m, v):
     return (0.5 * (a2 * (v + m**2) + std**2 - 1) - std.log()).min()
 
 
-for snr, m, v in ((1.0, 0.0, 1.0), (15.0, 0.0, 0.3), (15.0, 1.0, 1 / 3), (15.0, 0.75, 1 / 48)):
+for snr, m, v in ((1.0, 0.0, 1.0), (15.0, 0.0, 0.3), (15.0, 1.0, 1 / 3), (15.0, 2.0, 1 / 3)):
     formula = channel.awgn_capacity(snr * (1 + m**2 / v))
     print(
         f"SNR {snr:4.0f}, mean {m:.2f}, variance {v:.2f}: {cheapest(snr, m, v):.3f} nats, of which {formula - channel.awgn_capacity(snr):.3f} for the mean"
@@ -175,7 +175,7 @@ errors = [(read != picture).double().mean().item() for read in received.values()
 assert errors == sorted(errors, reverse=True) and errors[0] > 0.3 and errors[-1] < 0.01
 
 # %% [markdown]
-# *Figure 2.1. A picture in four grey levels sent through a latent scaled for equally likely levels (log 4 = 1.39 nats; the cone's levels are not equally likely and hold somewhat less). Where the latent has fewer nats than the picture, it drowns; with 2 or more it is all but perfect. Note that most mistakes are between neighbouring levels.*
+# *Figure 2.1. A picture in four grey levels sent through a latent scaled for equally likely levels (log 4 = 1.39 nats; the cone's levels are not equally likely and hold somewhat less). At 0.5 nats it drowns, at 1 it is noisy, with 2 or more it is all but perfect. Note that most mistakes are between neighbouring levels.*
 #
 # ## 5. Several channels: reverse water-filling
 #
@@ -210,7 +210,7 @@ assert torch.allclose(two, torch.tensor([0.5 * (1 + math.log(2)), 0.5 * (1 - mat
 # %% [markdown]
 # ## 6. A linear β-VAE does exactly this
 #
-# Take the simplest β-VAE there is: linear encoder $\mu = V^\top x$, linear decoder $\mathcal N(Wz, s^2 I)$, data of mean zero with principal variances $\lambda_i$. Suppose latent $i$ looks after component $i$ alone (the end of this section says why this is cheapest when the variances differ), with encoder gain $v$, decoder gain $w$ and noise σ. Its loss is
+# Take the simplest β-VAE there is: linear encoder $\mu = V^\top x$, linear decoder $\mathcal N(Wz, s^2 I)$, data of mean zero with principal variances $\lambda_i$. Suppose latent $i$ looks after component $i$ alone (the end of this section says why nothing is cheaper), with encoder gain $v$, decoder gain $w$ and noise σ. Its loss is
 #
 # $$ \ell = \frac{\lambda (1 - w v)^2 + w^2 \sigma^2}{2 s^2} + \beta\left[ \tfrac12\left(v^2 \lambda + \sigma^2 - 1\right) - \log \sigma \right] . $$
 #
@@ -269,7 +269,7 @@ for beta in (1.0, 4.0, 10.0, 20.0, 40.0):
     assert torch.allclose(log_std.exp().sort().values, theory.stds.sort().values, atol=0.02)
 
 # %% [markdown]
-# ### Read the solution: everything is in it
+# ### Read the solution
 #
 # **The collapse threshold.** A latent is dead exactly if $\lambda_i \le \beta s^2$; the whole model is dead for $\beta \ge \lambda_1/s^2$. At β = 40 above, η = 10 exceeds all variances, and the trained model says nothing. Chapter 4 finds the same for Bernoulli decoders and blobs.
 #
@@ -328,15 +328,15 @@ plt.show()
 # %% [markdown]
 # *Figure 2.2. Left: the rate of each component against the total capacity C (lines: theory; dots: the trained models). The second and third have equal variance and run on one line. Right: the squared error that is left.*
 #
-# **What you should see.** Six components, five turn-ons, parallel lines in between. Put "x and y" for the two equal ones, "scale" for a later one, and you have the top left panel of the paper's Figure 3.
+# **What you should see.** Six components, five turn-ons, parallel lines in between. Leave out the first, put "x and y" for the two equal ones and "scale" for a later one, and you have the top left panel of the paper's Figure 3.
 #
 # ### Why a rotated code costs extra, and when it does not
 #
 # We assumed that each latent looks after one principal component. A linear model could as well use a rotated pair, $W R$ with a rotation R by θ; a full posterior covariance would not mind. But the posterior is *diagonal*: in rotated axes the best posterior is
-# tilted, and a diagonal one cannot follow. Turn the optimal decoder and keep its gains (letting them readjust could only lower the price). Divided by β, the loss is that of a VAE with decoder variance η, whose true posterior has the precision matrix $\Lambda = I + W^\top W/\eta$; the best diagonal Gaussian has $1/\sigma_i^2 = \Lambda_{ii}$, and its KL to the true one is $\tfrac12 \log(\prod_i \Lambda_{ii} / \det \Lambda)$. With $a = \lambda_1/\eta$ and $b = \lambda_2/\eta$ the rotated precision matrix is
-# $\begin{pmatrix} a \cos^2\theta + b \sin^2\theta & \cdot \\ \cdot & a \sin^2\theta + b\cos^2\theta\end{pmatrix}$ with determinant $ab$, and so (writing $c$ and $s$ for cosine and sine)
+# tilted, and a diagonal one cannot follow. Turn the optimal decoder and keep its gains. (Letting them readjust can lower the price, but never below zero. The loss divided by β is, up to a constant, $-\log p(x)$ of a model with decoder variance η plus the gap of its posterior; every turned decoder $WR$ gives the same $p(x)$, $W$ as above maximises it over all decoders (probabilistic PCA), and the unturned one has no gap. So no other decoder has a lower loss.) Divided by β, the loss is that of a VAE with decoder variance η, whose true posterior has the precision matrix $\Lambda = I + W^\top W/\eta$; the best diagonal Gaussian has $1/\sigma_i^2 = \Lambda_{ii}$, and its KL to the true one is $\tfrac12 \log(\prod_i \Lambda_{ii} / \det \Lambda)$. With $a = \lambda_1/\eta$ and $b = \lambda_2/\eta$ the rotated precision matrix is
+# $\begin{pmatrix} a \cos^2\theta + b \sin^2\theta & \cdot \\ \cdot & a \sin^2\theta + b\cos^2\theta\end{pmatrix}$ with determinant $ab$, and so
 #
-# $$ \text{extra loss}/\beta = \tfrac12 \log \frac{(a c^2 + b s^2)(a s^2 + b c^2)}{ab} = \tfrac12 \log\left(1 + \frac{(a - b)^2 \sin^2 2\theta}{4ab}\right) . $$
+# $$ \text{extra loss}/\beta = \tfrac12 \log \frac{(a \cos^2\theta + b \sin^2\theta)(a \sin^2\theta + b \cos^2\theta)}{ab} = \tfrac12 \log\left(1 + \frac{(a - b)^2 \sin^2 2\theta}{4ab}\right) . $$
 #
 # Zero at θ = 0, largest at 45°, **and zero at every angle if a = b**. So latents align with components *that make different contributions*. That is the hypothesis of the paper's section 4.3, as a formula. It also says that for two *equal* factors, x and y, this argument aligns nothing. Chapter 4 finds what does.
 
@@ -373,7 +373,8 @@ living = W[:, W.norm(dim=0) > 0.1]
 share = living.square() / living.square().sum(0)
 share = torch.stack([share[0], share[1] + share[2], *share[3:]])
 print(
-    "share of each living column's length in its principal direction: " + ", ".join(f"{v:.2f}" for v in share.amax(0))
+    "share of each living column's squared length in its principal direction: "
+    + ", ".join(f"{v:.2f}" for v in share.amax(0))
 )
 assert share.shape[1] == 5 and (share.amax(0) > 0.99).all()
 
@@ -384,12 +385,15 @@ assert share.shape[1] == 5 and (share.amax(0) > 0.99).all()
 #
 # <details><summary>What you should have found</summary>
 #
-# (1) A spread of 1.5 and σ = 0.13: 10 % read wrong, and the slack is at its least too. That is the best scale of section 3: the means have variance 0.96, close to $1 - σ^2$. With less spread, the same 2 nats buy less noise, but the messages stand too close; with more, part of the nats pays for a q(z) wider than the prior. (2) Two ways: leave the prior's scale far behind (spread 4, any σ), or send nothing with little noise (spread 0: all KL is slack).
+# (1) A spread of 1.5 and σ between 0.13 and 0.14: 10 % read wrong, and the slack is at its least too. That is the best scale of section 3: the means have variance 0.96, close to $1 - σ^2$. With less spread, the same 2 nats buy less noise, but the messages stand too close; with more, part of the nats pays for a q(z) wider than the prior. (2) Two ways: leave the prior's scale far behind (spread 4, any σ), or send nothing with little noise (spread 0: all KL is slack).
 # </details>
 
 # %%
 figures.messages(spread=1.5, std=0.3)
 plt.show()
+
+# %% [markdown]
+# *Figure 2.3. Left: the eight posteriors, each an eighth of the whole (coloured), their sum q(z) (black) and the prior (dashed). Right: how often a message (row) is read as another (column), from 0 (white) to 1 (dark blue).*
 
 # %% tags=["nbval-ignore-output"]
 ChannelExplorer()
@@ -428,7 +432,7 @@ answer = None  # def answer(variances, k): ...
 check("2.3", answer)
 
 # %% [markdown]
-# **2.4** (medium, 10 min) A factor is uniform on [0.5, 1] (dSprites' scale). How many nats does its latent waste on the mean at SNR 10, if it cannot centre it? *Hint: a uniform on [a, b] has variance (b − a)²/12; the waste is section 3's formula minus the same with m = 0.*
+# **2.4** (medium, 10 min) A factor is uniform on [0.5, 1] (roughly dSprites' scale, taken as continuous). How many nats does its latent waste on the mean at SNR 2, if it cannot centre it? *Hint: a uniform on [a, b] has variance (b − a)²/12; the waste is section 3's formula minus the same with m = 0.*
 
 # %%
 answer = None

@@ -460,16 +460,19 @@ TraversalExplorer(beta150[0])
 
 # %%
 low, high = min(used[1]), max(used[1])
+seen, setting = vae[0].experiment, vae[0].experiment.dataset
+area = f"[{setting.margin:g}, {setting.size - setting.margin:g}]²"
+broken = {beta: np.mean([f.broken for f in measured[beta]]) for beta in (1, 150)}
 kl150 = np.mean([run.mean_kl().sum() for run in beta150])
 print(f"""\
                                       paper (Figure 2)     here
-blob width, range of positions        not stated           7 px, [8, 56]²
-training steps, batch, seeds shown    not stated, 1 seed   10,000, 64, 5 seeds
+blob width, range of positions        not stated           {setting.sigma:g} px, {area}
+training steps, batch, seeds shown    not stated, 1 seed   {seen.steps:,}, {seen.batch}, {len(vae)} seeds
 latents in use at β = 1               4                    {low} to {high}
 latents in use at β = 150             2                    2 on {good} of 5 seeds
 aligned with x and y at β = 150       by eye               |corr| ≥ 0.98 on {good} of 5 seeds
 KL at β = 150                         not stated           {kl150:.1f} nats
-fragmentation at β = 1                by eye               {np.mean([f.broken for f in measured[1]]):.0%} of traversals broken, 0 % at β = 150
+fragmentation at β = 1                by eye               {broken[1]:.0%} of traversals broken, {broken[150]:.0%} at β = 150
 why β = 150                           not discussed        β_c = {predicted[7]:.0f} for this blob, 150 is {150 / predicted[7]:.1f} of it""")
 
 # %% [markdown]

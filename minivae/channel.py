@@ -20,7 +20,7 @@ def awgn_capacity(snr: Tensor | float, unit: str = "nats") -> Tensor:
     Raises:
         ValueError: on a negative or NaN snr, or another unit.
 
-    Source: Shannon 1948; section 4.1 of the paper.
+    Source: Shannon 1948; section 4.2 of the paper.
     """
     if unit not in ("nats", "bits"):
         raise ValueError(f"unit must be 'nats' or 'bits', got {unit!r}")

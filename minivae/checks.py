@@ -35,13 +35,14 @@ def check(exercise: str, answer: Any) -> bool:
 
 
 def _gap_of_linear_model(answer: float) -> str | None:
-    if math.isclose(answer, 0.5 * math.log(2), rel_tol=0.01):
+    gap = 0.5 * (0.25 / 0.5 + 0.2**2 / 0.5 - 1 + math.log(2))
+    if math.isclose(answer, gap, rel_tol=0.01):
         return None
-    if math.isclose(answer, 0.5 * (2 - math.log(2)), rel_tol=0.01):
+    if math.isclose(answer, 0.5 * (0.5 / 0.25 + 0.2**2 / 0.25 - 1 - math.log(2)), rel_tol=0.01):
         return "this is KL(posterior ‖ q): the average must be over q"
-    if math.isclose(answer, 0.5, rel_tol=0.01):
+    if math.isclose(answer, gap / math.log(2), rel_tol=0.01):
         return "these are bits"
-    if math.isclose(answer, math.log(2), rel_tol=0.01):
+    if math.isclose(answer, 2 * gap, rel_tol=0.01):
         return "the ½ is missing"
     return "the gap is KL(q ‖ p(z|x)), and p(z|x) = N(x/2, ½) here (½ is the variance)"
 
@@ -124,7 +125,7 @@ def _onset(answer: Callable[[torch.Tensor, int], Any]) -> str | None:
 
 def _cost_of_the_mean(answer: float) -> str | None:
     def waste(variance: float) -> float:
-        return 0.5 * math.log((1 + 10 * (1 + 0.75**2 / variance)) / (1 + 10))
+        return 0.5 * math.log((1 + 2 * (1 + 0.75**2 / variance)) / (1 + 2))
 
     if math.isclose(answer, waste(0.5**2 / 12), rel_tol=0.01):
         return None
@@ -136,11 +137,13 @@ def _cost_of_the_mean(answer: float) -> str | None:
 
 
 def _probability_of_confusion(answer: float) -> str | None:
-    wrong = 0.5 * math.erfc(1 / math.sqrt(2))
+    wrong = 0.5 * math.erfc(0.75 / math.sqrt(2))
     if math.isclose(answer, wrong, rel_tol=0.02):
         return None
-    if math.isclose(answer, 0.5 * math.erfc(2 / math.sqrt(2)), rel_tol=0.02):
-        return "the border is half-way between the means: one σ away, not two"
+    if math.isclose(answer, 100 * wrong, rel_tol=0.02):
+        return "a probability, please, not per cent"
+    if math.isclose(answer, 0.5 * math.erfc(1.5 / math.sqrt(2)), rel_tol=0.02):
+        return "the border is half-way between the means"
     if math.isclose(answer, 2 * wrong, rel_tol=0.02):
         return "only the tail on the other's side is a mistake: you counted both"
     return "Φ(−distance to the border / σ)"

@@ -105,7 +105,14 @@ class Experiment:
 _ALL = [
     Experiment("blobs-vae", Blobs(), ELBO(), about="Figure 2, left: a standard VAE on blob position"),
     Experiment("blobs-beta150", Blobs(), BetaELBO(150.0), about="Figure 2, right: β = 150 on blob position"),
-    Experiment("blobs-diamond", Blobs(domain="diamond"), BetaELBO(100.0), about="chapter 4: the domain turned by 45°"),
+    # 16 px from the edge no blob of width 5 is cut by it: the domain alone tells x and y from other directions
+    Experiment("blobs-inner-square", Blobs(5.0, 16.0), BetaELBO(55.0), 6_000, about="chapter 4: blobs never cut"),
+    Experiment(
+        "blobs-inner-diamond", Blobs(5.0, 16.0, "diamond"), BetaELBO(55.0), 6_000, about="chapter 4: the domain turned"
+    ),
+    Experiment(
+        "blobs-inner-disc", Blobs(5.0, 16.0, "disc"), BetaELBO(55.0), 6_000, about="chapter 4: a domain without corners"
+    ),
     Experiment("blobs-disc", Blobs(domain="disc"), BetaELBO(100.0), about="chapter 4: a domain without corners"),
     # the collapse threshold is β_c = 97 for σ = 4 and 203 for σ = 6: 30 % below and above it
     Experiment("blobs-s4-below", Blobs(4.0), BetaELBO(68.0), 2_000, about="chapter 4: σ = 4 below its threshold"),

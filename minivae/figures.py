@@ -272,10 +272,11 @@ def orders(costs: dict[str, Tensor]) -> Figure:
         axis.hist(values.numpy(), bins=40, range=(0, top), color=BLUE)
         axis.axvline(values[0].item(), color=ORANGE, linestyle="--")
         axis.annotate(
-            "neighbours side by side", (values[0].item(), 0.97), (4, 0), xycoords=("data", "axes fraction"),
-            textcoords="offset points", fontsize=8, color=ORANGE, va="top",
+            "neighbours side by side", (values[0].item(), 1.0), (0, 3), xycoords=("data", "axes fraction"),
+            textcoords="offset points", fontsize=8, color=ORANGE, ha="left",
         )  # fmt: skip
-        axis.set(xlabel="likelihood cost (nats)", title=title)
+        axis.set(xlabel="likelihood cost (nats)")
+        axis.set_title(title, pad=16)
     np.atleast_1d(axes)[0].set_ylabel("number of orders")
     return figure
 
@@ -321,6 +322,7 @@ def turn_ons(
         left.plot(capacities.numpy(), rates[:, i].numpy(), label=f"λ = {value:g}", **style)
     for total, found in trained.items():
         left.scatter([total] * len(found), found.tolist(), color="black", s=14, zorder=3)
+    left.scatter([], [], color="black", s=14, label="trained")
     left.set(xlabel="capacity C (nats)", ylabel="rate of the component (nats)")
     left.legend(fontsize=8)
     right.plot(capacities.numpy(), distortions.numpy(), color="black")

@@ -11,17 +11,20 @@ import torch
 from minivae.checks import check
 
 # %% [markdown]
-# **1.1** The posterior is N(1, ½). The gap is $\mathrm{KL}(\mathcal N(1.5, \tfrac14) \Vert \mathcal N(1, \tfrac12)) = \tfrac12\left(\tfrac{1/4}{1/2} + \tfrac{1/4}{1/2} - 1 - \log \tfrac12\right) = \tfrac12 \log 2$.
+# **1.1** The posterior is N(1, ½). The gap is $\mathrm{KL}(\mathcal N(1.2, \tfrac14) \Vert \mathcal N(1, \tfrac12)) = \tfrac12\left(\tfrac{1/4}{1/2} + \tfrac{0.2^2}{1/2} - 1 - \log \tfrac12\right) = \tfrac12 (\log 2 - 0.42) = 0.137$.
 
 # %%
-assert check("1.1", 0.5 * math.log(2))
+gap = 0.5 * (0.25 / 0.5 + 0.2**2 / 0.5 - 1 + math.log(2))
+assert check("1.1", gap)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("1.1", 0.5 * (2 - math.log(2)))  # the KL the other way round
-assert not check("1.1", math.log(2))  # missing ½
-assert not check("1.1", 0.5)  # bits
-assert not check("1.1", -0.5 * math.log(2))  # sign error
-assert not check("1.1", 0.5 * (1 / 16 / 0.25 + 0.25 / 0.25 - 1 - math.log(1 / 4)))  # variances squared
+assert not check("1.1", 0.5 * (0.5 / 0.25 + 0.2**2 / 0.25 - 1 - math.log(2)))  # the KL the other way round
+assert not check("1.1", 2 * gap)  # missing ½
+assert not check("1.1", gap / math.log(2))  # bits
+assert not check("1.1", -gap)  # sign error
+assert not check("1.1", 0.5 * math.log(2))  # the logarithm alone
+assert not check("1.1", 0.5 * (0.25 / 0.5 + 0.2**2 / 0.5 - 1) + math.log(2))  # ½ missing in the logarithm
+assert not check("1.1", 0.5 * (1 / 16 / 0.25 + 0.2**2 / 0.25 - 1 - math.log(1 / 4)))  # variances squared
 
 # %% [markdown]
 # **1.2**

@@ -60,10 +60,11 @@ assert not check("2.3", lambda v, k: 0.5 * torch.log(v[: k + 1] / v[k]).mean()) 
 # **2.4** The mean is 0.75, the variance of a uniform distribution of length ½ is $\tfrac14 / 12 = 1/48$.
 
 # %%
-m, v, snr = 0.75, 1 / 48, 10
+m, v, snr = 0.75, 1 / 48, 2
 assert check("2.4", 0.5 * math.log((1 + snr * (1 + m**2 / v)) / (1 + snr)))
 
 # %% tags=["nbval-ignore-output"]
 assert not check("2.4", 0.5 * math.log((1 + snr * (1 + m**2 * 12)) / (1 + snr)))  # the variance of [0, 1]
 assert not check("2.4", 0.5 * math.log2((1 + snr * (1 + m**2 / v)) / (1 + snr)))  # bits
+assert not check("2.4", 0.5 * math.log((1 + 10 * (1 + m**2 / v)) / (1 + 10)))  # the waste at another SNR
 assert not check("2.4", 0.5 * math.log(1 + snr * (1 + m**2 / v)))  # the whole KL

@@ -11,16 +11,17 @@ import torch
 from minivae.checks import check
 
 # %% [markdown]
-# **3.1** The border is half-way, at 0.5, one σ from either mean: $\Phi(-1)$.
+# **3.1** The border is half-way, at 0.4, 0.3 or three quarters of a σ from either mean: $\Phi(-0.75)$.
 
 # %%
-assert check("3.1", 0.5 * math.erfc(1 / math.sqrt(2)))
+assert check("3.1", 0.5 * math.erfc(0.75 / math.sqrt(2)))
 
 # %% tags=["nbval-ignore-output"]
-assert not check("3.1", 0.5 * math.erfc(2 / math.sqrt(2)))  # the whole distance for half of it
-assert not check("3.1", math.erfc(1 / math.sqrt(2)))  # both tails: a missing ½
-assert not check("3.1", 0.5 * math.erfc(0.4 / 0.4**2 / math.sqrt(2)))  # σ² for σ
-assert not check("3.1", 1 - 0.5 * math.erfc(1 / math.sqrt(2)))  # how often it is right
+assert not check("3.1", 0.5 * math.erfc(1.5 / math.sqrt(2)))  # the whole distance for half of it
+assert not check("3.1", math.erfc(0.75 / math.sqrt(2)))  # both tails: a missing ½
+assert not check("3.1", 0.5 * math.erfc(0.3 / 0.4**2 / math.sqrt(2)))  # σ² for σ
+assert not check("3.1", 1 - 0.5 * math.erfc(0.75 / math.sqrt(2)))  # how often it is right
+assert not check("3.1", 50 * math.erfc(0.75 / math.sqrt(2)))  # per cent
 
 # %% [markdown]
 # **3.2**

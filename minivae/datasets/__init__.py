@@ -4,5 +4,7 @@ Rendered data sets make their images on the training device, in batches, from a 
 """
 
 from minivae.datasets.blobs import Blobs
+from minivae.datasets.coloured import ColouredSprites
+from minivae.datasets.sprites import Sprites
 
-__all__ = ["Blobs"]
+__all__ = ["Blobs", "ColouredSprites", "Sprites"]

@@ -1,0 +1,213 @@
+"""Readers for the published files, with the interface of the rendered data sets. See data/README.md for the files."""
+
+import ast
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, ClassVar
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from minivae._arguments import check_count
+from minivae.datasets.sprites import Sprites
+
+BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB before packing
+
+
+@dataclass(frozen=True)
+class DSprites:
+    """The published dSprites, a bit a pixel in memory (378 MB). Use `dsprites(path)`, which reads at once.
+
+    Args:
+        path: of the npz or HDF5 file; read when the first picture is asked for.
+    """
+
+    path: str
+
+    size: ClassVar[int] = 64
+    channels: ClassVar[int] = 1
+    factors: ClassVar[tuple[str, ...]] = Sprites.factors
+    sizes: ClassVar[tuple[int, ...]] = Sprites.sizes
+
+    @cached_property
+    def bits(self) -> Tensor:
+        """All pictures, eight pixels a byte: (737280, 512) uint8."""
+        return torch.from_numpy(_read_bits(Path(self.path)))
+
+    def __len__(self) -> int:
+        """Number of pictures, 737,280."""
+        return len(Sprites())
+
+    @property
+    def values(self) -> dict[str, Tensor]:
+        """The published value of every class of each factor, see `Sprites.values`."""
+        return Sprites().values
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Draw n pictures uniformly: the same ones as `Sprites().sample` with this generator, as published.
+
+        Returns:
+            images (n, 1, 64, 64), values 0 and 1, and classes (n, 6), on the generator's device.
+
+        Raises:
+            ValueError: if n < 1, or the file is no whole dSprites.
+            OSError: if the file cannot be read.
+        """
+        check_count("n", n)
+        device = generator.device if generator is not None else torch.device("cpu")
+        index = torch.randint(len(self), (n,), generator=generator, device=device)
+        return self._unpack(index), torch.stack(torch.unravel_index(index, self.sizes), dim=1)
+
+    def render(self, classes: Tensor) -> Tensor:
+        """The picture of each row of classes (n, 6), on its device: (n, 1, 64, 64), values 0 and 1.
+
+        Raises:
+            ValueError: if the shape is not (n, 6) or a class is outside its range.
+        """
+        return self._unpack(Sprites().index(classes))
+
+    def _unpack(self, index: Tensor) -> Tensor:
+        rows = self.bits[index.to(self.bits.device)].to(index.device)
+        shifts = torch.arange(7, -1, -1, device=index.device, dtype=torch.uint8)
+        return ((rows[:, :, None] >> shifts) & 1).view(-1, 1, 64, 64).float()
+
+
+def dsprites(path: str | Path) -> DSprites:
+    """Read the published dSprites, `dsprites_ndarray_*.npz` or its HDF5 form; pickled parts are never touched.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, is no dSprites, or lacks an array; the message says which.
+    """
+    dataset = DSprites(str(path))
+    dataset.bits  # noqa: B018  read now, so that a bad file is heard of here
+    return dataset
+
+
+def export(path: str | Path) -> Path:
+    """Write the rendered sprites in the published HDF5 layout: /imgs, /latents/classes and /latents/values.
+
+    Raises:
+        FileExistsError: if the file exists.
+        OSError: if it cannot be written; nothing is left behind.
+    """
+    from minivae.runs import check_output
+
+    path = Path(path)
+    check_output(path, overwrite=False)
+    sprites, beside = Sprites(), path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    values = list(sprites.values.values())
+    try:
+        with h5py.File(beside, "x") as file:
+            shape = (len(sprites), 64, 64)
+            images = file.create_dataset("imgs", shape, "u1", chunks=(1024, 64, 64), compression="gzip",
+                                         compression_opts=1)  # fmt: skip
+            latents = {name: file.create_dataset(f"latents/{name}", (len(sprites), 6), kind, compression="gzip")
+                       for name, kind in (("classes", "i8"), ("values", "f8"))}  # fmt: skip
+            for start in range(0, len(sprites), BLOCK):
+                classes = sprites.classes(torch.arange(start, start + BLOCK))
+                block = slice(start, start + BLOCK)
+                images[block] = sprites.render(classes)[:, 0].to(torch.uint8).numpy()
+                latents["classes"][block] = classes.numpy()
+                columns = [value[column] for value, column in zip(values, classes.T, strict=True)]
+                latents["values"][block] = torch.stack(columns, dim=1).numpy()
+        os.replace(beside, path)
+    except OSError as error:
+        raise OSError(f"could not write {path}: {error}. Free some space or choose another folder") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def _read_bits(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}: data/README.md says where to get dSprites and where to put it")
+    try:
+        if zipfile.is_zipfile(path):
+            return _read_npz(path)
+        if h5py.is_hdf5(path):
+            return _read_hdf5(path)
+    except (OSError, EOFError, KeyError, RuntimeError, zlib.error, zipfile.BadZipFile, SyntaxError) as error:
+        raise ValueError(f"{path} is damaged or no dSprites file ({error}): get it again") from error
+    raise ValueError(f"{path} is neither an npz nor an HDF5 file: get it again, see data/README.md")
+
+
+def _read_npz(path: Path) -> np.ndarray:
+    with zipfile.ZipFile(path) as archive:
+        _check_classes(path, _array_blocks(path, archive, "latents_classes"))
+        return _pack(path, _array_blocks(path, archive, "imgs"))
+
+
+def _read_hdf5(path: Path) -> np.ndarray:
+    with h5py.File(path, "r") as file:
+        arrays = {}
+        for name in ("imgs", "latents/classes"):
+            if not isinstance(file.get(name), h5py.Dataset):
+                raise ValueError(f"{path} has no array {name}: this is no dSprites file")
+            arrays[name] = file[name]
+            _check_array(path, name, arrays[name].shape, arrays[name].dtype)
+        starts = range(0, len(Sprites()), BLOCK)
+        _check_classes(path, (arrays["latents/classes"][start : start + BLOCK] for start in starts))
+        return _pack(path, (arrays["imgs"][start : start + BLOCK] for start in starts))
+
+
+def _array_blocks(path: Path, archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
+    """Read one array of an npz a block at a time: as a whole the pictures would take 3 GB."""
+    if f"{name}.npy" not in archive.namelist():
+        raise ValueError(f"{path} has no array {name}: this is no dSprites file")
+    with archive.open(f"{name}.npy") as stream:
+        shape, dtype = _header(path, name, stream)
+        row = int(np.prod(shape[1:])) * dtype.itemsize
+        for start in range(0, shape[0], BLOCK):
+            count = min(BLOCK, shape[0] - start)
+            data = stream.read(count * row)
+            if len(data) != count * row:
+                raise EOFError(f"{name} ends too early")
+            yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
+
+
+def _header(path: Path, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(stream)
+    if version != (1, 0):
+        raise ValueError(f"{path}: array {name} has npy version {version}, expected (1, 0)")
+    length = int.from_bytes(stream.read(2), "little")
+    header = ast.literal_eval(stream.read(length).decode("latin1"))
+    dtype = np.dtype(header["descr"])
+    _check_array(path, name, header["shape"], dtype)
+    if header["fortran_order"]:
+        raise ValueError(f"{path}: array {name} lies in column order, expected row order")
+    return header["shape"], dtype
+
+
+def _check_array(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    if dtype.hasobject:
+        raise ValueError(f"{path}: array {name} holds pickled objects, which are never read: this is no dSprites file")
+    wanted, kind = ((64, 64), "u") if name == "imgs" else ((6,), "i")
+    if tuple(shape) != (len(Sprites()), *wanted) or dtype.kind not in kind:
+        raise ValueError(f"{path}: {name} is {dtype} {tuple(shape)}, expected {kind}nt {(len(Sprites()), *wanted)}")
+
+
+def _check_classes(path: Path, blocks: Iterator[np.ndarray]) -> None:
+    start = 0
+    for block in blocks:
+        expected = Sprites().classes(torch.arange(start, start + len(block))).numpy()
+        if not np.array_equal(block, expected):
+            raise ValueError(f"{path}: the classes are not in the published order, first at picture {start} or after")
+        start += len(block)
+
+
+def _pack(path: Path, blocks: Iterator[np.ndarray]) -> np.ndarray:
+    bits, start = np.empty((len(Sprites()), 512), np.uint8), 0
+    for block in blocks:
+        if block.max() > 1:
+            raise ValueError(f"{path}: pixels must be 0 or 1, got {block.max()}")
+        bits[start : start + len(block)] = np.packbits(block.reshape(len(block), -1), axis=1)
+        start += len(block)
+    return bits
