@@ -1,4 +1,4 @@
-"""`python -m minivae list | train NAME | show RUN | check`, each with --json for scripts."""
+"""`python -m minivae list | train NAME | show RUN | data export | check`, each with --json for scripts."""
 
 import argparse
 import importlib
@@ -47,6 +47,13 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("--force", action="store_true", help="replace the output file if it exists")
     sub = command("show", _show, "show what a run file holds and how it was made")
     sub.add_argument("path", type=Path, metavar="RUN")
+    about = "write a rendered data set in the layout of the published file"
+    export = commands.add_parser("data", help=about).add_subparsers(dest="action", required=True, metavar="export")
+    sub = export.add_parser("export", help=about, description=about)
+    sub.add_argument("name", choices=["sprites"], help="sprites: dSprites as HDF5")
+    sub.add_argument("--out", type=Path, required=True, help="file to write")
+    sub.add_argument("--json", action="store_true", help="print JSON for scripts")
+    sub.set_defaults(run=_export)
     command("check", _check, "check that this machine can run the course")
 
     arguments = parser.parse_args(argv)
@@ -123,6 +130,17 @@ def _train_to(out: Path, experiment: "Experiment", arguments: argparse.Namespace
     else:
         print(f"wrote {out}")
     return 0 if run.step == goal else 130
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from minivae.datasets import originals
+
+    out = originals.export(arguments.out)
+    if arguments.json:
+        _print_json({"out": str(out)})
+    else:
+        print(f"wrote {out}")
+    return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,156 @@
+"""Readers of the published files: what they give, and what they say of files that are not what they should be."""
+
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from minivae.__main__ import main
+from minivae.datasets import Sprites, originals
+from minivae.datasets.originals import DSprites, dsprites
+
+
+class FewSprites(Sprites):
+    """The first shape at one scale only: the same layout at 8 × 8 places: the same layout, small."""
+
+    sizes = (1, 1, 1, 40, 8, 8)
+
+
+@pytest.fixture
+def few(monkeypatch) -> FewSprites:
+    monkeypatch.setattr(originals, "Sprites", FewSprites)
+    monkeypatch.setattr(originals.DSprites, "sizes", FewSprites.sizes)
+    monkeypatch.setattr(originals, "BLOCK", 512)
+    return FewSprites()
+
+
+def arrays(few: FewSprites) -> dict[str, np.ndarray]:
+    classes = few.classes(torch.arange(len(few)))
+    return {"imgs": few.render(classes)[:, 0].to(torch.uint8).numpy(), "latents_classes": classes.numpy()}
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_npz_gives_what_was_written(few, tmp_path):
+    path = tmp_path / "d.npz"
+    metadata = np.array({"author": "a pickle that must not be read"}, dtype=object)
+    np.savez_compressed(path, metadata=metadata, **arrays(few))
+    data = dsprites(path)
+    images, classes = data.sample(200, generator())
+    expected, same = few.sample(200, generator())
+    assert torch.equal(images, expected) and torch.equal(classes, same)
+    assert torch.equal(data.render(classes), expected) and data.bits.shape == (len(few), 512)
+
+
+def test_export_can_be_read_by_the_reader_and_by_plain_h5py(few, tmp_path, capsys):
+    path = tmp_path / "d.h5"
+    assert main(["data", "export", "sprites", "--out", str(path)]) == 0
+    assert str(path) in capsys.readouterr().out
+    with h5py.File(path) as file:
+        assert file["imgs"].dtype == np.uint8 and file["imgs"].shape == (len(few), 64, 64)
+        assert file["latents/classes"].dtype == np.int64 and file["latents/values"].dtype == np.float64
+        row = 1607
+        classes = few.classes(torch.tensor([row]))
+        assert np.array_equal(file["imgs"][row], few.render(classes)[0, 0].numpy())
+        assert file["latents/classes"][row].tolist() == classes[0].tolist()
+        values = [value[i].item() for value, i in zip(few.values.values(), classes[0], strict=True)]
+        assert file["latents/values"][row].tolist() == values
+    assert torch.equal(dsprites(path).sample(50, generator())[0], few.sample(50, generator())[0])
+
+
+def test_export_refuses_to_overwrite_and_leaves_nothing_behind(few, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "d.h5"
+    path.write_text("mine")
+    assert main(["data", "export", "sprites", "--out", str(path)]) == 1
+    assert "exists" in capsys.readouterr().err and path.read_text() == "mine"
+    path.unlink()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FewSprites, "render", full)
+    assert main(["data", "export", "sprites", "--out", str(path)]) == 1
+    assert "No space left" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_path_is_stored_and_read_only_when_needed(tmp_path):
+    data = DSprites(str(tmp_path / "none.npz"))
+    assert data.channels == 1 and len(data) == 737_280
+    with pytest.raises(FileNotFoundError, match=r"no file .*none\.npz: data/README\.md says where"):
+        data.sample(1)
+
+
+def broken(change):
+    """An npz of which one thing was changed."""
+
+    def make(few: FewSprites, path: Path) -> None:
+        content = arrays(few)
+        change(content)
+        np.savez(path, **content)
+
+    return make
+
+
+def truncated(few: FewSprites, path: Path) -> None:
+    np.savez(path, **arrays(few))
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def flipped(few: FewSprites, path: Path) -> None:
+    np.savez_compressed(path, **arrays(few))
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 0xFF
+    path.write_bytes(raw)
+
+
+def short_member(few: FewSprites, path: Path) -> None:
+    np.savez(path, **arrays(few))
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data[:-100] if name == "imgs.npy" else data)
+
+
+def hdf5_without_classes(few: FewSprites, path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["imgs"] = arrays(few)["imgs"]
+
+
+def hdf5_group_for_array(few: FewSprites, path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_group("imgs")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (broken(lambda a: a.pop("imgs")), "has no array imgs"),
+        (broken(lambda a: a.pop("latents_classes")), "has no array latents_classes"),
+        (broken(lambda a: a.update(imgs=a["imgs"][:-1])), r"imgs is uint8 \(2559, 64, 64\), expected"),
+        (broken(lambda a: a.update(imgs=a["imgs"][:, :32])), r"imgs is uint8 \(2560, 32, 64\)"),
+        (broken(lambda a: a.update(imgs=a["imgs"].astype(np.float32))), "imgs is float32"),
+        (broken(lambda a: a.update(imgs=a["imgs"] * 255)), "pixels must be 0 or 1, got 255"),
+        (broken(lambda a: a.update(imgs=np.array([None]))), "holds pickled objects, which are never read"),
+        (broken(lambda a: a.update(imgs=np.asfortranarray(a["imgs"]))), "column order"),
+        (broken(lambda a: a["latents_classes"].__setitem__(1500, 0)), "not in the published order"),
+        (truncated, "damaged|neither"),
+        (flipped, "damaged"),
+        (short_member, "damaged.*ends too early"),
+        (hdf5_without_classes, "has no array latents/classes"),
+        (hdf5_group_for_array, "has no array imgs"),
+        (lambda few, path: path.write_text("not found"), "neither an npz nor an HDF5 file"),
+        (lambda few, path: path.write_bytes(b""), "neither an npz nor an HDF5 file"),
+    ],
+)
+def test_bad_files_give_one_clear_error(few, tmp_path, make, message):
+    path = tmp_path / "d.npz"
+    make(few, path)
+    with pytest.raises(ValueError, match=message) as told:
+        dsprites(path)
+    assert str(path) in str(told.value)
