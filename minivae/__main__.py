@@ -1,4 +1,4 @@
-"""`python -m minivae list | train NAME | show RUN | data export | check`, each with --json for scripts."""
+"""`python -m minivae list | train NAME | show RUN | data export | bench | check`, each with --json for scripts."""
 
 import argparse
 import importlib
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # imported where needed: PyTorch takes seconds, and `--help` 
     from minivae.runs import Run
 
 DATA = Path(__file__).parents[1] / "data"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,6 +48,9 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("--force", action="store_true", help="replace the output file if it exists")
     sub = command("show", _show, "show what a run file holds and how it was made")
     sub.add_argument("path", type=Path, metavar="RUN")
+    sub = command("bench", _bench, "measure speed and memory on this machine, beside a plain reference loop")
+    sub.add_argument("--quick", action="store_true", help="the ratios alone, in under 50 seconds")
+    sub.add_argument("--out", type=Path, metavar="FOLDER", help="write table, picture and JSON there")
     about = "write a rendered data set in the layout of the published file"
     export = commands.add_parser("data", help=about).add_subparsers(dest="action", required=True, metavar="export")
     sub = export.add_parser("export", help=about, description=about)
@@ -130,6 +134,24 @@ def _train_to(out: Path, experiment: "Experiment", arguments: argparse.Namespace
     else:
         print(f"wrote {out}")
     return 0 if run.step == goal else 130
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    path = BENCHMARKS / "bench.py"
+    if not path.is_file():
+        raise RuntimeError(f"no {path}: the benchmarks come with a clone of the repository, not with the package")
+    if arguments.out is not None and not arguments.out.is_dir():
+        raise OSError(f"the folder {arguments.out} does not exist: create it first")
+    sys.path.insert(0, str(BENCHMARKS))
+    bench = importlib.import_module("bench")
+    result = bench.measure(arguments.quick, progress=lambda text: print(f"measuring {text} …", file=sys.stderr))
+    written = bench.write(result, arguments.out) if arguments.out is not None else []
+    if arguments.json:
+        _print_json(result)
+    else:
+        print(bench.table(result))
+        print(*(f"wrote {path}" for path in written), sep="\n")
+    return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:

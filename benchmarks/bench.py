@@ -1,0 +1,305 @@
+"""Speed and memory, side by side in one process: `python -m minivae bench`, or `--quick --json` for the ratios alone.
+
+Every comparison is interleaved: a round times each contender once, and what is reported are medians over rounds and
+ratios of medians. The arithmetic limit of a step is its floating-point operations over this machine's rate of matrix
+products, measured here, at the same precision and in the same process.
+"""
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from reference import ReferenceLoop
+from torch import nn
+
+from minivae import training
+from minivae.datasets import ColouredSprites, Sprites
+from minivae.models import VAE
+from minivae.objectives import BetaELBO
+
+HERE = Path(__file__).parent
+BATCH = 64
+ARRAY = 4096  # pictures in the reference loop's array: large enough to miss the cache, small enough to make at once
+
+
+def measure(quick: bool = False, progress: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+    """Run the benchmarks; returns plain JSON values, times in milliseconds.
+
+    Args:
+        quick: the four ratios alone, on sprites, in under 50 seconds.
+        progress: told what is being measured.
+    """
+    rounds, steps = (5, 4) if quick else (9, 10)
+    training._keep_buffers()
+    result: dict[str, Any] = {"machine": machine()}
+    progress("matrix products and copies")
+    rates = result["rates"] = matrix_rates(5 if quick else 15)
+    best = training.pick_precision("auto", torch.device("cpu"))
+    result["precision"] = best
+    for dataset in (Sprites(),) if quick else (Sprites(), ColouredSprites()):
+        name = type(dataset).__name__
+        progress(f"steps on {name}")
+        loops = contenders(dataset)
+        times = interleave({f"{what} {kind}": run for (what, kind), run in loops.items()}, rounds, steps)
+        operations = step_operations(dataset.channels)
+        least_traffic = step_traffic(dataset.channels)
+        limits = {
+            kind: 1e3 * max(operations / rates[kind], least_traffic[kind] / rates["copy"]) for kind in ("fp32", "bf16")
+        }
+        result[name] = {
+            "times": times,
+            "operations": operations,
+            "traffic": least_traffic,
+            "limits": limits,
+            "step_ratio": times["step reference"] / times[f"step {best}"],
+            "end_to_end_ratio": times["all reference"] / times[f"all {best}"],
+            "fp32_over_limit": times["step fp32"] / limits["fp32"],
+            "bf16_over_limit": times["step bf16"] / limits["bf16"],
+        }
+    keys = ("step_ratio", "end_to_end_ratio", "fp32_over_limit", "bf16_over_limit")
+    result |= {key: result["Sprites"][key] for key in keys}
+    if not quick:
+        progress("rendering, imports and memory")
+        result["rendering"] = rendering()
+        result["import"] = import_times()
+        result["peak_memory_mb"] = peak_memory()
+        progress("chapters")
+        result["chapters"] = chapter_times()
+    return result
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    name = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+        name = lines[0].split(":")[1].strip() if lines else name
+    return {"processor": name, "threads": torch.get_num_threads(), **training.versions()}
+
+
+def matrix_rates(repeats: int) -> dict[str, float]:
+    """Best rates seen: matrix products at fp32 and bf16 (operations/s), and copies (bytes/s, read and written)."""
+    rates = {}
+    for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        a, b = (torch.randn(1536, 1536).to(kind) for _ in range(2))
+        rates[name] = 2 * 1536**3 / min(_seconds(lambda a=a, b=b: a @ b) for _ in range(repeats))
+    source, target = torch.zeros(2**26), torch.zeros(2**26)
+    rates["copy"] = 2 * 4 * 2**26 / min(_seconds(lambda: target.copy_(source)) for _ in range(repeats))
+    return rates
+
+
+def contenders(dataset: Sprites | ColouredSprites) -> dict[tuple[str, str], Callable[[], Any]]:
+    """One step of each loop: on a batch that is there ("step"), and with its data ("all")."""
+    generator = torch.Generator().manual_seed(0)
+    array = np.concatenate([_bytes(dataset.sample(512, generator)[0]) for _ in range(ARRAY // 512)])
+    reference = ReferenceLoop(array, BATCH)
+    batch, _ = dataset.sample(BATCH, generator)
+    loops: dict[tuple[str, str], Callable[[], Any]] = {
+        ("step", "reference"): lambda: reference.step(batch),
+        ("all", "reference"): reference.step,
+    }
+    for precision in ("fp32", "bf16"):
+        model = VAE(dataset.channels, generator=generator).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.Adam(model.parameters(), 5e-4, fused=True)
+
+        def step(images: torch.Tensor, model=model, optimizer=optimizer, precision=precision) -> None:
+            training.training_step(model, optimizer, BetaELBO(4.0), images, generator, 1, precision)
+
+        loops["step", precision] = lambda step=step: step(batch)
+        loops["all", precision] = lambda step=step: step(dataset.sample(BATCH, generator)[0])
+    return loops
+
+
+def interleave(loops: dict[str, Callable[[], Any]], rounds: int, steps: int) -> dict[str, float]:
+    """Median time of one step of each loop in milliseconds; a round runs each of them `steps` times."""
+    for run in loops.values():
+        for _ in range(3):
+            run()
+    times: dict[str, list[float]] = {name: [] for name in loops}
+    for _ in range(rounds):
+        for name, run in loops.items():
+            times[name].append(1e3 * _seconds(lambda run=run: [run() for _ in range(steps)]) / steps)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def step_operations(channels: int) -> float:
+    """Floating-point operations of one training step: 2 a multiplication and addition, in products only.
+
+    Forward once, backward twice (for weights and for inputs; the first layer needs no gradient of its input).
+    """
+    forward, first = 0.0, 0.0
+
+    def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal forward, first
+        if isinstance(layer, nn.Linear):
+            work = layer.in_features * output.numel()
+        elif isinstance(layer, nn.Conv2d):
+            work = layer.in_channels * 16 * output.numel()
+        else:
+            work = layer.out_channels * 16 * inputs[0].numel()
+        forward += 2 * work
+        first = first or 2 * work
+
+    model = VAE(channels)
+    for layer in model.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            layer.register_forward_hook(count)
+    with torch.no_grad():
+        model(torch.zeros(BATCH, channels, 64, 64))
+    return 3 * forward - first
+
+
+def step_traffic(channels: int) -> dict[str, float]:
+    """Least bytes that one step moves: each layer's output written and read forwards, and so its gradient backwards."""
+    outputs = 0
+
+    def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal outputs
+        outputs += output.numel()
+
+    model = VAE(channels)
+    for layer in model.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            layer.register_forward_hook(count)
+    with torch.no_grad():
+        model(torch.zeros(BATCH, channels, 64, 64))
+    parameters = sum(p.numel() for p in model.parameters())
+    adam = 4 * 7 * parameters  # weight, gradient and two moments read, all but the gradient written
+    return {"fp32": 4 * 4 * outputs + adam, "bf16": 2 * 4 * outputs + adam}
+
+
+def rendering() -> dict[str, float]:
+    """Time to make a batch of 64 pictures, in milliseconds, and pictures a second."""
+    generator = torch.Generator().manual_seed(0)
+    loops = {type(d).__name__: (lambda d=d: d.sample(BATCH, generator)) for d in (Sprites(), ColouredSprites())}
+    times = interleave(loops, 9, 50)
+    return {**times, "pictures_per_second": 1e3 * BATCH / times["Sprites"]}
+
+
+def import_times() -> dict[str, float]:
+    """Seconds to import minivae in a fresh interpreter: the package alone, and with its training (and so PyTorch)."""
+    code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+
+    def seconds(what: str) -> float:
+        runs = [subprocess.run([sys.executable, "-c", code.format(what)], capture_output=True, text=True, check=True)
+                for _ in range(3)]  # fmt: skip
+        return min(float(run.stdout) for run in runs)
+
+    return {"package": seconds("minivae"), "with_torch": seconds("minivae.training"), "torch_alone": seconds("torch")}
+
+
+def peak_memory() -> dict[str, float]:
+    """Megabytes that a training on all sprites takes at its peak, beyond PyTorch with a model that only exists."""
+    common = "import resource, torch; from minivae import training, experiments; from minivae.models import VAE; "
+    report = "; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    bodies = {
+        "model": "VAE()",
+        "training": "from minivae.experiments import Experiment; from minivae.datasets import Sprites; "
+        "from minivae.objectives import ELBO; "
+        "training.train(Experiment('m', Sprites(), ELBO()), steps=30, progress=False)",
+        "data": "from minivae.datasets import Sprites; d = Sprites(); [d.sample(64) for _ in range(30)]",
+    }
+    runs = {}
+    for name, body in bodies.items():
+        code = [sys.executable, "-c", common + body + report]
+        runs[name] = subprocess.run(code, capture_output=True, text=True, check=True)
+    peaks = {name: float(run.stdout) for name, run in runs.items()}
+    return {"training": peaks["training"], "data_beyond_model": peaks["data"] - peaks["model"]}
+
+
+def chapter_times() -> dict[str, float]:
+    """Seconds to execute each chapter in a fresh kernel."""
+    import jupytext
+    from nbclient import NotebookClient
+
+    times = {}
+    folder = HERE.parent / "chapters"
+    for path in sorted(folder.glob("[0-9]*.py")):
+        client = NotebookClient(jupytext.read(path), timeout=600, resources={"metadata": {"path": str(folder)}})
+        times[path.stem] = _seconds(client.execute)
+    return times
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as text."""
+    rates, machine = result["rates"], result["machine"]
+    lines = [
+        f"{machine['processor']}, {machine['threads']} threads, PyTorch {machine['torch']}",
+        f"matrix products: {rates['fp32'] / 1e9:.0f} Gflop/s fp32, {rates['bf16'] / 1e9:.0f} bf16; "
+        f"copies {rates['copy'] / 1e9:.1f} GB/s",
+    ]
+    kinds = ("reference", "fp32", "bf16")
+    for name in ("Sprites", "ColouredSprites"):
+        if name not in result:
+            continue
+        part = result[name]
+        rows = {
+            "": [f"{kind:>10}" for kind in kinds],
+            "step": [f"{part['times'][f'step {kind}']:10.1f}" for kind in kinds],
+            "step and data": [f"{part['times'][f'all {kind}']:10.1f}" for kind in kinds],
+            "arithmetic limit": [f"{'':10}", *(f"{part['limits'][kind]:10.1f}" for kind in kinds[1:])],
+        }
+        lines += [
+            "",
+            f"{name}, batch {BATCH}, {part['operations'] / 1e9:.2f} Gflop a step; median times in ms",
+            *(f"{title:18}" + "".join(cells) for title, cells in rows.items()),
+            f"reference over {result['precision']}: step {part['step_ratio']:.1f}, "
+            f"end to end {part['end_to_end_ratio']:.1f}",
+            f"step over its limit: fp32 {part['fp32_over_limit']:.1f}, bf16 {part['bf16_over_limit']:.1f}",
+        ]
+    if "rendering" in result:
+        r, i, m = result["rendering"], result["import"], result["peak_memory_mb"]
+        lines += [
+            "",
+            f"rendering 64 pictures: sprites {r['Sprites']:.2f} ms, coloured {r['ColouredSprites']:.2f} ms",
+            f"import: package {1e3 * i['package']:.0f} ms, with training {i['with_torch']:.2f} s, "
+            f"PyTorch alone {i['torch_alone']:.2f} s",
+            f"peak memory: training on all sprites {m['training']:.0f} MB, of it data {m['data_beyond_model']:.0f} MB",
+            "chapters: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result["chapters"].items()),
+        ]
+    return "\n".join(lines)
+
+
+def picture(result: dict[str, Any], path: Path) -> None:
+    """Times a step as bars, with the arithmetic limits."""
+    names = [name for name in ("Sprites", "ColouredSprites") if name in result]
+    figure, axes = plt.subplots(1, len(names), figsize=(4.5 * len(names), 3.2), layout="constrained", squeeze=False)
+    kinds = ("reference", "fp32", "bf16")
+    for axis, name in zip(axes[0], names, strict=True):
+        times, limits = result[name]["times"], result[name]["limits"]
+        axis.bar(kinds, [times[f"all {kind}"] for kind in kinds], color="#56b4e9", label="with data")
+        axis.bar(kinds, [times[f"step {kind}"] for kind in kinds], color="#0072b2", label="step")
+        for i, kind in enumerate(kinds[1:], start=1):
+            axis.hlines(limits[kind], i - 0.4, i + 0.4, color="#d55e00", label="arithmetic limit" if i == 1 else None)
+        axis.set(title=name, ylabel="ms a step of 64")
+        axis.legend(fontsize=8)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
+def write(result: dict[str, Any], folder: Path = HERE) -> list[Path]:
+    """Write the table, the picture and the JSON into a folder; returns their paths."""
+    paths = [folder / f"result.{ending}" for ending in ("txt", "png", "json")]
+    paths[0].write_text(table(result) + "\n")
+    picture(result, paths[1])
+    paths[2].write_text(json.dumps(result, indent=2) + "\n")
+    return paths
+
+
+def _bytes(images: torch.Tensor) -> np.ndarray:
+    return (255 * images).to(torch.uint8).numpy()
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began

@@ -1,0 +1,98 @@
+"""The benchmarks: counts against PyTorch's own counter, loops that train, and what the command writes."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from minivae.__main__ import main
+from minivae.datasets import Sprites
+from minivae.models import VAE
+from minivae.objectives import ELBO
+from minivae.training import training_step
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import bench
+from reference import PlainVAE, ReferenceLoop
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_operations_of_a_step_are_those_that_pytorch_counts(channels):
+    model = VAE(channels)
+    optimizer = torch.optim.Adam(model.parameters())
+    images = torch.rand(bench.BATCH, channels, 64, 64)
+    with FlopCounterMode(display=False) as counter:
+        training_step(model, optimizer, ELBO(), images, torch.Generator(), 1)
+    assert bench.step_operations(channels) == pytest.approx(counter.get_total_flops(), rel=1e-3)
+
+
+def test_reference_has_the_same_layers():
+    theirs, ours = PlainVAE(3), VAE(3)
+    assert [p.shape for p in theirs.parameters()] == [p.shape for p in ours.parameters()]
+
+
+def test_reference_loop_trains_and_goes_round_its_array():
+    images = (255 * Sprites().sample(12, torch.Generator().manual_seed(0))[0]).to(torch.uint8).numpy()
+    loop = ReferenceLoop(images, batch=4)
+    losses = [loop.step() for _ in range(12)]
+    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+
+
+def test_interleaving_gives_medians_in_milliseconds(monkeypatch):
+    clock = iter(np.cumsum([0, 0.010, 1, 0.020, 1, 0.030, 1, 0.060, 1, 0.020, 1, 0.040]).tolist())
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: next(clock))
+    calls = []
+    times = bench.interleave({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=3, steps=2)
+    assert times == pytest.approx({"a": 10.0, "b": 20.0})
+    assert "".join(calls) == "aaabbb" + "aabb" * 3
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """The real measurement with as few repeats as possible."""
+    monkeypatch.setattr(bench, "ARRAY", 512)
+    monkeypatch.setattr(
+        bench, "interleave", lambda loops, rounds, steps: {name: _once(run) for name, run in loops.items()}
+    )
+    monkeypatch.setattr(bench, "matrix_rates", lambda repeats: {"fp32": 1e11, "bf16": 4e11, "copy": 1e10})
+    monkeypatch.setattr(bench, "import_times", lambda: {"package": 0.01, "with_torch": 1.0, "torch_alone": 0.9})
+    monkeypatch.setattr(bench, "peak_memory", lambda: {"training": 400.0, "data_beyond_model": 30.0})
+    monkeypatch.setattr(bench, "chapter_times", lambda: {"01_elbo": 10.0})
+
+
+def _once(run) -> float:
+    return 1e3 * bench._seconds(run)
+
+
+def test_quick_json_has_the_ratios(short, capsys):
+    assert main(["bench", "--quick", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    for key in ("step_ratio", "end_to_end_ratio", "fp32_over_limit", "bf16_over_limit"):
+        assert result[key] > 0
+    part = result["Sprites"]
+    assert result["fp32_over_limit"] == pytest.approx(part["times"]["step fp32"] / part["limits"]["fp32"])
+    assert part["limits"]["fp32"] == pytest.approx(1e3 * bench.step_operations(1) / 1e11)
+
+
+def test_table_picture_and_json_are_written(short, capsys, tmp_path):
+    assert main(["bench", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert (tmp_path / "result.txt").read_text().strip() in printed and "ColouredSprites" in printed
+    assert (tmp_path / "result.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "result.json").read_text())["chapters"] == {"01_elbo": 10.0}
+
+
+def test_missing_folder_is_told_before_measuring(capsys, tmp_path):
+    assert main(["bench", "--out", str(tmp_path / "none")]) == 1
+    assert "does not exist: create it first" in capsys.readouterr().err
+
+
+def test_package_alone_imports_without_pytorch():
+    import subprocess
+
+    code = "import sys, minivae; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
