@@ -11,9 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from minivae.__main__ import main
 from minivae.datasets import Sprites
+from minivae.experiments import Experiment
 from minivae.models import VAE
 from minivae.objectives import ELBO
-from minivae.training import training_step
+from minivae.training import train, training_step
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import bench
@@ -40,6 +41,44 @@ def test_reference_loop_trains_and_goes_round_its_array():
     loop = ReferenceLoop(images, batch=4)
     losses = [loop.step() for _ in range(12)]
     assert np.isfinite(losses).all() and losses[-1] < losses[0]
+
+
+def reference_from(model: VAE, images: np.ndarray) -> ReferenceLoop:
+    """A reference loop that starts with the library's weights."""
+    loop = ReferenceLoop(images, batch=16, beta=1.0)
+    weights = {name.replace(".net.", "."): value.clone() for name, value in model.state_dict().items()}
+    for name in ("encoder.13.weight", "encoder.13.bias"):
+        weights[name][10:] *= 2  # its second head is log σ², ours is log σ
+    loop.model.load_state_dict(weights)
+    return loop
+
+
+def test_fast_and_reference_path_give_the_same_first_loss():
+    images = Sprites().sample(16, torch.Generator().manual_seed(0))[0]
+    model = VAE(generator=torch.Generator().manual_seed(0))
+    loop = reference_from(model, (255 * images).to(torch.uint8).numpy())
+    torch.manual_seed(5)
+    theirs = loop.step(images)
+    optimizer = torch.optim.Adam(model.parameters())
+    ours = training_step(model, optimizer, ELBO(), images, torch.Generator().manual_seed(5), 1)[0].item()
+    assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+def test_loss_curves_of_both_paths_agree_within_the_spread_of_seeds():
+    curves: dict[str, list[float]] = {"reference": [], "fp32": [], "bf16": []}
+    for seed in range(3):
+        pool = Sprites().sample(256, torch.Generator().manual_seed(seed))[0]
+        loop = reference_from(VAE(generator=torch.Generator().manual_seed(seed)), (255 * pool).to(torch.uint8).numpy())
+        torch.manual_seed(seed)
+        curves["reference"].append(np.mean([loop.step() for _ in range(40)][-15:]))
+        for precision in ("fp32", "bf16"):
+            experiment = Experiment("x", Sprites(), ELBO(), batch=16)
+            run = train(experiment, steps=40, seed=seed, device="cpu", precision=precision, progress=False)
+            curves[precision].append(run.history["loss"][-15:].mean())
+    spread = np.std(curves["reference"], ddof=1)
+    for precision in ("fp32", "bf16"):
+        standard_error = spread * (2 / 3) ** 0.5
+        assert abs(np.mean(curves[precision]) - np.mean(curves["reference"])) < 4 * standard_error, curves
 
 
 def test_interleaving_gives_medians_in_milliseconds(monkeypatch):

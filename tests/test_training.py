@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from minivae import experiments, training
-from minivae.datasets import Blobs
+from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.models import VAE
 from minivae.objectives import ELBO, BetaELBO
 from minivae.runs import Run
@@ -255,6 +256,33 @@ def test_auto_picks_something_that_works():
     assert training.pick_precision("auto", device) in ("fp32", "bf16")
     run = train(EXPERIMENT, steps=1, progress=False)
     assert np.isfinite(run.history["loss"]).all()
+
+
+class Waits(TorchDispatchMode):
+    """Notes operations for which the host would have to wait for a device."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        if operation._schema.name in ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero"):
+            self.seen.add(operation._schema.name)
+        return operation(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("dataset", [Blobs(), Sprites(), ColouredSprites()], ids=lambda dataset: type(dataset).__name__)
+def test_nothing_in_a_step_waits_for_the_device(dataset):
+    model, generator = VAE(dataset.channels), torch.Generator()
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    dataset.sample(4, generator)  # builds its table, once
+    with Waits() as waits:
+        images, _ = dataset.sample(4, generator)
+        training.training_step(model, optimizer, BetaELBO(4.0), images, generator, 1)
+    assert not waits.seen
+    with Waits() as waits:
+        images.sum().item()
+    assert waits.seen == {"aten::_local_scalar_dense"}  # the test can fail
 
 
 def test_beta_changes_the_loss_only_by_its_price():

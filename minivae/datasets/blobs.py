@@ -71,7 +71,7 @@ class Blobs:
                 a, b = offset.unbind(1)
                 offset = torch.stack([(a - b) / 2, (a + b) / 2], dim=1)
         positions = self.size / 2 + self.half_width * offset
-        return self.render(positions), positions
+        return self._draw(positions), positions
 
     def render(self, positions: Tensor) -> Tensor:
         """Draw one blob at each position, on the device of `positions`.
@@ -89,6 +89,9 @@ class Blobs:
             raise ValueError(f"positions must have shape (n, 2) with columns x, y, got {tuple(positions.shape)}")
         if not torch.isfinite(positions).all():
             raise ValueError("positions must be finite, got NaN or infinity")
+        return self._draw(positions)
+
+    def _draw(self, positions: Tensor) -> Tensor:
         centres = torch.arange(self.size, device=positions.device, dtype=positions.dtype) + 0.5
         # exp(−(dx² + dy²)/2σ²) is a product of a column and a row: 2·size exponentials instead of size²
         bumps = torch.exp(-0.5 * ((centres - positions[:, :, None]) / self.sigma).square())

@@ -113,10 +113,9 @@ class Sprites:
     def _draw(self, classes: Tensor) -> Tensor:
         _, shape, scale, orientation, x, y = classes.unbind(1)
         edges = self._edges(classes.device)[shape, scale, orientation, y]  # n, size, 4
-        centres = self.values["x"].to(classes.device, torch.float32)[x] * 0.5 + 0.25
-        pixels = torch.arange(self.size, device=classes.device) + 0.5 - self.size * centres[:, None]  # n, size
+        centres = self.size * (0.25 + 0.5 / 31 * x.float())
+        across = torch.arange(self.size, device=classes.device) + 0.5 - centres[:, None, None]  # n, 1, size
         left, right, left2, right2 = edges[:, :, None].unbind(3)
-        across = pixels[:, None]
         inside = (across > left) & (across < right) | (across > left2) & (across < right2)
         return inside[:, None].float()
 
