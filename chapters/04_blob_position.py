@@ -440,12 +440,12 @@ assert turning[10_000] < 6
 # %%
 def places(data, n=13):
     """n² positions spread evenly over the domain of a data set, (n², 2), in pixels."""
-    line = (torch.arange(n) + 0.5) / n * 2 - 1
+    line = (torch.arange(n, dtype=torch.float64) + 0.5) / n * 2 - 1
     offset = torch.cartesian_prod(line, line)
     if data.domain == "diamond":  # the square turned and shrunk, as in Blobs.sample
         offset = torch.stack([offset[:, 0] - offset[:, 1], offset[:, 0] + offset[:, 1]], 1) / 2
     if data.domain == "disc":  # a sunflower's seeds: no direction is preferred
-        k = torch.arange(n * n) + 0.5
+        k = torch.arange(n * n, dtype=torch.float64) + 0.5
         radius, turn = k.sqrt() / n, k * np.pi * (3 - 5**0.5)
         offset = torch.stack([radius * turn.cos(), radius * turn.sin()], 1)
     return data.size / 2 + data.half_width * offset
@@ -465,11 +465,11 @@ def descend(data, beta, degrees=20.0, steps=300):
     """Free codes, started `degrees` off: the angle of the first axis and the loss at every step."""
     positions = places(data)
     pictures = data.render(positions).flatten(1)
-    line = torch.linspace(-3.6, 3.6, 37)
+    line = torch.linspace(-3.6, 3.6, 37, dtype=torch.float64)
     z = torch.cartesian_prod(line, line)
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     centred = positions - positions.mean(0)
-    means = (0.8 * centred / centred.std() @ torch.tensor([[c, -s], [s, c]]).float()).requires_grad_()
+    means = (0.8 * centred / centred.std() @ torch.tensor([[c, -s], [s, c]])).requires_grad_()
     log_stds = torch.full_like(means, -0.6).detach().requires_grad_()
     optimizer = torch.optim.Adam([means, log_stds], lr=0.02)
     path = []
