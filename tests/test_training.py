@@ -237,8 +237,9 @@ def test_a_run_from_another_kind_of_device_is_refused():
 class Bright(Blobs):
     """A data set with the wrong range."""
 
-    def render(self, positions):
-        return 255 * super().render(positions)
+    def sample(self, n, generator=None):
+        images, positions = super().sample(n, generator)
+        return 255 * images, positions
 
 
 def test_images_outside_the_unit_interval_are_refused():
