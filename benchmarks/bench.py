@@ -1,10 +1,12 @@
 """Speed and memory, side by side in one process: `python -m minivae bench`, or `--quick --json` for the ratios alone.
 
-Every comparison is interleaved: a round times each contender once, and what is reported are medians over rounds and
-ratios of medians. The arithmetic limit of a step is its floating-point operations over this machine's rate of matrix
-products, measured here, at the same precision and in the same process.
+A round times each contender once: the loops and, for the limits, large matrix products. What is reported are medians
+over rounds and ratios of medians. The arithmetic limit of a step is its floating-point operations over the rate of
+matrix products at the same precision. The reference loop runs with the C library's usual memory setting, ours with the
+one that `training` asks for.
 """
 
+import ctypes
 import json
 import platform
 import statistics
@@ -28,7 +30,9 @@ from minivae.objectives import BetaELBO
 
 HERE = Path(__file__).parent
 BATCH = 64
-ARRAY = 4096  # pictures in the reference loop's array: large enough to miss the cache, small enough to make at once
+SIDE = 1024  # of the matrices whose product stands for what the machine can do
+PRODUCT = 2 * SIDE**3  # its floating-point operations
+ARRAY = 4096  # pictures in the reference loop's array
 
 
 def measure(quick: bool = False, progress: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
@@ -39,10 +43,7 @@ def measure(quick: bool = False, progress: Callable[[str], None] = lambda text: 
         progress: told what is being measured.
     """
     rounds, steps = (5, 4) if quick else (9, 10)
-    training._keep_buffers()
     result: dict[str, Any] = {"machine": machine()}
-    progress("matrix products and copies")
-    rates = result["rates"] = matrix_rates(5 if quick else 15)
     best = training.pick_precision("auto", torch.device("cpu"))
     result["precision"] = best
     for dataset in (Sprites(),) if quick else (Sprites(), ColouredSprites()):
@@ -51,14 +52,12 @@ def measure(quick: bool = False, progress: Callable[[str], None] = lambda text: 
         loops = contenders(dataset)
         times = interleave({f"{what} {kind}": run for (what, kind), run in loops.items()}, rounds, steps)
         operations = step_operations(dataset.channels)
-        least_traffic = step_traffic(dataset.channels)
-        limits = {
-            kind: 1e3 * max(operations / rates[kind], least_traffic[kind] / rates["copy"]) for kind in ("fp32", "bf16")
-        }
+        rates = {kind: 1e3 * PRODUCT / times[f"product {kind}"] for kind in ("fp32", "bf16")}
+        limits = {kind: 1e3 * operations / rate for kind, rate in rates.items()}
         result[name] = {
             "times": times,
             "operations": operations,
-            "traffic": least_traffic,
+            "rates": rates,
             "limits": limits,
             "step_ratio": times["step reference"] / times[f"step {best}"],
             "end_to_end_ratio": times["all reference"] / times[f"all {best}"],
@@ -86,19 +85,8 @@ def machine() -> dict[str, Any]:
     return {"processor": name, "threads": torch.get_num_threads(), **training.versions()}
 
 
-def matrix_rates(repeats: int) -> dict[str, float]:
-    """Best rates seen: matrix products at fp32 and bf16 (operations/s), and copies (bytes/s, read and written)."""
-    rates = {}
-    for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        a, b = (torch.randn(1536, 1536).to(kind) for _ in range(2))
-        rates[name] = 2 * 1536**3 / min(_seconds(lambda a=a, b=b: a @ b) for _ in range(repeats))
-    source, target = torch.zeros(2**26), torch.zeros(2**26)
-    rates["copy"] = 2 * 4 * 2**26 / min(_seconds(lambda: target.copy_(source)) for _ in range(repeats))
-    return rates
-
-
 def contenders(dataset: Sprites | ColouredSprites) -> dict[tuple[str, str], Callable[[], Any]]:
-    """One step of each loop: on a batch that is there ("step"), and with its data ("all")."""
+    """One step of each loop, on a batch that is there ("step") and with its data ("all"), and a product of matrices."""
     generator = torch.Generator().manual_seed(0)
     array = np.concatenate([_bytes(dataset.sample(512, generator)[0]) for _ in range(ARRAY // 512)])
     reference = ReferenceLoop(array, BATCH)
@@ -107,7 +95,9 @@ def contenders(dataset: Sprites | ColouredSprites) -> dict[tuple[str, str], Call
         ("step", "reference"): lambda: reference.step(batch),
         ("all", "reference"): reference.step,
     }
-    for precision in ("fp32", "bf16"):
+    for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        a, b = (torch.randn(SIDE, SIDE, generator=generator).to(kind) for _ in range(2))
+        loops["product", precision] = lambda a=a, b=b: a @ b
         model = VAE(dataset.channels, generator=generator).to(memory_format=torch.channels_last)
         optimizer = torch.optim.Adam(model.parameters(), 5e-4, fused=True)
 
@@ -120,13 +110,12 @@ def contenders(dataset: Sprites | ColouredSprites) -> dict[tuple[str, str], Call
 
 
 def interleave(loops: dict[str, Callable[[], Any]], rounds: int, steps: int) -> dict[str, float]:
-    """Median time of one step of each loop in milliseconds; a round runs each of them `steps` times."""
-    for run in loops.values():
-        for _ in range(3):
-            run()
+    """Median time of one step of each loop in milliseconds; a round runs each of them `steps` times, after once."""
     times: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(rounds):
         for name, run in loops.items():
+            _memory_setting(usual="reference" in name)
+            run()
             times[name].append(1e3 * _seconds(lambda run=run: [run() for _ in range(steps)]) / steps)
     return {name: statistics.median(values) for name, values in times.items()}
 
@@ -158,25 +147,6 @@ def step_operations(channels: int) -> float:
     return 3 * forward - first
 
 
-def step_traffic(channels: int) -> dict[str, float]:
-    """Least bytes that one step moves: each layer's output written and read forwards, and so its gradient backwards."""
-    outputs = 0
-
-    def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        nonlocal outputs
-        outputs += output.numel()
-
-    model = VAE(channels)
-    for layer in model.modules():
-        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
-            layer.register_forward_hook(count)
-    with torch.no_grad():
-        model(torch.zeros(BATCH, channels, 64, 64))
-    parameters = sum(p.numel() for p in model.parameters())
-    adam = 4 * 7 * parameters  # weight, gradient and two moments read, all but the gradient written
-    return {"fp32": 4 * 4 * outputs + adam, "bf16": 2 * 4 * outputs + adam}
-
-
 def rendering() -> dict[str, float]:
     """Time to make a batch of 64 pictures, in milliseconds, and pictures a second."""
     generator = torch.Generator().manual_seed(0)
@@ -198,22 +168,30 @@ def import_times() -> dict[str, float]:
 
 
 def peak_memory() -> dict[str, float]:
-    """Megabytes that a training on all sprites takes at its peak, beyond PyTorch with a model that only exists."""
-    common = "import resource, torch; from minivae import training, experiments; from minivae.models import VAE; "
-    report = "; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
-    bodies = {
-        "model": "VAE()",
-        "training": "from minivae.experiments import Experiment; from minivae.datasets import Sprites; "
-        "from minivae.objectives import ELBO; "
-        "training.train(Experiment('m', Sprites(), ELBO()), steps=30, progress=False)",
-        "data": "from minivae.datasets import Sprites; d = Sprites(); [d.sample(64) for _ in range(30)]",
-    }
-    runs = {}
-    for name, body in bodies.items():
-        code = [sys.executable, "-c", common + body + report]
-        runs[name] = subprocess.run(code, capture_output=True, text=True, check=True)
-    peaks = {name: float(run.stdout) for name, run in runs.items()}
-    return {"training": peaks["training"], "data_beyond_model": peaks["data"] - peaks["model"]}
+    """Peak megabytes of a training on all sprites, and how much more that is than with one batch that never changes."""
+    code = """
+import torch
+from dataclasses import dataclass
+from minivae import training
+from minivae.datasets import Sprites
+from minivae.experiments import Experiment
+from minivae.objectives import ELBO
+
+@dataclass(frozen=True)
+class Fixed:
+    channels = 1
+    def sample(self, n, generator=None):
+        return torch.ones(n, 1, 64, 64), None
+
+training.train(Experiment("memory", {}(), ELBO()), steps=20, device="cpu", progress=False)
+status = open("/proc/self/status").read()
+print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
+"""
+    peaks = {}
+    for name in ("Sprites", "Fixed"):
+        words = [sys.executable, "-c", code.format(name)]
+        peaks[name] = float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    return {"training": peaks["Sprites"], "data": peaks["Sprites"] - peaks["Fixed"]}
 
 
 def chapter_times() -> dict[str, float]:
@@ -231,11 +209,9 @@ def chapter_times() -> dict[str, float]:
 
 def table(result: dict[str, Any]) -> str:
     """The result as text."""
-    rates, machine = result["rates"], result["machine"]
+    machine = result["machine"]
     lines = [
         f"{machine['processor']}, {machine['threads']} threads, PyTorch {machine['torch']}",
-        f"matrix products: {rates['fp32'] / 1e9:.0f} Gflop/s fp32, {rates['bf16'] / 1e9:.0f} bf16; "
-        f"copies {rates['copy'] / 1e9:.1f} GB/s",
     ]
     kinds = ("reference", "fp32", "bf16")
     for name in ("Sprites", "ColouredSprites"):
@@ -250,7 +226,8 @@ def table(result: dict[str, Any]) -> str:
         }
         lines += [
             "",
-            f"{name}, batch {BATCH}, {part['operations'] / 1e9:.2f} Gflop a step; median times in ms",
+            f"{name}, batch {BATCH}, {part['operations'] / 1e9:.2f} Gflop a step; median times in ms; matrix products: "
+            f"{part['rates']['fp32'] / 1e9:.0f} Gflop/s fp32, {part['rates']['bf16'] / 1e9:.0f} bf16",
             *(f"{title:18}" + "".join(cells) for title, cells in rows.items()),
             f"reference over {result['precision']}: step {part['step_ratio']:.1f}, "
             f"end to end {part['end_to_end_ratio']:.1f}",
@@ -263,7 +240,7 @@ def table(result: dict[str, Any]) -> str:
             f"rendering 64 pictures: sprites {r['Sprites']:.2f} ms, coloured {r['ColouredSprites']:.2f} ms",
             f"import: package {1e3 * i['package']:.0f} ms, with training {i['with_torch']:.2f} s, "
             f"PyTorch alone {i['torch_alone']:.2f} s",
-            f"peak memory: training on all sprites {m['training']:.0f} MB, of it data {m['data_beyond_model']:.0f} MB",
+            f"peak memory: training on all sprites {m['training']:.0f} MB, of it for the data {m['data']:.0f} MB",
             "chapters: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result["chapters"].items()),
         ]
     return "\n".join(lines)
@@ -297,6 +274,16 @@ def write(result: dict[str, Any], folder: Path = HERE) -> list[Path]:
 
 def _bytes(images: torch.Tensor) -> np.ndarray:
     return (255 * images).to(torch.uint8).numpy()
+
+
+def _memory_setting(usual: bool) -> None:
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        if usual:
+            libc = ctypes.CDLL(None)
+            libc.mallopt(-3, 128 * 1024)  # M_MMAP_THRESHOLD
+            libc.mallopt(-1, 128 * 1024)  # M_TRIM_THRESHOLD
+        else:
+            training._keep_buffers()
 
 
 def _seconds(run: Callable[[], Any]) -> float:

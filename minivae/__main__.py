@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import importlib.util
 import json
 import os
 import platform
@@ -69,6 +70,9 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -140,17 +144,20 @@ def _bench(arguments: argparse.Namespace) -> int:
     path = BENCHMARKS / "bench.py"
     if not path.is_file():
         raise RuntimeError(f"no {path}: the benchmarks come with a clone of the repository, not with the package")
-    if arguments.out is not None and not arguments.out.is_dir():
-        raise OSError(f"the folder {arguments.out} does not exist: create it first")
+    if arguments.out is not None and not (arguments.out.is_dir() and os.access(arguments.out, os.W_OK)):
+        raise OSError(f"{arguments.out} is no folder that can be written to: create it first")
+    if not arguments.quick and (missing := [m for m in ("jupytext", "nbclient") if not importlib.util.find_spec(m)]):
+        raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]', or use --quick")
     sys.path.insert(0, str(BENCHMARKS))
     bench = importlib.import_module("bench")
     result = bench.measure(arguments.quick, progress=lambda text: print(f"measuring {text} …", file=sys.stderr))
-    written = bench.write(result, arguments.out) if arguments.out is not None else []
     if arguments.json:
         _print_json(result)
     else:
         print(bench.table(result))
-        print(*(f"wrote {path}" for path in written), sep="\n")
+    if arguments.out is not None:
+        for path in bench.write(result, arguments.out):
+            print(f"wrote {path}", file=sys.stderr)
     return 0
 
 

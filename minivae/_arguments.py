@@ -19,4 +19,7 @@ def check_positive(name: str, value: Any) -> None:
 
 def is_number(value: Any) -> bool:
     """Whether value is a finite real number, and no bool."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False

@@ -16,6 +16,7 @@ from minivae.objectives import ELBO, BetaELBO
 # what a stored experiment may be built from; the name in a file is the class's name
 DATASETS = (Blobs, Sprites, ColouredSprites, DSprites)
 OBJECTIVES = (ELBO, BetaELBO)
+_COURSE_NAMES = {kind.__name__ for kind in (*DATASETS, *OBJECTIVES)}
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,12 @@ class Experiment:
         for field in ("steps", "latents", "batch"):
             check_count(field, getattr(self, field))
         check_positive("learning_rate", self.learning_rate)
+        if isinstance(self.dataset, type) or not (
+            hasattr(self.dataset, "sample") and hasattr(self.dataset, "channels")
+        ):
+            raise ValueError(f"dataset must be an object with channels and sample(n, generator), got {self.dataset!r}")
+        if isinstance(self.objective, type) or not callable(self.objective):
+            raise ValueError(f"objective must be an object to call, such as ELBO(), got {self.objective!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain JSON values; `from_dict` builds an equal experiment from them.
@@ -62,8 +69,10 @@ class Experiment:
         try:
             settings = dataclasses.asdict(self)
             for part, kind in zip(("dataset", "objective"), own, strict=True):
+                if kind not in (*DATASETS, *OBJECTIVES) and kind.__name__ in _COURSE_NAMES:
+                    raise ValueError(f"{kind.__name__} is the name of one of the course's own classes: rename yours")
                 settings[part] = {"kind": kind.__name__, **settings[part]}
-            settings = json.loads(json.dumps(settings, default=lambda scalar: scalar.item()))  # NumPy's and PyTorch's
+            settings = json.loads(json.dumps(settings, default=_plain, allow_nan=False))
             same = Experiment.from_dict(settings, own) == self
         except (TypeError, AttributeError, ValueError, RuntimeError) as error:
             same, reason = False, f" ({error})"
@@ -120,6 +129,12 @@ _ALL = [
 ]
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
+
+
+def _plain(value: Any) -> Any:
+    if getattr(value, "ndim", None) == 0:  # a number of NumPy's or PyTorch's
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} is no plain value")
 
 
 def _tuples(value: Any) -> Any:

@@ -128,25 +128,10 @@ class Run:
         """
         path = Path(path)
         check_output(path, overwrite)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         image = io.BytesIO()  # in memory first: HDF5 does not report a full disk in a way that one can catch
         with h5py.File(image, "w") as file:
             _write(file, self)
-        try:
-            with open(beside, "xb") as raw:
-                raw.write(image.getbuffer())
-                raw.flush()
-                os.fsync(raw.fileno())
-            os.replace(beside, path)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise OSError(
-                f"could not write run file {path}: {error}. Free some space or choose another folder; "
-                "nothing was left behind and an older file of that name is untouched"
-            ) from error
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        write_atomically(path, image, overwrite)
         return path
 
     @classmethod
@@ -187,15 +172,41 @@ class Run:
 def check_output(path: Path, overwrite: bool) -> None:
     """Raise unless a file may be written at path: an existing file needs overwrite, the folder must be there."""
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: name a file in it, e.g. {path / 'run.h5'}")
+        raise IsADirectoryError(f"{path} is a folder: name a file in it")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists: choose another name, remove it, or ask for overwriting (--force)")
+        raise FileExistsError(f"{path} exists: choose another name, remove it, or ask for overwriting")
     if path.parent.exists() and not path.parent.is_dir():
         raise NotADirectoryError(f"{path.parent} is a file: it cannot hold {path.name}, choose another folder")
     if not path.parent.is_dir():
         raise OSError(f"the folder {path.parent} does not exist: create it first")
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"the folder {path.parent} is not writable: choose another one")
+
+
+def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> None:
+    """Write a file beside its place and rename it into it: whoever looks sees the old file, or the whole new one.
+
+    Raises:
+        FileExistsError: if the file exists and overwrite is False, even if it appeared only just now.
+        OSError: if it cannot be written; nothing is left behind.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(beside, "xb") as raw:
+            raw.write(content.getbuffer())
+            raw.flush()
+            os.fsync(raw.fileno())
+        check_output(path, overwrite)
+        os.replace(beside, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OSError(
+            f"could not write {path}: {error}. Free some space or choose another folder; "
+            "nothing was left behind and an older file of that name is untouched"
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _write(file: h5py.File, run: Run) -> None:

@@ -38,6 +38,9 @@ class TrainingError(RuntimeError):
         super().__init__(message)
         self.run = run
 
+    def __reduce__(self) -> tuple[type, tuple[str, Run | None]]:
+        return type(self), (str(self), self.run)  # so that it passes whole between processes
+
 
 def train(
     experiment: Experiment,
@@ -88,11 +91,14 @@ def train(
     check_count("seed", seed, least=0)
     if seed >= 2**63:
         raise ValueError(f"seed must be less than 2⁶³, got {seed}")
+    steps, seed = int(steps), int(seed)  # NumPy's whole numbers are welcome, PyTorch's generators want Python's
     first = 0 if resume is None else resume.step
     if steps <= first:
         raise ValueError(f"steps is the step to reach and must be more than the {first} already done, got {steps}")
     if not isinstance(snapshots, Collection):
         raise ValueError(f"snapshots must be a collection of steps such as [500, 2000], got {snapshots!r}")
+    for step in snapshots:
+        check_count("a snapshot's step", step, least=0)
     outside = [step for step in snapshots if not first < step <= steps]
     if outside:
         raise ValueError(f"snapshots must lie in {first + 1} … {steps}, the steps of this training, got {outside}")
@@ -149,7 +155,7 @@ def train(
             if row + 1 < len(rows) and not stop:
                 continue
             block = rows[: row + 1].cpu().numpy().copy()
-            _check_finite(block, step, model, images, good, out)
+            _check_finite(block, step, model, images, good, out, overwrite or written)
             history.append(block)
             bar.update(len(block))
             bar.set_postfix(nats=f"{block[:, 1].mean():.1f}", kl=f"{block[:, 2:].sum(1).mean():.2f}")
@@ -279,7 +285,13 @@ def _check_resume(run: Run, experiment: Experiment, seed: int) -> None:
 
 
 def _check_finite(
-    block: np.ndarray, step: int, model: nn.Module, images: Tensor, good: Run | None, out: str | Path | None
+    block: np.ndarray,
+    step: int,
+    model: nn.Module,
+    images: Tensor,
+    good: Run | None,
+    out: str | Path | None,
+    overwrite: bool,
 ) -> None:
     bad = ~np.isfinite(block).all(1)
     if bad.any():
@@ -292,7 +304,7 @@ def _check_finite(
     kept = "no earlier state was kept"
     if good is not None:
         kept = f"the state at step {good.step} is kept in the error's `run`"
-        if out is not None and _save(good, out, overwrite=True, final=False):
+        if out is not None and _save(good, out, overwrite, final=False):
             kept += f" and in {out}"
     raise TrainingError(f"{what} at step {at}: try a lower learning rate or precision='fp32'; {kept}", good)
 

@@ -96,6 +96,9 @@ class Stripes:
     widths: tuple[int, ...] = (2, 4)
     channels: int = 1
 
+    def sample(self, n, generator=None):
+        return torch.zeros(n, 1, 64, 64), None
+
 
 def test_own_classes_come_back_when_they_are_given():
     own = Experiment("own", Stripes((3, 5)), ELBO())
@@ -123,7 +126,34 @@ def test_numbers_of_numpy_and_pytorch_are_stored_as_plain_ones():
     assert Experiment.from_dict(settings) == experiment
 
 
-@pytest.mark.parametrize("objective", [lambda reconstruction, kl, step: reconstruction, Stripes([3, 5]), Stripes({3})])
-def test_what_no_file_can_hold_is_refused(objective):
+@pytest.mark.parametrize("dataset", [Stripes([3, 5]), Stripes({3}), Stripes(np.array([1.0])), Stripes(float("inf"))])
+def test_what_no_file_can_hold_is_refused(dataset):
     with pytest.raises(ValueError, match=r"'x' cannot be stored in a file.* must be dataclasses"):
-        Experiment("x", Blobs(), objective).to_dict()
+        Experiment("x", dataset, ELBO()).to_dict()
+
+
+def test_an_objective_without_settings_is_refused_by_a_file_only():
+    experiment = Experiment("x", Blobs(), lambda reconstruction, kl, step: reconstruction)
+    with pytest.raises(ValueError, match="cannot be stored"):
+        experiment.to_dict()
+
+
+def test_a_class_that_takes_a_name_of_the_courses_is_refused():
+    own = dataclasses.make_dataclass("Blobs", [("sigma", float, 7.0), ("channels", int, 1)], frozen=True,
+                                     namespace={"sample": lambda self, n, generator=None: None})  # fmt: skip
+    with pytest.raises(ValueError, match="Blobs is the name of one of the course's own classes: rename yours"):
+        Experiment("x", own(), ELBO()).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "objective", "message"),
+    [
+        (Blobs, ELBO(), "dataset must be an object with channels"),
+        (ELBO(), Blobs(), "dataset must be an object with channels"),
+        (Blobs(), ELBO, r"objective must be an object to call, such as ELBO\(\)"),
+        (Blobs(), 3, "objective must be an object to call"),
+    ],
+)
+def test_classes_and_swapped_parts_are_refused(dataset, objective, message):
+    with pytest.raises(ValueError, match=message):
+        Experiment("x", dataset, objective)

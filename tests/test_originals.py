@@ -1,5 +1,7 @@
 """Readers of the published files: what they give, and what they say of files that are not what they should be."""
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -85,6 +87,26 @@ def test_a_path_is_stored_and_read_only_when_needed(tmp_path):
         data.sample(1)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+def test_export_on_a_full_disk_is_one_error(tmp_path):
+    code = """
+import resource, signal, sys, torch
+from minivae.datasets import originals
+class Few(originals.Sprites):
+    sizes = (1, 1, 1, 40, 8, 8)
+originals.Sprites, originals.BLOCK = Few, 512
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+try:
+    originals.export(sys.argv[1])
+except OSError as error:
+    print(error)
+"""
+    words = [sys.executable, "-c", code, str(tmp_path / "d.h5")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0 and "Free some space" in done.stdout and not list(tmp_path.iterdir())
+
+
 def broken(change):
     """An npz of which one thing was changed."""
 
@@ -117,6 +139,15 @@ def short_member(few: FewSprites, path: Path) -> None:
             archive.writestr(name, data[:-100] if name == "imgs.npy" else data)
 
 
+def mangled_header(few: FewSprites, path: Path) -> None:
+    np.savez(path, **arrays(few))
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data.replace(b"'|u1'", b"'zzz'"))
+
+
 def hdf5_without_classes(few: FewSprites, path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["imgs"] = arrays(few)["imgs"]
@@ -132,7 +163,10 @@ def hdf5_group_for_array(few: FewSprites, path: Path) -> None:
     [
         (broken(lambda a: a.pop("imgs")), "has no array imgs"),
         (broken(lambda a: a.pop("latents_classes")), "has no array latents_classes"),
-        (broken(lambda a: a.update(imgs=a["imgs"][:-1])), r"imgs is uint8 \(2559, 64, 64\), expected"),
+        (
+            broken(lambda a: a.update(imgs=a["imgs"][:-1])),
+            r"imgs is uint8 \(2559, 64, 64\), expected uint \(2560, 64, 64\)",
+        ),
         (broken(lambda a: a.update(imgs=a["imgs"][:, :32])), r"imgs is uint8 \(2560, 32, 64\)"),
         (broken(lambda a: a.update(imgs=a["imgs"].astype(np.float32))), "imgs is float32"),
         (broken(lambda a: a.update(imgs=a["imgs"] * 255)), "pixels must be 0 or 1, got 255"),
@@ -142,6 +176,7 @@ def hdf5_group_for_array(few: FewSprites, path: Path) -> None:
         (truncated, "damaged|neither"),
         (flipped, "damaged"),
         (short_member, "damaged.*ends too early"),
+        (mangled_header, "damaged"),
         (hdf5_without_classes, "has no array latents/classes"),
         (hdf5_group_for_array, "has no array imgs"),
         (lambda few, path: path.write_text("not found"), "neither an npz nor an HDF5 file"),

@@ -118,7 +118,7 @@ except OSError as error:
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
-    assert "told: could not write run file" in result.stdout and "nothing was left behind" in result.stdout
+    assert "told: could not write" in result.stdout and "nothing was left behind" in result.stdout
     assert list(path.parent.iterdir()) == [path]
 
 

@@ -207,3 +207,11 @@ def test_memory_of_the_whole_set_is_small(sprites):
 def test_cuda_draws_what_the_cpu_draws(sprites):
     classes = sprites.classes(torch.randint(len(sprites), (2000,), generator=generator()))
     assert torch.equal(sprites.render(classes.cuda()).cpu(), sprites.render(classes))
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_small_whole_numbers_do_not_overflow(sprites, kind):
+    last = torch.tensor([[0, 2, 5, 39, 31, 31]])
+    assert sprites.index(last.to(kind)).tolist() == [737_279]
+    assert torch.equal(sprites.render(last.to(kind)), sprites.render(last))
+    assert sprites.classes(torch.tensor([5]).to(kind)).tolist() == [[0, 0, 0, 0, 0, 5]]

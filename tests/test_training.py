@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import os
+import pickle
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -462,3 +463,21 @@ def test_snapshots_outside_the_training_are_refused():
 def test_another_description_does_not_hinder_resuming():
     run = quick(steps=2)
     assert quick(dataclasses.replace(EXPERIMENT, about="reworded", steps=7), steps=3, resume=run).step == 3
+
+
+def test_a_file_that_appears_is_kept_when_the_training_diverges_too(monkeypatch, tmp_path):
+    out = tmp_path / "run.h5"
+    monkeypatch.setattr(training, "LOOK_EVERY", 5)
+    on_step(monkeypatch, 2, lambda: out.write_text("somebody's work"))
+    with pytest.warns(RuntimeWarning, match="was not saved"), pytest.raises(TrainingError, match="NaN") as told:
+        quick(dataclasses.replace(EXPERIMENT, objective=NaNAt(13)), steps=20, out=out)
+    assert out.read_text() == "somebody's work" and told.value.run.step == 10
+
+
+def test_a_training_error_passes_between_processes():
+    error = pickle.loads(pickle.dumps(TrainingError("lost", quick(steps=1))))
+    assert str(error) == "lost" and error.run.step == 1
+
+
+def test_whole_numbers_of_numpy_are_welcome():
+    assert_equal(quick(steps=np.int64(2), seed=np.int64(1)), quick(steps=2))

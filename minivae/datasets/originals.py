@@ -1,6 +1,6 @@
 """Readers for the published files, with the interface of the rendered data sets. See data/README.md for the files."""
 
-import ast
+import io
 import os
 import zipfile
 import zlib
@@ -35,6 +35,9 @@ class DSprites:
     channels: ClassVar[int] = 1
     factors: ClassVar[tuple[str, ...]] = Sprites.factors
     sizes: ClassVar[tuple[int, ...]] = Sprites.sizes
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", os.fspath(self.path))  # a text, so that a run file can hold it
 
     @cached_property
     def bits(self) -> Tensor:
@@ -98,43 +101,46 @@ def export(path: str | Path) -> Path:
         FileExistsError: if the file exists.
         OSError: if it cannot be written; nothing is left behind.
     """
-    from minivae.runs import check_output
+    from minivae.runs import check_output, write_atomically
 
     path = Path(path)
     check_output(path, overwrite=False)
-    sprites, beside = Sprites(), path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    sprites, content = Sprites(), io.BytesIO()
     values = list(sprites.values.values())
-    try:
-        with h5py.File(beside, "x") as file:
-            shape = (len(sprites), 64, 64)
-            images = file.create_dataset("imgs", shape, "u1", chunks=(1024, 64, 64), compression="gzip",
-                                         compression_opts=1)  # fmt: skip
-            latents = {name: file.create_dataset(f"latents/{name}", (len(sprites), 6), kind, compression="gzip")
-                       for name, kind in (("classes", "i8"), ("values", "f8"))}  # fmt: skip
-            for start in range(0, len(sprites), BLOCK):
-                classes = sprites.classes(torch.arange(start, start + BLOCK))
-                block = slice(start, start + BLOCK)
-                images[block] = sprites.render(classes)[:, 0].to(torch.uint8).numpy()
-                latents["classes"][block] = classes.numpy()
-                columns = [value[column] for value, column in zip(values, classes.T, strict=True)]
-                latents["values"][block] = torch.stack(columns, dim=1).numpy()
-        os.replace(beside, path)
-    except OSError as error:
-        raise OSError(f"could not write {path}: {error}. Free some space or choose another folder") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with h5py.File(content, "w") as file:
+        images = file.create_dataset("imgs", (len(sprites), 64, 64), "u1", chunks=(1024, 64, 64), compression="gzip",
+                                     compression_opts=1)  # fmt: skip
+        latents = {name: file.create_dataset(f"latents/{name}", (len(sprites), 6), kind, compression="gzip")
+                   for name, kind in (("classes", "i8"), ("values", "f8"))}  # fmt: skip
+        for start in range(0, len(sprites), BLOCK):
+            block = slice(start, min(start + BLOCK, len(sprites)))
+            classes = sprites.classes(torch.arange(block.start, block.stop))
+            images[block] = sprites.render(classes)[:, 0].to(torch.uint8).numpy()
+            latents["classes"][block] = classes.numpy()
+            columns = [value[column] for value, column in zip(values, classes.T, strict=True)]
+            latents["values"][block] = torch.stack(columns, dim=1).numpy()
+    write_atomically(path, content, overwrite=False)
     return path
+
+
+class _ForeignFileError(ValueError):
+    """A file that is whole but not what was expected; the message names it and says why."""
 
 
 def _read_bits(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: data/README.md says where to get dSprites and where to put it")
+    open(path, "rb").close()  # an unreadable file says so itself
     try:
         if zipfile.is_zipfile(path):
             return _read_npz(path)
         if h5py.is_hdf5(path):
             return _read_hdf5(path)
-    except (OSError, EOFError, KeyError, RuntimeError, zlib.error, zipfile.BadZipFile, SyntaxError) as error:
+    except _ForeignFileError:
+        raise
+    except (
+        OSError, EOFError, KeyError, RuntimeError, ValueError, TypeError, SyntaxError, zlib.error, zipfile.BadZipFile,
+    ) as error:  # fmt: skip
         raise ValueError(f"{path} is damaged or no dSprites file ({error}): get it again") from error
     raise ValueError(f"{path} is neither an npz nor an HDF5 file: get it again, see data/README.md")
 
@@ -150,7 +156,7 @@ def _read_hdf5(path: Path) -> np.ndarray:
         arrays = {}
         for name in ("imgs", "latents/classes"):
             if not isinstance(file.get(name), h5py.Dataset):
-                raise ValueError(f"{path} has no array {name}: this is no dSprites file")
+                raise _ForeignFileError(f"{path} has no array {name}: this is no dSprites file")
             arrays[name] = file[name]
             _check_array(path, name, arrays[name].shape, arrays[name].dtype)
         starts = range(0, len(Sprites()), BLOCK)
@@ -161,7 +167,7 @@ def _read_hdf5(path: Path) -> np.ndarray:
 def _array_blocks(path: Path, archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
     """Read one array of an npz a block at a time: as a whole the pictures would take 3 GB."""
     if f"{name}.npy" not in archive.namelist():
-        raise ValueError(f"{path} has no array {name}: this is no dSprites file")
+        raise _ForeignFileError(f"{path} has no array {name}: this is no dSprites file")
     with archive.open(f"{name}.npy") as stream:
         shape, dtype = _header(path, name, stream)
         row = int(np.prod(shape[1:])) * dtype.itemsize
@@ -174,24 +180,23 @@ def _array_blocks(path: Path, archive: zipfile.ZipFile, name: str) -> Iterator[n
 
 
 def _header(path: Path, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    if version != (1, 0):
-        raise ValueError(f"{path}: array {name} has npy version {version}, expected (1, 0)")
-    length = int.from_bytes(stream.read(2), "little")
-    header = ast.literal_eval(stream.read(length).decode("latin1"))
-    dtype = np.dtype(header["descr"])
-    _check_array(path, name, header["shape"], dtype)
-    if header["fortran_order"]:
-        raise ValueError(f"{path}: array {name} lies in column order, expected row order")
-    return header["shape"], dtype
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise _ForeignFileError(f"{path}: array {name} is not in npy format 1.0")
+    shape, column_order, dtype = np.lib.format.read_array_header_1_0(stream)
+    _check_array(path, name, shape, dtype)
+    if column_order:
+        raise _ForeignFileError(f"{path}: array {name} lies in column order, expected row order")
+    return shape, dtype
 
 
 def _check_array(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
     if dtype.hasobject:
-        raise ValueError(f"{path}: array {name} holds pickled objects, which are never read: this is no dSprites file")
+        raise _ForeignFileError(f"{path}: array {name} holds pickled objects, which are never read")
     wanted, kind = ((64, 64), "u") if name == "imgs" else ((6,), "i")
-    if tuple(shape) != (len(Sprites()), *wanted) or dtype.kind not in kind:
-        raise ValueError(f"{path}: {name} is {dtype} {tuple(shape)}, expected {kind}nt {(len(Sprites()), *wanted)}")
+    wanted = (len(Sprites()), *wanted)
+    if shape != wanted or dtype.kind != kind:
+        found = f"{dtype} {shape}"
+        raise _ForeignFileError(f"{path}: {name} is {found}, expected {'uint' if kind == 'u' else 'int'} {wanted}")
 
 
 def _check_classes(path: Path, blocks: Iterator[np.ndarray]) -> None:
@@ -199,7 +204,7 @@ def _check_classes(path: Path, blocks: Iterator[np.ndarray]) -> None:
     for block in blocks:
         expected = Sprites().classes(torch.arange(start, start + len(block))).numpy()
         if not np.array_equal(block, expected):
-            raise ValueError(f"{path}: the classes are not in the published order, first at picture {start} or after")
+            raise _ForeignFileError(f"{path}: the classes are not in the published order from picture {start} on")
         start += len(block)
 
 
@@ -207,7 +212,7 @@ def _pack(path: Path, blocks: Iterator[np.ndarray]) -> np.ndarray:
     bits, start = np.empty((len(Sprites()), 512), np.uint8), 0
     for block in blocks:
         if block.max() > 1:
-            raise ValueError(f"{path}: pixels must be 0 or 1, got {block.max()}")
+            raise _ForeignFileError(f"{path}: pixels must be 0 or 1, got {block.max()}")
         bits[start : start + len(block)] = np.packbits(block.reshape(len(block), -1), axis=1)
         start += len(block)
     return bits

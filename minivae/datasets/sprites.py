@@ -22,7 +22,7 @@ class Sprites:
     """The lattice of dSprites: white sprites on black, 3 shapes × 6 scales × 40 orientations × 32 × 32 positions.
 
     Pictures are drawn by point sampling at pixel centres. Of 320 frames of the published data 314 are met exactly, the
-    others with at most 3 pixels wrong.
+    others to within 3 pixels.
 
     Args:
         size: side of the canvas, in pixels; the geometry grows with it.
@@ -65,7 +65,8 @@ class Sprites:
         Raises:
             ValueError: if an index is no whole number in [0, 737280).
         """
-        if index.ndim != 1 or index.is_floating_point() or not ((index >= 0) & (index < len(self))).all():
+        index = _whole("index", index)
+        if index.ndim != 1 or not ((index >= 0) & (index < len(self))).all():
             raise ValueError(f"index must be whole numbers (n,) in [0, {len(self)}), got {_range(index)}")
         return torch.stack(torch.unravel_index(index, self.sizes), dim=1)
 
@@ -77,8 +78,7 @@ class Sprites:
         """
         if classes.ndim != 2 or classes.shape[1] != 6:
             raise ValueError(f"classes must have shape (n, 6), one column a factor, got {tuple(classes.shape)}")
-        if classes.is_floating_point() or classes.dtype == torch.bool:
-            raise ValueError(f"classes must be whole numbers, got {classes.dtype}")
+        classes = _whole("classes", classes)
         index = torch.zeros_like(classes[:, 0])
         for name, size, column in zip(self.factors, self.sizes, classes.T, strict=True):
             if not ((column >= 0) & (column < size)).all():
@@ -108,7 +108,7 @@ class Sprites:
             ValueError: if the shape is not (n, 6) or a class is outside its range.
         """
         self.index(classes)  # raises
-        return self._draw(classes)
+        return self._draw(classes.long())
 
     def _draw(self, classes: Tensor) -> Tensor:
         _, shape, scale, orientation, x, y = classes.unbind(1)
@@ -183,6 +183,12 @@ def crossings(corners: Tensor, lines: Tensor) -> Tensor:
     found = torch.full((len(lines), 4), math.inf, dtype=corners.dtype)
     found[line, rank] = x[order]
     return found
+
+
+def _whole(name: str, values: Tensor) -> Tensor:
+    if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
+        raise ValueError(f"{name} must be whole numbers, got {values.dtype}")
+    return values.long()
 
 
 def _range(values: Tensor) -> str:
