@@ -279,9 +279,10 @@ def _bytes(images: torch.Tensor) -> np.ndarray:
 def _memory_setting(usual: bool) -> None:
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         if usual:
+            # where glibc's own adjustment ends in a loop with buffers of this size; its first values would be unfair
             libc = ctypes.CDLL(None)
-            libc.mallopt(-3, 128 * 1024)  # M_MMAP_THRESHOLD
-            libc.mallopt(-1, 128 * 1024)  # M_TRIM_THRESHOLD
+            libc.mallopt(-3, 32 * 2**20)  # M_MMAP_THRESHOLD
+            libc.mallopt(-1, 64 * 2**20)  # M_TRIM_THRESHOLD
         else:
             training._keep_buffers()
 
