@@ -6,7 +6,6 @@ matrix products at the same precision. The reference loop runs with the C librar
 one that `training` asks for.
 """
 
-import ctypes
 import json
 import platform
 import statistics
@@ -32,6 +31,7 @@ HERE = Path(__file__).parent
 BATCH = 64
 SIDE = 1024  # of the matrices whose product stands for what the machine can do
 PRODUCT = 2 * SIDE**3  # its floating-point operations
+USUAL = (32 * 2**20, 64 * 2**20)  # where glibc's own adjustment ends with buffers of this size; it begins far lower
 ARRAY = 4096  # pictures in the reference loop's array
 
 
@@ -49,8 +49,7 @@ def measure(quick: bool = False, progress: Callable[[str], None] = lambda text: 
     for dataset in (Sprites(),) if quick else (Sprites(), ColouredSprites()):
         name = type(dataset).__name__
         progress(f"steps on {name}")
-        loops = contenders(dataset)
-        times = interleave({f"{what} {kind}": run for (what, kind), run in loops.items()}, rounds, steps)
+        times = interleave(contenders(dataset), rounds, steps)
         operations = step_operations(dataset.channels)
         rates = {kind: 1e3 * PRODUCT / times[f"product {kind}"] for kind in ("fp32", "bf16")}
         limits = {kind: 1e3 * operations / rate for kind, rate in rates.items()}
@@ -85,27 +84,27 @@ def machine() -> dict[str, Any]:
     return {"processor": name, "threads": torch.get_num_threads(), **training.versions()}
 
 
-def contenders(dataset: Sprites | ColouredSprites) -> dict[tuple[str, str], Callable[[], Any]]:
+def contenders(dataset: Sprites | ColouredSprites) -> dict[str, Callable[[], Any]]:
     """One step of each loop, on a batch that is there ("step") and with its data ("all"), and a product of matrices."""
     generator = torch.Generator().manual_seed(0)
     array = np.concatenate([_bytes(dataset.sample(512, generator)[0]) for _ in range(ARRAY // 512)])
     reference = ReferenceLoop(array, BATCH)
     batch, _ = dataset.sample(BATCH, generator)
-    loops: dict[tuple[str, str], Callable[[], Any]] = {
-        ("step", "reference"): lambda: reference.step(batch),
-        ("all", "reference"): reference.step,
+    loops: dict[str, Callable[[], Any]] = {
+        "step reference": lambda: reference.step(batch),
+        "all reference": reference.step,
     }
     for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         a, b = (torch.randn(SIDE, SIDE, generator=generator).to(kind) for _ in range(2))
-        loops["product", precision] = lambda a=a, b=b: a @ b
+        loops[f"product {precision}"] = lambda a=a, b=b: a @ b
         model = VAE(dataset.channels, generator=generator).to(memory_format=torch.channels_last)
         optimizer = torch.optim.Adam(model.parameters(), 5e-4, fused=True)
 
         def step(images: torch.Tensor, model=model, optimizer=optimizer, precision=precision) -> None:
             training.training_step(model, optimizer, BetaELBO(4.0), images, generator, 1, precision)
 
-        loops["step", precision] = lambda step=step: step(batch)
-        loops["all", precision] = lambda step=step: step(dataset.sample(BATCH, generator)[0])
+        loops[f"step {precision}"] = lambda step=step: step(batch)
+        loops[f"all {precision}"] = lambda step=step: step(dataset.sample(BATCH, generator)[0])
     return loops
 
 
@@ -114,7 +113,7 @@ def interleave(loops: dict[str, Callable[[], Any]], rounds: int, steps: int) -> 
     times: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(rounds):
         for name, run in loops.items():
-            _memory_setting(usual="reference" in name)
+            training._keep_buffers(*(USUAL if "reference" in name else ()))
             run()
             times[name].append(1e3 * _seconds(lambda run=run: [run() for _ in range(steps)]) / steps)
     return {name: statistics.median(values) for name, values in times.items()}
@@ -167,8 +166,13 @@ def import_times() -> dict[str, float]:
     return {"package": seconds("minivae"), "with_torch": seconds("minivae.training"), "torch_alone": seconds("torch")}
 
 
-def peak_memory() -> dict[str, float]:
-    """Peak megabytes of a training on all sprites, and how much more that is than with one batch that never changes."""
+def peak_memory() -> dict[str, float] | None:
+    """Peak megabytes of a training on all sprites, and how much more that is than with one batch that never changes.
+
+    None where the system keeps no such account (all but Linux).
+    """
+    if not Path("/proc/self/status").exists():
+        return None
     code = """
 import torch
 from dataclasses import dataclass
@@ -210,9 +214,7 @@ def chapter_times() -> dict[str, float]:
 def table(result: dict[str, Any]) -> str:
     """The result as text."""
     machine = result["machine"]
-    lines = [
-        f"{machine['processor']}, {machine['threads']} threads, PyTorch {machine['torch']}",
-    ]
+    lines = [f"{machine['processor']}, {machine['threads']} threads, PyTorch {machine['torch']}"]
     kinds = ("reference", "fp32", "bf16")
     for name in ("Sprites", "ColouredSprites"):
         if name not in result:
@@ -240,7 +242,9 @@ def table(result: dict[str, Any]) -> str:
             f"rendering 64 pictures: sprites {r['Sprites']:.2f} ms, coloured {r['ColouredSprites']:.2f} ms",
             f"import: package {1e3 * i['package']:.0f} ms, with training {i['with_torch']:.2f} s, "
             f"PyTorch alone {i['torch_alone']:.2f} s",
-            f"peak memory: training on all sprites {m['training']:.0f} MB, of it for the data {m['data']:.0f} MB",
+            f"peak memory: training on all sprites {m['training']:.0f} MB, of it for the data {m['data']:.0f} MB"
+            if m
+            else "peak memory: not measured on this system",
             "chapters: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result["chapters"].items()),
         ]
     return "\n".join(lines)
@@ -258,7 +262,7 @@ def picture(result: dict[str, Any], path: Path) -> None:
         for i, kind in enumerate(kinds[1:], start=1):
             axis.hlines(limits[kind], i - 0.4, i + 0.4, color="#d55e00", label="arithmetic limit" if i == 1 else None)
         axis.set(title=name, ylabel="ms a step of 64")
-        axis.legend(fontsize=8)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, ncols=3, loc="outside upper center")
     figure.savefig(path, dpi=100)
     plt.close(figure)
 
@@ -274,17 +278,6 @@ def write(result: dict[str, Any], folder: Path = HERE) -> list[Path]:
 
 def _bytes(images: torch.Tensor) -> np.ndarray:
     return (255 * images).to(torch.uint8).numpy()
-
-
-def _memory_setting(usual: bool) -> None:
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        if usual:
-            # where glibc's own adjustment ends in a loop with buffers of this size; its first values would be unfair
-            libc = ctypes.CDLL(None)
-            libc.mallopt(-3, 32 * 2**20)  # M_MMAP_THRESHOLD
-            libc.mallopt(-1, 64 * 2**20)  # M_TRIM_THRESHOLD
-        else:
-            training._keep_buffers()
 
 
 def _seconds(run: Callable[[], Any]) -> float:

@@ -342,16 +342,20 @@ plt.show()
 
 
 # %%
-def rotated_loss(variances, level, degrees):
-    """Loss / β of a decoder turned by an angle, with the best linear encoder and diagonal posterior for it."""
-    t = math.radians(degrees)
-    R = torch.tensor([[math.cos(t), -math.sin(t)], [math.sin(t), math.cos(t)]])
-    W = torch.diag((variances - level).sqrt()) @ R
+def best_loss(W, variances, level):
+    """Loss / β of a decoder W (2, 2), with the best linear encoder and diagonal posterior for it."""
     precision = torch.eye(2) + W.T @ W / level
     V = torch.linalg.solve(precision, W.T / level).T  # the posterior mean, as for a full posterior
     log_std = -0.5 * torch.diag(precision).log()
     error, kl = terms(V, W, log_std, torch.diag(variances))
     return error / (2 * level) + kl.sum()
+
+
+def rotated_loss(variances, level, degrees):
+    """`best_loss` of the optimal decoder turned by an angle."""
+    t = math.radians(degrees)
+    R = torch.tensor([[math.cos(t), -math.sin(t)], [math.sin(t), math.cos(t)]])
+    return best_loss(torch.diag((variances - level).sqrt()) @ R, variances, level)
 
 
 for variances in (torch.tensor([8.0, 1.0]), torch.tensor([8.0, 4.0]), torch.tensor([4.0, 4.0])):
@@ -365,6 +369,13 @@ for variances in (torch.tensor([8.0, 1.0]), torch.tensor([8.0, 4.0]), torch.tens
         )
         assert abs(extra - formula) < 1e-9
 assert abs(extra) < 1e-9  # the last pair was equal: turning it is free
+
+# no decoder beats the unturned one: not 500 random ones, not 500 near it
+variances, generator = torch.tensor([8.0, 1.0]), torch.Generator().manual_seed(0)
+best, optimal_W = rotated_loss(variances, level, 0), torch.diag((variances - level).sqrt())
+others = [scale * torch.randn(2, 2, generator=generator) for scale in (0.01, 3.0) for _ in range(500)]
+others = [optimal_W + W if i < 500 else W for i, W in enumerate(others)]
+assert min(best_loss(W, variances, level) for W in others) > best
 
 # and the trained models chose their axes so: every living column of W is a principal direction, up to the pair of equal
 # variance (components 1 and 2), which is free to turn
@@ -387,6 +398,29 @@ assert share.shape[1] == 5 and (share.amax(0) > 0.99).all()
 #
 # (1) A spread of 1.5 and σ between 0.13 and 0.14: 10 % read wrong, and the slack is at its least too. That is the best scale of section 3: the means have variance 0.96, close to $1 - σ^2$. With less spread, the same 2 nats buy less noise, but the messages stand too close; with more, part of the nats pays for a q(z) wider than the prior. (2) Two ways: leave the prior's scale far behind (spread 4, any σ), or send nothing with little noise (spread 0: all KL is slack).
 # </details>
+
+# %%
+# the numbers of the answer: at a KL of 2 nats, σ follows from the spread
+slacks, wrongs = [], []
+spreads = (0.5, 1.0, 1.3, 1.5, 1.7, 2.0, 2.5)
+for spread in spreads:
+    means = torch.linspace(-spread, spread, 8)
+    low, high = 1e-3, 1.0
+    for _ in range(60):
+        std = math.sqrt(low * high)
+        kl = gaussian.kl_per_latent(means, torch.full((8,), std).log()).mean()
+        low, high = (std, high) if kl > 2 else (low, std)
+    slacks.append((kl - channel.mutual_information(means, std)).item())
+    wrongs.append(2 * (1 - 1 / 8) * torch.special.ndtr(torch.tensor(-spread / 7 / std)).item())
+    if spread == 1.5:
+        print(
+            f"spread 1.5: σ = {std:.2f}, {wrongs[-1]:.0%} read wrong, slack {slacks[-1]:.2f}, variance of the means {means.var(unbiased=False):.2f}"
+        )
+assert spreads[slacks.index(min(slacks))] == spreads[wrongs.index(min(wrongs))] == 1.5
+for spread, std in ((4.0, 0.2), (4.0, 1.0), (0.0, 0.2)):
+    means = torch.linspace(-spread, spread, 8)
+    information = channel.mutual_information(means, std)
+    assert gaussian.kl_per_latent(means, torch.full((8,), std).log()).mean() > 2 * information
 
 # %%
 figures.messages(spread=1.5, std=0.3)

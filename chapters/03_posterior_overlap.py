@@ -254,7 +254,7 @@ assert found.min() > tidy - 1e-9  # no search found anything cheaper than the gr
 assert found.min() < tidy + 1e-9  # and the grid was found
 
 # %% [markdown]
-# The second puzzle: the order matters, if and only if they overlap. For the line the cheapest order is the data's own (all 5040 tried); for the grid no search found a cheaper one. The ring has to choose, and its choice depends on the overlap. One σ apart, only near neighbours are confused: cut the ring anywhere and unroll it, every step 1; one pair of neighbours is torn to the two ends, but nobody
+# The second puzzle: the order matters, if and only if they overlap. For the seven blobs on a line the cheapest order is the data's own (all 5040 tried); for the grid no search found a cheaper one. The ring has to choose, and its choice depends on the overlap. One σ apart, only near neighbours are confused: cut the ring anywhere and unroll it, every step 1; one pair of neighbours is torn to the two ends, but nobody
 # confuses the ends. At 0.3 σ everybody is confused with everybody, the ends too, and the cheapest order flattens the ring: it walks down both of its sides at once, a little cheaper than unrolling. That is the ring's shadow on a line. Remember it when an orientation has to fit into one latent (chapter 6).
 #
 # ## 4. Fragments, and what heals them
@@ -293,6 +293,12 @@ for beta in (1.0, 2.0, 8.0, 16.0):
     for name in ("torn", "off middle"):
         extra = end[name][1] - end["whole"][1]
         assert extra > 0.05 if end[name][0] else abs(extra) < 0.02
+
+for beta in (8.0, 16.0):  # each half turns round where it is: no picture changes sides on the way
+    way = paths[beta, "torn"][0]
+    assert (way[:, : N // 2] > 0).all() and (way[:, N // 2 :] < 0).all()
+dead = descend(torn, narrow, distances, beta=64.0, steps=900)
+assert loss_terms(dead[0][-1], dead[1][-1], distances)[1] < 0.01  # far more pressure: the latent dies
 
 # %% [markdown]
 # The third puzzle: not at β = 1 and 2; at 8 and 16 yes, if the tear is in the middle. Under weak pressure the torn code stays torn, though the whole one is cheaper: descent sits in a **local minimum** (zero gradient, positive curvature in every direction, asserted below). At β = 8 and 16 the same start meets no such minimum: each half turns round where it is, until its inner end meets the other's. (The healed code runs the other way, which costs the same.) Torn after the eighth picture, 8 is still a trap and 16 is none. So how much pressure is needed depends on the tear; and far more pressure kills the latent, and then there is nothing left to order. Follow the road that β = 8 takes from the torn code (minimised at β = 2), go on from its end at β = 2, and look at the β = 2 loss all along. Its top is an upper bound on the barrier; part of it is there only because the whole code is at first tuned for β = 8.
@@ -337,7 +343,7 @@ plt.show()
 #
 # **What you should see.** The hill at β = 2 and the slope at β = 8. This is the bridge to chapter 4: a VAE's code is torn early, when the network is crude, and at β = 1 nothing mends it. It also suggests a cure that the paper does not mention for this purpose: high pressure *first*, low pressure later. Capacity that grows from zero (chapter 6) is just that.
 #
-# **What would falsify it.** The code torn in the middle healing at β = 1 or 2, or any tear that is deeper under more pressure.
+# **What would falsify it.** The code torn in the middle healing at β = 1 or 2, or a tear that heals at one pressure and is a trap again at a higher one, as long as the latent lives.
 #
 # ## 5. Drag the posteriors
 #
@@ -347,6 +353,19 @@ plt.show()
 #
 # (1) What counts is the distance in units of σ: 2.9 σ between neighbours is enough. The KL is least if the three fill the prior: at means −1.1, 0, 1.1 and σ = 0.38 it is 0.94 nats (0.89 if the middle one is narrower than the outer two), below log 3 = 1.10, because one mistake in ten is allowed. (2) It believes in the wide one, on *both* sides, even beyond the others: far out the widest Gaussian is the densest. A posterior of its own width can claim regions that its mean is nowhere near.
 # </details>
+
+# %%
+# the numbers of the answer
+for means, stds, nats in (((-1.1, 0.0, 1.1), (0.38, 0.38, 0.38), 0.94), ((-1.06, 0.0, 1.06), (0.52, 0.24, 0.52), 0.89)):
+    means, stds = torch.tensor(means), torch.tensor(stds)
+    kl = gaussian.kl_per_latent(means, stds.log()).mean()
+    wrong = 1 - figures.right_guesses(means, stds)
+    print(f"KL {kl:.2f} nats, {wrong:.1%} mistakes")
+    assert wrong < 0.1 and abs(kl - nats) < 0.005 and kl < math.log(3)
+far_out = torch.softmax(
+    gaussian.log_density(torch.tensor([[-4.0], [4.0]]), means, torch.tensor([2.0, 0.5, 0.5]).log()), 1
+)
+assert (far_out[:, 0] > 0.99).all()  # the wide one, on both sides
 
 # %% tags=["nbval-ignore-output"]
 OverlapExplorer()

@@ -467,9 +467,9 @@ def descend(data, beta, degrees=20.0, steps=300):
     pictures = data.render(positions).flatten(1)
     line = torch.linspace(-3.6, 3.6, 37, dtype=torch.float64)
     z = torch.cartesian_prod(line, line)
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     centred = positions - positions.mean(0)
-    means = (0.8 * centred / centred.std() @ torch.tensor([[c, -s], [s, c]])).requires_grad_()
+    means = (0.8 * centred / centred.std() @ torch.tensor([[cos, -sin], [sin, cos]])).requires_grad_()
     log_stds = torch.full_like(means, -0.6).detach().requires_grad_()
     optimizer = torch.optim.Adam([means, log_stds], lr=0.02)
     path = []
@@ -495,18 +495,35 @@ figure, axis = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 for (name, path), colour, dash in zip(paths.items(), figures.PALETTE, figures.DASHES, strict=False):
     axis.plot(path[:, 0], color=colour, linestyle=dash, label=name)
     print(
-        f"{name:10} 20° → {path[-1, 0]:2.0f}°, the turn after step 100 is worth {16 * (path[100, 1] - path[-1, 1]):.2f} nats"
+        f"{name:10} 20° → {path[-1, 0]:2.0f}°, after step 100 worth {16 * (path[100, 1] - path[-1, 1]):.2f} of {16 * path[-1, 1]:.0f} nats"
     )
 axis.set(xlabel="step of descent", ylabel="angle of the first axis to x (degrees)", yticks=[0, 15, 30, 45])
 axis.legend(fontsize=8)
 plt.show()
 assert paths["square"][-1, 0] < 8 and paths["diamond"][-1, 0] > 40
 assert 5 < paths["disc"][-1, 0] < 17 < paths["inner disc"][-1, 0] < 23
+assert all(0.05 < 16 * (path[100, 1] - path[-1, 1]) < 0.3 for path in (paths["square"], paths["diamond"]))
+
+# the canvas cuts more light off at the disc's sides than at its diagonals, and none off the inner disc's blobs
+reach = 24 * 2**-0.5
+wide = data.render(32 + torch.tensor([[0.0, 0.0], [24.0, 0.0], [reach, reach]])).sum((1, 2, 3))
+narrow = Blobs(5, 16).render(32 + torch.tensor([[0.0, 0.0], [16.0, 0.0]])).sum((1, 2, 3))
+print(
+    f"light left at the side {wide[1] / wide[0]:.0%}, at the diagonal {wide[2] / wide[0]:.0%}; inner disc {narrow[1] / narrow[0]:.1%}"
+)
+assert wide[1] < 0.95 * wide[2] and narrow[1] > 0.999 * narrow[0]
+
+disc_threshold, inner_threshold = (
+    collapse_threshold(d.sample(1000, torch.Generator().manual_seed(0))[0])
+    for d in (Blobs(7, 8, "disc"), Blobs(5, 16, "disc"))
+)
+print(f"β/β_c: disc {100 / disc_threshold:.2f}, inner disc {55 / inner_threshold:.2f}")
+assert abs(100 / disc_threshold - 55 / inner_threshold) < 0.06
 
 # %% [markdown]
 # *Figure 4.6. Free codes under the best decoder, started 20° off. On the square they turn to x and y, on the diamond to the diagonals; on the disc slowly towards x and y; on an inner disc hardly at all.*
 #
-# **What you should see.** The domain decides, no network needed: the square's code turns to 0°, the diamond's to 45°. And the force is as gentle as it looked: most of the turn is worth a tenth or two of a nat, of some 800.
+# **What you should see.** The domain decides, no network needed: the square's code turns to 0°, the diamond's to 45°. And the force is as gentle as it looked: after step 100, when all but the angle has settled and half of the turn is still to come, that half is worth a tenth or two of a nat, of some 800.
 #
 # The disc has a surprise. It has no corners, and still its code turns towards x and y, if slowly. The edge of the *canvas* is to blame: a blob 8 pixels from it is cut, and a square canvas cuts it more at the sides of the disc than at its diagonals. The control is the *inner disc*: blobs of width 5 that keep 16 pixels away from the edge, where nothing is cut (β = 55, about as far below their β_c as 100 is below that of the wider ones). There the code all but stays where it was put.
 #
@@ -537,6 +554,8 @@ assert max(off(angle) for pair in angles["square"] for angle in pair) < 10
 assert min(off(angle) for pair in angles["diamond"] for angle in pair) > 37
 free = [np.mean([off(angle) for angle in pair]) for pair in angles["inner disc"]]
 assert max(free) > 25 and max(free) - min(free) > 15  # no common direction
+assert sum(angle < 16 for angle in free) == 4  # see exercise 4.6
+assert max(off(angle) for pair in angles["disc"] for angle in pair) < 10
 
 # %% [markdown]
 # *Figure 4.7. The directions in which the means of the two living latents rise, drawn across the domain, a colour and a dash pattern per seed.*
@@ -567,6 +586,8 @@ low, high = min(used[1]), max(used[1])
 seen, setting = vae[0].experiment, vae[0].experiment.dataset
 area = f"[{setting.margin:g}, {setting.size - setting.margin:g}]²"
 broken = {beta: np.mean([f.broken for f in measured[beta]]) for beta in (1, 150)}
+worst_square = max(np.mean([off(a) for a in pair]) for pair in angles["square"])
+least_diamond = min(np.mean([off(a) for a in pair]) for pair in angles["diamond"])
 kl150 = np.mean([run.mean_kl().sum() for run in beta150])
 print(f"""\
                                       paper (Figure 2)     here
@@ -577,7 +598,7 @@ latents in use at β = 150             2                    2 on {good} of 5 see
 aligned with x and y at β = 150       by eye               |corr| ≥ 0.98 on {good} of 5 seeds
 KL at β = 150                         not stated           {kl150:.1f} nats
 fragmentation at β = 1                by eye               {broken[1]:.0%} of traversals broken, {broken[150]:.0%} at β = 150
-what aligns two equal factors         not discussed        the domain: 0° on a square, 45° on a diamond
+what aligns two equal factors         not discussed        the domain: axes at most {worst_square:.0f}° from x and y on a square, {least_diamond:.0f}° or more on a diamond
 why β = 150                           not discussed        β_c = {predicted[7]:.0f} for this blob, 150 is {150 / predicted[7]:.1f} of it""")
 
 # %% [markdown]
@@ -645,7 +666,7 @@ check("4.4", answer)
 # - With cheap information (β = 1) the VAE spreads position over many latents and tears the map: steps of a latent jump, traversals show ghosts.
 # - With dear information (β = 150) it keeps two latents, the smallest number that position needs, in a smooth code along x and y.
 # - β has a natural unit, the collapse threshold β_c of the data, known before training.
-# - The axes turn into x and y slowly, after the latents have come alive. The linear theory does not explain it (equal eigenvalues); the shape of the domain does: exact descent without a network turns a square's code to 0° and a diamond's to 45°, for a tenth or two of a nat, and networks follow.
+# - The axes turn into x and y slowly, after the latents have come alive. The linear theory does not explain it (equal eigenvalues); the shape of the domain does: exact descent without a network turns a square's code to 0° and a diamond's to 45°, for a few tenths of a nat, and networks follow.
 #
 # **Readings.** Burgess et al. 2018, sections 4.2–4.3 and Figure 2. Higgins et al. 2017 (β-VAE). Rolínek et al. 2019, *Variational autoencoders pursue PCA directions (by accident)*, and Lucas et al. 2019, *Don't blame the ELBO!*, for
 # the linear theory of alignment and collapse. Locatello et al. 2019 for why data without structure (the disc) cannot be disentangled.

@@ -109,12 +109,10 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _train_to(out: Path, experiment: "Experiment", arguments: argparse.Namespace) -> int:
     from minivae import training
-    from minivae.runs import Run, check_output
+    from minivae.runs import Run
 
     resume = Run.load(arguments.resume) if arguments.resume is not None else None
     same = arguments.resume is not None and out.exists() and out.samefile(arguments.resume)
-    overwrite = arguments.force or same
-    check_output(out, overwrite)  # before the training, not after it
     run = training.train(
         experiment,
         steps=arguments.steps,
@@ -125,7 +123,7 @@ def _train_to(out: Path, experiment: "Experiment", arguments: argparse.Namespace
         resume=resume,
         snapshots=arguments.snapshots,
         out=out,
-        overwrite=overwrite,
+        overwrite=arguments.force or same,
         command="python -m minivae " + shlex.join(arguments.words),
     )
     goal = experiment.steps if arguments.steps is None else arguments.steps

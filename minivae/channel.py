@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from minivae._arguments import check_positive
+
 
 def awgn_capacity(snr: Tensor | float, unit: str = "nats") -> Tensor:
     """Capacity ½·log(1 + SNR) of an AWGN channel, per use.
@@ -163,9 +165,8 @@ def linear_beta_vae(eigenvalues: Tensor, noise: float, beta: float) -> LinearBet
     Source: chapter 2; Lucas et al. 2019 for β = 1.
     """
     check_eigenvalues(eigenvalues)
-    for name, value in (("noise", noise), ("beta", beta)):
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be a finite number > 0, got {value}")
+    check_positive("noise", noise)
+    check_positive("beta", beta)
     level = beta * noise
     return LinearBetaVAE(
         decoder_norms=(eigenvalues - level).clamp_min(0).sqrt(),

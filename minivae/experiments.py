@@ -16,7 +16,7 @@ from minivae.objectives import ELBO, BetaELBO
 # what a stored experiment may be built from; the name in a file is the class's name
 DATASETS = (Blobs, Sprites, ColouredSprites, DSprites)
 OBJECTIVES = (ELBO, BetaELBO)
-_COURSE_NAMES = {kind.__name__ for kind in (*DATASETS, *OBJECTIVES)}
+_COURSE = {kind.__name__: kind for kind in (*DATASETS, *OBJECTIVES)}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Experiment:
         about: one line for `python -m minivae list`.
 
     Raises:
-        ValueError: if name is no file name, or steps, latents, batch or learning_rate is not positive.
+        ValueError: if name is no file name, dataset or objective lacks what it needs, or steps, latents, batch or
+            learning_rate is not positive.
     """
 
     name: str
@@ -52,9 +53,8 @@ class Experiment:
         for field in ("steps", "latents", "batch"):
             check_count(field, getattr(self, field))
         check_positive("learning_rate", self.learning_rate)
-        if isinstance(self.dataset, type) or not (
-            hasattr(self.dataset, "sample") and hasattr(self.dataset, "channels")
-        ):
+        has_parts = hasattr(self.dataset, "sample") and hasattr(self.dataset, "channels")
+        if isinstance(self.dataset, type) or not has_parts:
             raise ValueError(f"dataset must be an object with channels and sample(n, generator), got {self.dataset!r}")
         if isinstance(self.objective, type) or not callable(self.objective):
             raise ValueError(f"objective must be an object to call, such as ELBO(), got {self.objective!r}")
@@ -66,24 +66,22 @@ class Experiment:
             ValueError: if data set or objective is no dataclass of plain values, which alone a file can hold.
         """
         own = (type(self.dataset), type(self.objective))
+        reason = ""
         try:
             settings = dataclasses.asdict(self)
             for part, kind in zip(("dataset", "objective"), own, strict=True):
-                if kind not in (*DATASETS, *OBJECTIVES) and kind.__name__ in _COURSE_NAMES:
+                if _COURSE.get(kind.__name__, kind) is not kind:
                     raise ValueError(f"{kind.__name__} is the name of one of the course's own classes: rename yours")
                 settings[part] = {"kind": kind.__name__, **settings[part]}
             settings = json.loads(json.dumps(settings, default=_plain, allow_nan=False))
-            same = Experiment.from_dict(settings, own) == self
+            if Experiment.from_dict(settings, own) == self:
+                return settings
         except (TypeError, AttributeError, ValueError, RuntimeError) as error:
-            same, reason = False, f" ({error})"
-        else:
-            reason = ""
-        if not same:
-            raise ValueError(
-                f"experiment {self.name!r} cannot be stored in a file{reason}: its data set ({own[0].__name__}) and "
-                f"objective ({own[1].__name__}) must be dataclasses whose fields are numbers, texts, or tuples of these"
-            )
-        return settings
+            reason = f" ({error})"
+        raise ValueError(
+            f"experiment {self.name!r} cannot be stored in a file{reason}: its data set ({own[0].__name__}) and "
+            f"objective ({own[1].__name__}) must be dataclasses whose fields are numbers, texts, or tuples of these"
+        )
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any], kinds: Collection[type] = ()) -> "Experiment":

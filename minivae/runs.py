@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minivae._arguments import check_count
 from minivae.experiments import Experiment
 from minivae.models import VAE
 
@@ -85,8 +86,7 @@ class Run:
         Raises:
             ValueError: if last < 1.
         """
-        if last < 1:
-            raise ValueError(f"last must be at least 1 step, got {last}")
+        check_count("last", last)
         recent = self.history["step"] > self.step - last
         return self.history["kl"][recent].mean(0)
 
@@ -99,8 +99,7 @@ class Run:
         Raises:
             ValueError: if every < 1.
         """
-        if every < 1:
-            raise ValueError(f"every must be at least 1 step, got {every}")
+        check_count("every", every)
         every = min(every, len(self.history["step"]))
 
         def half(weights: Weights) -> Weights:

@@ -155,7 +155,9 @@ def train(
             if row + 1 < len(rows) and not stop:
                 continue
             block = rows[: row + 1].cpu().numpy().copy()
-            _check_finite(block, step, model, images, good, out, overwrite or written)
+            if broken := _broken(block, step, model):
+                kept = _keep(good, out, overwrite or written)
+                raise TrainingError(f"{broken}: try a lower learning rate or precision='fp32'; {kept}", good)
             history.append(block)
             bar.update(len(block))
             bar.set_postfix(nats=f"{block[:, 1].mean():.1f}", kl=f"{block[:, 2:].sum(1).mean():.2f}")
@@ -284,29 +286,24 @@ def _check_resume(run: Run, experiment: Experiment, seed: int) -> None:
         raise ValueError(f"the run to resume has seed {run.seed}, not {seed}")
 
 
-def _check_finite(
-    block: np.ndarray,
-    step: int,
-    model: nn.Module,
-    images: Tensor,
-    good: Run | None,
-    out: str | Path | None,
-    overwrite: bool,
-) -> None:
+def _broken(block: np.ndarray, step: int, model: nn.Module) -> str | None:
+    """What is no longer finite, and at which step; None if all is well."""
     bad = ~np.isfinite(block).all(1)
     if bad.any():
-        at = step - len(block) + 1 + int(bad.argmax())
-        what = "the loss became NaN or infinite"
-    elif not all(p.isfinite().all() for p in model.parameters()):
-        at, what = step, "a weight became NaN or infinite"
-    else:
-        return
-    kept = "no earlier state was kept"
-    if good is not None:
-        kept = f"the state at step {good.step} is kept in the error's `run`"
-        if out is not None and _save(good, out, overwrite, final=False):
-            kept += f" and in {out}"
-    raise TrainingError(f"{what} at step {at}: try a lower learning rate or precision='fp32'; {kept}", good)
+        return f"the loss became NaN or infinite at step {step - len(block) + 1 + int(bad.argmax())}"
+    if not all(p.isfinite().all() for p in model.parameters()):
+        return f"a weight became NaN or infinite at step {step}"
+    return None
+
+
+def _keep(good: Run | None, out: str | Path | None, overwrite: bool) -> str:
+    """Write the last good state, if there is one and a place for it; returns what to say of it."""
+    if good is None:
+        return "no earlier state was kept"
+    said = f"the state at step {good.step} is kept in the error's `run`"
+    if out is not None and _save(good, out, overwrite, final=False):
+        said += f" and in {out}"
+    return said
 
 
 def _save(run: Run, out: str | Path, overwrite: bool, final: bool) -> bool:
@@ -342,12 +339,17 @@ def _like(value: Tensor, parameter: Tensor) -> Tensor:
     return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
 
-def _keep_buffers() -> None:
-    """Tell glibc to keep freed buffers, which it would return to the kernel after each step: 25 % of the time."""
+def _keep_buffers(mmap: int = 2**30, trim: int = 2**31 - 1) -> None:
+    """Tell glibc to keep freed buffers, which it would return to the kernel after each step: 25 % of the time.
+
+    Args:
+        mmap: size in bytes from which a buffer is mapped by itself, and returned when freed.
+        trim: free bytes at the end of the heap that are kept.
+    """
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD
-        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+        libc.mallopt(-3, mmap)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, trim)  # M_TRIM_THRESHOLD
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from minivae import figures
+from minivae._arguments import check_count
 from minivae.metrics import ALIVE, mean_kl
 from minivae.models import VAE
 from minivae.runs import Run
@@ -151,8 +152,7 @@ class TraversalExplorer(_Explorer):
     """
 
     def __init__(self, run: Run, seeds: int = 12, step: int | None = None) -> None:
-        if seeds < 1:
-            raise ValueError(f"seeds must be at least 1 image, got {seeds}")
+        check_count("seeds", seeds)
         self.model = run.model(step)
         generator = torch.Generator().manual_seed(0)
         images, _ = run.experiment.dataset.sample(max(seeds, 256), generator)

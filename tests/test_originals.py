@@ -16,7 +16,7 @@ from minivae.datasets.originals import DSprites, dsprites
 
 
 class FewSprites(Sprites):
-    """The first shape at one scale only: the same layout at 8 × 8 places: the same layout, small."""
+    """The first shape at one scale and 8 × 8 places: the same layout, small."""
 
     sizes = (1, 1, 1, 40, 8, 8)
 
@@ -24,7 +24,6 @@ class FewSprites(Sprites):
 @pytest.fixture
 def few(monkeypatch) -> FewSprites:
     monkeypatch.setattr(originals, "Sprites", FewSprites)
-    monkeypatch.setattr(originals.DSprites, "sizes", FewSprites.sizes)
     monkeypatch.setattr(originals, "BLOCK", 512)
     return FewSprites()
 
@@ -130,22 +129,18 @@ def flipped(few: FewSprites, path: Path) -> None:
     path.write_bytes(raw)
 
 
-def short_member(few: FewSprites, path: Path) -> None:
-    np.savez(path, **arrays(few))
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data[:-100] if name == "imgs.npy" else data)
+def rezipped(change):
+    """An npz whose members were changed as bytes, in a zip archive that is itself whole."""
 
+    def make(few: FewSprites, path: Path) -> None:
+        np.savez(path, **arrays(few))
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, change(name, data))
 
-def mangled_header(few: FewSprites, path: Path) -> None:
-    np.savez(path, **arrays(few))
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data.replace(b"'|u1'", b"'zzz'"))
+    return make
 
 
 def hdf5_without_classes(few: FewSprites, path: Path) -> None:
@@ -175,8 +170,8 @@ def hdf5_group_for_array(few: FewSprites, path: Path) -> None:
         (broken(lambda a: a["latents_classes"].__setitem__(1500, 0)), "not in the published order"),
         (truncated, "damaged|neither"),
         (flipped, "damaged"),
-        (short_member, "damaged.*ends too early"),
-        (mangled_header, "damaged"),
+        (rezipped(lambda name, data: data[:-100] if name == "imgs.npy" else data), "damaged.*ends too early"),
+        (rezipped(lambda name, data: data.replace(b"'|u1'", b"'zzz'")), "damaged"),
         (hdf5_without_classes, "has no array latents/classes"),
         (hdf5_group_for_array, "has no array imgs"),
         (lambda few, path: path.write_text("not found"), "neither an npz nor an HDF5 file"),

@@ -48,6 +48,21 @@ def test_alignment():
     assert row("aligned with x and y") == f"correlation of at least 0.98, on {good} of {len(worst)} seeds"
 
 
+def test_domains():
+    def off(name: str, seed: int) -> float:
+        """Mean distance of the two axes from x and y, in degrees."""
+        run = load(name, seed)
+        angles = metrics.axis_angles(run.model(), run.experiment.dataset)[
+            torch.from_numpy(run.mean_kl()) > metrics.ALIVE
+        ]
+        return ((angles + 45) % 90 - 45).abs().mean().item()
+
+    square = max(off("blobs-beta150", seed) for seed in SEEDS)
+    diamond = min(off("blobs-diamond", seed) for seed in range(3))
+    said = f"the domain: axes at most {square:.0f}° from x and y on a square, {diamond:.0f}° or more on a diamond"
+    assert row("what aligns two equal factors") == said
+
+
 def test_collapse_threshold():
     images, _ = Blobs().sample(4000, torch.Generator().manual_seed(0))
     said = row("why β = 150")

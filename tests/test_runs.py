@@ -297,7 +297,7 @@ def test_folder_as_output_is_refused(run, tmp_path):
 
 def test_slim_of_a_short_run_keeps_a_history(run):
     assert run.slim(every=100).history["step"].tolist() == [12]
-    with pytest.raises(ValueError, match="every must be at least 1"):
+    with pytest.raises(ValueError, match="every must be a whole number of at least 1"):
         run.slim(every=0)
-    with pytest.raises(ValueError, match="last must be at least 1"):
+    with pytest.raises(ValueError, match="last must be a whole number of at least 1"):
         run.mean_kl(last=0)

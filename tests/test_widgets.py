@@ -87,7 +87,7 @@ def test_mime_bundle_shows_a_picture_where_no_kernel_runs(explorer):
 
 
 def test_bad_arguments(run):
-    with pytest.raises(ValueError, match="seeds must be at least 1"):
+    with pytest.raises(ValueError, match="seeds must be a whole number of at least 1"):
         widgets.TraversalExplorer(run, seeds=0)
     with pytest.raises(ValueError, match="no snapshot at step 7"):
         widgets.TraversalExplorer(run, step=7)

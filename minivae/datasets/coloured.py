@@ -1,6 +1,7 @@
 """Sprites in colour: three further, continuous factors. Taught in chapter 6."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -32,7 +33,11 @@ class ColouredSprites:
     factors: ClassVar[tuple[str, ...]] = (*Sprites.factors, "red", "green", "blue")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_sprites", Sprites(self.size))
+        check_count("size", self.size)
+
+    @cached_property
+    def _sprites(self) -> Sprites:
+        return Sprites(self.size)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw n pictures, on the generator's device.
@@ -43,7 +48,6 @@ class ColouredSprites:
         Raises:
             ValueError: if n < 1.
         """
-        check_count("n", n)
         sprites, classes = self._sprites.sample(n, generator)
         colours = 0.5 + 0.5 * torch.rand(n, 3, generator=generator, device=sprites.device)
         return sprites * colours[:, :, None, None], torch.cat([classes.float(), colours], dim=1)

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minivae._arguments import check_count
 from minivae.datasets.sprites import Sprites
 
 BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB before packing
@@ -63,10 +62,8 @@ class DSprites:
             ValueError: if n < 1, or the file is no whole dSprites.
             OSError: if the file cannot be read.
         """
-        check_count("n", n)
-        device = generator.device if generator is not None else torch.device("cpu")
-        index = torch.randint(len(self), (n,), generator=generator, device=device)
-        return self._unpack(index), torch.stack(torch.unravel_index(index, self.sizes), dim=1)
+        classes = Sprites().sample_classes(n, generator)
+        return self.render(classes), classes
 
     def render(self, classes: Tensor) -> Tensor:
         """The picture of each row of classes (n, 6), on its device: (n, 1, 64, 64), values 0 and 1.
@@ -74,9 +71,7 @@ class DSprites:
         Raises:
             ValueError: if the shape is not (n, 6) or a class is outside its range.
         """
-        return self._unpack(Sprites().index(classes))
-
-    def _unpack(self, index: Tensor) -> Tensor:
+        index = Sprites().index(classes)
         rows = self.bits[index.to(self.bits.device)].to(index.device)
         shifts = torch.arange(7, -1, -1, device=index.device, dtype=torch.uint8)
         return ((rows[:, :, None] >> shifts) & 1).view(-1, 1, 64, 64).float()
@@ -192,11 +187,10 @@ def _header(path: Path, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], 
 def _check_array(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
     if dtype.hasobject:
         raise _ForeignFileError(f"{path}: array {name} holds pickled objects, which are never read")
-    wanted, kind = ((64, 64), "u") if name == "imgs" else ((6,), "i")
-    wanted = (len(Sprites()), *wanted)
-    if shape != wanted or dtype.kind != kind:
-        found = f"{dtype} {shape}"
-        raise _ForeignFileError(f"{path}: {name} is {found}, expected {'uint' if kind == 'u' else 'int'} {wanted}")
+    row, kind = ((64, 64), "uint") if name == "imgs" else ((6,), "int")
+    wanted = (len(Sprites()), *row)
+    if shape != wanted or dtype.kind != kind[0]:
+        raise _ForeignFileError(f"{path}: {name} is {dtype} {shape}, expected {kind} {wanted}")
 
 
 def _check_classes(path: Path, blocks: Iterator[np.ndarray]) -> None:

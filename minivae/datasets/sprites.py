@@ -68,7 +68,7 @@ class Sprites:
         index = _whole("index", index)
         if index.ndim != 1 or not ((index >= 0) & (index < len(self))).all():
             raise ValueError(f"index must be whole numbers (n,) in [0, {len(self)}), got {_range(index)}")
-        return torch.stack(torch.unravel_index(index, self.sizes), dim=1)
+        return self._unravel(index)
 
     def index(self, classes: Tensor) -> Tensor:
         """Place (n,) in the published order of classes (n, 6).
@@ -95,11 +95,19 @@ class Sprites:
         Raises:
             ValueError: if n < 1.
         """
+        classes = self.sample_classes(n, generator)
+        return self._draw(classes), classes
+
+    def sample_classes(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """Classes (n, 6) of n pictures drawn uniformly from the lattice, on the generator's device.
+
+        Raises:
+            ValueError: if n < 1.
+        """
         check_count("n", n)
         device = generator.device if generator is not None else torch.device("cpu")
         index = torch.randint(len(self), (n,), generator=generator, device=device)
-        classes = torch.stack(torch.unravel_index(index, self.sizes), dim=1)
-        return self._draw(classes), classes
+        return self._unravel(index)
 
     def render(self, classes: Tensor) -> Tensor:
         """Draw the picture of each row of classes (n, 6), on its device: (n, 1, size, size), values 0 and 1.
@@ -109,6 +117,9 @@ class Sprites:
         """
         self.index(classes)  # raises
         return self._draw(classes.long())
+
+    def _unravel(self, index: Tensor) -> Tensor:
+        return torch.stack(torch.unravel_index(index, self.sizes), dim=1)
 
     def _draw(self, classes: Tensor) -> Tensor:
         _, shape, scale, orientation, x, y = classes.unbind(1)
