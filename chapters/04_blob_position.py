@@ -525,7 +525,7 @@ assert abs(100 / disc_threshold - 55 / inner_threshold) < 0.06
 #
 # **What you should see.** The domain decides, no network needed: the square's code turns to 0°, the diamond's to 45°. And the force is as gentle as it looked: after step 100, when all but the angle has settled and half of the turn is still to come, that half is worth a tenth or two of a nat, of some 800.
 #
-# The disc has a surprise. It has no corners, and still its code turns towards x and y, if slowly. The edge of the *canvas* is to blame: a blob 8 pixels from it is cut, and a square canvas cuts it more at the sides of the disc than at its diagonals. The control is the *inner disc*: blobs of width 5 that keep 16 pixels away from the edge, where nothing is cut (β = 55, about as far below their β_c as 100 is below that of the wider ones). There the code all but stays where it was put.
+# The disc has a surprise. It has no corners, and still its code turns towards x and y, if slowly. The edge of the *canvas* is to blame: a blob 8 pixels from it is cut, and a square canvas cuts it more at the sides of the disc than at its diagonals. The control is the *inner disc*: blobs of width 5 that keep 16 pixels away from the edge, where one part in a thousand of the light is cut (β = 55, about as far below their β_c as 100 is below that of the wider ones). There the code all but stays where it was put.
 #
 # ### And with networks
 #
@@ -560,7 +560,7 @@ assert max(off(angle) for pair in angles["disc"] for angle in pair) < 10
 # %% [markdown]
 # *Figure 4.7. The directions in which the means of the two living latents rise, drawn across the domain, a colour and a dash pattern per seed.*
 #
-# **What you should see.** The square's axes are x and y and the diamond's the diagonals of the canvas, on every seed. On the inner disc, where neither the domain nor the edge asks for anything, each seed keeps an angle of its own. And the axes of the cut disc lie close to x and y, as the exact descent foretold.
+# **What you should see.** The square's axes are x and y and the diamond's the diagonals of the canvas, on every seed. On the inner disc, where neither the domain nor, to speak of, the edge asks for anything, each seed keeps an angle of its own. And the axes of the cut disc lie close to x and y, as the exact descent foretold.
 #
 # **What would falsify it.** A diamond whose axes end up along x and y, or exact descent that turns a square's code away from x and y.
 

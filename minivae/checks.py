@@ -221,8 +221,9 @@ def _axis_angle(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | No
         got = float(answer(positions, means))
         if not -90.001 < got < 90.001:
             return f"the angle must lie in (−90, 90], got {got:.1f}: a line has no sign"
-        if abs((got - degrees + 90) % 180 - 90) > 0.5:
-            return f"a latent that rises along {degrees:.0f}° is said to rise along {got:.1f}°"
+        off = abs((got - degrees + 90) % 180 - 90)  # a line has no sign, and so neither has the verdict
+        if off > 0.5:
+            return f"for a latent that rises along {degrees:.0f}° it is {off:.1f}° off"
     return None
 
 
