@@ -1,6 +1,7 @@
-"""`python -m minivae list | train NAME | show RUN | data export | bench | check`, each with --json for scripts."""
+"""`python -m minivae list | train | show | limit | data export | bench | check`, each with --json for scripts."""
 
 import argparse
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -49,6 +50,13 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("--force", action="store_true", help="replace the output file if it exists")
     sub = command("show", _show, "show what a run file holds and how it was made")
     sub.add_argument("path", type=Path, metavar="RUN")
+    sub = command("limit", _limit, "find the least distortion at each capacity, without a network")
+    sub.add_argument("name", metavar="NAME", help="sprites-raw, sprites-centred, sprites-symmetric or blobs")
+    sub.add_argument("--capacities", type=float, nargs="+", metavar="NATS", help="default: 0.5, 1, … 25")
+    sub.add_argument("--samples", type=int, default=1024, help="pictures for the search (default: 1024)")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--out", type=Path, help="JSON file to write")
+    sub.add_argument("--force", action="store_true", help="replace the output file if it exists")
     sub = command("bench", _bench, "measure speed and memory on this machine, beside a plain reference loop")
     sub.add_argument("--quick", action="store_true", help="the ratios alone, in under 50 seconds")
     sub.add_argument("--out", type=Path, metavar="FOLDER", help="write table, picture and JSON there")
@@ -188,6 +196,39 @@ def _show(arguments: argparse.Namespace) -> int:
         with_what = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
         print(f"  on {made['device']}, {made['precision']}, {made['threads']} threads, in {made['seconds']:.0f} s")
         print(f"  with {with_what}")
+    return 0
+
+
+def _limit(arguments: argparse.Namespace) -> int:
+    from minivae import optimal
+    from minivae.runs import check_output
+    from minivae.training import versions
+
+    if arguments.name not in optimal.LIMITS:
+        raise ValueError(f"unknown limit {arguments.name!r}: known are {', '.join(optimal.LIMITS)}")
+    if arguments.out is not None:
+        check_output(arguments.out, arguments.force)  # to be heard of before the search, not after it
+    limit = optimal.rate_distortion(
+        optimal.LIMITS[arguments.name](),
+        arguments.capacities or [0.5 * i for i in range(1, 51)],
+        samples=arguments.samples,
+        seed=arguments.seed,
+        progress=lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    made = {"command": "python -m minivae " + shlex.join(arguments.words), "versions": versions()}
+    limit = dataclasses.replace(limit, made=made)
+    if arguments.out is not None:
+        limit.save(arguments.out, arguments.force)
+    if arguments.json:
+        _print_json(
+            {name: value.tolist() if hasattr(value, "tolist") else value for name, value in vars(limit).items()}
+        )
+        return 0
+    print("   C  distortion  price  " + "  ".join(f"{name:>11}" for name in limit.factors))
+    for c, d, price, rates in zip(limit.capacities, limit.distortions, limit.prices, limit.rates, strict=True):
+        print(f"{c:5.2f}  {d:9.1f}  {price:5.1f}  " + "  ".join(f"{rate:11.2f}" for rate in rates))
+    if arguments.out is not None:
+        print(f"wrote {arguments.out}")
     return 0
 
 

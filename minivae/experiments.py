@@ -1,4 +1,4 @@
-"""The course's experiments by name, as plain dataclasses. Taught in chapter 4."""
+"""The course's experiments by name, as plain dataclasses. Taught in chapters 4 and 5."""
 
 import dataclasses
 import difflib
@@ -8,14 +8,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from minivae._arguments import check_count, check_positive
 from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.datasets.originals import DSprites
-from minivae.objectives import ELBO, BetaELBO
+from minivae.models import VAE, FactorGenerator
+from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LagrangianELBO, LinearSchedule
 
 # what a stored experiment may be built from; the name in a file is the class's name
 DATASETS = (Blobs, Sprites, ColouredSprites, DSprites)
-OBJECTIVES = (ELBO, BetaELBO)
+OBJECTIVES = (ELBO, BetaELBO, CapacityELBO, LagrangianELBO, LinearSchedule)
+MODELS = ("vae", "generator", "generator-centred")
 _COURSE = {kind.__name__: kind for kind in (*DATASETS, *OBJECTIVES)}
 
 
@@ -32,20 +36,24 @@ class Experiment:
         batch: images a step (the paper does not say; 64 is what everybody uses).
         learning_rate: of Adam.
         about: one line for `python -m minivae list`.
+        model: "vae", or the factor-conditioned "generator", told the factors at their published values, or
+            "generator-centred", told them with their mean taken off. A generator has a latent for each factor of two
+            or more classes.
 
     Raises:
-        ValueError: if name is no file name, dataset or objective lacks what it needs, or steps, latents, batch or
-            learning_rate is not positive.
+        ValueError: if name is no file name, dataset or objective lacks what it needs, steps, latents, batch or
+            learning_rate is not positive, or model is unknown or does not fit.
     """
 
     name: str
     dataset: Blobs | Sprites | ColouredSprites | DSprites
-    objective: ELBO | BetaELBO
+    objective: ELBO | BetaELBO | CapacityELBO | LagrangianELBO
     steps: int = 10_000
     latents: int = 10
     batch: int = 64
     learning_rate: float = 5e-4
     about: str = ""
+    model: str = "vae"
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[\w.-]+", self.name):
@@ -58,6 +66,22 @@ class Experiment:
             raise ValueError(f"dataset must be an object with channels and sample(n, generator), got {self.dataset!r}")
         if isinstance(self.objective, type) or not callable(self.objective):
             raise ValueError(f"objective must be an object to call, such as ELBO(), got {self.objective!r}")
+        if self.model not in MODELS:
+            raise ValueError(f"unknown model {self.model!r}: known are {', '.join(MODELS)}")
+        if self.model != "vae":
+            values = getattr(self.dataset, "values", None)
+            if values is None:
+                raise ValueError(f"a generator needs the `values` of the factors, which {self.dataset} lacks")
+            varying = [name for name, f in values.items() if len(f) > 1]
+            if self.latents != len(varying):
+                raise ValueError(f"this generator has latents={len(varying)}, {', '.join(varying)}; got {self.latents}")
+
+    def build(self, generator: torch.Generator | None = None) -> VAE | FactorGenerator:
+        """The model before its training, its random initial weights drawn from the generator."""
+        if self.model == "vae":
+            return VAE(self.dataset.channels, self.latents, generator)
+        centred = self.model == "generator-centred"
+        return FactorGenerator(list(self.dataset.values.values()), self.dataset.channels, centred, generator)
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain JSON values; `from_dict` builds an equal experiment from them.
@@ -68,11 +92,7 @@ class Experiment:
         own = (type(self.dataset), type(self.objective))
         reason = ""
         try:
-            settings = dataclasses.asdict(self)
-            for part, kind in zip(("dataset", "objective"), own, strict=True):
-                if _COURSE.get(kind.__name__, kind) is not kind:
-                    raise ValueError(f"{kind.__name__} is the name of one of the course's own classes: rename yours")
-                settings[part] = {"kind": kind.__name__, **settings[part]}
+            settings = {key: value for key, value in _describe(self).items() if key != "kind"}
             settings = json.loads(json.dumps(settings, default=_plain, allow_nan=False))
             if Experiment.from_dict(settings, own) == self:
                 return settings
@@ -80,7 +100,8 @@ class Experiment:
             reason = f" ({error})"
         raise ValueError(
             f"experiment {self.name!r} cannot be stored in a file{reason}: its data set ({own[0].__name__}) and "
-            f"objective ({own[1].__name__}) must be dataclasses whose fields are numbers, texts, or tuples of these"
+            f"objective ({own[1].__name__}) must be dataclasses whose fields are numbers, texts, or tuples of these, "
+            "or one of the course's schedules"
         )
 
     @classmethod
@@ -98,8 +119,9 @@ class Experiment:
         for part, course in (("dataset", DATASETS), ("objective", OBJECTIVES)):
             known = {kind.__name__: kind for kind in (*course, *kinds)}
             try:
-                arguments = {key: _tuples(value) for key, value in settings[part].items()}
-                settings[part] = known[arguments.pop("kind")](**arguments)
+                if "kind" not in settings[part]:
+                    raise KeyError("kind")
+                settings[part] = _build(settings[part], known)
             except (KeyError, TypeError, AttributeError) as error:
                 raise ValueError(
                     f"unknown {part} ({error}): known kinds are {', '.join(known)}; give your own class in `kinds`"
@@ -110,9 +132,13 @@ class Experiment:
             raise ValueError(f"unknown experiment settings: {error}") from None
 
 
+# Figure 3; where β is a multiplier it begins near the price of the first few nats
+_FIGURE_3 = LinearSchedule(0.5, 25.0, 0, 100_000)
+
 _ALL = [
     Experiment("blobs-vae", Blobs(), ELBO(), about="Figure 2, left: a standard VAE on blob position"),
     Experiment("blobs-beta150", Blobs(), BetaELBO(150.0), about="Figure 2, right: β = 150 on blob position"),
+    Experiment("blobs-beta150-long", Blobs(), BetaELBO(150.0), 30_000, about="chapter 4: a seed that turns late"),
     Experiment("blobs-diamond", Blobs(domain="diamond"), BetaELBO(100.0), about="chapter 4: the domain turned by 45°"),
     Experiment("blobs-disc", Blobs(domain="disc"), BetaELBO(100.0), about="chapter 4: a domain without corners"),
     # 16 px from it, the edge of the canvas cuts no blob of width 5: nothing but the pixels themselves favours x and y
@@ -124,7 +150,23 @@ _ALL = [
     Experiment("blobs-s4-above", Blobs(4.0), BetaELBO(126.0), 2_000, about="chapter 4: σ = 4 above its threshold"),
     Experiment("blobs-s6-below", Blobs(6.0), BetaELBO(142.0), 2_000, about="chapter 4: σ = 6 below its threshold"),
     Experiment("blobs-s6-above", Blobs(6.0), BetaELBO(264.0), 2_000, about="chapter 4: σ = 6 above its threshold"),
-]
+    Experiment(
+        "generator", Sprites(), CapacityELBO(1000.0, _FIGURE_3), 100_000, 5,
+        about="Figure 3: a decoder told the factors, C from 0.5 to 25 nats", model="generator",
+    ),
+    Experiment(
+        "generator-centred", Sprites(), CapacityELBO(1000.0, _FIGURE_3), 100_000, 5,
+        about="chapter 5: the same, told the factors without their mean", model="generator-centred",
+    ),
+    Experiment(
+        "generator-lagrangian", Sprites(), LagrangianELBO(_FIGURE_3, beta=50.0), 100_000, 5,
+        about="chapter 5: Figure 3 with β as a Lagrange multiplier", model="generator",
+    ),
+    Experiment(
+        "generator-lagrangian-centred", Sprites(), LagrangianELBO(_FIGURE_3, beta=50.0), 100_000, 5,
+        about="chapter 5: the same, told the factors without their mean", model="generator-centred",
+    ),
+]  # fmt: skip
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
 
@@ -135,9 +177,22 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} is no plain value")
 
 
-def _tuples(value: Any) -> Any:
+def _describe(part: Any) -> Any:
+    """A dataclass, and those within it, as the name of its class and its fields."""
+    if not dataclasses.is_dataclass(part):
+        return part
+    kind = type(part)
+    if _COURSE.get(kind.__name__, kind) is not kind:
+        raise ValueError(f"{kind.__name__} is the name of one of the course's own classes: rename yours")
+    fields = {field.name: _describe(getattr(part, field.name)) for field in dataclasses.fields(part)}
+    return {"kind": kind.__name__, **fields}
+
+
+def _build(value: Any, known: dict[str, type]) -> Any:
+    if isinstance(value, dict) and "kind" in value:
+        return known[value["kind"]](**{key: _build(v, known) for key, v in value.items() if key != "kind"})
     # JSON knows no tuples, and a frozen dataclass holds no lists
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+    return tuple(_build(v, known) for v in value) if isinstance(value, list) else value
 
 
 def get(name: str) -> Experiment:

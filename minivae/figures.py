@@ -19,7 +19,7 @@ from minivae.channel import mutual_information
 from minivae.datasets import Blobs
 from minivae.metrics import ALIVE, mean_kl, traversal
 from minivae.models import VAE
-from minivae.optimal import confusions
+from minivae.optimal import RateDistortion, confusions
 from minivae.runs import Run
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
@@ -327,6 +327,61 @@ def turn_ons(
     left.legend(fontsize=8)
     right.plot(capacities.numpy(), distortions.numpy(), color="black")
     right.set(xlabel="capacity C (nats)", ylabel="squared error that is left", ylim=(0, None))
+    return figure
+
+
+def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion], top: float = 25.0) -> Figure:
+    """Nats of each factor against capacity, a panel a run, over those of the best split.
+
+    Args:
+        panels: title → what a training reached, see `optimal.trained_curve`.
+        limits: the best split for each panel: broad pale lines.
+        top: end of the axis of capacities, in nats.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.9 * len(panels), 3.7), sharey=True, squeeze=False,
+                                layout="constrained")  # fmt: skip
+    for axis, (title, curve), limit in zip(axes[0], panels.items(), limits, strict=True):
+        for i, name in enumerate(limit.factors):
+            style = {"color": PALETTE[i], "linestyle": DASHES[i % len(DASHES)]}
+            axis.plot(limit.capacities, limit.rates[:, i], color=PALETTE[i], alpha=0.3, linewidth=5)
+            axis.plot(curve.capacities, curve.rates[:, curve.factors.index(name)], label=name, **style)
+        axis.plot([], [], color=GREY, alpha=0.4, linewidth=5, label="best split")
+        axis.set(xlabel="capacity C (nats)", title=title, xlim=(0, top), ylim=(0, None))
+    axes[0, 0].set_ylabel("KL per factor (nats)")
+    axes[0, -1].legend(fontsize=8, loc="upper left")
+    return figure
+
+
+def frontier(curves: dict[str, RateDistortion], limits: dict[str, RateDistortion], top: float = 25.0) -> Figure:
+    """Reconstruction against the total KL that was paid: trainings over the least that any decoder reaches.
+
+    Args:
+        curves: label → what a training reached, see `optimal.trained_curve`.
+        limits: label → the limit, see `optimal.rate_distortion`.
+        top: end of the axis of KL, in nats.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+    for i, (label, limit) in enumerate(limits.items()):
+        axis.plot(limit.capacities, limit.distortions, color=GREY, linestyle=DASHES[i], linewidth=2.5, label=label)
+    for i, (label, curve) in enumerate(curves.items()):
+        axis.plot(
+            curve.rates.sum(1), curve.distortions, color=PALETTE[i], linestyle=DASHES[i % len(DASHES)], label=label
+        )
+    axis.set(xlabel="KL (nats)", ylabel="reconstruction, −log p(x|z) (nats)", xlim=(0, top), ylim=(0, 600))
+    axis.legend(fontsize=8)
+    return figure
+
+
+def picture_rows(rows: dict[str, Tensor]) -> Figure:
+    """Rows of grey images (n, 1, H, W) in [0, 1], each with its label."""
+    columns = min(len(images) for images in rows.values())
+    figure, axes = plt.subplots(len(rows), columns, figsize=(0.8 * columns + 2.2, 0.8 * len(rows) + 0.1), squeeze=False,
+                                layout="constrained")  # fmt: skip
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    for line, (label, images) in zip(axes, rows.items(), strict=True):
+        for axis, image in zip(line, images, strict=False):
+            _picture(axis, image)
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
     return figure
 
 

@@ -1,11 +1,14 @@
-"""The paper's networks, appendix A.1, and the initialisation that makes them train. Taught in chapter 4.
+"""The paper's networks, appendix A.1, and the initialisation that makes them train. Taught in chapters 4 and 5.
 
-A model knows nothing of data sets and objectives: images in, posterior and logits out.
+A model knows nothing of data sets and objectives: images (or factors) in, posterior and logits out.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minivae import gaussian
@@ -61,10 +64,10 @@ class Decoder(nn.Module):
             nn.Linear(256, 256), nn.ReLU(inplace=True),  # B, 256
             nn.Linear(256, 512), nn.ReLU(inplace=True),  # B, 512
             nn.Unflatten(1, (32, 4, 4)),  # B, 32, 4, 4
-            nn.ConvTranspose2d(32, 32, 4, 2, 1), nn.ReLU(inplace=True),  # B, 32, 8, 8
-            nn.ConvTranspose2d(32, 32, 4, 2, 1), nn.ReLU(inplace=True),  # B, 32, 16, 16
-            nn.ConvTranspose2d(32, 32, 4, 2, 1), nn.ReLU(inplace=True),  # B, 32, 32, 32
-            nn.ConvTranspose2d(32, channels, 4, 2, 1),  # B, channels, 64, 64
+            UpConv(32, 32, 4, 2, 1), nn.ReLU(inplace=True),  # B, 32, 8, 8
+            UpConv(32, 32, 4, 2, 1), nn.ReLU(inplace=True),  # B, 32, 16, 16
+            UpConv(32, 32, 4, 2, 1), nn.ReLU(inplace=True),  # B, 32, 32, 32
+            UpConv(32, channels, 4, 2, 1),  # B, channels, 64, 64
         )  # fmt: skip
 
     def forward(self, z: Tensor) -> Tensor:
@@ -106,6 +109,129 @@ class VAE(nn.Module):
         """Encode, sample once, decode: logits (B, channels, 64, 64), mean and log_std (B, latents)."""
         mean, log_std = self.encode(images)
         return self.decode(gaussian.sample(mean, log_std, generator)), mean, log_std
+
+
+class FactorGenerator(nn.Module):
+    """A decoder that is told the true factors, each through a noisy channel of its own: zᵢ = aᵢ·fᵢ + σᵢ·ε.
+
+    The scales aᵢ and the noise σᵢ are learned, so that the decoder can say with its gradient which factors are worth
+    how many nats. There is no encoder. A factor with a single class gets no latent. In the beginning every factor has
+    the same rate, a tenth of a nat.
+
+    Args:
+        values: for each factor the value fᵢ of every class, tensors (classes,).
+        channels: image channels.
+        centred: subtract the mean from the values of each factor; sending it costs nats (chapter 5).
+        generator: source of the random initial weights; PyTorch's global one if None.
+
+    Raises:
+        ValueError: if values holds no factor of two or more classes, or channels is less than 1.
+
+    Source: section 4.3 of the paper and the text of Figure 3; the decoder is that of appendix A.1.
+    """
+
+    values: Tensor
+    columns: Tensor
+
+    def __init__(
+        self,
+        values: Sequence[Tensor],
+        channels: int = 1,
+        centred: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        columns = [i for i, f in enumerate(values) if len(f) > 1]
+        if not columns:
+            raise ValueError("values must hold at least one factor with two or more classes")
+        self.factors = len(values)
+        self.register_buffer("columns", torch.tensor(columns), persistent=False)
+        tables = [values[i].double() - values[i].double().mean() * centred for i in columns]
+        table = nn.utils.rnn.pad_sequence([f.float() for f in tables], batch_first=True)  # latents, most classes
+        self.register_buffer("values", table, persistent=False)
+        self.scale = nn.Parameter(torch.stack([(0.2 / f.square().mean()).sqrt().float() for f in tables]))
+        self.log_std = nn.Parameter(torch.zeros(len(tables)))
+        self.decoder = Decoder(channels, len(tables))
+        initialise(self.decoder, generator)
+
+    def encode(self, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation, each (B, latents), of the channels' outputs for classes (B, factors).
+
+        Raises:
+            ValueError: unless classes are whole numbers (B, factors); images have no place here.
+        """
+        if classes.ndim != 2 or classes.shape[1] != self.factors or classes.is_floating_point():
+            raise ValueError(
+                "a factor-conditioned generator reads no images but classes of factors, whole numbers (batch, "
+                f"{self.factors}): got {classes.dtype} {tuple(classes.shape)}; to encode images train a VAE"
+            )
+        own = classes.index_select(1, self.columns)  # B, latents
+        mean = self.scale * self.values.gather(1, own.T).T
+        return mean, self.log_std.expand_as(mean)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Bernoulli logits (B, channels, 64, 64) of latents (B, latents)."""
+        return self.decoder(z)
+
+    def forward(self, classes: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Send classes (B, factors) once and decode: logits (B, channels, 64, 64), mean and log_std (B, latents)."""
+        mean, log_std = self.encode(classes)
+        return self.decode(gaussian.sample(mean, log_std, generator)), mean, log_std
+
+
+class UpConv(nn.ConvTranspose2d):
+    """PyTorch's transposed convolution with kernel 4, stride 2 and padding 1, by a shorter way on a CPU.
+
+    PyTorch's library for CPUs takes longer over the gradient of the bias than over those of weights and input together,
+    so the bias is added on its own. And it is made for many output channels: to one or three, as in the last layer of
+    the decoder, a matrix product and a few shifted additions lead several times as fast.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu" and self.out_channels <= 3:
+            y = _ToFewChannels.apply(x, self.weight)
+        else:
+            y = F.conv_transpose2d(x, self.weight, stride=2, padding=1)
+        return y.add_(self.bias.to(y.dtype)[:, None, None])
+
+
+class _ToFewChannels(torch.autograd.Function):
+    @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.bfloat16)
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        (n, channels, height, width), out_channels = x.shape, weight.shape[1]
+        # what each input pixel adds to each place of its 4 × 4 patch of the output
+        pixels = x.permute(0, 2, 3, 1).reshape(-1, channels)
+        patches = weight.permute(1, 2, 3, 0).reshape(-1, channels) @ pixels.t()
+        wide = torch.promote_types(patches.dtype, torch.float32)  # sums of four terms each, not in bf16
+        patches = patches.view(out_channels, 4, 4, n, height, width).to(wide)
+        y = torch.empty(n, out_channels, 2 * height, 2 * width, dtype=wide)
+        # an even row of the output is row 1 of the patch at its place and row 3 of the one before; an odd row is row 2,
+        # and row 0 of the one after; and so with columns
+        for odd, (here, beyond) in enumerate(((1, 3), (2, 0))):
+            rows = _add_shifted(patches[:, here], patches[:, beyond], dim=-2, back=bool(odd))
+            for odd_too, (here_too, beyond_too) in enumerate(((1, 3), (2, 0))):
+                cells = _add_shifted(rows[:, here_too], rows[:, beyond_too], dim=-1, back=bool(odd_too))
+                y[..., odd::2, odd_too::2] = cells.transpose(0, 1)
+        return y
+
+    @staticmethod
+    @torch.amp.custom_bwd(device_type="cpu")
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        x_gradient, weight_gradient, _ = torch.ops.aten.convolution_backward(
+            gradient.to(x.dtype), x, weight, None, [2, 2], [1, 1], [1, 1], True, [0, 0], 1,
+            [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False],
+        )  # fmt: skip
+        return x_gradient, weight_gradient
+
+
+def _add_shifted(here: Tensor, beyond: Tensor, dim: int, back: bool) -> Tensor:
+    """Add `beyond`, moved by one place along dim (back or forth), to `here`, in place."""
+    size = here.shape[dim] - 1
+    here.narrow(dim, 0 if back else 1, size).add_(beyond.narrow(dim, 1 if back else 0, size))
+    return here
 
 
 def initialise(model: nn.Module, generator: torch.Generator | None = None) -> None:

@@ -1,16 +1,18 @@
-"""What is minimised, in nats: sums over pixels and latents, means over the batch. Taught in chapters 1 and 4.
+"""What is minimised, in nats: sums over pixels and latents, means over the batch. Taught in chapters 1, 4 and 5.
 
 With any other reduction the paper's β, γ and C mean nothing. An objective gets the mean reconstruction term, the mean
-KL of every latent and the step, and gives the loss.
+KL of every latent and the step, and gives the loss. One that adapts itself has `initial_state()`, gets the state as a
+further argument, and changes it in place in `update`.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minivae._arguments import is_number
+from minivae._arguments import check_count, check_positive, is_number
 
 
 def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
@@ -61,7 +63,7 @@ class ELBO:
     Source: Eq. 3; Kingma and Welling 2014.
     """
 
-    def __call__(self, reconstruction: Tensor, kl: Tensor, step: int) -> Tensor:
+    def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor) -> Tensor:
         """Loss in nats from the mean −log p(x|z) (scalar), the mean KL per latent (latents,) and the step."""
         return reconstruction + kl.sum()
 
@@ -85,6 +87,135 @@ class BetaELBO:
         if not is_number(self.beta) or self.beta < 0:
             raise ValueError(f"beta must be a finite number ≥ 0, got {self.beta!r}")
 
-    def __call__(self, reconstruction: Tensor, kl: Tensor, step: int) -> Tensor:
+    def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor) -> Tensor:
         """Loss in nats from the mean −log p(x|z) (scalar), the mean KL per latent (latents,) and the step."""
         return reconstruction + self.beta * kl.sum()
+
+
+@dataclass(frozen=True)
+class LinearSchedule:
+    """Capacity C in nats at a step: `start` up to step `first`, then a straight line to `end` at step `last`.
+
+    Args:
+        start, end: capacity in nats, ≥ 0.
+        first, last: steps, 0 ≤ first < last.
+
+    Raises:
+        ValueError: if a capacity is negative or not finite, or the schedule ends before it starts.
+
+    Source: appendix A.2.
+    """
+
+    start: float = 0.0
+    end: float = 25.0
+    first: int = 0
+    last: int = 100_000
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            value = getattr(self, name)
+            if not is_number(value) or value < 0:
+                raise ValueError(f"{name} must be a finite capacity ≥ 0 in nats, got {value!r}")
+        check_count("first", self.first, least=0)
+        check_count("last", self.last)
+        if self.last <= self.first:
+            raise ValueError(f"the schedule ends at step {self.last}, before it starts at step {self.first}")
+
+    def __call__(self, step: int | Tensor) -> float | Tensor:
+        share = (step - self.first) / (self.last - self.first)
+        share = share.clamp(0, 1) if isinstance(share, Tensor) else min(1.0, max(0.0, share))
+        return self.start + (self.end - self.start) * share
+
+
+@dataclass(frozen=True)
+class CapacityELBO:
+    """Reconstruction + γ·|Σ KL − C|: the paper's controlled capacity.
+
+    Args:
+        gamma: γ, nats of loss per nat off the target, ≥ 0; 1000 in the paper.
+        schedule: C over the training.
+
+    Raises:
+        ValueError: if gamma is negative or not finite, or schedule is no schedule.
+
+    Source: Eq. 7 and 8 with the KL averaged over the batch, as there; chapter 5.
+    """
+
+    gamma: float = 1000.0
+    schedule: LinearSchedule = LinearSchedule()
+
+    def __post_init__(self) -> None:
+        if not is_number(self.gamma) or self.gamma < 0:
+            raise ValueError(f"gamma must be a finite number ≥ 0, got {self.gamma!r}")
+        _check_schedule(self.schedule)
+
+    def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor) -> Tensor:
+        """Loss in nats from the mean −log p(x|z) (scalar), the mean KL per latent (latents,) and the step."""
+        return reconstruction + self.gamma * (kl.sum() - self.schedule(step)).abs()
+
+
+@dataclass(frozen=True)
+class LagrangianELBO:
+    """Reconstruction + β·Σ KL with the β that makes Σ KL = C, found on the way by a controller of log β.
+
+    At the optimum of this constraint β is the price of a nat, −d reconstruction/dC, and no more: unlike γ = 1000 it
+    leaves the gradient that moves nats from one latent to another its weight (chapter 5). log β is the sum of an
+    integral, which climbs while the KL is above C and falls below it, and of a part in proportion to what the KL is off
+    just now: without that the two would chase each other round the target.
+
+    Args:
+        schedule: C over the training.
+        rate: change of the integral per step and nat off the target, > 0; of the nats at most 1 counts.
+        damping: log β added per nat off the target, ≥ 0; of the nats at most 1 counts.
+        beta: the β to begin with, in [e⁻³, e⁷], the range that the integral is kept in.
+
+    Raises:
+        ValueError: if rate is not positive, damping is negative, beta is out of range, or schedule is no schedule.
+
+    Source: dual ascent, e.g. Boyd et al. 2011, section 2.1; for a VAE's rate: Rezende and Viola 2018; with an integral
+    and a proportional part: Shao et al. 2020 (ControlVAE); chapter 5.
+    """
+
+    schedule: LinearSchedule = LinearSchedule()
+    rate: float = 0.002
+    damping: float = 2.0
+    beta: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_positive("rate", self.rate)
+        if not is_number(self.damping) or self.damping < 0:
+            raise ValueError(f"damping must be a finite number ≥ 0, got {self.damping!r}")
+        check_positive("beta", self.beta)
+        if not _LOG_BETA[0] <= math.log(self.beta) <= _LOG_BETA[1]:
+            raise ValueError(f"beta must lie in [e⁻³, e⁷], about [0.05, 1097], got {self.beta!r}")
+        _check_schedule(self.schedule)
+
+    def initial_state(self) -> Tensor:
+        """The integral to begin with, log β, a scalar."""
+        return torch.tensor(math.log(self.beta))
+
+    def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor, log_beta: Tensor) -> Tensor:
+        """Loss in nats from the mean −log p(x|z) (scalar), mean KL per latent (latents,), the step and the integral."""
+        beta = (log_beta + self.damping * self._off(kl.detach(), step)).exp()
+        return reconstruction + beta * kl.sum()
+
+    def update(self, kl: Tensor, step: int | Tensor, log_beta: Tensor) -> None:
+        """Move the integral, in place, by what the KL per latent (latents,) of this step asks for."""
+        log_beta.add_(self.rate * self._off(kl, step)).clamp_(*_LOG_BETA)
+
+    def _off(self, kl: Tensor, step: int | Tensor) -> Tensor:
+        return (kl.sum() - self.schedule(step)).clamp(-1, 1)
+
+
+def initial_state(objective: object) -> Tensor | None:
+    """The state with which an objective begins that adapts itself; None for one that does not."""
+    begin = getattr(objective, "initial_state", None)
+    return None if begin is None else begin()
+
+
+_LOG_BETA = (-3.0, 7.0)  # beyond, a KL that cannot reach C would carry β off to where it never comes back from
+
+
+def _check_schedule(schedule: LinearSchedule) -> None:
+    if isinstance(schedule, type) or not callable(schedule):
+        raise ValueError(f"schedule must give C at a step, such as LinearSchedule(0, 25), got {schedule!r}")

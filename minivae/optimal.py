@@ -1,9 +1,27 @@
-"""Exact limits that need no training. Taught in chapters 3 and 4."""
+"""Exact limits that need no training. Taught in chapters 3, 4 and 5."""
+
+import dataclasses
+import io
+import itertools
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from minivae._arguments import check_count, is_number
+from minivae.bayes import BlobChannels, Channels, SpriteChannels, distortion, sobol
+from minivae.datasets import Blobs, Sprites
 from minivae.objectives import check_range
+from minivae.runs import Run, check_output, write_atomically
+
+_FORMAT = "minivae rate-distortion 1"
+
+LEAST = 0.02  # nats below which the search takes a factor to be off
 
 
 def collapse_threshold(images: Tensor) -> float:
@@ -63,3 +81,265 @@ def confusions(means: Tensor, stds: Tensor) -> Tensor:
     log_q = -0.5 * ((z[:, :, None] - means) / stds).square() - stds.log()  # n, 161, n
     belief = torch.softmax(log_q, dim=2)
     return torch.einsum("k,nki,nkj->ij", weight, belief, belief) / len(means)
+
+
+@dataclass(frozen=True)
+class RateDistortion:
+    """The least distortion at each capacity, and the split of the capacity that reaches it.
+
+    Attributes:
+        factors: their names.
+        capacities: nats in all, (n,).
+        rates: nats of each factor, (n, factors).
+        distortions: mean −log p(x|z) in nats, (n,).
+        errors: standard errors of the distortions, (n,).
+        prices: effective β, −d distortion/d capacity, (n,); NaN where nothing is sent.
+        made: how it was made.
+    """
+
+    factors: tuple[str, ...]
+    capacities: Tensor
+    rates: Tensor
+    distortions: Tensor
+    errors: Tensor
+    prices: Tensor
+    made: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def save(self, path: str | Path, overwrite: bool = False) -> Path:
+        """Write a JSON file, atomically.
+
+        Raises:
+            FileExistsError: if the file exists and overwrite is False.
+            OSError: if it cannot be written; nothing is left behind.
+        """
+        check_output(Path(path), overwrite)
+        columns = {name: value.tolist() if isinstance(value, Tensor) else value for name, value in vars(self).items()}
+        text = json.dumps({"format": _FORMAT, **columns}, indent=1) + "\n"
+        write_atomically(Path(path), io.BytesIO(text.encode()), overwrite)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "RateDistortion":
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if the file is something else or damaged.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"no file {path}: make it with `python -m minivae limit NAME --out {path}`")
+        try:
+            columns = json.loads(path.read_text(encoding="utf-8"))
+            if columns.pop("format") != _FORMAT:
+                raise ValueError("another format")
+            names = ("capacities", "rates", "distortions", "errors", "prices")
+            tensors = {name: torch.tensor(columns.pop(name), dtype=torch.float64) for name in names}
+            limit = cls(factors=tuple(columns.pop("factors")), **tensors, **columns)
+            n = len(limit.capacities)
+            if any(getattr(limit, name).shape != (n, len(limit.factors))[: 1 + (name == "rates")] for name in names):
+                raise ValueError("columns of different lengths")
+            return limit
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{path} is no rate-distortion curve of minivae, or damaged ({error})") from error
+
+    def at(self, rate: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Rates (…, factors) and distortion (…) at a total rate in nats, interpolated between the capacities.
+
+        Raises:
+            ValueError: if the rate lies outside of the capacities.
+        """
+        rate = torch.as_tensor(rate, dtype=torch.float64)
+        low, high = self.capacities[0].item(), self.capacities[-1].item()
+        if not ((rate >= low - 1e-9) & (rate <= high + 1e-9)).all():
+            raise ValueError(f"the curve holds for rates from {low:g} to {high:g} nats, got {rate.tolist()}")
+        right = torch.searchsorted(self.capacities, rate.contiguous()).clamp(1, len(self.capacities) - 1)
+        a, b = self.capacities[right - 1], self.capacities[right]
+        share = (rate - a) / (b - a)
+        rates = self.rates[right - 1].lerp(self.rates[right], share[..., None])
+        return rates, self.distortions[right - 1].lerp(self.distortions[right], share)
+
+    def onset(self, factor: str, least: float = 0.1) -> float:
+        """Capacity from which on a factor has at least so many nats, interpolated; infinite if it never has.
+
+        Raises:
+            ValueError: if there is no such factor.
+        """
+        if factor not in self.factors:
+            raise ValueError(f"no factor {factor!r}: there are {', '.join(self.factors)}")
+        rates = self.rates[:, self.factors.index(factor)]
+        below = (rates < least).nonzero()
+        last = int(below[-1]) if len(below) else -1
+        if last == len(rates) - 1:
+            return math.inf
+        if last == -1:
+            return self.capacities[0].item()
+        share = (least - rates[last]) / (rates[last + 1] - rates[last])
+        return (self.capacities[last] + share * (self.capacities[last + 1] - self.capacities[last])).item()
+
+
+def trained_curve(run: Run, window: int = 500) -> RateDistortion:
+    """What a run with a schedule of C paid and got on its way, averaged over windows of so many steps.
+
+    `capacities` are the targets C, `rates` the KLs; `prices` are (loss − reconstruction)/KL, the β of a
+    `LagrangianELBO` (of a `CapacityELBO` they mean nothing). Factors are called by name in a generator's run.
+
+    Raises:
+        ValueError: if the objective has no schedule, or the window is shorter than a row or longer than the history.
+
+    Source: Figure 3, top; chapter 5.
+    """
+    check_count("window", window)
+    schedule = getattr(run.experiment.objective, "schedule", None)
+    if schedule is None:
+        raise ValueError(f"run {run.experiment.name} has no schedule of C: its objective is {run.experiment.objective}")
+    steps = torch.from_numpy(run.history["step"])
+    if not steps[0] <= window <= steps[-1]:
+        raise ValueError(f"window must lie in [{steps[0]}, {steps[-1]}] steps, got {window}")
+    rows = int((steps <= window).sum())
+    n = len(steps) // rows
+
+    def mean(name: str) -> Tensor:
+        return windows(torch.from_numpy(run.history[name])).mean(1)
+
+    def windows(values: Tensor) -> Tensor:
+        return values[: n * rows].double().unflatten(0, (n, rows))
+
+    names = [f"z{i}" for i in range(run.experiment.latents)]
+    if run.experiment.model != "vae":
+        names = [name for name, f in run.experiment.dataset.values.items() if len(f) > 1]
+    rates, distortions = mean("kl"), mean("reconstruction")
+    spread = windows(torch.from_numpy(run.history["reconstruction"])).std(1) if rows > 1 else torch.zeros(n)
+    return RateDistortion(
+        factors=tuple(names),
+        capacities=torch.tensor([schedule(step) for step in windows(steps).mean(1).tolist()], dtype=torch.float64),
+        rates=rates,
+        distortions=distortions,
+        errors=spread / math.sqrt(rows),
+        prices=(mean("loss") - distortions) / rates.sum(1),
+        made=dict(run.made),
+    )
+
+
+def rate_distortion(
+    channels: Channels, capacities: Sequence[float], *, samples: int = 1024, seed: int = 0,
+    progress: Callable[[str], Any] = lambda text: None,
+) -> RateDistortion:  # fmt: skip
+    """Split each capacity over the factors such that the best decoder does best.
+
+    Descent alone gets stuck where a factor has no share: below a threshold a little of it helps nobody, and shape and
+    orientation help only together. So every set of factors is tried, with finite shares for those that had none, before
+    the best few trials are improved by sequential quadratic programming (gradients through the decoder, the same
+    pictures and noise for all trials).
+
+    Args:
+        channels: what is sent, `SpriteChannels` or `BlobChannels`.
+        capacities: total rates in nats, ≥ 0, rising.
+        samples: pictures for the search; the distortion is measured with eight times as many others.
+        seed: of pictures and noise.
+        progress: called with a line of text after each capacity.
+
+    Raises:
+        ValueError: if a capacity is negative or not finite, or they do not rise.
+
+    Source: chapter 5.
+    """
+    check_count("samples", samples)
+    capacities = [float(c) if is_number(c) else c for c in capacities]
+    bad = [c for c in capacities if not is_number(c) or c < 0]
+    if bad or not capacities:
+        raise ValueError(f"capacities must be finite numbers ≥ 0 in nats, at least one, got {bad or 'none'}")
+    if any(b <= a for a, b in itertools.pairwise(capacities)):
+        raise ValueError(f"capacities must rise, got {capacities}")
+    points = sobol(channels, samples, seed)
+    fresh = [sobol(channels, samples, seed + 1 + i) for i in range(8)]
+    before = torch.zeros(len(channels.factors), dtype=torch.float64)
+    rows = []
+    for capacity in capacities:
+        rates, price = _best_split(channels, capacity, before, points)
+        with torch.no_grad():
+            means = torch.stack([distortion(channels, rates.float(), p).mean() for p in fresh]).double()
+        rows.append((rates, means.mean(), means.std() / math.sqrt(len(means)), price))
+        shares = ", ".join(f"{name} {rate:.2f}" for name, rate in zip(channels.factors, rates.tolist(), strict=True))
+        progress(f"C = {capacity:g}: {shares}; distortion {means.mean():.1f}")
+        before = rates
+    rates, distortions, errors, prices = (torch.stack(column) for column in zip(*rows, strict=True))
+    return RateDistortion(
+        channels.factors, torch.tensor(capacities, dtype=torch.float64), rates, distortions, errors, prices
+    )
+
+
+def _best_split(channels: Channels, capacity: float, before: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """The split found best, and the price of a nat there; `before` is that of a smaller capacity."""
+    if capacity < LEAST:
+        return torch.zeros_like(before), torch.tensor(math.nan, dtype=torch.float64)
+    with torch.no_grad():
+        costs = [
+            [(distortion(channels, rates.float(), points).mean().item(), rates) for rates in trials]
+            for trials in _trials(capacity, before)
+        ]
+    starts = sorted((min(trials, key=lambda trial: trial[0]) for trials in costs), key=lambda trial: trial[0])
+    _, rates, price = min((_descend(channels, rates, points) for _, rates in starts[:4]), key=lambda result: result[0])
+    return rates, price
+
+
+def _trials(capacity: float, before: Tensor) -> list[list[Tensor]]:
+    """For every set of factors some splits to begin with: equal shares, and the split before with finite new shares."""
+    n, trials = len(before), []
+    for size in range(1, n + 1):
+        for chosen in itertools.combinations(range(n), size):
+            on = torch.zeros(n, dtype=torch.float64).index_fill(0, torch.tensor(chosen), 1.0)
+            old, new = on * (before >= LEAST), on * (before < LEAST)
+            group = [on * capacity / size]
+            for share in (0.5, 1.0, 2.0) if new.any() and old.any() else (0.0,):
+                left = capacity - share * new.sum() - (old * before).sum()
+                split = (
+                    share * new + old * before + left * (old if old.any() else new) / (old if old.any() else new).sum()
+                )
+                if (split[on > 0] >= LEAST).all():
+                    group.append(split)
+            trials.append([split for split in group if (split[on > 0] >= LEAST).all()])
+    return [group for group in trials if group]
+
+
+def _descend(channels: Channels, start: Tensor, points: Tensor) -> tuple[float, Tensor, Tensor]:
+    """Improve a split among the factors that have a share: distortion, rates and price of a nat at the end."""
+    from scipy.optimize import minimize  # a quarter of a second that only a search should take
+
+    on = start > 0
+
+    def cost(shares: Any) -> tuple[float, Any]:
+        rates = torch.zeros_like(start)
+        rates[on] = torch.as_tensor(shares)
+        rates.requires_grad_()
+        loss = distortion(channels, rates.float().clamp_min(1e-9) * on, points).mean()
+        (gradient,) = torch.autograd.grad(loss, rates)
+        return loss.item(), gradient[on].numpy()
+
+    total = start.sum().item()
+    result = minimize(
+        cost, start[on].numpy(), jac=True, method="SLSQP", bounds=[(LEAST, total)] * int(on.sum()),
+        constraints={"type": "eq", "fun": lambda shares: shares.sum() - total, "jac": lambda shares: shares * 0 + 1},
+        options={"ftol": 1e-3, "maxiter": 40},
+    )  # fmt: skip
+    rates = torch.zeros_like(start)
+    rates[on] = torch.as_tensor(result.x)
+    inside = result.x > 2 * LEAST  # at a bound the gain of a nat is less than its price
+    loss, gradient = cost(result.x)
+    return loss, rates, torch.as_tensor(-gradient[inside].mean() if inside.any() else math.nan, dtype=torch.float64)
+
+
+def _symmetric_orientation() -> Tensor:
+    """The angle as a share of the turn after which a shape looks the same: (3, 1, 40)."""
+    angles = Sprites().values["orientation"]
+    periods = torch.tensor([math.pi / 2, math.pi, 2 * math.pi], dtype=torch.float64)[:, None, None]
+    return (angles / periods + 1e-9) % 1
+
+
+# the curves of the course by name
+LIMITS: dict[str, Callable[[], Channels]] = {
+    "sprites-raw": lambda: SpriteChannels("raw"),
+    "sprites-centred": lambda: SpriteChannels("centred"),
+    "sprites-symmetric": lambda: SpriteChannels("centred", {"orientation": _symmetric_orientation()}),
+    "blobs": lambda: BlobChannels(Blobs()),
+}

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from minivae._arguments import check_count
 from minivae.experiments import Experiment
-from minivae.models import VAE
+from minivae.models import VAE, FactorGenerator
+from minivae.objectives import initial_state
 
 FORMAT = "minivae run"
 VERSION = 1
@@ -34,10 +35,12 @@ class RunFileError(ValueError):
 
 @dataclass
 class Checkpoint:
-    """What an exact resume needs beside the weights: Adam's state per parameter, and the random state."""
+    """What an exact resume needs beside the weights: the state of Adam, per parameter, of the random numbers, and of an
+    objective that adapts itself."""
 
     optimizer: dict[str, Weights]
     generator: Tensor
+    objective: Tensor | None = None
 
 
 @dataclass
@@ -65,7 +68,7 @@ class Run:
     checkpoint: Checkpoint | None = None
     made: dict[str, Any] = field(default_factory=dict)
 
-    def model(self, step: int | None = None) -> VAE:
+    def model(self, step: int | None = None) -> VAE | FactorGenerator:
         """The trained model in float32 on the CPU, ready for use; with `step`, as it was at that snapshot.
 
         Raises:
@@ -76,7 +79,7 @@ class Run:
             if step not in self.snapshots:
                 raise ValueError(f"no snapshot at step {step}: there are {[*sorted(self.snapshots), self.step]}")
             weights = self.snapshots[step]
-        model = VAE(self.experiment.dataset.channels, self.experiment.latents)
+        model = self.experiment.build()
         model.load_state_dict({name: value.float() for name, value in weights.items()})
         return model.eval().requires_grad_(False)
 
@@ -222,6 +225,8 @@ def _write(file: h5py.File, run: Run) -> None:
         _write_weights(file, f"snapshots/{step}", weights)
     if run.checkpoint is not None:
         _write_array(file, "checkpoint/generator", run.checkpoint.generator.numpy())
+        if run.checkpoint.objective is not None:
+            _write_array(file, "checkpoint/objective", run.checkpoint.objective.numpy())
         for name, state in run.checkpoint.optimizer.items():
             _write_weights(file, f"checkpoint/optimizer/{name}", state)
 
@@ -230,7 +235,12 @@ def _read(file: h5py.File, kinds: Collection[type]) -> Run:
     checkpoint = None
     if "checkpoint" in file:
         optimizer = {name: _read_weights(group) for name, group in file["checkpoint/optimizer"].items()}
-        checkpoint = Checkpoint(optimizer, torch.from_numpy(file["checkpoint/generator"][()]))
+        state = file["checkpoint"].get("objective")
+        checkpoint = Checkpoint(
+            optimizer=optimizer,
+            generator=torch.from_numpy(file["checkpoint/generator"][()]),
+            objective=None if state is None else torch.from_numpy(np.asarray(state[()])),
+        )
     experiment = Experiment.from_dict(json.loads(file.attrs["experiment"]), kinds)
     run = Run(
         experiment=experiment,
@@ -273,6 +283,10 @@ def _check(run: Run) -> None:
             raise ValueError(f"the optimizer's state of {name} does not fit the model")
     if run.checkpoint.generator.dtype != torch.uint8 or run.checkpoint.generator.ndim != 1:
         raise ValueError("the random state is no byte string")
+    state, fresh = run.checkpoint.objective, initial_state(run.experiment.objective)
+    kinds = [None if s is None else (s.shape, s.dtype) for s in (state, fresh)]
+    if kinds[0] != kinds[1]:
+        raise ValueError("the objective's state does not fit the objective")
 
 
 def _write_array(parent: h5py.Group, name: str, values: np.ndarray) -> None:

@@ -22,13 +22,17 @@ from tqdm.auto import tqdm
 import minivae
 from minivae import gaussian
 from minivae._arguments import check_count
-from minivae.experiments import Experiment
-from minivae.models import VAE
-from minivae.objectives import bernoulli_nll, check_range
+from minivae.datasets import Blobs, ColouredSprites, Sprites
+from minivae.experiments import OBJECTIVES, Experiment
+from minivae.models import VAE, FactorGenerator
+from minivae.objectives import bernoulli_nll, check_range, initial_state
 from minivae.runs import Checkpoint, Run, Weights, check_output
 
 # Steps between looks at the numbers: a look makes the device wait, so it is not taken every step.
 LOOK_EVERY = 100
+
+_WARM_UP = 3  # steps before a CUDA graph is recorded
+_GRAPHABLE = (Blobs, Sprites, ColouredSprites)  # made on the device; a learner's own data may need the host
 
 
 class TrainingError(RuntimeError):
@@ -56,7 +60,7 @@ def train(
     overwrite: bool = False,
     command: str | None = None,
 ) -> Run:
-    """Train a VAE on an experiment.
+    """Train the model of an experiment.
 
     An interrupt (Ctrl-C, or the stop button of a notebook) ends the training after the step in progress and returns
     the run as it stands, ready to be resumed; a second one breaks off at once.
@@ -113,7 +117,7 @@ def train(
     precision = pick_precision(precision, place)
     _keep_buffers()
 
-    model, optimizer, generator = _start(experiment, seed, place, resume)
+    model, optimizer, generator, state = _start(experiment, seed, place, resume)
     rows = torch.zeros(min(LOOK_EVERY, steps), 2 + experiment.latents, device=place)
     began = time.perf_counter()
     earlier = resume.history if resume is not None else None
@@ -123,6 +127,14 @@ def train(
     good: Run | None = resume
     saved, written = began, False
 
+    def take(step: int | Tensor) -> Tensor:
+        images, factors = experiment.dataset.sample(experiment.batch, generator)
+        source = images if experiment.model == "vae" else factors
+        return training_step(model, optimizer, experiment.objective, images, generator, step, precision, source, state)
+
+    if place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and type(experiment.objective) in OBJECTIVES:
+        take = _graphed(take, optimizer, generator)
+
     def current(step: int) -> Run:
         return Run(
             experiment=experiment,
@@ -131,7 +143,7 @@ def train(
             weights=_to_cpu(model.state_dict()),
             history=_join(earlier, first, history),
             snapshots=dict(kept),
-            checkpoint=_checkpoint(model, optimizer, generator),
+            checkpoint=_checkpoint(model, optimizer, generator, state),
             made={
                 "command": command or f"minivae.training.train({experiment.name!r}, steps={steps}, seed={seed})",
                 "device": str(place),
@@ -146,9 +158,8 @@ def train(
         total=steps, initial=first, disable=not progress, desc=experiment.name, unit="step"
     ) as bar:  # fmt: skip
         for step in range(first + 1, steps + 1):
-            images, _ = experiment.dataset.sample(experiment.batch, generator)
             row = (step - first - 1) % len(rows)
-            rows[row] = training_step(model, optimizer, experiment.objective, images, generator, step, precision)
+            rows[row] = take(step)
             if step in snapshots:
                 kept[step] = _to_cpu(model.state_dict())
             stop = step == steps or interrupted()
@@ -171,28 +182,69 @@ def train(
 
 
 def training_step(
-    model: VAE,
+    model: VAE | FactorGenerator,
     optimizer: torch.optim.Optimizer,
-    objective: Callable[[Tensor, Tensor, int], Tensor],
+    objective: Callable[..., Tensor],
     images: Tensor,
     generator: torch.Generator,
-    step: int,
+    step: int | Tensor,
     precision: str = "fp32",
+    source: Tensor | None = None,
+    state: Tensor | None = None,
 ) -> Tensor:
     """One step of gradient descent; returns loss, reconstruction and KL per latent, in nats: (2 + latents,).
 
-    Nothing here waits for the device.
+    The model is shown `source`, the images if None, and draws the images. `state` is that of an objective that adapts
+    itself; it is changed in place. Nothing here waits for the device.
     """
     images = images.contiguous(memory_format=torch.channels_last)
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        logits, mean, log_std = model(images, generator)
+        logits, mean, log_std = model(images if source is None else source, generator)
     reconstruction = bernoulli_nll(logits, images).mean()
     kl = gaussian.kl_per_latent(mean, log_std).mean(0)
-    loss = objective(reconstruction, kl, step)
+    loss = objective(reconstruction, kl, step) if state is None else objective(reconstruction, kl, step, state)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
+    if state is not None:
+        objective.update(kl.detach(), step, state)
     return torch.cat([torch.stack([loss, reconstruction]), kl]).detach()
+
+
+def _graphed(
+    take: Callable[[int | Tensor], Tensor], optimizer: torch.optim.Optimizer, generator: torch.Generator
+) -> Callable[[int], Tensor]:
+    """The same training step as a CUDA graph: recorded once, and from then on one launch instead of hundreds.
+
+    The first few steps are taken one operation at a time, so that every library has chosen and allocated what it needs
+    before the recording. Data, noise and the number of the step are made on the device: nothing is fed in.
+    """
+    at = torch.zeros((), device=generator.device)
+    aside = torch.cuda.Stream(generator.device)
+    taken, graph, row = 0, torch.cuda.CUDAGraph(), at
+
+    def replay(step: int) -> Tensor:
+        nonlocal taken, row
+        at.fill_(step)
+        taken += 1
+        if taken <= _WARM_UP:
+            here = torch.cuda.current_stream(generator.device)
+            aside.wait_stream(here)
+            with torch.cuda.stream(aside):
+                row = take(at)
+            here.wait_stream(aside)
+            return row
+        if taken == _WARM_UP + 1:
+            for group in optimizer.param_groups:
+                group["capturable"] = True
+            if register := getattr(graph, "register_generator_state", None):  # newer PyTorch sees to it by itself
+                register(generator)
+            with torch.cuda.graph(graph):
+                row = take(at)  # is recorded, not done
+        graph.replay()
+        return row
+
+    return replay
 
 
 def pick_device(name: str) -> torch.device:
@@ -247,13 +299,14 @@ def versions() -> dict[str, str]:
 
 def _start(
     experiment: Experiment, seed: int, device: torch.device, resume: Run | None
-) -> tuple[VAE, torch.optim.Optimizer, torch.Generator]:
+) -> tuple[VAE | FactorGenerator, torch.optim.Optimizer, torch.Generator, Tensor | None]:
     generator = torch.Generator(device).manual_seed(seed)
     # weights come from a CPU generator so that every device starts from the same ones
-    model = VAE(experiment.dataset.channels, experiment.latents, torch.Generator().manual_seed(seed))
+    model = experiment.build(torch.Generator().manual_seed(seed))
     check_range(experiment.dataset.sample(experiment.batch, torch.Generator(device).manual_seed(seed))[0])
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
+    objective = initial_state(experiment.objective)
     if resume is not None:
         model.load_state_dict(resume.weights)
         state = optimizer.state_dict()
@@ -266,13 +319,20 @@ def _start(
             made = resume.made.get("device", "another device")
             raise ValueError(f"the run to resume was made on {made}, whose random numbers {device} cannot continue")
         generator.set_state(resume.checkpoint.generator)
-    return model, optimizer, generator
+        objective = resume.checkpoint.objective
+    # a copy: training changes it in place, and the run to resume is the caller's
+    return model, optimizer, generator, None if objective is None else objective.to(device, copy=True)
 
 
-def _checkpoint(model: VAE, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> Checkpoint:
+def _checkpoint(
+    model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator, state: Tensor | None
+) -> Checkpoint:
     states = optimizer.state_dict()["state"]
-    names = [name for name, _ in model.named_parameters()]
-    return Checkpoint({name: _to_cpu(states[i]) for i, name in enumerate(names)}, generator.get_state())
+    return Checkpoint(
+        optimizer={name: _to_cpu(states[i]) for i, (name, _) in enumerate(model.named_parameters())},
+        generator=generator.get_state(),
+        objective=None if state is None else state.cpu().clone(),
+    )
 
 
 def _check_resume(run: Run, experiment: Experiment, seed: int) -> None:

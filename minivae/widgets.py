@@ -1,12 +1,13 @@
-"""The explorers of the chapters, for Jupyter. Taught in chapters 1 to 4.
+"""The explorers of the chapters, for Jupyter. Taught in chapters 1 to 5.
 
 Each shows a picture made by a pure function and updates it in place; where no kernel runs, its mime bundle shows the
 picture as it was when the cell was executed.
 """
 
 import base64
+import functools
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -14,13 +15,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from PIL import Image
+from matplotlib.font_manager import findfont
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from minivae import figures
+from minivae import figures, gaussian
 from minivae._arguments import check_count
+from minivae.bayes import SpriteChannels, amplitudes
 from minivae.metrics import ALIVE, mean_kl
-from minivae.models import VAE
+from minivae.models import VAE, FactorGenerator
+from minivae.optimal import RateDistortion
 from minivae.runs import Run
 
 ZOOM = 4  # screen pixels per image pixel
@@ -213,6 +217,105 @@ class TraversalExplorer(_Explorer):
         pixels = draw(self.model, self.z, self.images[self.seed.value])
         self.picture.value = png(pixels)
         self.picture.width, self.picture.height = str(pixels.shape[1]), str(pixels.shape[0])
+
+
+def shares_picture(
+    panels: Sequence[Tensor], titles: Sequence[str], factors: Sequence[str], best: Tensor, trained: Tensor
+) -> np.ndarray:
+    """Pictures side by side over bars of the nats that each factor gets: (height, width, 3) uint8.
+
+    Args:
+        panels: images (1, 64, 64) in [0, 1], the first few as seen, the last two drawn at the best and trained split.
+        titles: one a panel.
+        factors: names.
+        best: nats of each factor in the best split, (factors,).
+        trained: the same of the training.
+    """
+    side, line, left, nat = ZOOM * 64, 22, 110, 60  # pixels; `nat` is the length of a bar of one nat
+    width, height = len(panels) * (side + GAP) - GAP, side + line * (len(factors) + 2)
+    canvas = Image.new("RGB", (width, height), "white")
+    pen, font = ImageDraw.Draw(canvas), _font(14)
+    for i, (image, title) in enumerate(zip(panels, titles, strict=True)):
+        canvas.paste(Image.fromarray(_enlarge(image)), (i * (side + GAP), 0))
+        pen.text((i * (side + GAP), side + 2), title, "black", font)
+    for i, (name, *nats) in enumerate(zip(factors, best.tolist(), trained.tolist(), strict=True)):
+        top = side + line * (i + 1) + 6
+        pen.text((0, top), name, "black", font)
+        for j, (value, colour) in enumerate(zip(nats, (figures.GREY, figures.BLUE), strict=True)):
+            y = top + 2 + 8 * j
+            pen.rectangle((left, y, left + max(0.0, value) * nat, y + 6), colour)
+        pen.text((left + max(*nats, 0.0) * nat + 6, top), f"{nats[0]:.2f} | {nats[1]:.2f}", "black", font)
+    pen.text((0, height - line + 2), "nats of each factor: best split (grey) | trained (blue)", figures.GREY, font)
+    return np.asarray(canvas)
+
+
+class CapacityExplorer(_Explorer):
+    """Slide the capacity: who gets the nats, what the best decoder draws from them, and what a trained one draws.
+
+    Both decoders hear the factors of the same picture through the same noise, each at its own split. The trained one is
+    shown at the snapshot whose capacity is nearest.
+
+    Args:
+        run: a generator's run with snapshots.
+        limit: the best splits, see `optimal.rate_distortion`.
+        channels: what the limit was computed for.
+        pictures: number of pictures to choose from.
+
+    Raises:
+        ValueError: if pictures < 1 or the run is not that of a generator with a schedule of C.
+    """
+
+    def __init__(self, run: Run, limit: RateDistortion, channels: SpriteChannels, pictures: int = 8) -> None:
+        check_count("pictures", pictures)
+        schedule = getattr(run.experiment.objective, "schedule", None)
+        if run.experiment.model == "vae" or schedule is None:
+            raise ValueError(f"the run must be that of a generator with a schedule of C, got {run.experiment.name!r}")
+        self.limit, self.channels = limit, channels
+        generator = torch.Generator().manual_seed(3)
+        dataset = run.experiment.dataset
+        self.classes = dataset.sample_classes(pictures, generator)
+        self.originals = dataset.render(self.classes)
+        self.noise = torch.randn(pictures, len(channels.factors), generator=generator)
+        many = dataset.sample_classes(4096, generator)
+        self.models: dict[float, tuple[FactorGenerator, Tensor]] = {}
+        for step in [*sorted(run.snapshots), run.step]:
+            model = run.model(step)
+            self.models[schedule(step)] = model, gaussian.kl_per_latent(*model.encode(many)).mean(0)
+
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        low, high = limit.capacities[0].item(), limit.capacities[-1].item()
+        style = {"style": {"description_width": "9em"}, "layout": widgets.Layout(width="95%", max_width="34em")}
+        self.capacity = widgets.FloatSlider(
+            min(high, max(low, 7.3)), min=low, max=high, step=0.1, readout_format=".1f", description="C (nats)", **style
+        )
+        self.index = widgets.IntSlider(0, 0, pictures - 1, description="picture", **style)
+        for slider in (self.capacity, self.index):
+            slider.observe(self._show, "value")
+        super().__init__([self.picture, self.capacity, self.index])
+        self._show()
+
+    @torch.no_grad()
+    def pixels(self, capacity: float, index: int) -> np.ndarray:
+        """The picture at a capacity in nats for one of the originals: (height, width, 3) uint8."""
+        best, _ = self.limit.at(capacity)
+        amplitude = amplitudes(best.float(), self.channels.excess)
+        points = (self.classes[index : index + 1, 1:] + 0.5) / torch.tensor([3, 6, 40, 32, 32])
+        _, signals = self.channels.draw(points)
+        drawn = self.channels.decode(amplitude * signals + self.noise[index], amplitude)
+        nearest = min(self.models, key=lambda c: abs(c - capacity))
+        model, kl = self.models[nearest]
+        mean, log_std = model.encode(self.classes[index : index + 1])
+        trained = torch.sigmoid(model.decode(mean + log_std.exp() * self.noise[index]))[0]
+        titles = ["original", f"best decoder, C = {capacity:.1f}", f"trained, C = {nearest:.1f}"]
+        return shares_picture([self.originals[index], drawn, trained], titles, self.channels.factors, best, kl)
+
+    def _show(self, _: Any = None) -> None:
+        self.picture.value = png(self.pixels(self.capacity.value, self.index.value))
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(findfont("DejaVu Sans"), size)
 
 
 def _enlarge(image: Tensor) -> np.ndarray:

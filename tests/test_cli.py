@@ -12,6 +12,7 @@ import pytest
 from minivae import training
 from minivae.__main__ import main
 from minivae.experiments import EXPERIMENTS
+from minivae.optimal import RateDistortion
 from minivae.runs import Run
 
 
@@ -207,3 +208,32 @@ def test_the_command_that_is_stored_is_the_one_given(folder, monkeypatch):
     monkeypatch.setattr("sys.argv", ["pytest", "-q"])
     assert train("--steps", "1", "--out", "a.h5") == 0
     assert Run.load("a.h5").made["command"].startswith("python -m minivae train blobs-")
+
+
+def test_limit_prints_and_writes_a_curve(folder, capsys):
+    words = ["limit", "blobs", "--capacities", "0.5", "1", "--samples", "64"]
+    assert main([*words, "--out", "a.json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["C", "distortion", "price", "x", "y"] and lines[-1] == "wrote a.json"
+    limit = RateDistortion.load("a.json")
+    assert limit.capacities.tolist() == [0.5, 1.0]
+    assert limit.made["command"].endswith("limit blobs --capacities 0.5 1 --samples 64 --out a.json")
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["distortions"] == limit.distortions.tolist()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["chairs"], "unknown limit 'chairs': known are sprites-raw"),
+        (["blobs", "--capacities", "-1"], "capacities must be finite numbers ≥ 0"),
+        (["blobs", "--samples", "0"], "samples must be a whole number of at least 1"),
+        (["blobs", "--out", "there.json"], "there.json exists"),
+        (["blobs", "--out", "no/a.json"], "the folder no does not exist"),
+    ],
+)
+def test_bad_limits_are_refused_before_the_search(folder, capsys, words, message):
+    (folder / "there.json").write_text("kept")
+    assert main(["limit", *words]) == 1
+    assert message in capsys.readouterr().err
+    assert (folder / "there.json").read_text() == "kept"

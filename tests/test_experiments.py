@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from minivae import experiments
-from minivae.datasets import Blobs
+from minivae.datasets import Blobs, Sprites
 from minivae.experiments import EXPERIMENTS, Experiment
 from minivae.objectives import ELBO, BetaELBO
 from minivae.optimal import collapse_threshold
@@ -157,3 +157,29 @@ def test_a_class_that_takes_a_name_of_the_courses_is_refused():
 def test_classes_and_swapped_parts_are_refused(dataset, objective, message):
     with pytest.raises(ValueError, match=message):
         Experiment("x", dataset, objective)
+
+
+def test_schedules_are_stored_within_their_objective():
+    settings = experiments.get("generator").to_dict()["objective"]
+    assert settings["kind"] == "CapacityELBO" and settings["gamma"] == 1000
+    assert settings["schedule"] == {"kind": "LinearSchedule", "start": 0.5, "end": 25.0, "first": 0, "last": 100_000}
+
+
+def test_generators_are_as_in_the_paper():
+    for name in ("generator", "generator-centred", "generator-lagrangian", "generator-lagrangian-centred"):
+        experiment = experiments.get(name)
+        assert (experiment.batch, experiment.steps, experiment.latents) == (64, 100_000, 5)
+        assert [experiment.objective.schedule(step) for step in (0, experiment.steps)] == [0.5, 25.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "gan"}, "unknown model 'gan': known are vae, generator, generator-centred"),
+        ({"model": "generator"}, "latents=5, shape, scale, orientation, x, y; got 10"),
+        ({"model": "generator", "dataset": Blobs()}, "needs the `values` of the factors"),
+    ],
+)
+def test_models_must_fit(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(Experiment("x", Sprites(), ELBO()), **change)

@@ -1,5 +1,7 @@
 """Figures hold what they say: rows in the order of KL, the data behind the lines, labels with units."""
 
+import dataclasses
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -12,6 +14,7 @@ import torch
 from minivae import experiments, figures
 from minivae.datasets import Blobs
 from minivae.metrics import mean_kl
+from minivae.optimal import RateDistortion
 from minivae.runs import Run
 from minivae.training import train
 
@@ -129,3 +132,28 @@ def test_orders_mark_the_first_and_healing_starts_at_zero():
     assert axis.lines[0].get_xdata()[0] == 0.5 and sum(patch.get_height() for patch in axis.patches) == 3
     last = figures.healing({"before": torch.zeros(3)}, {"loss": torch.tensor([2.0, 3.0])}).axes[-1]
     assert last.lines[0].get_ydata().tolist() == [0, 1]
+
+
+def curve(*, scale: float = 1.0) -> RateDistortion:
+    c = torch.linspace(1, 10, 10, dtype=torch.float64)
+    return RateDistortion(("a", "b"), c, torch.stack([c * scale, c * 0], dim=1), 100 - c, c * 0, c)
+
+
+def test_shares_draw_each_factor_over_its_best():
+    trained = dataclasses.replace(curve(scale=0.5), factors=("b", "a"), rates=curve(scale=0.5).rates.flip(1))
+    (axis,) = figures.shares({"run": trained}, [curve()]).axes
+    best_a, a, best_b, b = (line.get_ydata() for line in axis.lines[:4])
+    assert best_a[-1] == 10 and a[-1] == 5 and best_b[-1] == b[-1] == 0  # by name, not by place
+    assert axis.get_xlabel().endswith("(nats)") and axis.get_title() == "run"
+
+
+def test_frontier_draws_distortion_against_what_was_paid():
+    (axis,) = figures.frontier({"run": curve(scale=0.5)}, {"limit": curve()}).axes
+    limit, run = axis.lines
+    assert limit.get_xdata()[-1] == 10 and run.get_xdata()[-1] == 5 and run.get_ydata()[-1] == 90
+    assert [text.get_text() for text in axis.get_legend().texts] == ["limit", "run"]
+
+
+def test_picture_rows_are_labelled():
+    axes = figures.picture_rows({"one": torch.zeros(3, 1, 8, 8), "two": torch.ones(4, 1, 8, 8)}).axes
+    assert len(axes) == 6 and [axes[0].get_ylabel(), axes[3].get_ylabel()] == ["one", "two"]

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from minivae.models import VAE, Decoder, Encoder
+from minivae import gaussian
+from minivae.datasets import Sprites
+from minivae.models import VAE, Decoder, Encoder, FactorGenerator, UpConv, initialise
 
 
 def test_parameter_counts():
@@ -124,7 +126,6 @@ def spreads(decoder: nn.Module, z: torch.Tensor) -> list[float]:
 
 
 def test_he_keeps_the_scale_layer_by_layer_and_the_default_does_not():
-    from minivae.models import initialise
 
     z = torch.randn(200, 10, generator=torch.Generator().manual_seed(0))
     with torch.random.fork_rng(), torch.no_grad():
@@ -144,3 +145,89 @@ def test_initial_posteriors_lie_near_the_prior():
     images = torch.rand(20, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     mean, log_std = VAE(generator=torch.Generator().manual_seed(0)).encode(images)
     assert mean.abs().max() < 0.5 and log_std.abs().max() < 0.5
+
+
+@pytest.mark.parametrize("out_channels", [1, 3, 32])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_up_convolution_is_pytorchs(out_channels, precision):
+    theirs = torch.nn.ConvTranspose2d(32, out_channels, 4, 2, 1)
+    ours = UpConv(32, out_channels, 4, 2, 1)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(5, 32, 6, 8, generator=torch.Generator().manual_seed(0))
+    weight = torch.randn(5, out_channels, 12, 16, generator=torch.Generator().manual_seed(1))
+    results = []
+    for layer in (theirs, ours):
+        inputs = x.clone().contiguous(memory_format=torch.channels_last).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            y = layer(inputs).float()
+        (y * weight).sum().backward()
+        results.append([y.detach(), inputs.grad, layer.weight.grad, layer.bias.grad])
+    tolerance = 1e-5 if precision == "fp32" else 0.02
+    for a, b in zip(*results, strict=True):
+        assert (a - b).abs().max() <= tolerance * a.abs().max()
+
+
+def test_gradients_of_the_up_convolution_to_few_channels():
+    layer = UpConv(2, 3, 4, 2, 1).double()
+    x = torch.randn(2, 2, 3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, weight, bias: torch.func.functional_call(
+        layer, {"weight": weight, "bias": bias}, (x,)), (x, layer.weight, layer.bias))  # fmt: skip
+
+
+@pytest.fixture
+def values() -> list[torch.Tensor]:
+    return list(Sprites().values.values())
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_generator_sends_each_factor_through_a_channel_of_its_own(values, centred):
+    model = FactorGenerator(values, centred=centred, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        model.scale.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]))
+        model.log_std.copy_(torch.tensor([0.0, -1.0, -2.0, -3.0, -4.0]))
+    classes = Sprites().sample_classes(7, torch.Generator().manual_seed(1))
+    mean, log_std = model.encode(classes)
+    for latent, column in enumerate(range(1, 6)):  # colour has one class and no latent
+        f = values[column] - (values[column].mean() if centred else 0)
+        expected = (latent + 1) * f[classes[:, column]]
+        assert torch.allclose(mean[:, latent], expected.float(), atol=1e-6)
+        assert (log_std[:, latent] == -latent).all()
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_generator_begins_with_a_tenth_of_a_nat_per_factor(values, centred):
+    model = FactorGenerator(values, centred=centred)
+    sprites = Sprites()
+    every = sprites.classes(torch.arange(0, len(sprites), 7))  # 7 divides none of the sizes
+    kl = gaussian.kl_per_latent(*model.encode(every)).mean(0)
+    assert torch.allclose(kl, torch.full((5,), 0.1), rtol=2e-3)
+
+
+def test_generator_draws_what_its_decoder_makes_of_the_sample(values):
+    model = FactorGenerator(values, generator=torch.Generator().manual_seed(0))
+    classes = Sprites().sample_classes(3, torch.Generator().manual_seed(1))
+    logits, mean, log_std = model(classes, torch.Generator().manual_seed(2))
+    z = gaussian.sample(mean, log_std, torch.Generator().manual_seed(2))
+    assert torch.equal(logits, model.decode(z)) and logits.shape == (3, 1, 64, 64)
+    logits.sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_generator_has_the_decoder_of_the_appendix(values):
+    model, decoder = FactorGenerator(values), Decoder(1, 5)
+    count = sum(p.numel() for p in decoder.parameters())
+    assert sum(p.numel() for p in model.parameters()) == count + 10
+    assert "values" not in model.state_dict()
+
+
+@pytest.mark.parametrize(
+    "source", [torch.zeros(2, 1, 64, 64), torch.zeros(2, 5, dtype=torch.long), torch.zeros(2, 6), torch.zeros(6).long()]
+)
+def test_generator_reads_classes_and_no_images(values, source):
+    with pytest.raises(ValueError, match="reads no images but classes of factors"):
+        FactorGenerator(values).encode(source)
+
+
+def test_generator_needs_something_to_send():
+    with pytest.raises(ValueError, match="at least one factor with two or more classes"):
+        FactorGenerator([torch.ones(1)])

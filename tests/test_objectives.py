@@ -6,7 +6,17 @@ import torch
 from scipy import special
 from torch.distributions import Bernoulli
 
-from minivae.objectives import ELBO, BetaELBO, bernoulli_floor, bernoulli_nll, check_range
+from minivae.objectives import (
+    ELBO,
+    BetaELBO,
+    CapacityELBO,
+    LagrangianELBO,
+    LinearSchedule,
+    bernoulli_floor,
+    bernoulli_nll,
+    check_range,
+    initial_state,
+)
 
 
 def test_nll_agrees_with_torch_distributions_and_sums_over_pixels():
@@ -85,3 +95,111 @@ def test_objectives_have_the_gradient_of_their_price():
     reconstruction, kl = torch.tensor(1.0, requires_grad=True), torch.ones(4, requires_grad=True)
     BetaELBO(7.0)(reconstruction, kl, step=5).backward()
     assert reconstruction.grad == 1 and kl.grad.tolist() == [7.0] * 4
+
+
+def test_schedule_is_a_straight_line_between_two_plateaus():
+    schedule = LinearSchedule(0.5, 25.0, 100, 300)
+    steps = [0, 100, 150, 200, 300, 10_000]
+    assert [schedule(step) for step in steps] == pytest.approx(np.interp(steps, [100, 300], [0.5, 25.0]))
+    assert LinearSchedule(25.0, 5.0, 0, 10)(5) == 15.0  # downhill too
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"start": -0.1}, "start must be a finite capacity ≥ 0 in nats, got -0.1"),
+        ({"end": -25.0}, "end must be a finite capacity ≥ 0"),
+        ({"end": float("nan")}, "end must be a finite capacity ≥ 0"),
+        ({"start": "0"}, "start must be a finite capacity ≥ 0"),
+        ({"first": 500, "last": 400}, "the schedule ends at step 400, before it starts at step 500"),
+        ({"first": 400, "last": 400}, "the schedule ends at step 400"),
+        ({"first": -1}, "first must be a whole number of at least 0"),
+        ({"last": 0}, "last must be a whole number of at least 1"),
+        ({"last": 1e5}, "last must be a whole number"),
+    ],
+)
+def test_bad_schedules_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        LinearSchedule(**settings)
+
+
+def test_capacity_is_the_distance_from_the_target_on_either_side():
+    objective = CapacityELBO(1000.0, LinearSchedule(0.0, 10.0, 0, 10))
+    reconstruction, kl = torch.tensor(100.0), torch.tensor([1.0, 3.0])
+    assert [objective(reconstruction, kl, step).item() for step in (3, 4, 6)] == [1100.0, 100.0, 2100.0]
+    assert CapacityELBO(0)(reconstruction, kl, 5) == reconstruction
+
+
+def test_capacity_is_of_the_batch_and_not_of_each_picture():
+    # Eq. 8 with a batch: |mean KL − C|, which pictures above and below C can meet together
+    kl = torch.tensor([[1.0], [5.0]]).mean(0)
+    assert CapacityELBO(1000.0, LinearSchedule(3.0, 4.0, 0, 1))(torch.tensor(7.0), kl, 0) == 7.0
+
+
+@pytest.mark.parametrize("gamma", [-1, float("nan"), float("inf"), "1000", True])
+def test_bad_gamma_is_refused(gamma):
+    with pytest.raises(ValueError, match="gamma must be a finite number ≥ 0"):
+        CapacityELBO(gamma)
+
+
+@pytest.mark.parametrize("kind", [CapacityELBO, LagrangianELBO])
+@pytest.mark.parametrize("schedule", [25.0, None, LinearSchedule])
+def test_a_schedule_must_be_one(kind, schedule):
+    with pytest.raises(ValueError, match="schedule must give C at a step"):
+        kind(schedule=schedule)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rate": 0}, "rate must be a finite number > 0"),
+        ({"beta": 0}, "beta must be a finite number > 0"),
+        ({"damping": -1.0}, "damping must be a finite number ≥ 0"),
+        ({"beta": 1e6}, r"beta must lie in \[e⁻³, e⁷\]"),
+    ],
+)
+def test_bad_lagrangians_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        LagrangianELBO(**settings)
+
+
+def test_only_the_lagrangian_has_a_state():
+    assert initial_state(ELBO()) is None and initial_state(CapacityELBO()) is None
+    assert initial_state(LagrangianELBO(beta=200.0)).exp().item() == pytest.approx(200, rel=1e-5)
+
+
+def test_log_beta_moves_by_the_rate_per_nat_and_by_no_more():
+    objective = LagrangianELBO(LinearSchedule(5.0, 6.0, 0, 1), rate=0.01, beta=1.0)
+    state = objective.initial_state()
+    for kl, expected in (([2.0, 3.5], 0.005), ([20.0, 20.0], 0.015), ([0.0, 0.0], 0.005), ([2.5, 2.5], 0.005)):
+        objective.update(torch.tensor(kl), 0, state)
+        assert state.item() == pytest.approx(expected, abs=1e-7)
+    for kl, end in ((0.0, -3.0), (99.0, 7.0)):
+        for _ in range(1200):
+            objective.update(torch.tensor([kl]), 0, state)
+        assert state.item() == end
+
+
+def test_beta_is_pushed_in_proportion_to_what_the_kl_is_off():
+    schedule, log_beta = LinearSchedule(3.0, 4.0, 0, 1), torch.tensor(2.0).log()
+    for kl, damping, beta in (([1.0, 2.0], 2.0, 2.0), ([1.0, 2.25], 2.0, 2 * np.exp(0.5)), ([9.0, 9.0], 1.0, 2 * np.e)):
+        objective = LagrangianELBO(schedule, damping=damping)
+        got = objective(torch.tensor(100.0), torch.tensor(kl), 0, log_beta).item()
+        assert got == pytest.approx(100 + beta * sum(kl), rel=1e-6)
+    kl = torch.tensor([1.0, 2.5], requires_grad=True)  # it steers, and is not itself descended
+    LagrangianELBO(schedule, damping=2.0)(torch.tensor(0.0), kl, 0, log_beta).backward()
+    assert kl.grad.tolist() == pytest.approx([2 * np.e, 2 * np.e])
+
+
+def test_the_lagrangian_finds_the_price_of_a_nat():
+    """On D(R) = 100·exp(−2R) the multiplier at R = C is −dD/dR = 200·exp(−2C)."""
+    objective = LagrangianELBO(LinearSchedule(1.0, 2.0, 0, 1), rate=0.01, beta=1.0)
+    state, kl = objective.initial_state(), torch.tensor([0.1], requires_grad=True)
+    for _ in range(4000):
+        objective(100 * torch.exp(-2 * kl.sum()), kl, 1, state).backward()
+        with torch.no_grad():
+            kl -= 0.002 * kl.grad
+            kl.grad = None
+            objective.update(kl, 1, state)
+    assert kl.item() == pytest.approx(2.0, abs=1e-3)
+    assert state.exp().item() == pytest.approx(200 * np.exp(-4), rel=1e-3)

@@ -3,12 +3,14 @@
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from minivae import metrics
+from minivae.bayes import BlobChannels
 from minivae.datasets import Blobs
-from minivae.optimal import collapse_threshold
+from minivae.optimal import collapse_threshold, rate_distortion
 from minivae.runs import Run
 
 ROOT = Path(__file__).parents[1]
@@ -34,18 +36,22 @@ def test_latents_in_use():
     strong = [alive(load("blobs-beta150", seed), 10_000) for seed in SEEDS]
     assert row("latents in use at β = 150") == f"{strong[0]}, on {strong.count(2)} of {len(strong)} seeds"
     late, early = ([alive(load("blobs-vae", seed), step) for seed in SEEDS] for step in (10_000, 6_000))
-    said = f"{min(late)} to {max(late)} at 10,000 steps, by seed; {min(early)} or {max(early)} at 6,000"
-    assert row("latents in use at β = 1") == said and max(early) - min(early) == 1
+    said = f"{min(late)} to {max(late)} at 10,000 steps, by seed; {min(early)} to {max(early)} at 6,000"
+    assert row("latents in use at β = 1") == said
+
+
+def aligned(run: Run) -> bool:
+    living = torch.from_numpy(run.mean_kl()) > metrics.ALIVE
+    return bool((metrics.correlations(run.model(), run.experiment.dataset)[living].abs().amax(1) >= 0.98).all())
 
 
 def test_alignment():
-    worst = []
-    for seed in SEEDS:
-        run = load("blobs-beta150", seed)
-        living = torch.from_numpy(run.mean_kl()) > metrics.ALIVE
-        worst.append(metrics.correlations(run.model(), run.experiment.dataset)[living].abs().amax(1).min().item())
-    good = sum(value >= 0.98 for value in worst)
-    assert row("aligned with x and y") == f"correlation of at least 0.98, on {good} of {len(worst)} seeds"
+    good = [aligned(load("blobs-beta150", seed)) for seed in SEEDS]
+    (late,) = (seed for seed in SEEDS if not good[seed])
+    run = load("blobs-beta150-long", late)
+    assert aligned(run)
+    said = f"correlation of at least 0.98, on {sum(good)} of {len(good)} seeds; on the fifth after {run.step:,} steps"
+    assert row("aligned with x and y") == said
 
 
 def test_domains():
@@ -57,10 +63,21 @@ def test_domains():
         ]
         return ((angles + 45) % 90 - 45).abs().mean().item()
 
-    square = max(off("blobs-beta150", seed) for seed in SEEDS)
-    diamond = min(off("blobs-diamond", seed) for seed in range(3))
-    said = f"the domain: axes at most {square:.0f}° from x and y on a square, {diamond:.0f}° or more on a diamond"
+    square = sorted(off("blobs-beta150", seed) for seed in SEEDS)
+    diamond = sorted(off("blobs-diamond", seed) for seed in range(3))
+    assert square[3] < 10 and diamond[1] > 37  # what the sentence is about
+    said = (
+        f"the domain: {square[0]:.0f} to {square[3]:.0f}° from x and y on 4 squares of 5, "
+        f"{diamond[1]:.0f} and {diamond[2]:.0f}° on 2 diamonds of 3"
+    )
     assert row("what aligns two equal factors") == said
+
+
+def test_kl_at_150():
+    kl = torch.tensor([load("blobs-beta150", seed).mean_kl(1_000).sum() for seed in SEEDS]).mean().item()
+    limit = rate_distortion(BlobChannels(Blobs()), [1.4, 1.5, 1.6, 1.7], samples=512)
+    best = np.interp(-150, -limit.prices, limit.capacities)
+    assert row("KL at β = 150") == f"{kl:.2f} nats; {best:.2f} is the best there is, computed without a network"
 
 
 def test_collapse_threshold():

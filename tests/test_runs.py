@@ -1,6 +1,7 @@
 """Run files: round trip, atomic writes, and one clear error for whatever else may lie there."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -287,6 +288,26 @@ def replace(name, values):
 def test_parts_that_do_not_fit_are_told_on_loading(path, change):
     spoil(path, change)
     with pytest.raises(RunFileError, match="no readable run"):
+        Run.load(path)
+
+
+@pytest.mark.parametrize("state", [None, np.zeros(2, np.float32), np.float64(1.0)])
+def test_a_controllers_state_must_fit(tmp_path, state):
+    path = train(experiments.get("generator-lagrangian"), steps=1, device="cpu", precision="fp32",
+                 progress=False).save(tmp_path / "run.h5")  # fmt: skip
+    assert Run.load(path).checkpoint.objective.shape == ()
+    remove = lambda file: file.__delitem__("checkpoint/objective")  # noqa: E731
+    spoil(path, remove if state is None else replace("checkpoint/objective", state))
+    with pytest.raises(RunFileError, match="the objective's state does not fit"):
+        Run.load(path)
+
+
+def test_a_generators_run_under_a_vaes_settings_is_told(tmp_path):
+    path = train(experiments.get("generator"), steps=1, device="cpu", precision="fp32",
+                 progress=False).slim().save(tmp_path / "run.h5")  # fmt: skip
+    settings = experiments.get("generator").to_dict()
+    spoil(path, lambda file: file.attrs.__setitem__("experiment", json.dumps({**settings, "model": "vae"})))
+    with pytest.raises(RunFileError, match="encoder"):
         Run.load(path)
 
 

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from minivae import experiments, training
 from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.models import VAE
-from minivae.objectives import ELBO, BetaELBO
+from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LagrangianELBO, LinearSchedule, initial_state
 from minivae.runs import Run
 from minivae.training import TrainingError, train
 
@@ -39,6 +39,8 @@ def assert_equal(a: Run, b: Run) -> None:
         for key, value in state.items():
             assert torch.equal(value, b.checkpoint.optimizer[name][key]), (name, key)
     assert torch.equal(a.checkpoint.generator, b.checkpoint.generator)
+    if a.checkpoint.objective is not None or b.checkpoint.objective is not None:
+        assert torch.equal(a.checkpoint.objective, b.checkpoint.objective)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -261,30 +263,124 @@ def test_auto_picks_something_that_works():
 
 
 class Waits(TorchDispatchMode):
-    """Notes operations for which the host would have to wait for a device."""
+    """Notes operations for which the host would have to wait for a device, or send it something (lift_fresh)."""
 
     def __init__(self):
         super().__init__()
         self.seen = set()
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        if operation._schema.name in ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero"):
-            self.seen.add(operation._schema.name)
+        waits = ("_local_scalar_dense", "nonzero", "equal", "is_nonzero", "lift_fresh")
+        if (name := operation._schema.name.removeprefix("aten::")) in waits:
+            self.seen.add(name)
         return operation(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("dataset", [Blobs(), Sprites(), ColouredSprites()], ids=lambda dataset: type(dataset).__name__)
-def test_nothing_in_a_step_waits_for_the_device(dataset):
-    model, generator = VAE(dataset.channels), torch.Generator()
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        EXPERIMENT,
+        dataclasses.replace(EXPERIMENT, dataset=Sprites(), objective=CapacityELBO()),
+        dataclasses.replace(EXPERIMENT, dataset=ColouredSprites(), objective=LagrangianELBO()),
+        experiments.get("generator"),
+        experiments.get("generator-lagrangian-centred"),
+    ],
+    ids=lambda experiment: f"{type(experiment.dataset).__name__}-{type(experiment.objective).__name__}",
+)
+def test_nothing_in_a_step_waits_for_the_device(experiment):
+    model, generator, state = experiment.build(), torch.Generator(), initial_state(experiment.objective)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
-    dataset.sample(4, generator)  # builds its table, once
+    experiment.dataset.sample(4, generator)  # builds its table, once
+    at = torch.tensor(1.0)
     with Waits() as waits:
-        images, _ = dataset.sample(4, generator)
-        training.training_step(model, optimizer, BetaELBO(4.0), images, generator, 1)
+        images, factors = experiment.dataset.sample(4, generator)
+        source = images if experiment.model == "vae" else factors
+        training.training_step(model, optimizer, experiment.objective, images, generator, at, "fp32", source, state)
     assert not waits.seen
     with Waits() as waits:
         images.sum().item()
-    assert waits.seen == {"aten::_local_scalar_dense"}  # the test can fail
+        images[[0, 1]].sum()
+    assert waits.seen == {"_local_scalar_dense", "lift_fresh"}  # the test can fail
+
+
+@pytest.mark.parametrize("objective", [CapacityELBO(), LagrangianELBO(beta=50.0)])
+def test_a_step_numbered_on_the_device_is_the_same_step(objective):
+    rows = []
+    for number in (60_000, torch.tensor(60_000.0)):
+        model, state = VAE(generator=torch.Generator().manual_seed(0)), initial_state(objective)
+        optimizer = torch.optim.Adam(model.parameters(), fused=True)
+        images, _ = Blobs().sample(4, torch.Generator().manual_seed(0))
+        noise = torch.Generator().manual_seed(1)
+        rows.append(training.training_step(model, optimizer, objective, images, noise, number, state=state))
+        rows.append(next(model.parameters()).detach().clone())
+    assert torch.allclose(rows[0], rows[2], rtol=1e-6) and torch.allclose(rows[1], rows[3], rtol=1e-5)
+    assert rows[0].dtype == torch.float32
+
+
+def test_a_graph_is_recorded_after_a_few_steps_and_then_replayed(monkeypatch):
+    """The order of things, with a stand-in for CUDA: recording does nothing, replaying does what was recorded."""
+    done, recording, noted = [], [], []
+
+    class Graph:
+        def register_generator_state(self, generator):
+            noted.append(generator)
+
+        def replay(self):
+            take(recording[0])
+
+    class Recording:
+        def __init__(self, graph):
+            self.graph = graph
+
+        def __enter__(self):
+            noted.append(optimizer.param_groups[0]["capturable"])
+            recording.append(None)
+
+        def __exit__(self, *_):
+            assert recording[0] is not None
+
+    class Stream:
+        def __init__(self, device=None):
+            pass
+
+        def wait_stream(self, other):
+            pass
+
+        def __enter__(self):
+            pass
+
+        def __exit__(self, *_):
+            pass
+
+    for name, fake in (("Stream", Stream), ("CUDAGraph", Graph), ("graph", Recording), ("current_stream", Stream),
+                       ("stream", lambda stream: stream)):  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, fake)
+
+    row = torch.zeros(())
+
+    def take(at):
+        if recording == [None]:
+            recording[0] = at
+        else:
+            done.append(at.item())
+            row.copy_(10 * at)
+        return row
+
+    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    generator = torch.Generator()
+    graphed = training._graphed(take, optimizer, generator)
+    assert [graphed(step).item() for step in range(5, 12)] == [50, 60, 70, 80, 90, 100, 110]
+    assert done == [5, 6, 7, 8, 9, 10, 11]  # each step once, none twice
+    assert noted == [generator, True]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", ["blobs-beta150", "generator", "generator-lagrangian"])
+def test_cuda_graphs_train_as_single_operations_do(monkeypatch, name):
+    graphed = train(experiments.get(name), steps=40, device="cuda", precision="fp32", progress=False)
+    monkeypatch.setattr(training, "_GRAPHABLE", ())
+    eager = train(experiments.get(name), steps=40, device="cuda", precision="fp32", progress=False)
+    assert np.allclose(graphed.history["loss"], eager.history["loss"], rtol=1e-3)
 
 
 def test_beta_changes_the_loss_only_by_its_price():
@@ -481,3 +577,49 @@ def test_a_training_error_passes_between_processes():
 
 def test_whole_numbers_of_numpy_are_welcome():
     assert_equal(quick(steps=np.int64(2), seed=np.int64(1)), quick(steps=2))
+
+
+LAGRANGIAN = LagrangianELBO(LinearSchedule(0.5, 2.0, 0, 40), rate=0.05, beta=20.0)
+
+
+@pytest.mark.parametrize("name", ["generator", "generator-centred", "generator-lagrangian"])
+def test_generators_train_and_resume_exactly(tmp_path, name):
+    experiment = dataclasses.replace(experiments.get(name), batch=8)
+    whole = quick(experiment, steps=9)
+    part = Run.load(quick(experiment, steps=4).save(tmp_path / "part.h5"))
+    again = quick(experiment, steps=9, resume=part)
+    assert_equal(again, whole)
+    assert (whole.checkpoint.objective is not None) == (name == "generator-lagrangian")
+
+
+def test_controller_resumes_exactly_and_leaves_the_run_alone(tmp_path):
+    experiment = dataclasses.replace(EXPERIMENT, objective=LAGRANGIAN)
+    whole = quick(experiment, steps=30)
+    part = Run.load(quick(experiment, steps=11).save(tmp_path / "part.h5"))
+    before = part.checkpoint.objective.clone()
+    assert_equal(quick(experiment, steps=30, resume=part), whole)
+    assert torch.equal(part.checkpoint.objective, before) and not torch.equal(before, whole.checkpoint.objective)
+
+
+def test_the_beta_of_each_step_can_be_read_from_the_history():
+    experiment = dataclasses.replace(experiments.get("generator-lagrangian"), batch=8, objective=LAGRANGIAN)
+    history = quick(experiment, steps=20).history
+    beta = (history["loss"] - history["reconstruction"]) / history["kl"].sum(1)
+    off = history["kl"].sum(1) - [LAGRANGIAN.schedule(step) for step in history["step"]]
+    integral = np.log(20) + np.concatenate([[0], np.cumsum(LAGRANGIAN.rate * off.clip(-1, 1))[:-1]])
+    assert np.allclose(np.log(beta), integral + LAGRANGIAN.damping * off.clip(-1, 1), atol=2e-3)
+
+
+def test_generator_is_shown_the_factors_of_its_pictures(monkeypatch):
+    experiment = dataclasses.replace(experiments.get("generator"), batch=4)
+    real, seen = training.training_step, []
+
+    def step(model, optimizer, objective, images, generator, step, precision, source, state):
+        seen.append((images, source))
+        return real(model, optimizer, objective, images, generator, step, precision, source, state)
+
+    monkeypatch.setattr(training, "training_step", step)
+    quick(experiment, steps=2)
+    quick(dataclasses.replace(EXPERIMENT, batch=4), steps=1)
+    assert all(torch.equal(experiment.dataset.render(source), images) for images, source in seen[:2])
+    assert seen[2][1] is seen[2][0]  # a VAE is shown the pictures

@@ -1,6 +1,7 @@
 """The explorer without a browser: the pure picture at its extremes, and the state behind the sliders."""
 
 import base64
+import dataclasses
 import io
 
 import ipywidgets
@@ -10,9 +11,13 @@ import torch
 from PIL import Image
 
 from minivae import experiments, widgets
+from minivae.bayes import SpriteChannels
+from minivae.figures import BLUE, GREY
 from minivae.metrics import centre_of_light
+from minivae.optimal import RateDistortion
 from minivae.runs import Run
 from minivae.training import train
+from minivae.widgets import CapacityExplorer, png, shares_picture
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +126,51 @@ def test_overlap_explorer_draws_the_posteriors_of_its_sliders():
     assert means[2] == 3 and stds[0] == pytest.approx(2, rel=0.03)
     assert explorer.picture.value == widgets.figure_png(widgets.figures.overlap(means, stds))
     assert "image/png" in explorer._repr_mimebundle_()
+
+
+@pytest.fixture(scope="module")
+def capacity() -> CapacityExplorer:
+    experiment = dataclasses.replace(experiments.get("generator"), batch=4)
+    run = train(experiment, steps=4, device="cpu", precision="fp32", progress=False, snapshots=[2])
+    n, rates = 3, torch.tensor([[0.0, 0.0, 0.0, 0.5, 0.5], [1.0, 1.0, 2.0, 3.0, 3.0], [3.0, 4.0, 5.0, 6.0, 6.0]])
+    column = torch.tensor([1.0, 10.0, 24.0], dtype=torch.float64)
+    channels = SpriteChannels("raw")
+    limit = RateDistortion(channels.factors, column, rates.double(), column, column, column)
+    return CapacityExplorer(run, limit, channels, pictures=n)
+
+
+@pytest.mark.parametrize("nats", [1.0, 10.0, 24.0])
+def test_capacity_picture_shows_original_best_and_trained(capacity, nats):
+    pixels = capacity.pixels(nats, 1)
+    original, best = (pixels[:256, i * 264 : i * 264 + 256, 0][::4, ::4] / 255 for i in (0, 1))
+    assert np.array_equal(original, capacity.originals[1, 0].numpy())
+    low, high = {1.0: (200, 999), 10.0: (60, 200), 24.0: (0, 60)}[nats]  # with nats enough it draws the sprite
+    assert low < abs(best - original).sum() < high
+    kl = capacity.models[min(capacity.models)][1]
+    assert len(capacity.models) == 2 and torch.allclose(kl, torch.full((5,), 0.1), rtol=0.2)
+
+
+def test_capacity_sliders_move_the_picture(capacity):
+    before = capacity.picture.value
+    capacity.capacity.value = 20.0
+    later = capacity.picture.value
+    assert later != before and later == png(capacity.pixels(20.0, capacity.index.value))
+    capacity.index.value = 2
+    assert capacity.picture.value == png(capacity.pixels(20.0, 2)) != later
+    assert capacity._repr_mimebundle_()["image/png"] == base64.b64encode(capacity.picture.value).decode("ascii")
+
+
+def test_bars_are_as_long_as_the_nats_say():
+    rates = torch.tensor([0.0, 3.0])
+    pixels = shares_picture([torch.zeros(1, 64, 64)] * 3, ["a", "b", "c"], ["one", "two"], rates, rates.flip(0))
+    grey, blue = (np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) for colour in (GREY, BLUE))
+    for top, colour, length in ((256 + 28, grey, 1), (256 + 28, blue, 181), (256 + 50, grey, 181), (256 + 50, blue, 1)):
+        bar = (pixels[top : top + 20, 110:300] == colour).all(2)
+        assert bar.sum(1).max() == length
+
+
+def test_capacity_explorer_wants_a_generator(run, capacity):
+    with pytest.raises(ValueError, match="the run must be that of a generator with a schedule of C, got 'blobs-"):
+        CapacityExplorer(run, capacity.limit, capacity.channels)
+    with pytest.raises(ValueError, match="pictures must be a whole number of at least 1"):
+        CapacityExplorer(run, capacity.limit, capacity.channels, pictures=0)

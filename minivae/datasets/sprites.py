@@ -119,7 +119,12 @@ class Sprites:
         return self._draw(classes.long())
 
     def _unravel(self, index: Tensor) -> Tensor:
-        return torch.stack(torch.unravel_index(index, self.sizes), dim=1)
+        # torch.unravel_index would send the sizes to the device, and wait
+        columns = []
+        for size in reversed(self.sizes):
+            columns.append(index % size)
+            index = index // size
+        return torch.stack(columns[::-1], dim=1)
 
     def _draw(self, classes: Tensor) -> Tensor:
         _, shape, scale, orientation, x, y = classes.unbind(1)

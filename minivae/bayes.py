@@ -1,0 +1,212 @@
+"""Factors sent through noisy channels, and the decoder that nothing beats: E[x | z], exactly. Taught in chapter 5."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from minivae.datasets import Blobs, Sprites
+
+
+class SpriteChannels:
+    """Sprites sent factor by factor, zᵢ = aᵢ·fᵢ + εᵢ with noise of variance 1, and the decoder that nothing beats.
+
+    For a Bernoulli decoder the best reconstruction is E[x | z]. The belief p(f | z) is a product over the factors, so
+    E[x | z] is a weighted mean of the 720 sprites at one place, moved by two weighted shifts. For that the sprites are
+    put at whole pixels, at most half a pixel from where they belong; `exact` weights all 737,280 pictures instead.
+
+    Args:
+        mean: "centred", or "raw" to send the factors as published, mean and all.
+        codes: other values to send for a factor: for x and y a value of each class (32,), for the others one of each
+            sprite (3, 6, 40) or what broadcasts to it, e.g. an orientation that depends on the shape.
+
+    Attributes:
+        signals: what is sent, of mean 0 and variance 1: (720, 3) of each sprite's shape, scale and orientation, (32,)
+            of x, (32,) of y.
+        excess: μ²/v of every factor, (5,); 0 where centred.
+        templates: the 720 sprites at one place, cut to what they cover, (720, side, side).
+        shift: one-hot, (32, 64, side): where the rows (or columns) of a template go for each class of y (or x).
+
+    Raises:
+        ValueError: if mean is another word, or a code is not finite, constant or of the wrong shape.
+
+    Source: chapter 5.
+    """
+
+    factors = ("shape", "scale", "orientation", "x", "y")
+
+    def __init__(self, mean: str = "centred", codes: dict[str, Tensor] | None = None) -> None:
+        if mean not in ("centred", "raw"):
+            raise ValueError(f"mean must be 'centred' or 'raw', got {mean!r}")
+        values, shapes = Sprites().values, {"shape": (3, 1, 1), "scale": (1, 6, 1), "orientation": (1, 1, 40)}
+        values = {name: f.view(shapes.get(name, -1)) for name, f in values.items() if name != "colour"}
+        for name, code in (codes or {}).items():
+            if name not in values:
+                raise ValueError(f"unknown factor {name!r}: known are {', '.join(values)}")
+            values[name] = torch.as_tensor(code, dtype=torch.float64)
+        excess, signals = [], []
+        for name, f in values.items():
+            try:
+                f = f.expand(3, 6, 40).flatten() if name in shapes else f.expand(32)
+            except RuntimeError:
+                want = "(3, 6, 40) or broadcast to it" if name in shapes else "(32,)"
+                raise ValueError(f"the code of {name} must have shape {want}, got {tuple(f.shape)}") from None
+            variance = f.var(correction=0)
+            if not (torch.isfinite(variance) and variance > 0):
+                raise ValueError(f"the code of {name} must be finite and not constant")
+            signals.append(((f - f.mean()) / variance.sqrt()).float())
+            excess.append(f.mean().square() / variance * (mean == "raw"))
+        self.excess = torch.stack(excess).float()
+        self.signals = torch.stack(signals[:3], dim=1), signals[3], signals[4]
+
+        # the sprites at class 0 of x and y, whose centre lies on a corner of pixels, cut to what they cover
+        index = torch.arange(720)
+        classes = torch.stack([0 * index, index // 240, index // 40 % 6, index % 40, 0 * index, 0 * index], dim=1)
+        pictures = Sprites().render(classes)[:, 0]
+        ink = pictures.amax(0)
+        first = min(int(ink.amax(0).nonzero()[0]), int(ink.amax(1).nonzero()[0]))
+        last = max(int(ink.amax(0).nonzero()[-1]), int(ink.amax(1).nonzero()[-1]))
+        self.templates = pictures[:, first : last + 1, first : last + 1]
+        side = last + 1 - first
+        # row j of the cut template is row i of the picture whose centre is in class k
+        place = torch.arange(side) + first + (torch.arange(32) * 32 / 31).round().long()[:, None]
+        self.shift = F.one_hot(place, 64).transpose(1, 2).float()  # 32, 64, side
+
+    def draw(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (n, 64, 64) at whole pixels, and their signals (n, 5) of mean 0 and variance 1, from points in the
+        unit cube (n, 5)."""
+        sprite, x, y = self._classes(points)
+        picture = self.templates[sprite]
+        return self.shift[y] @ picture @ self.shift[x].transpose(1, 2), self._signals(sprite, x, y)
+
+    def decode(self, z: Tensor, amplitude: Tensor) -> Tensor:
+        """E[x | z] (n, 64, 64) of z (n, 5), when the signals are sent with these amplitudes (5,)."""
+        sprite, x, y = self._beliefs(z, amplitude)
+        side = self.shift.shape[2]
+        picture = (sprite @ self.templates.flatten(1)).view(len(z), side, side)
+        rows = (y @ self.shift.flatten(1)).view(len(z), 64, side)
+        columns = (x @ self.shift.flatten(1)).view(len(z), 64, side)
+        return rows @ picture @ columns.transpose(1, 2)
+
+    def exact(self, points: Tensor, noise: Tensor, amplitude: Tensor, block: int = 23_040) -> tuple[Tensor, Tensor]:
+        """True pictures of points (n, 5) and E[x | z] at z = amplitude·signal + noise, each (n, 64, 64), over the whole
+        lattice but for classes that no belief gives more than 1e-9: up to half a minute for a hundred."""
+        sprite, x, y = self._classes(points)
+        beliefs = self._beliefs(amplitude * self._signals(sprite, x, y) + noise, amplitude)
+        likely = torch.cartesian_prod(*((belief > 1e-9).any(0).nonzero().flatten() for belief in beliefs))
+        sprites, mean = Sprites(), torch.zeros(len(points), 64 * 64)
+        for some in likely.split(block):
+            weight = beliefs[0][:, some[:, 0]] * beliefs[1][:, some[:, 1]] * beliefs[2][:, some[:, 2]]
+            pictures = sprites.render(sprites.classes(some @ torch.tensor([1024, 32, 1])))
+            mean += weight @ pictures.flatten(1)
+        truth = sprites.render(sprites.classes(sprite * 1024 + x * 32 + y))[:, 0]
+        return truth, mean.view(-1, 64, 64)
+
+    def _classes(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        shape, scale, orientation, x, y = (points * torch.tensor([3, 6, 40, 32, 32])).long().unbind(1)
+        return shape * 240 + scale * 40 + orientation, x, y
+
+    def _signals(self, sprite: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cat([self.signals[0][sprite], self.signals[1][x, None], self.signals[2][y, None]], dim=1)
+
+    def _beliefs(self, z: Tensor, amplitude: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        def belief(columns: slice, signals: Tensor) -> Tensor:
+            sent = signals * amplitude[columns]
+            # −½(z − s)² without z², which all classes share
+            return torch.softmax(z[:, columns] @ sent.T - 0.5 * sent.square().sum(1), dim=1)
+
+        return (
+            belief(slice(0, 3), self.signals[0]),
+            belief(slice(3, 4), self.signals[1][:, None]),
+            belief(slice(4, 5), self.signals[2][:, None]),
+        )
+
+
+class BlobChannels:
+    """Blobs whose x and y are sent as zᵢ = aᵢ·fᵢ + εᵢ with noise of variance 1, and the decoder that nothing beats.
+
+    A blob is a column times a row, and so is E[x | z]: each is a mean over the belief p(f | z), by quadrature.
+
+    Args:
+        blobs: on the square domain, where x and y are independent.
+        mean: "centred", or "raw" to send positions as distances from the canvas's corner.
+
+    Raises:
+        ValueError: if the domain is no square, or mean is another word.
+
+    Source: chapters 4 and 5.
+    """
+
+    factors = ("x", "y")
+
+    def __init__(self, blobs: Blobs, mean: str = "centred") -> None:
+        if blobs.domain != "square":
+            raise ValueError(f"x and y are independent on the square domain only, got {blobs.domain!r}")
+        if mean not in ("centred", "raw"):
+            raise ValueError(f"mean must be 'centred' or 'raw', got {mean!r}")
+        self._blobs = blobs
+        self.excess = torch.full((2,), 3 * (blobs.size / 2 / blobs.half_width) ** 2 * (mean == "raw"))
+        nodes = (torch.arange(192) + 0.5) / 192  # midpoints: belief and bump are smooth, cut off only at the rim
+        self._signal = math.sqrt(12) * (nodes - 0.5)
+        centres = torch.arange(blobs.size) + 0.5
+        position = blobs.margin + 2 * blobs.half_width * nodes
+        self._bumps = torch.exp(-0.5 * ((centres - position[:, None]) / blobs.sigma).square())  # 192, size
+
+    def draw(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (n, size, size) and signals (n, 2) of mean 0 and variance 1, from points in the unit square."""
+        positions = self._blobs.margin + 2 * self._blobs.half_width * points
+        return self._blobs.render(positions)[:, 0], math.sqrt(12) * (points - 0.5)
+
+    def decode(self, z: Tensor, amplitude: Tensor) -> Tensor:
+        """E[x | z] (n, size, size) of z (n, 2), when the signals are sent with these amplitudes (2,)."""
+        sent = self._signal * amplitude[:, None]  # 2, 192
+        row, column = torch.softmax(z[:, :, None] * sent - 0.5 * sent.square(), dim=2).unbind(1)
+        return (column @ self._bumps)[:, :, None] * (row @ self._bumps)[:, None, :]
+
+
+Channels = SpriteChannels | BlobChannels
+
+
+def amplitudes(rates: Tensor, excess: Tensor | float = 0.0) -> Tensor:
+    """Signal amplitude at noise 1 of channels of these rates in nats, √((e^2R − 1)/(1 + μ²/v)).
+
+    Scaled so that its KL is least, the channel z = a·f + ε of a factor with mean μ and variance v has the KL
+    ½ log(1 + a²(1 + μ²/v)), a in units of √v: a mean that is sent along costs nats (`excess` is μ²/v).
+
+    Source: chapter 5.
+    """
+    return (torch.expm1(2 * rates) / (1 + excess)).sqrt()
+
+
+def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
+    """−log p(x|z) in nats, (n,), of pictures sent at these rates and drawn by the best decoder; differentiable.
+
+    Args:
+        channels: what is sent.
+        rates: KL of each factor in nats, (factors,), ≥ 0.
+        points: in the unit cube, (n, 2·factors): the pictures and the noise, see `sobol`.
+
+    Raises:
+        ValueError: if a shape does not fit or a rate is negative.
+
+    Source: chapter 5.
+    """
+    factors = len(channels.factors)
+    if rates.shape != (factors,) or points.ndim != 2 or points.shape[1] != 2 * factors:
+        raise ValueError(
+            f"rates must have shape ({factors},) and points (n, {2 * factors}), "
+            f"got {tuple(rates.shape)} and {tuple(points.shape)}"
+        )
+    if not (rates >= 0).all():
+        raise ValueError(f"rates must be ≥ 0 nats, got {[round(rate, 3) for rate in rates.tolist()]}")
+    images, signals = channels.draw(points[:, :factors])
+    amplitude = amplitudes(rates, channels.excess)
+    p = channels.decode(amplitude * signals + torch.special.ndtri(points[:, factors:]), amplitude)
+    return F.binary_cross_entropy(p.clamp(1e-7, 1 - 1e-7), images, reduction="none").sum((1, 2))
+
+
+def sobol(channels: Channels, n: int, seed: int = 0) -> Tensor:
+    """n points of a scrambled Sobol sequence for `distortion`: far less noise in the mean than from random ones."""
+    engine = torch.quasirandom.SobolEngine(2 * len(channels.factors), scramble=True, seed=seed)
+    return engine.draw(n).clamp(1e-6, 1 - 1e-6)

@@ -1,0 +1,224 @@
+"""Bayes-optimal decoders against brute force: the belief written out, picture by picture."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import integrate, optimize, stats
+
+from minivae import gaussian
+from minivae.bayes import BlobChannels, SpriteChannels, amplitudes, distortion, sobol
+from minivae.datasets import Blobs, Sprites
+
+
+@pytest.fixture(scope="module", params=["raw", "centred"])
+def sprites(request) -> SpriteChannels:
+    return SpriteChannels(request.param)
+
+
+def test_pictures_lie_within_half_a_pixel_of_the_published_place():
+    channels = SpriteChannels()
+    points = sobol(channels, 64)[:, :5]
+    images, _ = channels.draw(points)
+    classes = (points * torch.tensor([3, 6, 40, 32, 32])).long()
+    published = Sprites().render(torch.cat([torch.zeros(64, 1).long(), classes], dim=1))[:, 0]
+    pixels = torch.arange(64) + 0.5
+    for axis in (1, 2):
+        centres = [(p.sum(axis) * pixels).sum(1) / p.sum((1, 2)) for p in (images, published)]
+        assert (centres[0] - centres[1]).abs().max() < 0.75  # point sampling itself moves a sprite's middle a little
+    points[:8, 3:] = torch.tensor([0.0, 0.999]).repeat(4)[:, None]
+    images, _ = channels.draw(points[:8])
+    classes = (points[:8] * torch.tensor([3, 6, 40, 32, 32])).long()
+    assert torch.equal(images, Sprites().render(torch.cat([torch.zeros(8, 1).long(), classes], dim=1))[:, 0])
+
+
+def test_signals_have_mean_zero_and_variance_one(sprites):
+    grids = [torch.arange(n) for n in (3, 6, 40)]
+    points = (torch.cartesian_prod(*grids) + 0.5) / torch.tensor([3, 6, 40])
+    _, signals = sprites.draw(torch.cat([points, points[:, :2] * 0], dim=1))
+    assert torch.allclose(signals[:, :3].mean(0), torch.zeros(3), atol=1e-5)
+    assert torch.allclose(signals[:, :3].var(0, correction=0), torch.ones(3), atol=1e-5)
+
+
+def test_signals_are_the_published_values_in_order(sprites):
+    points = sobol(sprites, 200)[:, :5]
+    _, signals = sprites.draw(points)
+    classes = (points * torch.tensor([3, 6, 40, 32, 32])).long()
+    for i, name in enumerate(sprites.factors):
+        f = Sprites().values[name]
+        expected = (f - f.mean()) / f.std(correction=0)
+        assert torch.allclose(signals[:, i], expected[classes[:, i]].float(), atol=1e-5)
+
+
+def test_decoder_is_the_mean_under_the_belief_written_out():
+    """E[x|z] from the Gaussian likelihood of every picture, but for those a hundred nats less likely than the best."""
+    channels = SpriteChannels()
+    amplitude, z = torch.tensor([0.5, 1.0, 0.7, 20.0, 30.0]), torch.tensor([[0.3, -1.0, 0.5, 2.0, -11.0]])
+    sizes = torch.tensor([3, 6, 40, 32, 32])
+    axes = [torch.arange(n) for n in (3, 6, 40)]
+    for i in (3, 4):
+        _, signals = channels.draw(
+            torch.cat([torch.zeros(32, 3), (torch.arange(32)[:, None] + 0.5) / 32 * torch.ones(2)], dim=1)
+        )
+        axes.append(((z[0, i] - amplitude[i] * signals[:, i]).abs() < 14).nonzero().flatten())
+    classes = torch.cartesian_prod(*axes)
+    total, evidence = torch.zeros(64, 64, dtype=torch.float64), 0.0
+    for block in classes.split(8192):
+        images, signals = channels.draw((block + 0.5) / sizes)
+        likelihood = torch.exp(-0.5 * (z - amplitude * signals).double().square().sum(1))
+        evidence += likelihood.sum()
+        total += (likelihood[:, None, None] * images).sum(0)
+    assert torch.allclose(channels.decode(z, amplitude)[0].double(), total / evidence, atol=2e-6)
+
+
+def test_decoder_that_knows_nothing_draws_the_mean_picture(sprites):
+    p = sprites.decode(torch.randn(1, 5, generator=torch.Generator().manual_seed(0)), torch.zeros(5))
+    # the mean of the published set; sprites whose centre lies on a corner of pixels cover 0.4 % more of them
+    assert p.mean().item() == pytest.approx(0.0424944235, rel=5e-3)
+
+
+def test_decoder_that_knows_all_draws_the_picture(sprites):
+    images, signals = sprites.draw(sobol(sprites, 50)[:, :5])
+    amplitude = torch.full((5,), 1e3)
+    assert torch.allclose(sprites.decode(amplitude * signals, amplitude), images, atol=1e-6)
+
+
+def test_no_other_decoder_does_better():
+    """A nudge of E[x|z] towards any picture costs nats, averaged over what is sent."""
+    channels = SpriteChannels()
+    points, rates = sobol(channels, 2048), torch.tensor([0.2, 0.5, 0.2, 1.0, 1.0])
+    images, signals = channels.draw(points[:, :5])
+    amplitude = amplitudes(rates)
+    z = amplitude * signals + torch.special.ndtri(points[:, 5:])
+    best = channels.decode(z, amplitude)
+
+    def nats(p):
+        p = p.clamp(1e-7, 1 - 1e-7)
+        return -(images * p.log() + (1 - images) * (1 - p).log()).sum((1, 2)).mean()
+
+    assert nats(best) == pytest.approx(distortion(channels, rates, points).mean().item(), rel=1e-5)
+    for wrong in (channels.decode(z * 1.1, amplitude), channels.decode(z, amplitude * 1.1), 0.97 * best,
+                  best.roll(1, 1), channels.decode(z, amplitude.clamp_max(0.8))):  # fmt: skip
+        assert nats(wrong) > nats(best) + 0.05
+
+
+def test_whole_lattice_gives_almost_the_same_distortion():
+    channels, rates = SpriteChannels(), torch.tensor([2.0, 2.5, 3.5, 3.5, 3.5])
+    points = sobol(channels, 32)
+    truth, mean = [], []
+    for some in points.split(4):  # few at a time share the little that each takes for possible
+        a, b = channels.exact(some[:, :5], torch.special.ndtri(some[:, 5:]), amplitudes(rates))
+        truth.append(a), mean.append(b)
+    truth, mean = torch.cat(truth), torch.cat(mean)
+    classes = (points[:, :5] * torch.tensor([3, 6, 40, 32, 32])).long()
+    assert torch.equal(truth, Sprites().render(torch.cat([torch.zeros(32, 1).long(), classes], dim=1))[:, 0])
+    exact = torch.nn.functional.binary_cross_entropy(mean.clamp(1e-7, 1 - 1e-7), truth, reduction="none").sum((1, 2))
+    difference = exact - distortion(channels, rates, points)
+    assert abs(difference.mean()) < 3 * difference.std() / 32**0.5
+    assert 10 < exact.mean() < 60
+
+
+@pytest.mark.parametrize("mean", ["raw", "centred"])
+def test_amplitudes_have_the_least_kl_of_any_scaling(mean):
+    """z = c·(a·f + ε): over all scales c the least mean KL is the rate asked for."""
+    channels, rates = SpriteChannels(mean), torch.tensor([0.3, 1.0, 2.0, 3.0, 0.05])
+    amplitude = amplitudes(rates, channels.excess)
+    for i, name in enumerate(channels.factors):
+        f = Sprites().values[name]
+        f = (f - f.mean() * (mean == "centred")) / f.std(correction=0)
+
+        def kl(log_c, a=amplitude[i], f=f):
+            c = torch.tensor(np.exp(log_c))
+            return gaussian.kl_per_latent(c * a * f, c.log().expand_as(f)).mean().item()
+
+        assert optimize.minimize_scalar(kl).fun == pytest.approx(rates[i].item(), abs=1e-5)
+
+
+def test_gradients_are_those_of_finite_differences():
+    channels = SpriteChannels("raw")
+    points = sobol(channels, 64)
+    rates = torch.tensor([0.5, 1.0, 1.5, 2.0, 2.5], requires_grad=True)
+    (gradient,) = torch.autograd.grad(distortion(channels, rates, points).mean(), rates)
+    with torch.no_grad():
+        for i in range(5):
+            h = 0.02 * torch.eye(5)[i]
+            up, down = (distortion(channels, rates + s * h, points).double().mean() for s in (1, -1))
+            assert gradient[i].item() == pytest.approx(((up - down) / 0.04).item(), rel=0.02, abs=0.02)
+
+
+def test_codes_may_depend_on_the_sprite():
+    code = torch.rand(3, 6, 40, generator=torch.Generator().manual_seed(0))
+    channels = SpriteChannels(codes={"orientation": code})
+    points = sobol(channels, 30)[:, :5]
+    shape, scale, orientation = (points[:, :3] * torch.tensor([3, 6, 40])).long().unbind(1)
+    expected = (code - code.mean()) / code.std(correction=0)
+    assert torch.allclose(channels.draw(points)[1][:, 2], expected[shape, scale, orientation], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mean": "none"}, "mean must be 'centred' or 'raw', got 'none'"),
+        ({"codes": {"hue": torch.arange(3)}}, "unknown factor 'hue': known are shape, scale"),
+        ({"codes": {"shape": torch.arange(4).view(4, 1, 1)}}, r"the code of shape must have shape \(3, 6, 40\)"),
+        ({"codes": {"x": torch.arange(31)}}, r"the code of x must have shape \(32,\)"),
+        ({"codes": {"x": torch.ones(32)}}, "the code of x must be finite and not constant"),
+        ({"codes": {"scale": torch.full((1, 6, 1), float("nan"))}}, "the code of scale must be finite"),
+    ],
+)
+def test_bad_channels_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        SpriteChannels(**settings)
+
+
+def test_bad_rates_are_refused():
+    channels = BlobChannels(Blobs())
+    points = sobol(channels, 4)
+    for rates, where in ((torch.zeros(3), points), (torch.zeros(2), points[:, :2]), (torch.zeros(1, 2), points)):
+        with pytest.raises(ValueError, match=r"rates must have shape \(2,\) and points \(n, 4\)"):
+            distortion(channels, rates, where)
+    for bad in (-0.1, float("nan")):
+        with pytest.raises(ValueError, match="rates must be ≥ 0 nats"):
+            distortion(channels, torch.tensor([1.0, bad]), points)
+
+
+def test_blobs_are_decoded_as_by_quadrature_of_scipy():
+    blobs = Blobs(sigma=5.0, margin=10.0)
+    channels = BlobChannels(blobs)
+    amplitude, z = torch.tensor([1.5, 0.4]), torch.tensor([[0.7, -1.2]])
+    picture = channels.decode(z, amplitude)[0]
+    for i, j in ((20, 40), (32, 32), (5, 60)):
+        factors = []
+        for pixel, a, seen in ((j, 1.5, 0.7), (i, 0.4, -1.2)):
+
+            def belief(u, a=a, seen=seen):
+                return stats.norm.pdf(seen - a * np.sqrt(12) * (u - 0.5))
+
+            def bump(u, pixel=pixel):
+                return np.exp(-0.5 * ((pixel + 0.5 - (10 + 44 * u)) / 5) ** 2)
+
+            top, bottom = (integrate.quad(f, 0, 1, epsabs=1e-12)[0] for f in (lambda u: belief(u) * bump(u), belief))
+            factors.append(top / bottom)
+        assert picture[i, j].item() == pytest.approx(factors[0] * factors[1], rel=1e-4, abs=1e-6)
+
+
+def test_blobs_are_drawn_as_the_data_set_draws_them():
+    blobs = Blobs()
+    images, signals = BlobChannels(blobs).draw(torch.tensor([[0.25, 1.0]]))
+    assert torch.equal(images, blobs.render(torch.tensor([[8 + 0.25 * 48, 56.0]]))[:, 0])
+    assert signals[0].tolist() == pytest.approx([-0.25 * np.sqrt(12), 0.5 * np.sqrt(12)])
+
+
+def test_the_mean_of_raw_blob_positions_costs_what_uniform_positions_say():
+    excess = BlobChannels(Blobs(margin=8.0), "raw").excess
+    positions = torch.linspace(8, 56, 100_001, dtype=torch.float64)
+    assert excess.tolist() == pytest.approx([(positions.mean() ** 2 / positions.var()).item()] * 2, rel=1e-4)
+    assert BlobChannels(Blobs()).excess.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("blobs", "mean", "message"),
+    [(Blobs(domain="disc"), "raw", "on the square domain only, got 'disc'"), (Blobs(), "x", "mean must be")],
+)
+def test_bad_blob_channels_are_refused(blobs, mean, message):
+    with pytest.raises(ValueError, match=message):
+        BlobChannels(blobs, mean)

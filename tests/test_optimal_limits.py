@@ -1,0 +1,189 @@
+"""The search for the best split: against brute force, and where descent alone would be stuck."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from minivae import experiments, optimal
+from minivae.bayes import BlobChannels, SpriteChannels, distortion, sobol
+from minivae.datasets import Blobs
+from minivae.objectives import CapacityELBO
+from minivae.optimal import RateDistortion, rate_distortion
+from minivae.runs import Run
+
+
+@pytest.fixture(scope="module")
+def blobs() -> RateDistortion:
+    return rate_distortion(BlobChannels(Blobs()), [0.5, 1.0, 1.5, 2.0, 3.0], samples=256)
+
+
+def test_blobs_share_every_capacity_equally(blobs):
+    assert torch.allclose(blobs.rates[:, 0], blobs.rates[:, 1], atol=0.02)
+    assert torch.allclose(blobs.rates.sum(1), blobs.capacities)
+
+
+def test_price_is_the_slope_of_the_curve():
+    limit = rate_distortion(BlobChannels(Blobs()), [0.98, 1.0, 1.02], samples=1024)
+    slope = (limit.distortions[0] - limit.distortions[2]) / 0.04
+    assert limit.prices[1].item() == pytest.approx(slope.item(), rel=0.03)
+
+
+def test_first_price_is_below_the_collapse_threshold_and_the_distortion_that_of_the_mean():
+    """With nothing sent, the best drawing is the mean picture: the entropy of its pixels."""
+    limit = rate_distortion(BlobChannels(Blobs()), [0.0, 0.1], samples=1024)
+    p = Blobs().render(Blobs().grid(96))[:, 0].double().mean(0)
+    entropy = -(torch.xlogy(p, p) + torch.special.xlog1py(1 - p, -p)).sum()
+    assert limit.distortions[0].item() == pytest.approx(entropy.item(), rel=0.01)
+    assert math.isnan(limit.prices[0]) and limit.rates[0].tolist() == [0, 0]
+    threshold = optimal.collapse_threshold(Blobs().render(Blobs().grid(40)))
+    assert 0.8 * threshold < limit.prices[1] < threshold
+
+
+def test_split_is_the_best_of_a_grid():
+    channels = SpriteChannels("raw")
+    points = sobol(channels, 256)
+    limit = rate_distortion(channels, [7.0], samples=256)
+    with torch.no_grad():
+        found = distortion(channels, limit.rates[0].float(), points).mean()
+        for scale in torch.arange(0, 3.01, 0.25):
+            for shape in (0.0, 1.0):
+                for orientation in (0.0, 1.0):
+                    rest = (7 - scale - shape - orientation) / 2
+                    if rest > 0:
+                        rates = torch.tensor([shape, scale, orientation, rest, rest])
+                        assert found <= distortion(channels, rates, points).mean() + 0.05
+    assert limit.rates[0, 1] > 1.2  # scale has come in by a jump
+
+
+def test_search_crosses_the_barrier_that_stops_descent():
+    """A little of scale does harm before much of it does good, so nothing that walks downhill gets there from zero."""
+    channels = SpriteChannels("raw")
+    points = sobol(channels, 512)
+
+    def best(scale: float) -> float:
+        rates = torch.tensor([0.0, scale, 0.0, (6.8 - scale) / 2, (6.8 - scale) / 2])
+        with torch.no_grad():
+            return distortion(channels, rates, points).mean().item()
+
+    assert best(0.4) > best(0.0) + 0.3 and best(1.6) < best(0.0) - 1
+    limit = rate_distortion(channels, [5.0, 6.8], samples=512)
+    assert limit.rates[0, :3].tolist() == [0, 0, 0] and limit.rates[1, 1] > 1
+
+
+def limit_of(rates: list[list[float]]) -> RateDistortion:
+    n = len(rates)
+    column = torch.arange(1.0, n + 1, dtype=torch.float64)
+    return RateDistortion(("a", "b"), column, torch.tensor(rates, dtype=torch.float64), column, column, column)
+
+
+def test_onset_is_where_a_factor_stays_above_the_least():
+    limit = limit_of([[1.0, 0.0], [1.9, 0.2], [3.0, 0.0], [3.8, 0.2]])
+    assert limit.onset("a") == 1.0
+    assert limit.onset("b") == pytest.approx(3.5)
+    assert limit.onset("b", least=0.3) == math.inf
+    with pytest.raises(ValueError, match="no factor 'c': there are a, b"):
+        limit.onset("c")
+
+
+def test_round_trip(blobs, tmp_path):
+    made = dataclasses.replace(blobs, made={"command": "x"})
+    again = RateDistortion.load(made.save(tmp_path / "limit.json"))
+    for name, value in vars(made).items():
+        other = getattr(again, name)
+        assert torch.equal(value, other) if isinstance(value, torch.Tensor) else value == other
+    with pytest.raises(FileExistsError, match="exists"):
+        blobs.save(tmp_path / "limit.json")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda columns: columns.pop("format"),
+        lambda columns: columns.update(format="other"),
+        lambda columns: columns.pop("rates"),
+        lambda columns: columns.update(rates=[[1.0, 2.0]]),
+        lambda columns: columns.update(errors=["a"] * 5),
+        lambda columns: columns.update(more=1),
+    ],
+)
+def test_spoiled_files_are_told(blobs, tmp_path, spoil):
+    path = blobs.save(tmp_path / "limit.json")
+    columns = json.loads(path.read_text(encoding="utf-8"))
+    spoil(columns)
+    path.write_text(json.dumps(columns), encoding="utf-8")
+    with pytest.raises(ValueError, match="is no rate-distortion curve of minivae, or damaged"):
+        RateDistortion.load(path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "null", "{", "\x00"])
+def test_foreign_files_are_told(tmp_path, content):
+    path = tmp_path / "limit.json"
+    with pytest.raises(FileNotFoundError, match="make it with"):
+        RateDistortion.load(path)
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match="or damaged"):
+        RateDistortion.load(path)
+
+
+@pytest.mark.parametrize(
+    ("capacities", "message"),
+    [
+        ([-1.0], r"capacities must be finite numbers ≥ 0 in nats, at least one, got \[-1.0\]"),
+        ([1.0, float("nan")], "must be finite numbers"),
+        ([], "at least one, got none"),
+        (["5"], "must be finite numbers"),
+        ([2.0, 1.0], r"capacities must rise, got \[2.0, 1.0\]"),
+        ([1.0, 1.0], "capacities must rise"),
+    ],
+)
+def test_bad_capacities_are_refused(capacities, message):
+    with pytest.raises(ValueError, match=message):
+        rate_distortion(BlobChannels(Blobs()), capacities)
+
+
+def test_interpolation_between_capacities(blobs):
+    rates, distortion = blobs.at(1.25)
+    assert torch.allclose(rates, (blobs.rates[1] + blobs.rates[2]) / 2)
+    assert distortion == pytest.approx(((blobs.distortions[1] + blobs.distortions[2]) / 2).item())
+    rates, distortions = blobs.at(torch.tensor([0.5, 3.0]))
+    assert torch.equal(rates, blobs.rates[[0, 4]]) and torch.equal(distortions, blobs.distortions[[0, 4]])
+    for bad in (0.4, 3.1, -1.0):
+        with pytest.raises(ValueError, match=r"the curve holds for rates from 0\.5 to 3 nats"):
+            blobs.at(bad)
+
+
+def history(n: int, latents: int, first: int = 1, every: int = 1) -> dict[str, np.ndarray]:
+    step = np.arange(first, first + n * every, every)
+    kl = np.outer(step, np.arange(1, latents + 1)) / 1000
+    return {"step": step, "loss": 300.0 - step + 2 * kl.sum(1), "reconstruction": 300.0 - step, "kl": kl}
+
+
+def test_trained_curve_averages_a_runs_history_over_windows():
+    run = Run(experiments.get("generator"), 0, 40, {}, history(40, 5))
+    curve = optimal.trained_curve(run, window=10)
+    assert curve.factors == ("shape", "scale", "orientation", "x", "y")
+    middle = torch.tensor([5.5, 15.5, 25.5, 35.5], dtype=torch.float64)  # steps
+    assert torch.allclose(curve.capacities, 0.5 + 24.5 * middle / 100_000)
+    assert torch.allclose(curve.rates[:, 2], 3 * middle / 1000)
+    assert torch.allclose(curve.distortions, 300 - middle)
+    assert torch.allclose(curve.prices, torch.full((4,), 2.0, dtype=torch.float64))
+    slim = Run(experiments.get("generator"), 0, 40, {}, history(4, 5, first=10, every=10))
+    assert len(optimal.trained_curve(slim, window=20).capacities) == 2
+
+
+def test_latents_of_a_vae_have_numbers():
+    experiment = dataclasses.replace(experiments.get("blobs-vae"), objective=CapacityELBO(), latents=3)
+    assert optimal.trained_curve(Run(experiment, 0, 9, {}, history(9, 3)), window=9).factors == ("z0", "z1", "z2")
+
+
+def test_bad_curves_are_refused():
+    with pytest.raises(ValueError, match=r"run blobs-vae has no schedule of C: its objective is ELBO\(\)"):
+        optimal.trained_curve(Run(experiments.get("blobs-vae"), 0, 40, {}, history(40, 10)))
+    slim = Run(experiments.get("generator"), 0, 40, {}, history(4, 5, first=10, every=10))
+    for window in (5, 41):
+        with pytest.raises(ValueError, match=r"window must lie in \[10, 40\] steps"):
+            optimal.trained_curve(slim, window=window)
