@@ -12,7 +12,7 @@
 #    and you can put a number on it;
 # 3. 150 is no magic number: for each blob width there is a critical β_c above which *nothing* is encoded. You will
 #    derive it, compute it from the pixels before any training, and see trainings just below it live and just above it die;
-# 4. the latents come alive along whatever axes they have and then turn, slowly, into x and y, because the domain is a square: without any network, and with one, a diamond turns them by 45°.
+# 4. the latents come alive along whatever axes they have and then turn, slowly and not on every seed in time, into x and y, because the domain is a square: without any network, and with one, a diamond turns them by 45°.
 #
 # **You need** calculus, the ELBO (chapter 1) and the KL as a channel's rate (chapter 2). A little PyTorch.
 # **Time:** 45 minutes to read, under 3 minutes of CPU time.
@@ -49,10 +49,11 @@ import torch
 import torch.nn.functional as F
 
 from minivae import experiments, figures, gaussian, metrics
+from minivae.bayes import BlobChannels
 from minivae.checks import check
 from minivae.datasets import Blobs
 from minivae.models import VAE
-from minivae.optimal import collapse_threshold
+from minivae.optimal import collapse_threshold, rate_distortion
 from minivae.runs import Run
 from minivae.training import train
 from minivae.widgets import TraversalExplorer
@@ -218,7 +219,7 @@ used, aligned = {}, {}
 for beta, runs in ((1, vae), (150, beta150)):
     used[beta], aligned[beta] = [], []
     for run in runs:
-        kl = metrics.mean_kl(run.model(), images)
+        kl = run.mean_kl()  # over the last 500 steps
         alive = kl > metrics.ALIVE
         corr = metrics.correlations(run.model(), data).abs()
         best = corr.amax(0)  # the best latent for x, the best for y
@@ -231,7 +232,7 @@ for beta, runs in ((1, vae), (150, beta150)):
 
 good = sum(n == 2 and a for n, a in zip(used[150], aligned[150], strict=True))
 assert good >= 4  # exactly two, aligned, on at least four of five seeds
-assert min(used[1]) >= 3  # the control: at β = 1 three or more, on all five
+assert min(used[1]) >= 3 and 4 in used[1]  # the control: at β = 1 three or more, on all five
 assert not any(aligned[1])  # and not aligned
 print(
     f"\nβ = 150: exactly two latents, aligned with x and y, on {good} of 5 seeds; β = 1: {min(used[1])} or more on all 5"
@@ -398,6 +399,27 @@ for s, beta, kl in trained:
 # **What would falsify it.** A cross below the line, or a circle above it.
 
 # %% [markdown]
+# ### What is the best that β = 150 could reach?
+#
+# Between "dead" and "free" there is a curve: the least reconstruction loss for every KL. For blobs it can be computed without a network. Send x and y through two channels, $z = a f + \varepsilon$ (chapter 2), and let the decoder draw the best possible picture, $\mathbb E[x \mid z]$, the mean of all blobs weighted by how likely each is to have sent z. Then choose the best split of the KL. (`minivae.optimal.rate_distortion` does it; chapter 5 explains how.) The slope of the curve is the price of a nat, so β = 150 stops where the slope is −150:
+
+# %%
+limit = rate_distortion(BlobChannels(data), [1.4, 1.5, 1.6, 1.7], samples=512)
+best_kl = np.interp(-150, -limit.prices, limit.capacities)
+best_nll = np.interp(best_kl, limit.capacities, limit.distortions)
+print(f"no network, β = 150:  KL {best_kl:.2f}, reconstruction {best_nll:.1f}, loss {best_nll + 150 * best_kl:.1f}")
+excess = []
+for run in beta150:
+    recent = run.history["step"] > run.step - 1_000
+    kl, nll = run.history["kl"][recent].sum(1).mean(), run.history["reconstruction"][recent].mean()
+    excess.append(nll + 150 * kl - best_nll - 150 * best_kl)
+    print(f"trained, seed {run.seed}:      KL {kl:.2f}, reconstruction {nll:.1f}, loss {nll + 150 * kl:.1f}")
+    assert abs(kl - best_kl) < 0.06 and abs(excess[-1]) < 2  # nats, of more than 900
+assert max(excess) == excess[1]
+
+# %% [markdown]
+# Within two parts in a thousand: the networks reach what can be reached. The blur at β = 150 is no fault of theirs; it is what one and a half nats of position look like. (A trained model may even beat this limit by a little, as seed 4 does: it need not send x and y in even steps. Seed 1, the worst, is the one that is not aligned; more of it below.)
+#
 # ## 6. Why x and y, and not two diagonals?
 #
 # The blob itself is round, so its picture has no preferred direction. In the linear theory of chapter 2 the two position components have equal eigenvalues, and then a rotated code costs
@@ -428,8 +450,17 @@ for step, degrees in turning.items():
 assert turning[500] > 10 and turning[2_000] > 10  # both latents are alive by then, and not aligned
 assert turning[10_000] < 6
 
+late = Run.load(f"{RUNS}/blobs-beta150-long-seed1.h5")  # seed 1 once more, over 30,000 steps
+falling = {step: max(off(angle) for angle in living_axes(late, step)) for step in (2_000, 10_000, 20_000, 30_000)}
+for step, degrees in falling.items():
+    print(f"seed 1, step {step:6,}: the worse axis is {degrees:3.0f}° off")
+assert falling[2_000] > 38 and falling[10_000] > 25  # it woke on the diagonals
+assert falling[30_000] < 10
+
 # %% [markdown]
 # **What you should see.** First the latents come alive (Figure 4.4, within 500 steps), along whatever axes they happen to have; then the axes *turn* into place over thousands of steps. A short training shows two living latents that are not aligned.
+#
+# Seed 1 is the one that failed the count above, and it is the most instructive. It woke almost exactly on the diagonals. There the force is zero: by symmetry neither way down is better than the other, like a pencil that stands on its tip. At 10,000 steps it had hardly begun to fall. It did fall.
 #
 # ### Ask the loss, without a network
 #
@@ -543,26 +574,25 @@ domains = {"square": data, "diamond": diamond[0].experiment.dataset, "disc": dis
            "inner disc": inner[0].experiment.dataset}  # fmt: skip
 figures.compass(angles, domains)
 plt.show()
+far = {name: [np.mean([off(angle) for angle in pair]) for pair in seeds] for name, seeds in angles.items()}
 for name, seeds in angles.items():
-    print(
-        f"{name:10} degrees from x or y, by seed: "
-        + ", ".join(f"{np.mean([off(a) for a in pair]):.0f}" for pair in seeds)
-    )
+    print(f"{name:10} degrees from x or y, by seed: " + ", ".join(f"{degrees:.0f}" for degrees in far[name]))
     assert all(len(pair) == 2 for pair in seeds)
 
-assert max(off(angle) for pair in angles["square"] for angle in pair) < 10
-assert min(off(angle) for pair in angles["diamond"] for angle in pair) > 37
-free = [np.mean([off(angle) for angle in pair]) for pair in angles["inner disc"]]
-assert max(free) > 25 and max(free) - min(free) > 15  # no common direction
-assert sum(angle < 16 for angle in free) == 4  # see exercise 4.6
-assert max(off(angle) for pair in angles["disc"] for angle in pair) < 10
+assert sum(degrees < 10 for degrees in far["square"]) == 4  # the fifth is seed 1
+assert sum(degrees > 37 for degrees in far["diamond"]) == 2 and min(far["diamond"]) > 20  # the third is on its way
+assert max(far["inner disc"]) > 25 and max(far["inner disc"]) - min(far["inner disc"]) > 15  # no common direction
+assert sum(degrees < 16 for degrees in far["inner disc"]) == 4  # see exercise 4.6
+assert max(far["disc"]) < 10
 
 # %% [markdown]
 # *Figure 4.7. The directions in which the means of the two living latents rise, drawn across the domain, a colour and a dash pattern per seed.*
 #
-# **What you should see.** The square's axes are x and y and the diamond's the diagonals of the canvas, on every seed. On the inner disc, where neither the domain nor, to speak of, the edge asks for anything, each seed keeps an angle of its own. And the axes of the cut disc lie close to x and y, as the exact descent foretold.
+# **What you should see.** The square's axes are x and y but for the late seed 1, and the diamond's the diagonals of the canvas but for one that is still on its way. On the inner disc, where neither the domain nor, to speak of, the edge asks for anything, each seed keeps an angle of its own. And the axes of the cut disc lie close to x and y, as the exact descent foretold.
 #
 # **What would falsify it.** A diamond whose axes end up along x and y, or exact descent that turns a square's code away from x and y.
+#
+# A warning goes with this figure. The arithmetic of these runs is exact to bf16's three digits, and training amplifies rounding: a change of the order in which a sum is taken gives another path, as another seed would. An earlier version of the library, the same in all but rounding, had all five squares within 7° and all three diamonds beyond 40°. Five seeds that agree are not a law; where a force vanishes somewhere, some seed will wake there.
 
 # %% [markdown]
 # ## 7. Drag the sliders
@@ -586,8 +616,7 @@ low, high = min(used[1]), max(used[1])
 seen, setting = vae[0].experiment, vae[0].experiment.dataset
 area = f"[{setting.margin:g}, {setting.size - setting.margin:g}]²"
 broken = {beta: np.mean([f.broken for f in measured[beta]]) for beta in (1, 150)}
-worst_square = max(np.mean([off(a) for a in pair]) for pair in angles["square"])
-least_diamond = min(np.mean([off(a) for a in pair]) for pair in angles["diamond"])
+square, diamonds = sorted(far["square"]), sorted(far["diamond"])
 kl150 = np.mean([run.mean_kl().sum() for run in beta150])
 print(f"""\
                                       paper (Figure 2)     here
@@ -596,13 +625,13 @@ training steps, batch, seeds shown    not stated, 1 seed   {seen.steps:,}, {seen
 latents in use at β = 1               4                    {low} to {high}
 latents in use at β = 150             2                    2 on {good} of 5 seeds
 aligned with x and y at β = 150       by eye               |corr| ≥ 0.98 on {good} of 5 seeds
-KL at β = 150                         not stated           {kl150:.1f} nats
+KL at β = 150                         not stated           {kl150:.2f} nats; {best_kl:.2f} would be best (no network)
 fragmentation at β = 1                by eye               {broken[1]:.0%} of traversals broken, {broken[150]:.0%} at β = 150
-what aligns two equal factors         not discussed        the domain: axes at most {worst_square:.0f}° from x and y on a square, {least_diamond:.0f}° or more on a diamond
+what aligns two equal factors         not discussed        the domain: {square[0]:.0f} to {square[3]:.0f}° from x and y on 4 squares of 5, {diamonds[1]:.0f} and {diamonds[2]:.0f}° on 2 diamonds of 3
 why β = 150                           not discussed        β_c = {predicted[7]:.0f} for this blob, 150 is {150 / predicted[7]:.1f} of it""")
 
 # %% [markdown]
-# The count at β = 1 differs from seed to seed, and one seed has the four of the figure. It also differs from step to step. The paper does not say how long it trained, so follow the count through the recorded histories:
+# The count at β = 1 differs from seed to seed, and some have the four of the figure. It also differs from step to step. The paper does not say how long it trained, so follow the count through the recorded histories:
 
 # %%
 counts = {}
@@ -666,7 +695,7 @@ check("4.4", answer)
 # - With cheap information (β = 1) the VAE spreads position over many latents and tears the map: steps of a latent jump, traversals show ghosts.
 # - With dear information (β = 150) it keeps two latents, the smallest number that position needs, in a smooth code along x and y.
 # - β has a natural unit, the collapse threshold β_c of the data, known before training.
-# - The axes turn into x and y slowly, after the latents have come alive. The linear theory does not explain it (equal eigenvalues); the shape of the domain does: exact descent without a network turns a square's code to 0° and a diamond's to 45°, for a few tenths of a nat, and networks follow.
+# - The axes turn into x and y slowly, after the latents have come alive. The linear theory does not explain it (equal eigenvalues); the shape of the domain does: exact descent without a network turns a square's code to 0° and a diamond's to 45°, for a few tenths of a nat, and networks follow, unless they wake where the force is zero.
 #
 # **Readings.** Burgess et al. 2018, sections 4.2–4.3 and Figure 2. Higgins et al. 2017 (β-VAE). Rolínek et al. 2019, *Variational autoencoders pursue PCA directions (by accident)*, and Lucas et al. 2019, *Don't blame the ELBO!*, for
 # the linear theory of alignment and collapse. Locatello et al. 2019 for why data without structure (the disc) cannot be disentangled.
