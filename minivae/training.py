@@ -25,14 +25,18 @@ from minivae._arguments import check_count
 from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.experiments import OBJECTIVES, Experiment
 from minivae.models import VAE, FactorGenerator
-from minivae.objectives import bernoulli_nll, check_range, initial_state
+from minivae.objectives import LinearSchedule, bernoulli_nll, check_range, initial_state
 from minivae.runs import Checkpoint, Run, Weights, check_output
 
 # Steps between looks at the numbers: a look makes the device wait, so it is not taken every step.
 LOOK_EVERY = 100
 
 _WARM_UP = 3  # steps before a CUDA graph is recorded
-_GRAPHABLE = (Blobs, Sprites, ColouredSprites)  # made on the device; a learner's own data may need the host
+_GRAPHABLE = (
+    Blobs,
+    Sprites,
+    ColouredSprites,
+)  # made on the device; a learner's own data and objectives may need the host
 
 
 class TrainingError(RuntimeError):
@@ -132,7 +136,9 @@ def train(
         source = images if experiment.model == "vae" else factors
         return training_step(model, optimizer, experiment.objective, images, generator, step, precision, source, state)
 
-    if place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and type(experiment.objective) in OBJECTIVES:
+    schedule = getattr(experiment.objective, "schedule", None)
+    ours = type(experiment.objective) in OBJECTIVES and (schedule is None or type(schedule) is LinearSchedule)
+    if place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and ours:
         take = _graphed(take, optimizer, generator)
 
     def current(step: int) -> Run:
@@ -237,9 +243,11 @@ def _graphed(
         if taken == _WARM_UP + 1:
             for group in optimizer.param_groups:
                 group["capturable"] = True
-            if register := getattr(graph, "register_generator_state", None):  # newer PyTorch sees to it by itself
+            if register := getattr(
+                graph, "register_generator_state", None
+            ):  # where it is gone PyTorch sees to it by itself
                 register(generator)
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, stream=aside):
                 row = take(at)  # is recorded, not done
         graph.replay()
         return row

@@ -329,8 +329,8 @@ def test_a_graph_is_recorded_after_a_few_steps_and_then_replayed(monkeypatch):
             take(recording[0])
 
     class Recording:
-        def __init__(self, graph):
-            self.graph = graph
+        def __init__(self, graph, stream):
+            assert isinstance(graph, Graph) and isinstance(stream, Stream)
 
         def __enter__(self):
             noted.append(optimizer.param_groups[0]["capturable"])
