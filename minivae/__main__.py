@@ -52,7 +52,9 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("path", type=Path, metavar="RUN")
     sub = command("limit", _limit, "find the least distortion at each capacity, without a network")
     sub.add_argument("name", metavar="NAME", help="sprites-raw, sprites-centred, sprites-symmetric or blobs")
-    sub.add_argument("--capacities", type=float, nargs="+", metavar="NATS", help="default: 0.5, 1, … 25")
+    sub.add_argument(
+        "--capacities", type=float, nargs="+", metavar="NATS", help="default: 0.5, 1, … 25, or what can be carried"
+    )
     sub.add_argument("--samples", type=int, default=1024, help="pictures for the search (default: 1024)")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--out", type=Path, help="JSON file to write")
@@ -208,9 +210,11 @@ def _limit(arguments: argparse.Namespace) -> int:
         raise ValueError(f"unknown limit {arguments.name!r}: known are {', '.join(optimal.LIMITS)}")
     if arguments.out is not None:
         check_output(arguments.out, arguments.force)  # to be heard of before the search, not after it
+    channels = optimal.LIMITS[arguments.name]()
+    most = min(25.0, channels.most * len(channels.factors))
     limit = optimal.rate_distortion(
-        optimal.LIMITS[arguments.name](),
-        arguments.capacities or [0.5 * i for i in range(1, 51)],
+        channels,
+        arguments.capacities or [0.5 * i for i in range(1, round(2 * most) + 1)],
         samples=arguments.samples,
         seed=arguments.seed,
         progress=lambda text: print(text, file=sys.stderr, flush=True),
@@ -220,9 +224,7 @@ def _limit(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         limit.save(arguments.out, arguments.force)
     if arguments.json:
-        _print_json(
-            {name: value.tolist() if hasattr(value, "tolist") else value for name, value in vars(limit).items()}
-        )
+        _print_json(limit.to_dict())
         return 0
     print("   C  distortion  price  " + "  ".join(f"{name:>11}" for name in limit.factors))
     for c, d, price, rates in zip(limit.capacities, limit.distortions, limit.prices, limit.rates, strict=True):

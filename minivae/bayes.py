@@ -34,13 +34,15 @@ class SpriteChannels:
     Source: chapter 5.
     """
 
-    factors = ("shape", "scale", "orientation", "x", "y")
+    factors = Sprites.factors[1:]  # colour never varies
+    most = 40.0  # nats of a factor, beyond which float32 has no amplitude
 
     def __init__(self, mean: str = "centred", codes: dict[str, Tensor] | None = None) -> None:
         if mean not in ("centred", "raw"):
             raise ValueError(f"mean must be 'centred' or 'raw', got {mean!r}")
-        values, shapes = Sprites().values, {"shape": (3, 1, 1), "scale": (1, 6, 1), "orientation": (1, 1, 40)}
-        values = {name: f.view(shapes.get(name, -1)) for name, f in values.items() if name != "colour"}
+        self._dataset = Sprites()
+        shapes = {"shape": (3, 1, 1), "scale": (1, 6, 1), "orientation": (1, 1, 40)}
+        values = {name: self._dataset.values[name].view(shapes.get(name, -1)) for name in self.factors}
         for name, code in (codes or {}).items():
             if name not in values:
                 raise ValueError(f"unknown factor {name!r}: known are {', '.join(values)}")
@@ -52,18 +54,16 @@ class SpriteChannels:
             except RuntimeError:
                 want = "(3, 6, 40) or broadcast to it" if name in shapes else "(32,)"
                 raise ValueError(f"the code of {name} must have shape {want}, got {tuple(f.shape)}") from None
-            variance = f.var(correction=0)
-            if not (torch.isfinite(variance) and variance > 0):
+            if not (torch.isfinite(f).all() and f.max() > f.min()):
                 raise ValueError(f"the code of {name} must be finite and not constant")
+            variance = f.var(correction=0)
             signals.append(((f - f.mean()) / variance.sqrt()).float())
             excess.append(f.mean().square() / variance * (mean == "raw"))
         self.excess = torch.stack(excess).float()
         self.signals = torch.stack(signals[:3], dim=1), signals[3], signals[4]
 
         # the sprites at class 0 of x and y, whose centre lies on a corner of pixels, cut to what they cover
-        index = torch.arange(720)
-        classes = torch.stack([0 * index, index // 240, index // 40 % 6, index % 40, 0 * index, 0 * index], dim=1)
-        pictures = Sprites().render(classes)[:, 0]
+        pictures = self._dataset.render(self._dataset.classes(torch.arange(0, len(self._dataset), 32 * 32)))[:, 0]
         ink = pictures.amax(0)
         first = min(int(ink.amax(0).nonzero()[0]), int(ink.amax(1).nonzero()[0]))
         last = max(int(ink.amax(0).nonzero()[-1]), int(ink.amax(1).nonzero()[-1]))
@@ -95,26 +95,31 @@ class SpriteChannels:
         sprite, x, y = self._classes(points)
         beliefs = self._beliefs(amplitude * self._signals(sprite, x, y) + noise, amplitude)
         likely = torch.cartesian_prod(*((belief > 1e-9).any(0).nonzero().flatten() for belief in beliefs))
-        sprites, mean = Sprites(), torch.zeros(len(points), 64 * 64)
+        mean = torch.zeros(len(points), 64 * 64)
         for some in likely.split(block):
             weight = beliefs[0][:, some[:, 0]] * beliefs[1][:, some[:, 1]] * beliefs[2][:, some[:, 2]]
-            pictures = sprites.render(sprites.classes(some @ torch.tensor([1024, 32, 1])))
-            mean += weight @ pictures.flatten(1)
-        truth = sprites.render(sprites.classes(sprite * 1024 + x * 32 + y))[:, 0]
-        return truth, mean.view(-1, 64, 64)
+            mean += weight @ self._render(*some.unbind(1)).flatten(1)
+        return self._render(sprite, x, y), mean.view(-1, 64, 64)
+
+    def points(self, classes: Tensor) -> Tensor:
+        """Points in the unit cube (n, 5) that stand for classes (n, 6)."""
+        return (classes[:, 1:] + 0.5) / torch.tensor(Sprites.sizes[1:])
+
+    def _render(self, sprite: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return self._dataset.render(self._dataset.classes((sprite * 32 + x) * 32 + y))[:, 0]
 
     def _classes(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        shape, scale, orientation, x, y = (points * torch.tensor([3, 6, 40, 32, 32])).long().unbind(1)
-        return shape * 240 + scale * 40 + orientation, x, y
+        sizes = torch.tensor(Sprites.sizes[1:])
+        shape, scale, orientation, x, y = (points * sizes).long().minimum(sizes - 1).unbind(1)
+        return (shape * 6 + scale) * 40 + orientation, x, y
 
     def _signals(self, sprite: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return torch.cat([self.signals[0][sprite], self.signals[1][x, None], self.signals[2][y, None]], dim=1)
 
     def _beliefs(self, z: Tensor, amplitude: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         def belief(columns: slice, signals: Tensor) -> Tensor:
-            sent = signals * amplitude[columns]
-            # −½(z − s)² without z², which all classes share
-            return torch.softmax(z[:, columns] @ sent.T - 0.5 * sent.square().sum(1), dim=1)
+            off = z[:, None, columns] - signals * amplitude[columns]
+            return torch.softmax(-0.5 * off.square().sum(2), dim=1)
 
         return (
             belief(slice(0, 3), self.signals[0]),
@@ -139,6 +144,7 @@ class BlobChannels:
     """
 
     factors = ("x", "y")
+    most = 6.0  # nats of a factor, beyond which the quadrature is too coarse
 
     def __init__(self, blobs: Blobs, mean: str = "centred") -> None:
         if blobs.domain != "square":
@@ -147,11 +153,11 @@ class BlobChannels:
             raise ValueError(f"mean must be 'centred' or 'raw', got {mean!r}")
         self._blobs = blobs
         self.excess = torch.full((2,), 3 * (blobs.size / 2 / blobs.half_width) ** 2 * (mean == "raw"))
-        nodes = (torch.arange(192) + 0.5) / 192  # midpoints: belief and bump are smooth, cut off only at the rim
+        nodes = (torch.arange(1024) + 0.5) / 1024  # midpoints: belief and bump are smooth, cut off only at the rim
         self._signal = math.sqrt(12) * (nodes - 0.5)
         centres = torch.arange(blobs.size) + 0.5
         position = blobs.margin + 2 * blobs.half_width * nodes
-        self._bumps = torch.exp(-0.5 * ((centres - position[:, None]) / blobs.sigma).square())  # 192, size
+        self._bumps = torch.exp(-0.5 * ((centres - position[:, None]) / blobs.sigma).square())  # 1024, size
 
     def draw(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (n, size, size) and signals (n, 2) of mean 0 and variance 1, from points in the unit square."""
@@ -160,8 +166,8 @@ class BlobChannels:
 
     def decode(self, z: Tensor, amplitude: Tensor) -> Tensor:
         """E[x | z] (n, size, size) of z (n, 2), when the signals are sent with these amplitudes (2,)."""
-        sent = self._signal * amplitude[:, None]  # 2, 192
-        row, column = torch.softmax(z[:, :, None] * sent - 0.5 * sent.square(), dim=2).unbind(1)
+        sent = self._signal * amplitude[:, None]  # 2, 1024
+        row, column = torch.softmax(-0.5 * (z[:, :, None] - sent).square(), dim=2).unbind(1)
         return (column @ self._bumps)[:, :, None] * (row @ self._bumps)[:, None, :]
 
 
@@ -180,15 +186,16 @@ def amplitudes(rates: Tensor, excess: Tensor | float = 0.0) -> Tensor:
 
 
 def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
-    """−log p(x|z) in nats, (n,), of pictures sent at these rates and drawn by the best decoder; differentiable.
+    """−log p(x|z) in nats, (n,), of pictures sent at these rates and drawn by the best decoder; differentiable
+    in rates above 0.
 
     Args:
         channels: what is sent.
-        rates: KL of each factor in nats, (factors,), ≥ 0.
+        rates: KL of each factor in nats, (factors,), from 0 to `channels.most`.
         points: in the unit cube, (n, 2·factors): the pictures and the noise, see `sobol`.
 
     Raises:
-        ValueError: if a shape does not fit or a rate is negative.
+        ValueError: if a shape does not fit or a rate is out of range.
 
     Source: chapter 5.
     """
@@ -198,8 +205,10 @@ def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
             f"rates must have shape ({factors},) and points (n, {2 * factors}), "
             f"got {tuple(rates.shape)} and {tuple(points.shape)}"
         )
-    if not (rates >= 0).all():
-        raise ValueError(f"rates must be ≥ 0 nats, got {[round(rate, 3) for rate in rates.tolist()]}")
+    if not ((rates >= 0) & (rates <= channels.most)).all():
+        got = [round(rate, 3) for rate in rates.tolist()]
+        raise ValueError(f"rates must lie in [0, {channels.most:g}] nats, got {got}")
+    rates = rates.to(points.dtype)
     images, signals = channels.draw(points[:, :factors])
     amplitude = amplitudes(rates, channels.excess)
     p = channels.decode(amplitude * signals + torch.special.ndtri(points[:, factors:]), amplitude)

@@ -18,9 +18,10 @@ from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LagrangianELBO, Lin
 
 # what a stored experiment may be built from; the name in a file is the class's name
 DATASETS = (Blobs, Sprites, ColouredSprites, DSprites)
-OBJECTIVES = (ELBO, BetaELBO, CapacityELBO, LagrangianELBO, LinearSchedule)
+OBJECTIVES = (ELBO, BetaELBO, CapacityELBO, LagrangianELBO)
+SCHEDULES = (LinearSchedule,)
 MODELS = ("vae", "generator", "generator-centred")
-_COURSE = {kind.__name__: kind for kind in (*DATASETS, *OBJECTIVES)}
+_COURSE = {kind.__name__: kind for kind in (*DATASETS, *OBJECTIVES, *SCHEDULES)}
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,23 @@ class Experiment:
         has_parts = hasattr(self.dataset, "sample") and hasattr(self.dataset, "channels")
         if isinstance(self.dataset, type) or not has_parts:
             raise ValueError(f"dataset must be an object with channels and sample(n, generator), got {self.dataset!r}")
-        if isinstance(self.objective, type) or not callable(self.objective):
+        if isinstance(self.objective, (type, *SCHEDULES)) or not callable(self.objective):
             raise ValueError(f"objective must be an object to call, such as ELBO(), got {self.objective!r}")
         if self.model not in MODELS:
             raise ValueError(f"unknown model {self.model!r}: known are {', '.join(MODELS)}")
         if self.model != "vae":
-            values = getattr(self.dataset, "values", None)
-            if values is None:
+            if not isinstance(getattr(self.dataset, "values", None), dict):
                 raise ValueError(f"a generator needs the `values` of the factors, which {self.dataset} lacks")
-            varying = [name for name, f in values.items() if len(f) > 1]
-            if self.latents != len(varying):
-                raise ValueError(f"this generator has latents={len(varying)}, {', '.join(varying)}; got {self.latents}")
+            names = self.latent_names
+            if self.latents != len(names):
+                raise ValueError(f"this generator has latents={len(names)}, {', '.join(names)}; got {self.latents}")
+
+    @property
+    def latent_names(self) -> tuple[str, ...]:
+        """What the latents are called: z0, z1, … of a VAE, the factors of two or more classes of a generator."""
+        if self.model == "vae":
+            return tuple(f"z{i}" for i in range(self.latents))
+        return tuple(name for name, f in self.dataset.values.items() if len(f) > 1)
 
     def build(self, generator: torch.Generator | None = None) -> VAE | FactorGenerator:
         """The model before its training, its random initial weights drawn from the generator."""
@@ -119,9 +126,9 @@ class Experiment:
         for part, course in (("dataset", DATASETS), ("objective", OBJECTIVES)):
             known = {kind.__name__: kind for kind in (*course, *kinds)}
             try:
-                if "kind" not in settings[part]:
-                    raise KeyError("kind")
-                settings[part] = _build(settings[part], known)
+                outer = known[settings[part]["kind"]]
+                within = {key: _build(value, known) for key, value in settings[part].items() if key != "kind"}
+                settings[part] = outer(**within)
             except (KeyError, TypeError, AttributeError) as error:
                 raise ValueError(
                     f"unknown {part} ({error}): known kinds are {', '.join(known)}; give your own class in `kinds`"
@@ -190,7 +197,8 @@ def _describe(part: Any) -> Any:
 
 def _build(value: Any, known: dict[str, type]) -> Any:
     if isinstance(value, dict) and "kind" in value:
-        return known[value["kind"]](**{key: _build(v, known) for key, v in value.items() if key != "kind"})
+        kind = (known | {kind.__name__: kind for kind in SCHEDULES})[value["kind"]]
+        return kind(**{key: _build(v, known) for key, v in value.items() if key != "kind"})
     # JSON knows no tuples, and a frozen dataclass holds no lists
     return tuple(_build(v, known) for v in value) if isinstance(value, list) else value
 

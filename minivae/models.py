@@ -64,10 +64,10 @@ class Decoder(nn.Module):
             nn.Linear(256, 256), nn.ReLU(inplace=True),  # B, 256
             nn.Linear(256, 512), nn.ReLU(inplace=True),  # B, 512
             nn.Unflatten(1, (32, 4, 4)),  # B, 32, 4, 4
-            UpConv(32, 32, 4, 2, 1), nn.ReLU(inplace=True),  # B, 32, 8, 8
-            UpConv(32, 32, 4, 2, 1), nn.ReLU(inplace=True),  # B, 32, 16, 16
-            UpConv(32, 32, 4, 2, 1), nn.ReLU(inplace=True),  # B, 32, 32, 32
-            UpConv(32, channels, 4, 2, 1),  # B, channels, 64, 64
+            UpConv(32, 32), nn.ReLU(inplace=True),  # B, 32, 8, 8
+            UpConv(32, 32), nn.ReLU(inplace=True),  # B, 32, 16, 16
+            UpConv(32, 32), nn.ReLU(inplace=True),  # B, 32, 32, 32
+            UpConv(32, channels),  # B, channels, 64, 64
         )  # fmt: skip
 
     def forward(self, z: Tensor) -> Tensor:
@@ -125,7 +125,8 @@ class FactorGenerator(nn.Module):
         generator: source of the random initial weights; PyTorch's global one if None.
 
     Raises:
-        ValueError: if values holds no factor of two or more classes, or channels is less than 1.
+        ValueError: if values holds no factor of two or more classes, or one whose values are not finite or do not
+            differ, or channels is less than 1.
 
     Source: section 4.3 of the paper and the text of Figure 3; the decoder is that of appendix A.1.
     """
@@ -147,7 +148,10 @@ class FactorGenerator(nn.Module):
         self.factors = len(values)
         self.register_buffer("columns", torch.tensor(columns), persistent=False)
         tables = [values[i].double() - values[i].double().mean() * centred for i in columns]
-        table = nn.utils.rnn.pad_sequence([f.float() for f in tables], batch_first=True)  # latents, most classes
+        if not all(torch.isfinite(f).all() and f.max() > f.min() for f in tables):
+            raise ValueError("the values of a factor must be finite and differ from class to class")
+        # latents, most classes; NaN beyond a factor's last class, so that a class out of range is noticed
+        table = nn.utils.rnn.pad_sequence([f.float() for f in tables], batch_first=True, padding_value=math.nan)
         self.register_buffer("values", table, persistent=False)
         self.scale = nn.Parameter(torch.stack([(0.2 / f.square().mean()).sqrt().float() for f in tables]))
         self.log_std = nn.Parameter(torch.zeros(len(tables)))
@@ -160,7 +164,7 @@ class FactorGenerator(nn.Module):
         Raises:
             ValueError: unless classes are whole numbers (B, factors); images have no place here.
         """
-        if classes.ndim != 2 or classes.shape[1] != self.factors or classes.is_floating_point():
+        if classes.ndim != 2 or classes.shape[1] != self.factors or classes.dtype != torch.long:
             raise ValueError(
                 "a factor-conditioned generator reads no images but classes of factors, whole numbers (batch, "
                 f"{self.factors}): got {classes.dtype} {tuple(classes.shape)}; to encode images train a VAE"
@@ -186,6 +190,9 @@ class UpConv(nn.ConvTranspose2d):
     so the bias is added on its own. And it is made for many output channels: to one or three, as in the last layer of
     the decoder, a matrix product and a few shifted additions lead several times as fast.
     """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 4, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.device.type == "cpu" and self.out_channels <= 3:

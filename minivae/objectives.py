@@ -172,8 +172,8 @@ class LagrangianELBO:
     Raises:
         ValueError: if rate is not positive, damping is negative, beta is out of range, or schedule is no schedule.
 
-    Source: dual ascent, e.g. Boyd et al. 2011, section 2.1; for a VAE's rate: Rezende and Viola 2018; with an integral
-    and a proportional part: Shao et al. 2020 (ControlVAE); chapter 5.
+    Source: dual ascent, e.g. Boyd et al. 2011, section 2.1; a VAE's rate held by an integral and a proportional part:
+    Shao et al. 2020 (ControlVAE); chapter 5.
     """
 
     schedule: LinearSchedule = LinearSchedule()
@@ -208,9 +208,22 @@ class LagrangianELBO:
 
 
 def initial_state(objective: object) -> Tensor | None:
-    """The state with which an objective begins that adapts itself; None for one that does not."""
+    """The state with which an objective begins that adapts itself; None for one that does not.
+
+    Raises:
+        ValueError: if the state is no float32 or float64 tensor without gradient, or the objective has no `update`.
+    """
     begin = getattr(objective, "initial_state", None)
-    return None if begin is None else begin()
+    if begin is None:
+        return None
+    state = begin()
+    plain = isinstance(state, Tensor) and state.dtype in (torch.float32, torch.float64) and not state.requires_grad
+    if not plain or not callable(getattr(objective, "update", None)):
+        raise ValueError(
+            "an objective that adapts itself needs initial_state(), a float32 or float64 tensor without gradient, and "
+            f"update(kl, step, state), which changes it in place; got the state {state!r}"
+        )
+    return state
 
 
 _LOG_BETA = (-3.0, 7.0)  # beyond, a KL that cannot reach C would carry β off to where it never comes back from

@@ -89,7 +89,7 @@ class RateDistortion:
 
     Attributes:
         factors: their names.
-        capacities: nats in all, (n,).
+        capacities: nats in all, (n,), rising.
         rates: nats of each factor, (n, factors).
         distortions: mean −log p(x|z) in nats, (n,).
         errors: standard errors of the distortions, (n,).
@@ -113,10 +113,15 @@ class RateDistortion:
             OSError: if it cannot be written; nothing is left behind.
         """
         check_output(Path(path), overwrite)
-        columns = {name: value.tolist() if isinstance(value, Tensor) else value for name, value in vars(self).items()}
-        text = json.dumps({"format": _FORMAT, **columns}, indent=1) + "\n"
+        text = json.dumps({"format": _FORMAT, **self.to_dict()}, indent=1, allow_nan=False) + "\n"
         write_atomically(Path(path), io.BytesIO(text.encode()), overwrite)
         return Path(path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as plain JSON values; a price that is NaN is None."""
+        columns = {name: value.tolist() if isinstance(value, Tensor) else value for name, value in vars(self).items()}
+        columns["prices"] = [None if math.isnan(price) else price for price in columns["prices"]]
+        return columns
 
     @classmethod
     def load(cls, path: str | Path) -> "RateDistortion":
@@ -134,21 +139,28 @@ class RateDistortion:
             if columns.pop("format") != _FORMAT:
                 raise ValueError("another format")
             names = ("capacities", "rates", "distortions", "errors", "prices")
+            columns["prices"] = [math.nan if price is None else price for price in columns["prices"]]
             tensors = {name: torch.tensor(columns.pop(name), dtype=torch.float64) for name in names}
             limit = cls(factors=tuple(columns.pop("factors")), **tensors, **columns)
             n = len(limit.capacities)
             if any(getattr(limit, name).shape != (n, len(limit.factors))[: 1 + (name == "rates")] for name in names):
                 raise ValueError("columns of different lengths")
+            if not all(isinstance(factor, str) for factor in limit.factors) or not isinstance(limit.made, dict):
+                raise ValueError("factors must be texts and made a description")
+            if not all(torch.isfinite(tensors[name]).all() for name in names[:-1]):
+                raise ValueError("values that are not finite")
             return limit
-        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
             raise ValueError(f"{path} is no rate-distortion curve of minivae, or damaged ({error})") from error
 
     def at(self, rate: float | Tensor) -> tuple[Tensor, Tensor]:
         """Rates (…, factors) and distortion (…) at a total rate in nats, interpolated between the capacities.
 
         Raises:
-            ValueError: if the rate lies outside of the capacities.
+            ValueError: if the rate lies outside of the capacities, or they are fewer than two or do not rise.
         """
+        if len(self.capacities) < 2 or not (self.capacities.diff() > 0).all():
+            raise ValueError("interpolation needs at least two capacities that rise")
         rate = torch.as_tensor(rate, dtype=torch.float64)
         low, high = self.capacities[0].item(), self.capacities[-1].item()
         if not ((rate >= low - 1e-9) & (rate <= high + 1e-9)).all():
@@ -205,13 +217,10 @@ def trained_curve(run: Run, window: int = 500) -> RateDistortion:
     def windows(values: Tensor) -> Tensor:
         return values[: n * rows].double().unflatten(0, (n, rows))
 
-    names = [f"z{i}" for i in range(run.experiment.latents)]
-    if run.experiment.model != "vae":
-        names = [name for name, f in run.experiment.dataset.values.items() if len(f) > 1]
     rates, distortions = mean("kl"), mean("reconstruction")
     spread = windows(torch.from_numpy(run.history["reconstruction"])).std(1) if rows > 1 else torch.zeros(n)
     return RateDistortion(
-        factors=tuple(names),
+        factors=run.experiment.latent_names,
         capacities=torch.tensor([schedule(step) for step in windows(steps).mean(1).tolist()], dtype=torch.float64),
         rates=rates,
         distortions=distortions,
@@ -230,80 +239,111 @@ def rate_distortion(
     Descent alone gets stuck where a factor has no share: below a threshold a little of it helps nobody, and shape and
     orientation help only together. So every set of factors is tried, with finite shares for those that had none, before
     the best few trials are improved by sequential quadratic programming (gradients through the decoder, the same
-    pictures and noise for all trials).
+    pictures and noise for all trials). A second pass, downwards, starts at each capacity from the split above it. The
+    search is good, and no proof: where the distortion is 0 any split is as good.
 
     Args:
         channels: what is sent, `SpriteChannels` or `BlobChannels`.
-        capacities: total rates in nats, ≥ 0, rising.
+        capacities: total rates in nats, rising, from 0 to as many as the factors can carry; below 0.02 nothing is sent.
         samples: pictures for the search; the distortion is measured with eight times as many others.
         seed: of pictures and noise.
         progress: called with a line of text after each capacity.
 
     Raises:
-        ValueError: if a capacity is negative or not finite, or they do not rise.
+        ValueError: if a capacity is out of range or not finite, or they do not rise.
 
     Source: chapter 5.
     """
     check_count("samples", samples)
+    check_count("seed", seed, least=0)
+    if isinstance(capacities, Tensor):
+        capacities = capacities.tolist()
     capacities = [float(c) if is_number(c) else c for c in capacities]
     bad = [c for c in capacities if not is_number(c) or c < 0]
     if bad or not capacities:
         raise ValueError(f"capacities must be finite numbers ≥ 0 in nats, at least one, got {bad or 'none'}")
     if any(b <= a for a, b in itertools.pairwise(capacities)):
         raise ValueError(f"capacities must rise, got {capacities}")
-    points = sobol(channels, samples, seed)
-    fresh = [sobol(channels, samples, seed + 1 + i) for i in range(8)]
-    before = torch.zeros(len(channels.factors), dtype=torch.float64)
-    rows = []
+    most = channels.most * len(channels.factors)
+    if capacities[-1] > most:
+        raise ValueError(f"these channels carry at most {most:g} nats, got a capacity of {capacities[-1]:g}")
+    points, *fresh = (sobol(channels, samples, 9 * seed + i) for i in range(9))  # no two seeds share a picture
+
+    splits = [_Split(math.inf, torch.zeros(len(channels.factors), dtype=torch.float64), math.nan)]
     for capacity in capacities:
-        rates, price = _best_split(channels, capacity, before, points)
-        with torch.no_grad():
-            means = torch.stack([distortion(channels, rates.float(), p).mean() for p in fresh]).double()
-        rows.append((rates, means.mean(), means.std() / math.sqrt(len(means)), price))
-        shares = ", ".join(f"{name} {rate:.2f}" for name, rate in zip(channels.factors, rates.tolist(), strict=True))
-        progress(f"C = {capacity:g}: {shares}; distortion {means.mean():.1f}")
-        before = rates
-    rates, distortions, errors, prices = (torch.stack(column) for column in zip(*rows, strict=True))
+        splits.append(_best_split(channels, capacity, splits[-1].rates, points))
+        progress(f"C = {capacity:g}, up: {_said(channels, splits[-1])}")
+    for i in reversed(range(1, len(capacities))):
+        above = splits[i + 1].rates
+        if capacities[i - 1] < LEAST or not (above > 0).any():
+            continue
+        start = above * capacities[i - 1] / capacities[i]
+        splits[i] = min(splits[i], _descend(channels, start * (start >= LEAST), capacities[i - 1], points))
+        progress(f"C = {capacities[i - 1]:g}, down: {_said(channels, splits[i])}")
+
+    rates = torch.stack([split.rates for split in splits[1:]])
+    with torch.no_grad():
+        means = torch.stack([torch.stack([distortion(channels, r, p).mean() for p in fresh]) for r in rates]).double()
     return RateDistortion(
-        channels.factors, torch.tensor(capacities, dtype=torch.float64), rates, distortions, errors, prices
+        factors=channels.factors,
+        capacities=torch.tensor(capacities, dtype=torch.float64),
+        rates=rates,
+        distortions=means.mean(1),
+        errors=means.std(1) / math.sqrt(len(fresh)),
+        prices=torch.tensor([split.price for split in splits[1:]], dtype=torch.float64),
     )
 
 
-def _best_split(channels: Channels, capacity: float, before: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-    """The split found best, and the price of a nat there; `before` is that of a smaller capacity."""
+@dataclass(frozen=True)
+class _Split:
+    """A split on the search's own pictures: its distortion, the rates (factors,), and the price of a nat there."""
+
+    distortion: float
+    rates: Tensor
+    price: float
+
+    def __lt__(self, other: "_Split") -> bool:
+        return self.distortion < other.distortion
+
+
+def _said(channels: Channels, split: _Split) -> str:
+    shares = zip(channels.factors, split.rates.tolist(), strict=True)
+    return ", ".join(f"{name} {rate:.2f}" for name, rate in shares) + f"; distortion {split.distortion:.1f}"
+
+
+def _best_split(channels: Channels, capacity: float, before: Tensor, points: Tensor) -> _Split:
+    """The best split found; `before` is that of a smaller capacity."""
     if capacity < LEAST:
-        return torch.zeros_like(before), torch.tensor(math.nan, dtype=torch.float64)
+        nothing = torch.zeros_like(before)
+        return _Split(distortion(channels, nothing, points).mean().item(), nothing, math.nan)
     with torch.no_grad():
-        costs = [
-            [(distortion(channels, rates.float(), points).mean().item(), rates) for rates in trials]
-            for trials in _trials(capacity, before)
+        best = [
+            min(((distortion(channels, rates, points).mean().item(), i, rates) for i, rates in enumerate(trials)))
+            for trials in _trials(capacity, before.clamp_max(channels.most), channels.most)
         ]
-    starts = sorted((min(trials, key=lambda trial: trial[0]) for trials in costs), key=lambda trial: trial[0])
-    _, rates, price = min((_descend(channels, rates, points) for _, rates in starts[:4]), key=lambda result: result[0])
-    return rates, price
+    starts = sorted(best, key=lambda trial: trial[0])[:4]
+    return min(_descend(channels, rates, capacity, points) for _, _, rates in starts)
 
 
-def _trials(capacity: float, before: Tensor) -> list[list[Tensor]]:
+def _trials(capacity: float, before: Tensor, most: float) -> list[list[Tensor]]:
     """For every set of factors some splits to begin with: equal shares, and the split before with finite new shares."""
     n, trials = len(before), []
     for size in range(1, n + 1):
         for chosen in itertools.combinations(range(n), size):
             on = torch.zeros(n, dtype=torch.float64).index_fill(0, torch.tensor(chosen), 1.0)
-            old, new = on * (before >= LEAST), on * (before < LEAST)
+            # what had but a trace is new too: it may be at the wrong side of a ridge
+            old, new = on * (before >= 0.3), on * (before < 0.3)
             group = [on * capacity / size]
-            for share in (0.5, 1.0, 2.0) if new.any() and old.any() else (0.0,):
-                left = capacity - share * new.sum() - (old * before).sum()
-                split = (
-                    share * new + old * before + left * (old if old.any() else new) / (old if old.any() else new).sum()
-                )
-                if (split[on > 0] >= LEAST).all():
-                    group.append(split)
-            trials.append([split for split in group if (split[on > 0] >= LEAST).all()])
+            if old.any():
+                for share in (0.5, 1.0, 2.0, 3.0) if new.any() else (0.0,):
+                    left = capacity - share * new.sum() - (old * before).sum()
+                    group.append(share * new + old * (before + left / old.sum()))
+            trials.append([s for s in group if (s[on > 0] >= LEAST).all() and (s <= most).all()])
     return [group for group in trials if group]
 
 
-def _descend(channels: Channels, start: Tensor, points: Tensor) -> tuple[float, Tensor, Tensor]:
-    """Improve a split among the factors that have a share: distortion, rates and price of a nat at the end."""
+def _descend(channels: Channels, start: Tensor, capacity: float, points: Tensor) -> _Split:
+    """Improve a split of the capacity among the factors that have a share."""
     from scipy.optimize import minimize  # a quarter of a second that only a search should take
 
     on = start > 0
@@ -312,21 +352,24 @@ def _descend(channels: Channels, start: Tensor, points: Tensor) -> tuple[float, 
         rates = torch.zeros_like(start)
         rates[on] = torch.as_tensor(shares)
         rates.requires_grad_()
-        loss = distortion(channels, rates.float().clamp_min(1e-9) * on, points).mean()
+        loss = distortion(channels, rates, points).mean()
         (gradient,) = torch.autograd.grad(loss, rates)
         return loss.item(), gradient[on].numpy()
 
-    total = start.sum().item()
+    shares = start[on] * capacity / start[on].sum()
     result = minimize(
-        cost, start[on].numpy(), jac=True, method="SLSQP", bounds=[(LEAST, total)] * int(on.sum()),
-        constraints={"type": "eq", "fun": lambda shares: shares.sum() - total, "jac": lambda shares: shares * 0 + 1},
+        cost, shares.clamp(LEAST, channels.most).numpy(), jac=True, method="SLSQP",
+        bounds=[(LEAST, min(capacity, channels.most))] * len(shares),
+        constraints={"type": "eq", "fun": lambda x: x.sum() - capacity, "jac": lambda x: x * 0 + 1},
         options={"ftol": 1e-3, "maxiter": 40},
     )  # fmt: skip
     rates = torch.zeros_like(start)
     rates[on] = torch.as_tensor(result.x)
-    inside = result.x > 2 * LEAST  # at a bound the gain of a nat is less than its price
+    inside = result.x > 1.01 * LEAST
+    if inside.any() and not inside.all():  # what wants no share gets none
+        return _descend(channels, rates * (rates > 1.01 * LEAST), capacity, points)
     loss, gradient = cost(result.x)
-    return loss, rates, torch.as_tensor(-gradient[inside].mean() if inside.any() else math.nan, dtype=torch.float64)
+    return _Split(loss, rates, -gradient.mean())
 
 
 def _symmetric_orientation() -> Tensor:

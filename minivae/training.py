@@ -243,10 +243,8 @@ def _graphed(
         if taken == _WARM_UP + 1:
             for group in optimizer.param_groups:
                 group["capturable"] = True
-            if register := getattr(
-                graph, "register_generator_state", None
-            ):  # where it is gone PyTorch sees to it by itself
-                register(generator)
+            if hasattr(graph, "register_generator_state"):  # where it is gone PyTorch sees to it by itself
+                graph.register_generator_state(generator)
             with torch.cuda.graph(graph, stream=aside):
                 row = take(at)  # is recorded, not done
         graph.replay()

@@ -225,7 +225,7 @@ def shares_picture(
     """Pictures side by side over bars of the nats that each factor gets: (height, width, 3) uint8.
 
     Args:
-        panels: images (1, 64, 64) in [0, 1], the first few as seen, the last two drawn at the best and trained split.
+        panels: images (1, 64, 64) in [0, 1].
         titles: one a panel.
         factors: names.
         best: nats of each factor in the best split, (factors,).
@@ -262,7 +262,8 @@ class CapacityExplorer(_Explorer):
         pictures: number of pictures to choose from.
 
     Raises:
-        ValueError: if pictures < 1 or the run is not that of a generator with a schedule of C.
+        ValueError: if pictures < 1, the run is not that of a generator with a schedule of C, or run, limit and channels
+            are not about the same factors.
     """
 
     def __init__(self, run: Run, limit: RateDistortion, channels: SpriteChannels, pictures: int = 8) -> None:
@@ -270,6 +271,11 @@ class CapacityExplorer(_Explorer):
         schedule = getattr(run.experiment.objective, "schedule", None)
         if run.experiment.model == "vae" or schedule is None:
             raise ValueError(f"the run must be that of a generator with a schedule of C, got {run.experiment.name!r}")
+        if not run.experiment.latent_names == tuple(limit.factors) == channels.factors:
+            raise ValueError(
+                f"run, limit and channels must have the same factors, got {', '.join(run.experiment.latent_names)}; "
+                f"{', '.join(limit.factors)}; {', '.join(channels.factors)}"
+            )
         self.limit, self.channels = limit, channels
         generator = torch.Generator().manual_seed(3)
         dataset = run.experiment.dataset
@@ -277,10 +283,10 @@ class CapacityExplorer(_Explorer):
         self.originals = dataset.render(self.classes)
         self.noise = torch.randn(pictures, len(channels.factors), generator=generator)
         many = dataset.sample_classes(4096, generator)
-        self.models: dict[float, tuple[FactorGenerator, Tensor]] = {}
+        self.models: list[tuple[float, FactorGenerator, Tensor]] = []  # C, model, its rates
         for step in [*sorted(run.snapshots), run.step]:
             model = run.model(step)
-            self.models[schedule(step)] = model, gaussian.kl_per_latent(*model.encode(many)).mean(0)
+            self.models.append((schedule(step), model, gaussian.kl_per_latent(*model.encode(many)).mean(0)))
 
         self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
         low, high = limit.capacities[0].item(), limit.capacities[-1].item()
@@ -299,12 +305,11 @@ class CapacityExplorer(_Explorer):
         """The picture at a capacity in nats for one of the originals: (height, width, 3) uint8."""
         best, _ = self.limit.at(capacity)
         amplitude = amplitudes(best.float(), self.channels.excess)
-        points = (self.classes[index : index + 1, 1:] + 0.5) / torch.tensor([3, 6, 40, 32, 32])
-        _, signals = self.channels.draw(points)
+        classes = self.classes[index : index + 1]
+        _, signals = self.channels.draw(self.channels.points(classes))
         drawn = self.channels.decode(amplitude * signals + self.noise[index], amplitude)
-        nearest = min(self.models, key=lambda c: abs(c - capacity))
-        model, kl = self.models[nearest]
-        mean, log_std = model.encode(self.classes[index : index + 1])
+        nearest, model, kl = min(self.models, key=lambda snapshot: abs(snapshot[0] - capacity))
+        mean, log_std = model.encode(classes)
         trained = torch.sigmoid(model.decode(mean + log_std.exp() * self.noise[index]))[0]
         titles = ["original", f"best decoder, C = {capacity:.1f}", f"trained, C = {nearest:.1f}"]
         return shares_picture([self.originals[index], drawn, trained], titles, self.channels.factors, best, kl)

@@ -19,7 +19,7 @@ def test_pictures_lie_within_half_a_pixel_of_the_published_place():
     channels = SpriteChannels()
     points = sobol(channels, 64)[:, :5]
     images, _ = channels.draw(points)
-    classes = (points * torch.tensor([3, 6, 40, 32, 32])).long()
+    classes = (points * torch.tensor(Sprites.sizes[1:])).long()
     published = Sprites().render(torch.cat([torch.zeros(64, 1).long(), classes], dim=1))[:, 0]
     pixels = torch.arange(64) + 0.5
     for axis in (1, 2):
@@ -42,7 +42,7 @@ def test_signals_have_mean_zero_and_variance_one(sprites):
 def test_signals_are_the_published_values_in_order(sprites):
     points = sobol(sprites, 200)[:, :5]
     _, signals = sprites.draw(points)
-    classes = (points * torch.tensor([3, 6, 40, 32, 32])).long()
+    classes = (points * torch.tensor(Sprites.sizes[1:])).long()
     for i, name in enumerate(sprites.factors):
         f = Sprites().values[name]
         expected = (f - f.mean()) / f.std(correction=0)
@@ -114,6 +114,7 @@ def test_whole_lattice_gives_almost_the_same_distortion():
     exact = torch.nn.functional.binary_cross_entropy(mean.clamp(1e-7, 1 - 1e-7), truth, reduction="none").sum((1, 2))
     difference = exact - distortion(channels, rates, points)
     assert abs(difference.mean()) < 3 * difference.std() / 32**0.5
+    assert difference.std() < 12  # one picture's noise, so that the line above bounds the mean to 6 nats
     assert 10 < exact.mean() < 60
 
 
@@ -162,6 +163,7 @@ def test_codes_may_depend_on_the_sprite():
         ({"codes": {"shape": torch.arange(4).view(4, 1, 1)}}, r"the code of shape must have shape \(3, 6, 40\)"),
         ({"codes": {"x": torch.arange(31)}}, r"the code of x must have shape \(32,\)"),
         ({"codes": {"x": torch.ones(32)}}, "the code of x must be finite and not constant"),
+        ({"codes": {"shape": torch.full((3, 1, 1), 0.0137)}}, "the code of shape must be finite and not constant"),
         ({"codes": {"scale": torch.full((1, 6, 1), float("nan"))}}, "the code of scale must be finite"),
     ],
 )
@@ -176,8 +178,8 @@ def test_bad_rates_are_refused():
     for rates, where in ((torch.zeros(3), points), (torch.zeros(2), points[:, :2]), (torch.zeros(1, 2), points)):
         with pytest.raises(ValueError, match=r"rates must have shape \(2,\) and points \(n, 4\)"):
             distortion(channels, rates, where)
-    for bad in (-0.1, float("nan")):
-        with pytest.raises(ValueError, match="rates must be ≥ 0 nats"):
+    for bad in (-0.1, float("nan"), 6.1, float("inf")):
+        with pytest.raises(ValueError, match=r"rates must lie in \[0, 6\] nats"):
             distortion(channels, torch.tensor([1.0, bad]), points)
 
 
@@ -199,6 +201,34 @@ def test_blobs_are_decoded_as_by_quadrature_of_scipy():
             top, bottom = (integrate.quad(f, 0, 1, epsabs=1e-12)[0] for f in (lambda u: belief(u) * bump(u), belief))
             factors.append(top / bottom)
         assert picture[i, j].item() == pytest.approx(factors[0] * factors[1], rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("rate", [3.0, 6.0])
+def test_blobs_are_decoded_finely_enough_for_every_rate_that_is_allowed(rate):
+    blobs, points = Blobs(), sobol(BlobChannels(Blobs()), 32)
+    channels, rates = BlobChannels(blobs), torch.full((2,), rate)
+    images, signals = channels.draw(points[:, :2])
+    a = amplitudes(rates.double())
+    z = a * signals.double() + torch.special.ndtri(points[:, 2:].double())
+    u = (torch.arange(40_000, dtype=torch.float64) + 0.5) / 40_000
+    bumps = torch.exp(-0.5 * ((torch.arange(64) + 0.5 - (8 + 48 * u[:, None])) / blobs.sigma) ** 2)
+    belief = torch.softmax(-0.5 * (z[:, :, None] - a[:, None] * (u - 0.5) * 12**0.5) ** 2, dim=2)
+    x, y = (belief @ bumps).unbind(1)
+    p = (y[:, :, None] * x[:, None, :]).clamp(1e-7, 1 - 1e-7)
+    expected = -(images * p.log() + (1 - images) * (1 - p).log()).sum((1, 2))
+    assert torch.allclose(distortion(channels, rates, points).double(), expected, atol=2e-3)
+
+
+def test_the_far_corner_of_the_unit_cube_is_the_last_picture():
+    channels = SpriteChannels()
+    images, signals = channels.draw(torch.ones(1, 5))
+    assert torch.equal(images, channels.draw(torch.full((1, 5), 0.999))[0]) and signals.isfinite().all()
+
+
+def test_rates_of_a_limit_can_be_sent_as_they_are():
+    channels = SpriteChannels()
+    points, rates = sobol(channels, 8), torch.tensor([0.0, 1.0, 0.0, 2.0, 2.0], dtype=torch.float64)
+    assert torch.equal(distortion(channels, rates, points), distortion(channels, rates.float(), points))
 
 
 def test_blobs_are_drawn_as_the_data_set_draws_them():

@@ -12,7 +12,7 @@ import torch
 from minivae import experiments
 from minivae.datasets import Blobs, Sprites
 from minivae.experiments import EXPERIMENTS, Experiment
-from minivae.objectives import ELBO, BetaELBO
+from minivae.objectives import ELBO, BetaELBO, LinearSchedule
 from minivae.optimal import collapse_threshold
 
 
@@ -152,6 +152,7 @@ def test_a_class_that_takes_a_name_of_the_courses_is_refused():
         (ELBO(), Blobs(), "dataset must be an object with channels"),
         (Blobs(), ELBO, r"objective must be an object to call, such as ELBO\(\)"),
         (Blobs(), 3, "objective must be an object to call"),
+        (Blobs(), LinearSchedule(), "objective must be an object to call"),
     ],
 )
 def test_classes_and_swapped_parts_are_refused(dataset, objective, message):
@@ -183,3 +184,9 @@ def test_generators_are_as_in_the_paper():
 def test_models_must_fit(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(Experiment("x", Sprites(), ELBO()), **change)
+
+
+def test_a_schedule_in_a_file_is_no_objective():
+    settings = experiments.get("generator").to_dict()
+    with pytest.raises(ValueError, match="unknown objective"):
+        Experiment.from_dict({**settings, "objective": settings["objective"]["schedule"]})

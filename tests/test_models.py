@@ -151,7 +151,7 @@ def test_initial_posteriors_lie_near_the_prior():
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_up_convolution_is_pytorchs(out_channels, precision):
     theirs = torch.nn.ConvTranspose2d(32, out_channels, 4, 2, 1)
-    ours = UpConv(32, out_channels, 4, 2, 1)
+    ours = UpConv(32, out_channels)
     ours.load_state_dict(theirs.state_dict())
     x = torch.randn(5, 32, 6, 8, generator=torch.Generator().manual_seed(0))
     weight = torch.randn(5, out_channels, 12, 16, generator=torch.Generator().manual_seed(1))
@@ -168,7 +168,7 @@ def test_up_convolution_is_pytorchs(out_channels, precision):
 
 
 def test_gradients_of_the_up_convolution_to_few_channels():
-    layer = UpConv(2, 3, 4, 2, 1).double()
+    layer = UpConv(2, 3).double()
     x = torch.randn(2, 2, 3, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x, weight, bias: torch.func.functional_call(
         layer, {"weight": weight, "bias": bias}, (x,)), (x, layer.weight, layer.bias))  # fmt: skip
@@ -226,6 +226,17 @@ def test_generator_has_the_decoder_of_the_appendix(values):
 def test_generator_reads_classes_and_no_images(values, source):
     with pytest.raises(ValueError, match="reads no images but classes of factors"):
         FactorGenerator(values).encode(source)
+
+
+def test_a_class_out_of_range_is_noticed(values):
+    classes = torch.tensor([[0, 3, 0, 0, 0, 0]])  # of three shapes the fourth
+    assert FactorGenerator(values).encode(classes)[0][0, 0].isnan()
+
+
+@pytest.mark.parametrize("f", [torch.ones(3), torch.tensor([1.0, float("nan")])])
+def test_factors_that_say_nothing_are_refused(f):
+    with pytest.raises(ValueError, match="must be finite and differ"):
+        FactorGenerator([f], centred=True)
 
 
 def test_generator_needs_something_to_send():

@@ -203,3 +203,27 @@ def test_the_lagrangian_finds_the_price_of_a_nat():
             objective.update(kl, 1, state)
     assert kl.item() == pytest.approx(2.0, abs=1e-3)
     assert state.exp().item() == pytest.approx(200 * np.exp(-4), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "state", [0.5, torch.zeros((), dtype=torch.bfloat16), torch.zeros((), requires_grad=True), torch.zeros(1).long()]
+)
+def test_a_state_that_no_file_could_hold_is_refused(state):
+    class Own:
+        def initial_state(self):
+            return state
+
+        def update(self, kl, step, state):
+            pass
+
+    with pytest.raises(ValueError, match="an objective that adapts itself needs initial_state"):
+        initial_state(Own())
+
+
+def test_a_state_that_nobody_updates_is_refused():
+    class Own:
+        def initial_state(self):
+            return torch.zeros(())
+
+    with pytest.raises(ValueError, match="and update"):
+        initial_state(Own())

@@ -74,6 +74,19 @@ def test_search_crosses_the_barrier_that_stops_descent():
     assert limit.rates[0, :3].tolist() == [0, 0, 0] and limit.rates[1, 1] > 1
 
 
+def test_no_split_scaled_down_from_above_does_better():
+    """Where shape and orientation set in, all four shares leap at once; a trace of them must not bar the way."""
+    channels = SpriteChannels()
+    points = sobol(channels, 256)
+    limit = rate_distortion(channels, [8.0, 9.0, 10.0], samples=256)
+    assert limit.rates[0, 2] < 0.1 and limit.rates[2, 2] > 1
+    for i, capacity in enumerate(limit.capacities.tolist()):
+        with torch.no_grad():
+            found = distortion(channels, limit.rates[i], points).mean().item()
+        for above in limit.rates[i + 1 :]:
+            assert found < optimal._descend(channels, above, capacity, points).distortion + 0.05
+
+
 def limit_of(rates: list[list[float]]) -> RateDistortion:
     n = len(rates)
     column = torch.arange(1.0, n + 1, dtype=torch.float64)
@@ -99,6 +112,13 @@ def test_round_trip(blobs, tmp_path):
         blobs.save(tmp_path / "limit.json")
 
 
+def test_a_price_that_is_none_is_kept_as_such(tmp_path):
+    limit = rate_distortion(BlobChannels(Blobs()), torch.tensor([0.0, 0.03]), samples=64)
+    again = RateDistortion.load(limit.save(tmp_path / "limit.json"))
+    assert "NaN" not in (tmp_path / "limit.json").read_text(encoding="utf-8")
+    assert again.prices.isnan().tolist() == [True, False] and again.rates.sum(1).tolist() == pytest.approx([0, 0.03])
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -108,6 +128,10 @@ def test_round_trip(blobs, tmp_path):
         lambda columns: columns.update(rates=[[1.0, 2.0]]),
         lambda columns: columns.update(errors=["a"] * 5),
         lambda columns: columns.update(more=1),
+        lambda columns: columns.update(made=[1]),
+        lambda columns: columns.update(factors=[1, 2]),
+        lambda columns: columns.update(capacities=[10**400] * 5),
+        lambda columns: columns.update(distortions=[None] * 5),
     ],
 )
 def test_spoiled_files_are_told(blobs, tmp_path, spoil):
@@ -138,6 +162,7 @@ def test_foreign_files_are_told(tmp_path, content):
         (["5"], "must be finite numbers"),
         ([2.0, 1.0], r"capacities must rise, got \[2.0, 1.0\]"),
         ([1.0, 1.0], "capacities must rise"),
+        ([1.0, 12.5], "carry at most 12 nats, got a capacity of 12.5"),
     ],
 )
 def test_bad_capacities_are_refused(capacities, message):
@@ -154,6 +179,15 @@ def test_interpolation_between_capacities(blobs):
     for bad in (0.4, 3.1, -1.0):
         with pytest.raises(ValueError, match=r"the curve holds for rates from 0\.5 to 3 nats"):
             blobs.at(bad)
+
+
+def test_interpolation_needs_two_capacities_that_rise(blobs):
+    for n in (1, 0):
+        columns = {k: v[:n] for k, v in vars(blobs).items() if isinstance(v, torch.Tensor)}
+        with pytest.raises(ValueError, match="at least two capacities that rise"):
+            dataclasses.replace(blobs, **columns).at(0.5)
+    with pytest.raises(ValueError, match="at least two capacities that rise"):
+        dataclasses.replace(blobs, capacities=blobs.capacities.flip(0)).at(1.0)
 
 
 def history(n: int, latents: int, first: int = 1, every: int = 1) -> dict[str, np.ndarray]:

@@ -146,7 +146,7 @@ def test_capacity_picture_shows_original_best_and_trained(capacity, nats):
     assert np.array_equal(original, capacity.originals[1, 0].numpy())
     low, high = {1.0: (200, 999), 10.0: (60, 200), 24.0: (0, 60)}[nats]  # with nats enough it draws the sprite
     assert low < abs(best - original).sum() < high
-    kl = capacity.models[min(capacity.models)][1]
+    kl = capacity.models[0][2]
     assert len(capacity.models) == 2 and torch.allclose(kl, torch.full((5,), 0.1), rtol=0.2)
 
 
@@ -174,3 +174,7 @@ def test_capacity_explorer_wants_a_generator(run, capacity):
         CapacityExplorer(run, capacity.limit, capacity.channels)
     with pytest.raises(ValueError, match="pictures must be a whole number of at least 1"):
         CapacityExplorer(run, capacity.limit, capacity.channels, pictures=0)
+    generator = train(experiments.get("generator"), steps=1, device="cpu", precision="fp32", progress=False)
+    blobs = dataclasses.replace(capacity.limit, factors=("x", "y"))
+    with pytest.raises(ValueError, match=r"must have the same factors, got shape, .*; x, y; shape, "):
+        CapacityExplorer(generator, blobs, capacity.channels)
