@@ -352,6 +352,30 @@ def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion], 
     return figure
 
 
+def splits(limits: dict[str, RateDistortion], top: float = 25.0) -> Figure:
+    """The best split of every capacity, a panel a limit, and below it the price of a nat.
+
+    Args:
+        limits: title → the limit, see `optimal.rate_distortion`.
+        top: end of the axis of capacities, in nats.
+    """
+    figure, axes = plt.subplots(2, len(limits), figsize=(4.9 * len(limits), 5.2), sharex=True, sharey="row",
+                                squeeze=False, layout="constrained", height_ratios=(3, 2))  # fmt: skip
+    for (above, below), (title, limit) in zip(axes.T, limits.items(), strict=True):
+        for i, name in enumerate(limit.factors):
+            above.plot(
+                limit.capacities, limit.rates[:, i], color=PALETTE[i], linestyle=DASHES[i % len(DASHES)], label=name
+            )
+        below.plot(limit.capacities, limit.prices, color="black")
+        above.set(title=title, ylim=(0, None), xlim=(0, top))
+        below.set(xlabel="capacity C (nats)", yscale="log", ylim=(1, 200), yticks=[1, 10, 100])
+        below.set_yticklabels(["1", "10", "100"])
+    axes[0, 0].set_ylabel("rate per factor (nats)")
+    axes[1, 0].set_ylabel("price of a nat (nats)")
+    axes[0, -1].legend(fontsize=8, loc="upper left")
+    return figure
+
+
 def frontier(curves: dict[str, RateDistortion], limits: dict[str, RateDistortion], top: float = 25.0) -> Figure:
     """Reconstruction against the total KL that was paid: trainings over the least that any decoder reaches.
 
@@ -362,7 +386,8 @@ def frontier(curves: dict[str, RateDistortion], limits: dict[str, RateDistortion
     """
     figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     for i, (label, limit) in enumerate(limits.items()):
-        axis.plot(limit.capacities, limit.distortions, color=GREY, linestyle=DASHES[i], linewidth=2.5, label=label)
+        colour = (GREY, PALETTE[2], PALETTE[3])[i % 3]
+        axis.plot(limit.capacities, limit.distortions, color=colour, linestyle=DASHES[i], linewidth=2.5, label=label)
     for i, (label, curve) in enumerate(curves.items()):
         axis.plot(
             curve.rates.sum(1), curve.distortions, color=PALETTE[i], linestyle=DASHES[i % len(DASHES)], label=label

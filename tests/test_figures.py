@@ -147,6 +147,12 @@ def test_shares_draw_each_factor_over_its_best():
     assert axis.get_xlabel().endswith("(nats)") and axis.get_title() == "run"
 
 
+def test_splits_draw_rates_over_prices():
+    rates, prices = figures.splits({"limit": curve()}).axes
+    assert [line.get_ydata()[-1] for line in rates.lines] == [10, 0] and rates.get_title() == "limit"
+    assert prices.lines[0].get_ydata()[-1] == 10 and prices.get_yscale() == "log"
+
+
 def test_frontier_draws_distortion_against_what_was_paid():
     (axis,) = figures.frontier({"run": curve(scale=0.5)}, {"limit": curve()}).axes
     limit, run = axis.lines

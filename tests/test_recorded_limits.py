@@ -1,0 +1,58 @@
+"""The committed rate-distortion limits: what their names say, and what the code in the tree computes."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from minivae.bayes import distortion, sobol
+from minivae.optimal import LIMITS, RateDistortion
+
+FILES = sorted((Path(__file__).parents[1] / "data" / "limits").glob("*.json"))
+
+
+def test_there_are_recorded_limits():
+    assert FILES
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_recorded_limit_is_what_its_name_says(path):
+    name, seed = re.fullmatch(r"(.+)-seed(\d+)", path.stem).groups()
+    limit = RateDistortion.load(path)
+    assert limit.factors == LIMITS[name]().factors
+    command = limit.made["command"]
+    assert f"limit {name} " in command
+    assert int((re.search(r"--seed (\d+)", command) or ["", "0"])[1]) == int(seed)  # 0 unless given
+    assert torch.allclose(limit.rates.sum(1), limit.capacities, atol=1e-3)
+    assert (limit.distortions.diff() < 3 * limit.errors[1:] + 0.01).all()  # more capacity never costs
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_code_in_the_tree_finds_the_recorded_distortions(path):
+    limit = RateDistortion.load(path)
+    channels = LIMITS[path.stem.rsplit("-", 1)[0]]()
+    for C in (3.0, 8.0, 14.0):
+        (i,) = (limit.capacities == C).nonzero().flatten().tolist()
+        losses = torch.cat([distortion(channels, limit.rates[i], sobol(channels, 256, seed)) for seed in (77, 78)])
+        error = (losses.std() / len(losses) ** 0.5).item()
+        assert losses.mean().item() == pytest.approx(limit.distortions[i].item(), abs=4 * error)
+        assert error < 0.1 * losses.mean() + 1
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_split_beside_the_recorded_one_is_better(path):
+    """Moving a tenth of a nat from any factor to any other, on the same fresh pictures for both."""
+    limit = RateDistortion.load(path)
+    channels = LIMITS[path.stem.rsplit("-", 1)[0]]()
+    points = sobol(channels, 512, seed=79)
+    i = int((limit.capacities == 8.0).nonzero())
+    here = distortion(channels, limit.rates[i], points)
+    for giver in (limit.rates[i] > 0.1).nonzero().flatten():
+        for taker in range(len(limit.factors)):
+            if taker != giver:
+                rates = limit.rates[i].clone()
+                rates[giver] -= 0.1
+                rates[taker] += 0.1
+                worse = distortion(channels, rates, points) - here
+                assert worse.mean() > -3 * worse.std() / len(worse) ** 0.5
