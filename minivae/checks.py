@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from minivae.channel import mutual_information
 from minivae.datasets import Blobs
 from minivae.gaussian import bhattacharyya, kl_per_latent
 from minivae.objectives import bernoulli_floor
@@ -228,72 +227,6 @@ def _axis_angle(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | No
     return None
 
 
-def _ceiling_of_the_fee(answer: float) -> str | None:
-    excess = 2.0**2 / (2 / 3)
-    if math.isclose(answer, 0.5 * math.log(1 + excess), rel_tol=0.01):
-        return None
-    if math.isclose(answer, 0.5 * math.log(1 + 2.0**2), rel_tol=0.01):
-        return "the variance of 1, 2, 3 is ⅔ and not 1: divide by the number of classes"
-    if math.isclose(answer, 0.5 * math.log(excess), rel_tol=0.01):
-        return "the 1 in 1 + m²/v is missing"
-    if math.isclose(answer, math.log(1 + excess), rel_tol=0.01):
-        return "the ½ is missing"
-    if math.isclose(answer, 0.5 * math.log2(1 + excess), rel_tol=0.01):
-        return "these are bits"
-    return "½·log(1 + m²/v), with mean and variance of 1, 2, 3"
-
-
-def _steps_to_half(answer: float) -> str | None:
-    steps = math.log(2) * 1000 / (5e-4 * 20)
-    if math.isclose(answer, steps, rel_tol=0.01):
-        return None
-    if math.isclose(answer, steps / math.log(2), rel_tol=0.01) or math.isclose(answer, steps / math.e, rel_tol=0.01):
-        return "(2) is about log σ: half is log 2 away"
-    if math.isclose(answer, steps / 1000, rel_tol=0.01):
-        return "γ is missing: it is what makes this slow"
-    return "log 2 = lr · steps · ΔG / γ"
-
-
-def _best_picture(answer: Callable[..., Any]) -> str | None:
-    generator = torch.Generator().manual_seed(0)
-    f, images = torch.randn(7, 2, generator=generator), torch.rand(7, 4, generator=generator)
-    z, a, std = torch.tensor([0.8, -0.5]), torch.tensor([1.5, 0.7]), torch.tensor([0.5, 1.2])
-    got = torch.as_tensor(answer(z, a, std, f, images))
-    if got.shape != (4,):
-        return f"it must give one picture, shape (pixels,), here (4,), not {tuple(got.shape)}"
-    square = ((z - a * f) / std).square().sum(1)
-    for belief, problem in (
-        (torch.softmax(-0.5 * square, 0), None),
-        (torch.softmax(-square, 0), "the ½ of the Gaussian's exponent is missing"),
-        (torch.softmax(-0.5 * (z - a * f).square().sum(1), 0), "divide by the noise: a faint channel says little"),
-        (torch.softmax(-0.5 * ((z - f) / std).square().sum(1), 0), "what was sent is a·f, not f"),
-        ((square == square.min()).float(), "this is the likeliest picture; the best drawing is the mean of all"),
-        (torch.softmax(0.5 * square, 0), "the sign: what lies far from z is unlikely"),
-    ):
-        if torch.allclose(got.float(), belief @ images, atol=1e-4):
-            return problem
-    return "belief ∝ exp(−½ Σᵢ ((zᵢ − aᵢfᵢ)/σᵢ)²), then the mean of the pictures under it"
-
-
-def _information_about_pictures(answer: Callable[..., Any]) -> str | None:
-    sent = torch.tensor([-1.0, -0.3, 0.4, 1.1, 1.5], dtype=torch.float64)
-    std = torch.tensor(0.3, dtype=torch.float64)
-    for picture in (torch.tensor([0, 1, 2, 3, 0]), torch.tensor([0, 0, 0, 1, 1]), torch.arange(5)):
-        within = sum(
-            float((picture == p).double().mean()) * mutual_information(sent[picture == p], std)
-            for p in picture.unique()
-        )
-        classes = mutual_information(sent, std)
-        right = (classes - within).item()
-        got = float(answer(sent, std, picture))
-        if math.isclose(got, right, rel_tol=0.01, abs_tol=1e-6):
-            continue
-        if math.isclose(got, classes.item(), rel_tol=0.01):
-            return "this is the information about the class: two classes may draw one picture"
-        return f"with pictures {picture.tolist()} it gives {got:.3f} nats, expected {right:.3f}"
-    return None
-
-
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "1.1": _gap_of_linear_model,
     "1.2": _floor_of_grey,
@@ -310,8 +243,4 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "4.2": _critical_width,
     "4.3": _faint_gain,
     "4.4": _axis_angle,
-    "5.1": _ceiling_of_the_fee,
-    "5.2": _steps_to_half,
-    "5.3": _best_picture,
-    "5.4": _information_about_pictures,
 }

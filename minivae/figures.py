@@ -371,7 +371,7 @@ def splits(limits: dict[str, RateDistortion], top: float = 25.0) -> Figure:
         below.set(xlabel="capacity C (nats)", yscale="log", ylim=(1, 200), yticks=[1, 10, 100])
         below.set_yticklabels(["1", "10", "100"])
     axes[0, 0].set_ylabel("rate per factor (nats)")
-    axes[1, 0].set_ylabel("price of a nat (nats)")
+    axes[1, 0].set_ylabel("price of a nat\n(nats per nat)")
     axes[0, -1].legend(fontsize=8, loc="upper left")
     return figure
 

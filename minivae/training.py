@@ -32,11 +32,8 @@ from minivae.runs import Checkpoint, Run, Weights, check_output
 LOOK_EVERY = 100
 
 _WARM_UP = 3  # steps before a CUDA graph is recorded
-_GRAPHABLE = (
-    Blobs,
-    Sprites,
-    ColouredSprites,
-)  # made on the device; a learner's own data and objectives may need the host
+# made on the device; a learner's own data and objectives may need the host
+_GRAPHABLE = (Blobs, Sprites, ColouredSprites)
 
 
 class TrainingError(RuntimeError):
