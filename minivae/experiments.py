@@ -1,4 +1,4 @@
-"""The course's experiments by name, as plain dataclasses. Taught in chapters 4 and 5."""
+"""The course's experiments by name, as plain dataclasses. Taught in chapters 4 to 6."""
 
 import dataclasses
 import difflib
@@ -139,8 +139,9 @@ class Experiment:
             raise ValueError(f"unknown experiment settings: {error}") from None
 
 
-# Figure 3; where β is a multiplier it begins near the price of the first few nats
+# Figures 3 and 4; where β is a multiplier it begins near the price of the first few nats
 _FIGURE_3 = LinearSchedule(0.5, 25.0, 0, 100_000)
+_FIGURE_4 = LinearSchedule(0.0, 25.0, 0, 100_000)
 
 _ALL = [
     Experiment("blobs-vae", Blobs(), ELBO(), about="Figure 2, left: a standard VAE on blob position"),
@@ -172,6 +173,21 @@ _ALL = [
     Experiment(
         "generator-lagrangian-centred", Sprites(), LagrangianELBO(_FIGURE_3, beta=50.0), 100_000, 5,
         about="chapter 5: the same, told the factors without their mean", model="generator-centred",
+    ),
+    Experiment("coloured-vae", ColouredSprites(), ELBO(), 100_000, about="chapter 6: a standard VAE"),
+    Experiment("coloured-beta4", ColouredSprites(), BetaELBO(4.0), 100_000, about="chapter 6: β = 4"),
+    Experiment(
+        "coloured-capacity", ColouredSprites(), CapacityELBO(1000.0, _FIGURE_4), 100_000,
+        about="Figure 4a: capacity-controlled β-VAE on coloured sprites, C from 0 to 25 nats",
+    ),
+    Experiment(
+        "coloured-lagrangian", ColouredSprites(), LagrangianELBO(_FIGURE_4, beta=50.0), 100_000,
+        about="chapter 6: Figure 4a with β as a Lagrange multiplier",
+    ),
+    Experiment("sprites-vae", Sprites(), ELBO(), 100_000, about="chapter 6: a standard VAE on white sprites"),
+    Experiment(
+        "sprites-capacity", Sprites(), CapacityELBO(1000.0, _FIGURE_4), 100_000,
+        about="chapter 6: capacity-controlled β-VAE on white sprites",
     ),
 ]  # fmt: skip
 
