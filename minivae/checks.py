@@ -227,6 +227,72 @@ def _axis_angle(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | No
     return None
 
 
+def _fee_of_shape(answer: float) -> str | None:
+    if math.isclose(answer, 0.5 * math.log(1 + 1.5), rel_tol=0.01):
+        return None
+    if math.isclose(answer, 0.5 * math.log(1 + 6), rel_tol=0.01):
+        return "that is the fee of 1, 2, 3"
+    if math.isclose(answer, 0.5 * math.log(2), rel_tol=0.01):
+        return "v is the variance over the three values, ⅔, not that of a sample of three"
+    if math.isclose(answer, math.log(2.5), rel_tol=0.01):
+        return "the ½ is missing"
+    if math.isclose(answer, 0.5 * math.log(1.5), rel_tol=0.01):
+        return "the fee is ½·log(1 + m²/v): the 1 is missing"
+    return "½·log(1 + m²/v) with the mean and variance of 0, 1, 2"
+
+
+def _best_picture(answer: Callable[..., Any]) -> str | None:
+    codes = torch.tensor([-1.0, 0.0, 2.0], dtype=torch.float64)
+    pictures = torch.tensor([[0.0, 1.0], [0.5, 0.2], [1.0, 0.6]], dtype=torch.float64)
+    for z, std in ((0.3, 0.7), (-2.0, 2.0)):
+        off = (z - codes).square() / std**2
+        right = torch.softmax(-0.5 * off, 0) @ pictures
+        got = torch.as_tensor(answer(torch.tensor(z, dtype=torch.float64), codes, std, pictures)).double()
+        if got.shape != right.shape:
+            return f"it must give one value a pixel, shape (2,), not {tuple(got.shape)}"
+        if torch.allclose(got, right, atol=1e-6):
+            continue
+        for formula, problem in (
+            (pictures[off.argmin()], "this is the likeliest picture; the mean of all has the lower loss"),
+            (pictures.mean(0), "z is not used: weight the pictures by how likely each is to have sent it"),
+            (torch.softmax(-off, 0) @ pictures, "the exponent of a Gaussian has a ½"),
+            (torch.softmax(-0.5 * (z - codes).square() / std, 0) @ pictures, "divide by σ², not by σ"),
+            (torch.exp(-0.5 * off) @ pictures, "the weights must add up to 1"),
+        ):
+            if torch.allclose(got, formula, atol=1e-6):
+                return problem
+        return f"at z = {z:g}, σ = {std:g} it gives {got.tolist()}, expected {right.tolist()}"
+    return None
+
+
+def _steps_apart(answer: float) -> str | None:
+    if math.isclose(answer, 1000 / (0.0005 * 30), rel_tol=0.01):
+        return None
+    if math.isclose(answer, 1 / (0.0005 * 30), rel_tol=0.01):
+        return "without γ it would be as quick as that: it is g/γ that tells the factors apart"
+    if math.isclose(answer, 1000 / (0.0005 * 40), rel_tol=0.01):
+        return "it is the difference of the two that counts"
+    if math.isclose(answer, 1000 / 30, rel_tol=0.01):
+        return "the learning rate is missing"
+    return "steps · 0.0005 · (g₁ − g₂)/γ = 1"
+
+
+def _information_of_rate(answer: Callable[[float, float, float], Any]) -> str | None:
+    for rate, m, v in ((1.0, 0.0, 2.0), (2.0, 3.0, 0.5), (0.3, -1.0, 1.0)):
+        snr = math.expm1(2 * rate) / (1 + m * m / v)
+        got, right = float(answer(rate, m, v)), 0.5 * math.log1p(snr)
+        if math.isclose(got, right, rel_tol=1e-3):
+            continue
+        if math.isclose(got, rate - 0.5 * math.log1p(m * m / v), rel_tol=1e-3):
+            return "that is the fee of a high rate: at a low one it is smaller, or you would be told less than nothing"
+        if math.isclose(got, rate, rel_tol=1e-3):
+            return "the mean is free in your answer"
+        if math.isclose(got, rate - right, rel_tol=1e-3):
+            return "that is the fee; what is left?"
+        return f"for rate {rate:g}, m = {m:g}, v = {v:g} it gives {got:.3f}, expected {right:.3f}"
+    return None
+
+
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "1.1": _gap_of_linear_model,
     "1.2": _floor_of_grey,
@@ -243,4 +309,8 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "4.2": _critical_width,
     "4.3": _faint_gain,
     "4.4": _axis_angle,
+    "5.1": _fee_of_shape,
+    "5.2": _best_picture,
+    "5.3": _steps_apart,
+    "5.4": _information_of_rate,
 }

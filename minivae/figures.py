@@ -5,6 +5,7 @@ Colours: blue and orange stay apart for colour-blind readers and in grey; blueâ€
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -342,9 +343,8 @@ def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion], 
                                 layout="constrained")  # fmt: skip
     for axis, (title, curve), limit in zip(axes[0], panels.items(), limits, strict=True):
         for i, name in enumerate(limit.factors):
-            style = {"color": PALETTE[i], "linestyle": DASHES[i % len(DASHES)]}
             axis.plot(limit.capacities, limit.rates[:, i], color=PALETTE[i], alpha=0.3, linewidth=5)
-            axis.plot(curve.capacities, curve.rates[:, curve.factors.index(name)], label=name, **style)
+            axis.plot(curve.capacities, curve.rates[:, curve.factors.index(name)], label=name, **_factor_style(i))
         axis.plot([], [], color=GREY, alpha=0.4, linewidth=5, label="best split")
         axis.set(xlabel="capacity C (nats)", title=title, xlim=(0, top), ylim=(0, None))
     axes[0, 0].set_ylabel("KL per factor (nats)")
@@ -363,9 +363,7 @@ def splits(limits: dict[str, RateDistortion], top: float = 25.0) -> Figure:
                                 squeeze=False, layout="constrained", height_ratios=(3, 2))  # fmt: skip
     for (above, below), (title, limit) in zip(axes.T, limits.items(), strict=True):
         for i, name in enumerate(limit.factors):
-            above.plot(
-                limit.capacities, limit.rates[:, i], color=PALETTE[i], linestyle=DASHES[i % len(DASHES)], label=name
-            )
+            above.plot(limit.capacities, limit.rates[:, i], label=name, **_factor_style(i))
         below.plot(limit.capacities, limit.prices, color="black")
         above.set(title=title, ylim=(0, None), xlim=(0, top))
         below.set(xlabel="capacity C (nats)", yscale="log", ylim=(1, 200), yticks=[1, 10, 100])
@@ -397,16 +395,26 @@ def frontier(curves: dict[str, RateDistortion], limits: dict[str, RateDistortion
     return figure
 
 
-def picture_rows(rows: dict[str, Tensor]) -> Figure:
-    """Rows of grey images (n, 1, H, W) in [0, 1], each with its label."""
-    columns = min(len(images) for images in rows.values())
-    figure, axes = plt.subplots(len(rows), columns, figsize=(0.8 * columns + 2.2, 0.8 * len(rows) + 0.1), squeeze=False,
-                                layout="constrained")  # fmt: skip
+def picture_rows(groups: Sequence[dict[str, Tensor]]) -> Figure:
+    """Groups of rows of grey images (n, 1, H, W) in [0, 1], each row with its label, a gap between the groups."""
+    lines: list[tuple[str, Tensor] | None] = []
+    for group in groups:
+        lines += [*([None] if lines else []), *group.items()]
+    columns = min(len(images) for group in groups for images in group.values())
+    ratios = [0.25 if line is None else 1.0 for line in lines]
+    figure, axes = plt.subplots(
+        len(lines), columns, figsize=(0.8 * columns + 2.2, 0.8 * sum(ratios) + 0.1), squeeze=False,
+        layout="constrained", height_ratios=ratios,
+    )  # fmt: skip
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-    for line, (label, images) in zip(axes, rows.items(), strict=True):
-        for axis, image in zip(line, images, strict=False):
+    for row, line in zip(axes, lines, strict=True):
+        if line is None:
+            for axis in row:
+                axis.axis("off")
+            continue
+        for axis, image in zip(row, line[1], strict=False):
             _picture(axis, image)
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
+        row[0].set_ylabel(line[0], rotation=0, ha="right", va="center", fontsize=9)
     return figure
 
 
@@ -442,6 +450,11 @@ def messages(spread: float, std: float, levels: int = 8) -> Figure:
     right.set(xlabel="read as", ylabel="message sent", xticks=range(levels), yticks=range(levels))
     right.set_title(f"{wrong:.0%} read wrong", fontsize=10)
     return figure
+
+
+def _factor_style(i: int) -> dict[str, Any]:
+    """Colour and dashes of factor i; x, dotted, lies on y, so that both show where they are equal."""
+    return {"color": PALETTE[i], "linestyle": DASHES[i % len(DASHES)], "zorder": 3 - 0.1 * i}
 
 
 def _picture(axis: Axes, image: Tensor) -> None:

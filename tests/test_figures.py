@@ -160,6 +160,9 @@ def test_frontier_draws_distortion_against_what_was_paid():
     assert [text.get_text() for text in axis.get_legend().texts] == ["limit", "run"]
 
 
-def test_picture_rows_are_labelled():
-    axes = figures.picture_rows({"one": torch.zeros(3, 1, 8, 8), "two": torch.ones(4, 1, 8, 8)}).axes
-    assert len(axes) == 6 and [axes[0].get_ylabel(), axes[3].get_ylabel()] == ["one", "two"]
+def test_picture_rows_are_labelled_and_groups_set_apart():
+    one, two = torch.zeros(3, 1, 8, 8), torch.ones(4, 1, 8, 8)
+    axes = figures.picture_rows([{"one": one}, {"two": two, "three": one}]).axes
+    assert len(axes) == 12  # three rows and a gap, of three columns: as many as the shortest has
+    assert [axis.get_ylabel() for axis in axes[::3]] == ["one", "", "two", "three"]
+    assert [bool(axis.images) for axis in axes[::3]] == [True, False, True, True]
