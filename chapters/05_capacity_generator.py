@@ -697,7 +697,7 @@ assert losses["-lagrangian"][15.4] < losses[""][15.4] and losses[""][18.0] < los
 # *Figure 5.8. Originals, and what is drawn of them at the paper's four capacities, with the same noise in every row.*
 #
 # **What you should see.** At 3.1 nats a blur in the right place: position, as in the paper. The blurs of γ = 1000 are fainter and wider, because part of its nats went elsewhere. At 7.3 the best decoder draws the right size; the multiplier, whose scale has not begun, does not yet.
-# At 15.4 the best decoder draws nearly everything. The trained ones draw round blobs of the right size: they are told the shape by then, but not the angle, and the mean of a shape over all angles is round. At 23.8 the trained decoders turn the ellipses right, squares and hearts still have soft corners, and the best decoder draws every pixel.
+# At 15.4 the best decoder draws nearly everything. The trained ones draw round blobs of the right size (the ellipses of γ = 1000 lean a little): they are told the shape by then, but hardly the angle, and the mean of a shape over all angles is round. At 23.8 the trained decoders turn ellipses right and large hearts roughly, small squares and hearts are still lumps, and the best decoder draws all but a few pixels.
 #
 # The multiplier is ahead of γ = 1000 up to some 17 nats, behind from there until it has woken its angle, and ahead again at the end. γ = 1000, which never let any factor go, had a rough angle all along.
 #

@@ -10,7 +10,7 @@ import torch
 from minivae import metrics
 from minivae.bayes import BlobChannels
 from minivae.datasets import Blobs
-from minivae.optimal import collapse_threshold, rate_distortion
+from minivae.optimal import RateDistortion, collapse_threshold, rate_distortion, trained_curve
 from minivae.runs import Run
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +84,24 @@ def test_collapse_threshold():
     images, _ = Blobs().sample(4000, torch.Generator().manual_seed(0))
     said = row("why β = 150")
     assert float(said.split(":")[1].split()[0]) == pytest.approx(collapse_threshold(images), rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["position", "scale", "shape", "orientation"])
+def test_onsets(name):
+    def onset(*curves: RateDistortion) -> str:
+        factors = ("x", "y") if name == "position" else (name,)
+        capacity = np.mean([max(curve.onset(factor) for factor in factors) for curve in curves])
+        return "start" if capacity < 1 else f"{capacity:.1f}"
+
+    raw, centred = (
+        [RateDistortion.load(ROOT / "data" / "limits" / f"sprites-{kind}-seed{seed}.json") for seed in range(3)]
+        for kind in ("raw", "centred")
+    )
+    published, multiplier = (trained_curve(load(run, 0)) for run in ("generator", "generator-lagrangian"))
+    (found,) = [line for line in README.splitlines() if line.startswith(f"| {name} |")]
+    assert [cell.strip() for cell in found.split("|")[3:7]] == [
+        onset(*raw), onset(published), onset(multiplier), onset(*centred)
+    ]  # fmt: skip
 
 
 def test_pictures_are_those_of_the_chapters():

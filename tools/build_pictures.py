@@ -15,7 +15,12 @@ from minivae.runs import Run
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "chapters" / "pictures"
-STORED = {"01_elbo": 0, "02_awgn_channel": 2, "03_posterior_overlap": 5}  # which of the chapter's own figures
+STORED = {
+    "01_elbo": 0,
+    "02_awgn_channel": 2,
+    "03_posterior_overlap": 5,
+    "05_capacity_generator": 4,
+}  # which of the chapter's own figures
 
 
 def main() -> None:

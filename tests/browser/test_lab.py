@@ -82,3 +82,27 @@ def test_living_latents_of_beta150_move_the_blob_along_one_side_each(open_chapte
     x, y = sorted(moved, key=lambda move: move[1])
     assert x[0] > 20 and x[1] < 0.3 * x[0]
     assert y[1] > 20 and y[0] < 0.3 * y[1]
+
+
+def test_capacity_slider_redraws_within_a_blink_and_shows_more_at_more_nats(open_chapter, screenshot):
+    page = open_chapter("05_capacity_generator")
+    explorer = page.locator(".jp-OutputArea-output:has(.widget-image)").last
+    explorer.scroll_into_view_if_needed()
+    picture = explorer.locator("img.widget-image")
+    handle = explorer.locator(".widget-slider .noUi-handle").first
+    readout = explorer.locator(".widget-readout").first
+    start = float(readout.inner_text())
+    before, source = pixels(picture), picture.get_attribute("src")
+    handle.focus()
+    for _ in range(20):
+        handle.press("ArrowRight")
+    page.wait_for_function("([element, old]) => element.src !== old", arg=[picture.element_handle(), source])
+    page.wait_for_timeout(1_000)
+    after = pixels(picture)
+    screenshot(page, "05_explorer")
+    assert float(readout.inner_text()) == pytest.approx(start + 2.0, abs=0.11)
+    assert before.shape == after.shape
+    original, best = slice(0, 256), slice(264, 520)
+    assert np.array_equal(before[:256, original], after[:256, original])
+    error = [np.abs(p[:256, best] - p[:256, original]).mean() for p in (before, after)]
+    assert error[1] < error[0]  # two nats more, a better picture
