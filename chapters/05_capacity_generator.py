@@ -10,9 +10,9 @@
 #
 # **By the end you will have shown that**
 #
-# 1. the best split gives everything to x and y first, equally, then adds scale, then shape, then orientation, each at a capacity that you can predict;
-# 2. at which capacity depends on a detail that the paper does not state: whether the factors keep their *mean*. A mean costs nats and tells nothing. With it, scale comes at 6.6 nats, "around 6" as the paper says; without it, at 2.8;
-# 3. the published objective, γ = 1000 under Adam, does not find that split: its shares all grow from the start. You will see why in a line of arithmetic. With β as a Lagrange multiplier the training follows the best split, until the network itself falls short;
+# 1. the best split gives everything to position first, then adds scale, then shape, then orientation, each at a capacity that can be computed without a network;
+# 2. at which capacity depends on a detail that the paper does not state: whether the factors keep their *mean*. A mean costs nats and tells nothing. With it, scale comes at 6.6 nats; without it, at 2.8; the paper says "around 6";
+# 3. the published objective, γ = 1000 under Adam, does not find that split: its shares all grow from the start. You will see why in a line of arithmetic. With β as a Lagrange multiplier the training follows the best split, until a ridge or the network holds it up;
 # 4. 25 nats do not fit into a set of pictures with an entropy of 13.5 nats. You will measure where the other 11.5 go.
 #
 # **You need** the KL as a channel's rate, its slack and water-filling (chapter 2), the confusions of an optimal decoder (chapter 3). A little PyTorch.
@@ -41,7 +41,7 @@
 # | $g_i = \partial D / \partial \log \sigma_i$ | what more noise on factor $i$ costs | nats |
 # | $\gamma$ | price of missing $C$ by a nat | nats per nat |
 # | $b = \pm 1$, $\bar b$ | is the KL of this batch above or below $C$?; its mean over many steps | – |
-# | $\alpha$ | Adam's learning rate | – |
+# | $\alpha$; $\rho$ | Adam's learning rate; that of a Lagrange multiplier, per nat | – |
 #
 # Losses are **sums over pixels and factors and means over the batch, in nats**. The symbols of the whole course are in
 # [NOTATION.md](NOTATION.md).
@@ -52,7 +52,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from minivae import channel, figures, gaussian
+from minivae import channel, experiments, figures, gaussian
 from minivae.bayes import SpriteChannels, amplitudes, distortion, sobol
 from minivae.checks import check
 from minivae.datasets import Sprites
@@ -114,17 +114,14 @@ assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours, theirs, strict=
 print("the model by hand and the library's give the same")
 
 # %% [markdown]
-# Its objective is the paper's: reconstruction + γ · |ΣR − C| with γ = 1000, where C climbs from 0.5 to 25 nats over 100,000 steps, and
-# the sum is that of the batch. Train the first 300 steps live:
+# Its objective is the paper's Eq. 7: reconstruction + γ · |ΣR − C|, where C climbs from 0.5 to 25 nats and ΣR is that of the batch. Two numbers we take from the paper's appendix A.2, which is about another model: γ = 1000, and 100,000 steps. Train the first 300 live:
 
 # %% tags=["nbval-ignore-output"]
-from minivae import experiments
-
 live = train(experiments.get("generator"), steps=300, seed=0)
 
 # %%
-assert live.history["reconstruction"][-20:].mean() < 0.8 * live.history["reconstruction"][0]
-assert abs(live.history["kl"][-100:].sum(1).mean() - 0.55) < 0.15  # C is 0.57 by then
+assert live.history["reconstruction"][-20:].mean() < 0.5 * live.history["reconstruction"][0]
+assert abs(live.history["kl"][-100:].sum(1).mean() - 0.5613) < 0.03  # the mean of C over these steps; it began at 0.5
 print("it learns, and it keeps to the capacity")
 
 # %% [markdown]
@@ -158,14 +155,16 @@ plt.show()
 off_target = (published.rates.sum(1) - published.capacities).abs()
 print(f"largest distance of the KL from C: {off_target.max():.2f} nats")
 assert off_target.max() < 0.2
-for name in names:
-    print(f"{name:12} has 0.1 nats or more from C = {published.onset(name):.1f} on")
-assert all(published.onset(name) < 1 for name in names)
+print("  C   " + "  ".join(names))
+for C in (0.6, 3.0, 5.0, 10.0, 20.0):
+    shares = published.at(C)[0]
+    print(f"{C:4.1f}  " + "  ".join(f"{R:{len(name)}.2f}" for name, R in zip(names, shares, strict=True)))
+assert published.rates.min() > 0.08 and published.at(5.0)[0].min() > 0.5  # none is ever off
 
 # %% [markdown]
 # *Figure 5.2. The published recipe: γ = 1000, raw factors. Left: KL of each factor as C rises. Right: reconstruction.*
 #
-# **What you should see.** The KL is where it should be, but Figure 3 is not. In the paper x and y share everything up to 5 nats, scale joins at about 6, shape and orientation later. Here all five take part from the first nat on. Position gets more than its share, and no factor ever waits.
+# **What you should see.** The KL is where it should be, but Figure 3 is not. In the paper x and y share everything up to 5 nats, scale joins at about 6, shape and orientation later. Here every factor starts with a tenth of a nat, and none ever goes off. Between 3 and 20 nats position has more than the others, at the end it has no more than they.
 # Nor is it a good decoder: 60 nats are left at the end, when the channels could carry everything.
 #
 # So what *should* have happened? We need something to compare with.
@@ -177,7 +176,7 @@ assert all(published.onset(name) < 1 for name in names)
 #
 # $$ \hat x(z) = \mathbb E[x \mid z] = \sum_f p(f \mid z)\, x(f), \qquad p(f \mid z) \propto \prod_i \exp\left(-\frac{(z_i - a_i f_i)^2}{2 \sigma_i^2}\right) . $$
 #
-# No network can do better with these channels. The belief is a product over the factors, because the factors are independent and so is the noise:
+# No network can do better with these channels. (All pictures are equally likely, so no prior appears.) The belief is a product over the factors, because the factors are independent and so is the noise. How many values does it leave open? One over the sum of its squares says it: n equal beliefs give n.
 
 
 # %%
@@ -215,7 +214,7 @@ for rate in (0.5, 1.0, 2.0, 4.0):
     assert abs(quick - exact) < 0.02 * exact + 1
 
 # %% [markdown]
-# Good to a nat or one per cent. From here on $D$ is computed this way, with a few hundred pictures spread evenly over all cases.
+# Good to 1.5 per cent or a nat, of 16 pictures. From here on $D$ is computed this way, with a few hundred pictures spread evenly over all cases.
 #
 # ## 4. The best split
 #
@@ -236,7 +235,7 @@ def along(channels, capacity, shares, points):
 
 points = sobol(raw, 512)
 shares = np.arange(0, 2.81, 0.1)
-tried = {"raw": (6.0, 6.6, 7.0, 7.5), "centred": (2.0, 2.5, 3.0, 5.0)}
+tried = {"raw": (6.0, 6.6, 6.8, 7.5), "centred": (2.0, 2.5, 3.0, 5.0)}
 ridge = {
     kind: {C: along({"raw": raw, "centred": centred}[kind], C, shares.clip(max=C), points) for C in capacities}
     for kind, capacities in tried.items()
@@ -251,13 +250,17 @@ for axis, (kind, lines) in zip(axes, ridge.items(), strict=True):
 axes[0].set_ylabel("D, minus D without scale (nats)")
 plt.show()
 assert ridge["raw"][6.6][1:8].min() > 0.1  # the first 0.7 nats only cost
-assert ridge["raw"][7.0].min() < -4 and ridge["raw"][7.0][1:3].max() > -0.2  # far off there is a gain, nearby none
+assert ridge["raw"][6.8].min() < -2 and ridge["raw"][6.8][1:3].min() > 0  # far off there is a gain, nearby a cost
+print("what the first tenth of a nat of scale changes, raw, nats:")
+first = {C: along(raw, C, (0.0, 0.1), points)[1] for C in (6.6, 6.8, 7.0, 7.2, 7.4)}
+print("  ".join(f"C = {C}: {change:+.2f}" for C, change in first.items()))
+assert first[6.8] > 0 > first[7.4]
 assert ridge["centred"][2.0][1] > 1 and ridge["centred"][3.0][1] < -1  # no ridge: the first tenth of a nat decides
 
 # %% [markdown]
 # *Figure 5.3. What it does to the loss when x and y give nats to scale. Left: the factors as published; right: with their mean taken off.*
 #
-# **What you should see.** Left, at C = 7: the first tenths of a nat change next to nothing, or cost; with one and a half nats there is a clear gain. Before the valley lies a **ridge**. Whoever goes downhill from "scale has nothing" stays there. Right: no ridge, the curve goes down at once or not at all.
+# **What you should see.** Left, at C = 6.8: the first tenths of a nat cost, a little; one and a half nats are a clear gain. Before the valley lies a **ridge**, low, but whoever goes downhill from "scale has nothing" stays there. It is gone at about 7.1 nats. Right: no ridge, the curve goes down at once or not at all.
 # (The axis of the right panel is cut: beyond half a nat it is dear to rob x and y at C = 2.)
 #
 # So the search tries finite shares, for every set of factors, and only then goes downhill (`rate_distortion` in `minivae/optimal.py`). It is a good search and no proof. Here it is at three capacities, with fewer pictures than the recorded curves used:
@@ -308,7 +311,7 @@ assert (shared[:, :3] == 0).all() and (shared[:, 3] - shared[:, 4]).abs().max() 
 # %% [markdown]
 # *Figure 5.4. Above: the best split of every capacity. Below: what a further nat is worth under the best split.*
 #
-# **What you should see.** The paper's Figure 3, with no network: position alone and in equal shares, then scale, then shape, then orientation. (Below 1.8 nats raw x and y do not even share: one of them gets all.) A factor that comes in late does so in a *jump*, with more than a nat at once (that is the ridge), and the others pay for it. The price of a nat *rises* there: a nat that must be split with a newcomer is worth more than the last nat that x and y had.
+# **What you should see.** The paper's Figure 3, with no network: position alone, then scale, then shape, then orientation. (The first puzzle: of 3 nats, all to the place. x and y share equally, but for raw factors below 1.8 nats, where one of them gets all.) Raw, every latecomer comes in a *jump*, with more than a nat at once (that is the ridge), and the others pay for it. Centred, scale and shape grow from nothing, and only orientation jumps. At a jump the price of a nat *rises*: the newcomer makes more of it than the others did.
 # So the price is not a water level that only falls, and $D(C)$ is not convex.
 #
 # One more thing about orientation. Centred or raw, it comes late. The third puzzle says why: how much does a *faint* angle tell? Chapter 4 had the worth of a whisper: $\sum_j \mathrm{Cov}(x_j, f)^2 / v_j$ per nat, for a signal of variance 1.
@@ -328,8 +331,18 @@ assert worth[0] < 0.2 * worth[2] and 7 < whisper < 12
 
 # %% [markdown]
 # A square looks the same after a quarter of a turn, so "small or large angle" tells little of it; of a heart it tells seven times as much. A faint angle helps with some of the pictures only, and one must know with which: so shape comes first. (That is the third puzzle. Section 10 asks what an angle could do that knows of symmetry.)
-# And a faint angle is worth less than a clear one. So orientation has a ridge of its own, centred or raw: it comes with two nats or more at once, at a price of 17, while its first hundredth of a nat is not worth 10.
-#
+# And a faint angle is worth less than a clear one. So orientation has a ridge of its own, centred or raw: while its first hundredth of a nat is worth 10 at most, it comes with this much at once:
+
+# %%
+for kind, three in limits.items():
+    limit = three[0]
+    i = int((limit.rates[:, 2] >= 0.1).nonzero()[0])
+    print(
+        f"{kind:8} C = {limit.capacities[i]:.1f}: orientation {limit.rates[i, 2]:.1f} nats, at a price of {limit.prices[i]:.0f}"
+    )
+    assert limit.rates[i, 2] > 1.2 and limit.prices[i] > 15 > limit.prices[i - 1]
+
+# %% [markdown]
 # ## 5. The mean
 #
 # Why does scale come at 2.8 nats in one case and at 6.6 in the other? The pictures are the same, and so is the decoder's belief. What differs is the fee. Chapter 2: a channel with the signal-to-noise ratio SNR costs
@@ -351,9 +364,9 @@ for name in names:
 assert max(fee, key=fee.get) == "scale" and fee["scale"] > 1.4
 
 # %% [markdown]
-# Scale lives on [0.5, 1]: far from zero, and narrow. It pays the most. Of its first nat's fractions a twentieth arrives, and once it is loud it has paid 1.5 nats for nothing. That is the ridge of Figure 5.3. (The second puzzle: your friend saves up to 1.5 nats.)
+# Scale lives on [0.5, 1]: far from zero, and narrow. It pays the most. While it is faint only a twentieth of its rate is information, and once it is loud it has paid 1.5 nats for nothing. That is the ridge of Figure 5.3. (The second puzzle: your friend saves up to 1.5 nats.)
 #
-# **Predict.** If this is all, then the raw problem is the centred one with another price list: the split $R$ of raw factors has exactly the loss of the centred split $R'$. Take the best raw splits, subtract the fees by the formula above, and evaluate the *centred* channels there:
+# **Predict.** If this is all, then the raw problem is the centred one with another price list: the split $R$ of raw factors has exactly the loss of the centred split $R'$, and the raw optimum is what is left when everybody avoids the fees as well as he can. Take the best raw splits, subtract the fees by the formula above, and evaluate the *centred* channels there. By the algebra the two losses are equal, a check of the code. The open question is the last column: with the fees gone, could those nats have been spent much better?
 
 # %%
 fees = []
@@ -370,11 +383,11 @@ for C in (5.0, 7.5, 12.0, 16.0):
         f"C = {C:4}: D {as_raw:5.1f}; without fees {cheaper.sum():5.2f} nats, D {as_centred:5.1f}; the centred optimum needs {there:5.2f} nats for it"
     )
     assert abs(as_raw - as_centred) < 1e-2 * as_raw
-    assert there < cheaper.sum() + 0.15  # having no fees to avoid, it splits otherwise, and never does worse
+    assert abs(there - cheaper.sum()) < 0.35
 assert fees == sorted(fees) and fees[-1] > 4
 
 # %% [markdown]
-# At C = 16 more than four nats go to means. And the onset? A newcomer comes in where some finite share of it beats having none. For scale, from $D$ alone, with nothing else on but x and y:
+# Not much better, a quarter of a nat at most: the raw optimum is the centred one, moved to the right by its fees, more than four nats at C = 16. Only where a newcomer with a high fee waits is there a real difference. When does scale come? Where some finite share of it beats having none. A second search, with nothing on but x, y and scale:
 
 # %%
 fine = np.arange(0, 3.01, 0.15)
@@ -392,7 +405,7 @@ for kind, channels, tries in (("raw", raw, np.arange(6.2, 7.21, 0.1)), ("centred
     assert abs(mean - best[kind]["scale"][0]) < 0.35
 
 # %% [markdown]
-# **Measured.** The paper says that scale appears "around C = 6", and draws it at 7.3 nats. That is the raw number, 6.6, and far from the centred one, 2.8. So the paper's generator was most likely told the factors at their published values, mean and all. It does not say.
+# **Measured.** The paper says that scale's KL climbs from "around C = 6", and draws scale at 7.3 nats. Of the two numbers 6.6, with the mean, is near, and 2.8, without, is far. A hint that the paper's generator was told the factors at their published values, mean and all; no proof, as a training need not follow the best split (the next section has one of centred factors in which scale comes at 3.6, and one of raw factors in which it comes at 8.5). The paper does not say.
 #
 # ## 6. Trainings beside the limit
 #
@@ -425,7 +438,7 @@ figures.frontier(
 plt.show()
 
 # %% [markdown]
-# *Figure 5.6. Reconstruction against what was paid. No training can come below the broad line of its kind.*
+# *Figure 5.6. Reconstruction against what was paid. No training can come below the broad line of its kind, but for the error of a few nats that whole pixels and finite samples make.*
 
 # %%
 of = {"": "raw", "-lagrangian": "raw", "-centred": "centred", "-lagrangian-centred": "centred"}
@@ -461,20 +474,23 @@ def before(name, C):
 
 
 loss, share = before("-lagrangian", 6.4)
-print(f"multiplier, raw, up to 6.4 nats: loss within {loss:.1f}, every share within {share:.2f} nats of the best split")
+print(
+    f"multiplier, raw, from 2 to 6.4 nats: loss within {loss:.1f}, every share within {share:.2f} nats of the best split"
+)
 assert loss < 6 and share < 0.25
 loss, share = before("-lagrangian-centred", 8)
-print(f"multiplier, centred, up to 8 nats: loss within {loss:.1f}, every share within {share:.2f} nats")
-assert loss < 12 and share < 0.4
+print(f"multiplier, centred, from 2 to 8 nats: loss within {loss:.1f}, every share within {share:.2f} nats")
+assert loss < 12 and share < 0.35
 loss, share = before("", 6.4)
-print(f"γ = 1000, raw, up to 6.4 nats: loss off by up to {loss:.0f}, shares by up to {share:.2f} nats")
+print(f"γ = 1000, raw, from 2 to 6.4 nats: loss off by up to {loss:.0f}, shares by up to {share:.2f} nats")
 assert loss > 100 and share > 0.8
 assert all((g["loss"] > -4).all() for g in gap.values())  # nobody beats the limit
 
 # %% [markdown]
-# **What you should see.** With the multiplier the training lies on the best split as long as position is all there is to send, and for centred factors with scale and shape too. With γ = 1000 it never does.
+# **What you should see.** With the multiplier the training lies on the best split from 2 nats on as long as position is all there is to send, and for centred factors with scale and shape too. With γ = 1000 it never does.
+# But look at the right end of Figure 5.6 as well: there the trainings of centred factors are the best, and among them that of γ = 1000. To take the mean off helps more than either objective.
 #
-# **What would falsify it.** A thin line below the broad one of its kind in Figure 5.6: then the limit would be none.
+# **What would falsify it.** A thin line clearly below the broad one of its kind in Figure 5.6: then the limit would be none.
 #
 # The onsets in one table:
 
@@ -494,9 +510,9 @@ assert raw_multiplier["orientation"][0] > best["raw"]["orientation"][0] + 4
 assert abs(raw_multiplier["shape"][0] - 11.8) < 1
 
 # %% [markdown]
-# The order is the paper's, in each line but those of γ = 1000. The trained onsets are late, and later the later the factor. Two reasons, and they can be told apart.
+# The order is the paper's, in each line but those of γ = 1000. The trained onsets are late, by up to two nats for scale and shape, by more for orientation. Two reasons.
 #
-# **The ridge.** Training goes downhill. For raw scale the best split jumps at 6.6, but the first tenth of a nat pays only once the ridge is gone, at about 7.3 (Figure 5.3). The training starts a little after that.
+# **The ridge.** Training goes downhill. For raw scale the best split jumps at 6.6, but the first tenth of a nat pays only once the ridge is gone, at about 7.1 (Figure 5.3). Where there is no ridge, for centred scale and shape, the delay is less than a nat.
 #
 # **The network.** When is a first tenth of a nat worth something to the *trained* decoder? Its price β says what a nat of the others is worth to it. Beside it, what a nat is worth under the best split:
 
@@ -513,7 +529,7 @@ for C in (4.0, 8.0, 14.0, 15.4, 17.0):
 assert at(curve, 15.4, curve.prices) < 3 < 12 < at(limit, 15.4, limit.prices)
 
 # %% [markdown]
-# At 15.4 nats a further nat buys the training less than two nats of loss, while one that gave orientation its share would buy 16. The other four factors are drawn so finely by then that little is left to gain by them. Why does it not begin with the angle? A whisper of it, sent with its mean, is worth 2.5 nats per nat to the best decoder (section 4), so before the price has fallen to that no training that goes downhill can begin; and then *this* decoder first has to learn what the whisper means, from batches of 64 pictures in which it is all but drowned. That takes it until 19 nats. Chapter 6 meets the same wait with an encoder.
+# At 15.4 nats a further nat buys the training less than two nats of loss, while under the best split, which has orientation on, it buys 16. The other four factors are drawn so finely by then that little is left to gain by them. Why does it not begin with the angle? A whisper of it, sent with its mean, is worth 2.5 nats per nat even to the best decoder, and if all else is known (section 4), so before the price has fallen to that no training that goes downhill can begin; and then *this* decoder first has to learn what the whisper means, from batches of 64 pictures in which it is all but drowned. That takes it until 19 nats. Chapter 6 meets the same wait with an encoder.
 #
 # Split or decoder: which costs how much? Put the *trained* splits into the best decoder. The loss above the limit falls into two parts:
 
@@ -534,23 +550,24 @@ for C in (4.0, 8.0, 12.0, 15.4, 20.0, 24.5):
             f"{C:5.1f}  {words[name]:20} {here:8.0f} {its:13.0f} {least:12.0f} {its - least:11.0f} {here - its:11.0f}"
         )
 assert all(abs(lost["-lagrangian", C][1]) < 6 for C in (4.0, 8.0, 12.0))
+assert all(abs(lost["", C][1]) < 10 for C in (4.0, 8.0)) and lost["", 12.0][1] > 10
 assert lost["", 8.0][0] > 40 and lost["-lagrangian", 4.0][0] < 4
 assert all(lost[name, 24.5][0] < 10 and lost[name, 24.5][1] > 40 for name in ("", "-lagrangian"))
 
 # %% [markdown]
-# Below 12 nats the decoder of A.1 is as good as the best there is; what γ = 1000 loses, it loses by the split. At the end it is the other way round: with 24.5 nats any split will do, and the networks draw some 55 nats worse than they could. A decoder that has learnt blurred pictures for most of its life has not yet learnt the sharp ones.
+# Up to 8 nats both decoders are within a few nats of the best there is, and what γ = 1000 loses it loses by the split (the −2 is the error of whole pixels and finite samples). The multiplier's decoder still is at 12; there γ = 1000 loses as much by its decoder as by its split. At the end it is all decoder: with 24.5 nats nearly any split will do, and the networks draw some 55 nats worse than they could. Probably a decoder that has seen little but blurred pictures has not had the time to learn the sharp ones.
 #
 # ## 7. Why γ = 1000 drowns the split
 #
-# The loss is $D + \gamma\,|\sum R - C|$. The gradient of the second term is $\gamma\, b\, \partial R_i$, with $b = \pm 1$: the KL is above the target, or below. It flips its sign every few steps, and always has the same size. Take the noise of channel $i$. With $\partial R_i / \partial \log \sigma_i = \sigma_i^2 - 1$,
+# The loss is $D + \gamma\,|\sum R - C|$. The gradient of the second term is $\gamma\, b\, \partial R_i$, with $b = \pm 1$: the KL is above the target, or below. It always has the same size, and as C climbs slowly the signs must nearly cancel. Take the noise of channel $i$. With $\partial R_i / \partial \log \sigma_i = \sigma_i^2 - 1$,
 #
 # $$ \frac{\partial \mathcal L}{\partial \log \sigma_i} = -\gamma\, b\, (1 - \sigma_i^2) + g_i, \qquad g_i = \frac{\partial D}{\partial \log \sigma_i} \ge 0 . $$
 #
-# Adam divides the mean gradient by its root mean square. The mean of $b$ is a small $\bar b$; the mean square of $b$ is 1. So with $g_i \ll \gamma$, a step with learning rate $\alpha$ is
+# Adam divides the mean gradient by its root mean square. The mean of $b$ is a small $\bar b$; the mean square of $b$ is 1. So with $g_i$ and its noise from batch to batch small against $\gamma(1 - \sigma_i^2)$, as soon as $\sigma_i$ is clearly below 1, a step with learning rate $\alpha$ is
 #
 # $$ \boxed{\;\Delta \log \sigma_i \approx \alpha \left( \bar b - \frac{g_i}{\gamma\,(1 - \sigma_i^2)} \right)\;} $$
 #
-# The first part is *the same for every factor*. All noises shrink together, at the pace that keeps ΣR at C. What tells factors apart is the second part, and it is divided by γ. With $g$ of 30 nats, a learning rate of 0.0005 and γ = 1000 that is 0.000015 a step, so 67,000 steps until two factors whose worth differs by 30 are one unit of log σ apart.
+# The first part is *the same for every factor*. All noises shrink together, at the pace that keeps ΣR at C. What tells factors apart is the second part, and it is divided by γ. With a learning rate of 0.0005 and γ = 1000, two factors whose $g$ differ by 30 nats come 0.000015 apart each step: 67,000 steps until it is one unit of log σ. (The scales $a_i$ obey the same arithmetic.)
 # The constraint has no opinion about who gets the nats, but it has taken over Adam's ruler.
 #
 # **On a model that we can solve.** The linear model of chapter 2, six components, C from 0 to 5 over 6,000 steps and 2,000 more to settle. The best split is water-filling.
@@ -601,9 +618,9 @@ assert (
 assert found["multiplier"][1] < found["γ = 40"][1] < found["γ = 1000"][1]
 
 # %% [markdown]
-# Six numbers and no network, and γ = 1000 makes the same mistake: it gives to the faintest component, which should have nothing, and leaves the first one short. γ = 40, just above the worth of a nat, does better. (The multiplier's β follows ten times as fast here as in the library's default, because the whole ramp is that much shorter.)
+# Six numbers and no network, and γ = 1000 makes the same mistake: it gives 0.23 nats to the faintest component, which should have none, and too much to the first, and those in the middle go short. γ = 40, just above what the very first nat is worth (λ₁/s² = 32), does better, though it wrongly leaves the fifth out. The multiplier finds the best split. (Its β follows ten times as fast here as in the library's default, because the whole ramp is that much shorter.)
 #
-# **On the generator.** The formula has no free parameter, so it can be held against the recorded run. Between two snapshots, every factor's log σ should lag behind the mean of all by $\alpha \cdot \text{steps} \cdot \Delta g / \gamma$, with $g_i$ measured on the trained decoder:
+# **On the generator.** The formula has no free parameter, so it can be held against the recorded run. Between two snapshots, every factor's log σ should lag behind the mean of all by $\alpha \cdot \text{steps}$ times what its $g_i / \gamma(1 - \sigma_i^2)$ exceeds the mean of all, with $g_i$ measured on the trained decoder:
 
 
 # %%
@@ -634,7 +651,7 @@ correlation = torch.corrcoef(torch.stack([expected.flatten(), seen.flatten()]))[
 misfit = ((seen - expected).square().mean() / seen.square().mean()).sqrt().item()
 print(f"seen against expected: slope {slope:.2f}, correlation {correlation:.2f}, misfit {misfit:.0%}")
 print(
-    "mean step of log σ of all factors, in units of α: "
+    "step of log σ, mean of all factors, in units of α (b̄ less the mean pull; the first from step 6,000 on): "
     + ", ".join(f"{b:.3f}" for b in (moved.mean(1, keepdim=True) / between / run.experiment.learning_rate).flatten())
 )
 
@@ -651,7 +668,7 @@ assert 0.9 < slope < 1.15 and correlation > 0.95 and misfit < 0.2
 # %% [markdown]
 # *Figure 5.7. How far each factor's log σ moved between two snapshots, beyond the mean of all factors: seen against expected from the arithmetic of Adam. On the grey line they agree.*
 #
-# **What you should see.** All points lie on the line, though nothing was fitted. The split of the nats under γ = 1000 is not found, it is drifted into.
+# **What you should see.** The points lie close to the line, though nothing was fitted. (The first 6,000 steps are not in it, there σ is too near 1.) The split of the nats under γ = 1000 is not found, it is drifted into.
 #
 # ## 8. The rows of pictures
 #
@@ -705,7 +722,7 @@ assert losses["-lagrangian"][15.4] < losses[""][15.4] and losses[""][18.0] < los
 #
 # ## 9. Where 25 nats go
 #
-# The pictures' entropy is log 737,280 = 13.51 nats. A decoder cannot be told more. Where does the rest of C = 25 go? Chapter 2: rate = information + slack, per channel; the slack is $\mathrm{KL}(q(z_i) \Vert p)$, how unlike the prior the channel's output is.
+# The entropy of the factors is log 737,280 = 13.51 nats (that of the pictures 0.03 less: the angles 0 and 2π look alike). A decoder cannot be told more. Where does the rest of C = 25 go? Chapter 2: rate = information + slack, per channel; the slack is $\mathrm{KL}(q(z_i) \Vert p)$, how unlike the prior the channel's output is.
 
 # %%
 classes = data.sample_classes(4096, torch.Generator().manual_seed(0))
@@ -727,7 +744,7 @@ for who in ("", "-lagrangian"):
 assert told["-lagrangian"] > 13.4 > 13 > told[""]
 
 # %% [markdown]
-# With the multiplier all that there is to know goes through, 13.5 nats, and the other 11.5 are paid for needles: the output of the shape's channel has three sharp peaks, far from a bell, and their mean is not zero. γ = 1000 has even at 25 nats not told all: it spends five on the three shapes, which hold 1.1, and leaves the angle short. **A capacity of 25 nats says what may be paid.** What is told is another question.
+# With the multiplier all that there is to know goes through, 13.5 nats, and the other 11.5 are slack: up to 4.5 of them are fees for the means (section 5), the rest is paid for needles. The output of the shape's channel has three sharp peaks, far from a bell. γ = 1000 has even at 25 nats not told all: it spends five on the three shapes, which hold 1.1, and leaves the angle short. **A capacity of 25 nats says what may be paid.** What is told is another question.
 #
 # ## 10. A better code for the angle?
 #
@@ -750,11 +767,11 @@ assert coarse[modulo[0]] < coarse[usual[0]] and saved[10.0] > 5
 assert abs(saved[5.0]) < 3
 
 # %% [markdown]
-# On the same grid of capacities the angle comes two nats earlier, and a decoder with 10 nats draws better. That is a code no fixed factor gives but an *encoder* can learn, since it sees the picture: two pictures that look the same get the same code by themselves. Chapter 6 has encoders.
+# On the same grid of capacities the angle comes two nats earlier, and a decoder with 10 nats draws better. No code of the angle alone can do that, as it must know the shape; an *encoder* can learn it, since it sees the picture: two pictures that look the same get the same code by themselves. Chapter 6 has encoders.
 #
 # ## 11. Drag the capacity
 #
-# Tasks: (1) Find the capacity at which the best decoder begins to know the size. Does the trained one? (2) At 13 to 14 nats, which factor do the grey bars give up a nat of, and for whom?
+# Tasks: (1) Find the capacity at which the best decoder begins to know the size. Does the trained one? (2) From 13 to 13.6 nats, which factor's grey bar loses most, and for whom?
 
 # %% tags=["nbval-ignore-output"]
 CapacityExplorer(runs["-lagrangian"], limits["raw"][0], raw)
@@ -766,7 +783,7 @@ for C in (6.4, 6.8, 13.0, 13.6):
 # %% [markdown]
 # <details><summary>What you should have found</summary>
 #
-# (1) Between 6.4 and 6.8 nats scale jumps from nothing to well over a nat. The trained one follows only after 8.5. (2) Orientation jumps in, and shape, scale, x and y all pay for it.
+# (1) Between 6.4 and 6.8 nats scale jumps from nothing to well over a nat. The trained one follows only after 8.5. (2) Scale loses 0.8 nats, x and y 0.6 each, and orientation has them; shape hardly pays.
 # </details>
 #
 # ## 12. The paper and this chapter, side by side
@@ -792,7 +809,7 @@ print(
 )
 
 # %% [markdown]
-# One thing stays open. The paper's own training had γ = 1000 and shows the order of onset; ours had γ = 1000 and does not. Where we followed what is written (learning rate, γ, schedule, decoder), the arithmetic of section 7 forbids it. What is not written is the batch size, where the noise and the scales began, and whether the shares of the figure are means over several trainings. A channel that begins with *no* rate would change the picture: what is off under γ = 1000 stays off until its worth is felt (exercise 5.5).
+# One thing stays open. The paper's own training shows the order of onset; ours, with γ = 1000, does not, and where we followed what is written the arithmetic of section 7 speaks against it. What is not written for the generator: γ and the number of steps, the batch, where its noises and scales begin, Adam's other settings, and whether losses are sums or means over the pixels (a mean would make γ = 1000 another number). Would channels that begin silent change it? On the linear model they do not; for the generator we have not tried (exercise 5.5).
 #
 # ## 13. Exercises
 #
@@ -813,17 +830,17 @@ answer = None  # def answer(z, codes, std, pictures): ...
 check("5.2", answer)
 
 # %% [markdown]
-# **5.3** (medium, 10 min) With γ = 1000 and Adam at a learning rate of 0.0005, one factor has $g = 40$ nats and another $g = 10$ (and σ² ≪ 1). After how many steps have their log σ come apart by 1? *Hint: the boxed formula of section 7.*
+# **5.3** (medium, 10 min) With γ = 1000 and Adam at a learning rate of 0.0005, one factor has $g = 60$ nats and another $g = 10$ (and σ² ≪ 1). After how many steps have their log σ come apart by 2? *Hint: the boxed formula of section 7.*
 
 # %%
 answer = None
 check("5.3", answer)
 
 # %% [markdown]
-# **5.4** (hard, 20 min) Write `told(rate, m, v)`: of `rate` nats that a Gaussian factor of mean m and variance v costs at its best scale, how many are information? *Hint: find the SNR first.*
+# **5.4** (hard, 20 min) A Gaussian factor has $m^2/v = 8$. At which rate (in nats) is exactly half of what it pays information, and half of it the fee for its mean? *Hint: write $t = e^{R}$ with $R$ the rate, and ask for $R' = R/2$.*
 
 # %%
-answer = None  # def answer(rate, m, v): ...
+answer = None
 check("5.4", answer)
 
 # %% [markdown]
@@ -832,9 +849,9 @@ check("5.4", answer)
 # ## Summary
 #
 # - The best decoder for noisy channels draws the mean of all pictures under its belief. It gives a limit that no network can beat, and a split for every capacity.
-# - The split has the paper's order: position, scale, shape, orientation. Latecomers come in jumps, behind ridges, because a faint signal of them tells too little.
-# - Means cost. With them scale comes at 6.6 nats, without at 2.8; the paper's number is the one with them.
+# - The split has the paper's order: position, scale, shape, orientation. Latecomers with a mean come in jumps, behind ridges, because a faint signal of them pays mostly for the mean; orientation jumps even without one, because a faint angle tells too little.
+# - Means cost. With them scale comes at 6.6 nats, without at 2.8; the paper's "around 6" is nearer to the first.
 # - γ = 1000 under Adam moves all noises together and drowns the differences of worth; a Lagrange multiplier keeps them.
-# - What the multiplier training cannot do is wake a factor whose whisper is worth little and not yet understood. That wait, not the split, is what is left to solve.
+# - What is left to solve: the multiplier waits long for a factor whose whisper is worth little and not yet understood (up to 62 nats of loss), and at the end any decoder falls short of the best by some 55.
 #
-# **Readings.** Burgess et al. 2018, sections 4.4 and 5 and Figure 3. Cover and Thomas 2006, chapter 10. Alemi et al. 2018, *Fixing a broken ELBO*. Boyd et al. 2011, section 2.1, for dual ascent; Shao et al. 2020, *ControlVAE*. Kingma and Ba 2015, for Adam.
+# **Readings.** Burgess et al. 2018, sections 4.3 and 5 and Figure 3. Cover and Thomas 2006, chapter 10. Alemi et al. 2018, *Fixing a broken ELBO*. Boyd et al. 2011, section 2.1, for dual ascent; Shao et al. 2020, *ControlVAE*. Kingma and Ba 2015, for Adam.

@@ -266,31 +266,31 @@ def _best_picture(answer: Callable[..., Any]) -> str | None:
 
 
 def _steps_apart(answer: float) -> str | None:
-    if math.isclose(answer, 1000 / (0.0005 * 30), rel_tol=0.01):
+    if math.isclose(answer, 2 * 1000 / (0.0005 * 50), rel_tol=0.01):
         return None
-    if math.isclose(answer, 1 / (0.0005 * 30), rel_tol=0.01):
+    if math.isclose(answer, 2 / (0.0005 * 50), rel_tol=0.01):
         return "without γ it would be as quick as that: it is g/γ that tells the factors apart"
-    if math.isclose(answer, 1000 / (0.0005 * 40), rel_tol=0.01):
+    if math.isclose(answer, 2 * 1000 / (0.0005 * 60), rel_tol=0.01):
         return "it is the difference of the two that counts"
-    if math.isclose(answer, 1000 / 30, rel_tol=0.01):
+    if math.isclose(answer, 1000 / (0.0005 * 50), rel_tol=0.01):
+        return "that is the time to come apart by 1"
+    if math.isclose(answer, 2 * 1000 / 50, rel_tol=0.01):
         return "the learning rate is missing"
-    return "steps · 0.0005 · (g₁ − g₂)/γ = 1"
+    return "steps · 0.0005 · (g₁ − g₂)/γ = 2"
 
 
-def _information_of_rate(answer: Callable[[float, float, float], Any]) -> str | None:
-    for rate, m, v in ((1.0, 0.0, 2.0), (2.0, 3.0, 0.5), (0.3, -1.0, 1.0)):
-        snr = math.expm1(2 * rate) / (1 + m * m / v)
-        got, right = float(answer(rate, m, v)), 0.5 * math.log1p(snr)
-        if math.isclose(got, right, rel_tol=1e-3):
-            continue
-        if math.isclose(got, rate - 0.5 * math.log1p(m * m / v), rel_tol=1e-3):
-            return "that is the fee of a high rate: at a low one it is smaller, or you would be told less than nothing"
-        if math.isclose(got, rate, rel_tol=1e-3):
-            return "the mean is free in your answer"
-        if math.isclose(got, rate - right, rel_tol=1e-3):
-            return "that is the fee; what is left?"
-        return f"for rate {rate:g}, m = {m:g}, v = {v:g} it gives {got:.3f}, expected {right:.3f}"
-    return None
+def _half_for_the_mean(answer: float) -> str | None:
+    if math.isclose(answer, math.log(8), rel_tol=0.01):
+        return None
+    if math.isclose(answer, 0.5 * math.log(1 + 8), rel_tol=0.01):
+        return "that is the fee of a high rate; the fee itself depends on the rate"
+    if math.isclose(answer, math.log(1 + 8), rel_tol=0.01):
+        return "close: that is where the fee of a high rate would be half, but it has not been reached there"
+    if math.isclose(answer, 0.5 * math.log(8), rel_tol=0.01):
+        return "that is the information; the rate is twice as much"
+    if math.isclose(answer, math.log2(8), rel_tol=0.01):
+        return "these are bits"
+    return "½·log(1 + SNR) must be half of ½·log(1 + 9·SNR); square until no root is left"
 
 
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
@@ -312,5 +312,5 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "5.1": _fee_of_shape,
     "5.2": _best_picture,
     "5.3": _steps_apart,
-    "5.4": _information_of_rate,
+    "5.4": _half_for_the_mean,
 }
