@@ -1,4 +1,4 @@
-"""`python -m minivae list | train | show | limit | data export | bench | check`, each with --json for scripts."""
+"""`python -m minivae list | train | show | measure | limit | data export | bench | check`, all with --json."""
 
 import argparse
 import dataclasses
@@ -49,6 +49,8 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("--slim", action="store_true", help="keep a small file: half precision, no checkpoint")
     sub.add_argument("--force", action="store_true", help="replace the output file if it exists")
     sub = command("show", _show, "show what a run file holds and how it was made")
+    sub.add_argument("path", type=Path, metavar="RUN")
+    sub = command("measure", _measure, "score a VAE of sprites: disentanglement, reconstruction, KL (some minutes)")
     sub.add_argument("path", type=Path, metavar="RUN")
     sub = command("limit", _limit, "find the least distortion at each capacity, without a network")
     sub.add_argument("name", metavar="NAME", help="sprites-raw, sprites-centred, sprites-symmetric or blobs")
@@ -198,6 +200,23 @@ def _show(arguments: argparse.Namespace) -> int:
         with_what = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
         print(f"  on {made['device']}, {made['precision']}, {made['threads']} threads, in {made['seconds']:.0f} s")
         print(f"  with {with_what}")
+    return 0
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    from minivae import metrics
+    from minivae.runs import Run
+
+    run = Run.load(arguments.path)
+    if run.experiment.model != "vae":
+        raise ValueError(f"{arguments.path} is a generator, which is told the factors: there is no code to measure")
+    scores = metrics.measure(run.model(), run.experiment.dataset)
+    if arguments.json:
+        _print_json(scores)
+        return 0
+    print(f"{arguments.path}: {run.experiment.name}, seed {run.seed}, step {run.step:,}")
+    for name, score in scores.items():
+        print(f"  {name:20} {score:{'.1f' if name in ('reconstruction', 'excess', 'kl') else '.3g'}}")
     return 0
 
 

@@ -1,14 +1,17 @@
-"""How well a code fits the factors behind the data. Taught in chapter 4."""
+"""How well a code fits the factors behind the data. Taught in chapters 4 and 6."""
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from minivae import gaussian
-from minivae.datasets import Blobs
+from minivae._arguments import check_count
+from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.models import VAE
+from minivae.objectives import bernoulli_floor, bernoulli_nll
 
 ALIVE = 0.01  # nats of mean KL from which a latent counts as used
 
@@ -144,3 +147,329 @@ def count_blobs(images: Tensor, window: int = 9, share: float = 0.3) -> Tensor:
     peak = smooth == F.max_pool2d(smooth, window, stride=1, padding=window // 2)
     bright = smooth >= share * smooth.amax((1, 2, 3), keepdim=True)
     return (peak & bright).sum((1, 2, 3))
+
+
+def information(codes: Tensor, classes: Tensor, bins: int | None = 20) -> Tensor:
+    """Mutual information of every factor with every latent, in nats: (factors, latents).
+
+    Args:
+        codes: posterior means (n, latents).
+        classes: of the factors that made the pictures, whole numbers (n, factors).
+        bins: of equal width that each latent is cut into; None for as many as the factor has classes.
+
+    Returns:
+        The plug-in estimate from counts: never negative, and too large by some bins · classes / 2n.
+
+    Raises:
+        ValueError: if the shapes do not fit, codes are not finite, or bins is no count.
+
+    Source: chapter 6.
+    """
+    _check_codes(codes, classes)
+    if bins is not None:
+        check_count("bins", bins)
+    return torch.stack(
+        [torch.stack([_information(_cut(z, bins or len(f.unique())), f) for z in codes.T]) for f in classes.T]
+    )
+
+
+def mig(codes: Tensor, classes: Tensor, bins: int | None = 20) -> float:
+    """Mutual information gap: how much more the best latent knows of a factor than the second best, over its entropy.
+
+    The mean over the factors, in [0, 1]. Twenty bins, the custom, cannot tell 32 or 40 classes
+    apart, so that even a perfect code of dSprites stays below 1; with `bins` None each latent has the factor's own.
+
+    Args, errors: as `information`; at least two latents.
+
+    Source: Chen et al. 2018 (β-TCVAE), with posterior means as Locatello et al. 2019; chapter 6.
+    """
+    best, second = information(codes, classes, bins).topk(2, dim=1).values.T
+    return ((best - second) / torch.stack([_entropy(f) for f in classes.T])).mean().item()
+
+
+def sap(codes: Tensor, classes: Tensor) -> float:
+    """Separated attribute predictability: by how much the best latent's linear classifier beats the second best's.
+
+    Half of the points train, half test. A linear classifier of one number can hardly tell more than two or three of
+    many classes, so even a perfect code scores low.
+
+    Args, errors: as `mig`.
+
+    Source: Kumar et al. 2018, with the classifier of Locatello et al. 2019; chapter 6.
+    """
+    from sklearn.svm import LinearSVC
+
+    _check_codes(codes, classes)
+    z, half = codes.double().numpy(), len(codes) // 2
+    gaps = []
+    for f in classes.T.numpy():
+        accuracies = []
+        for column in z.T[:, :, None]:
+            classifier = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
+            accuracies.append(classifier.fit(column[:half], f[:half]).score(column[half:], f[half:]))
+        *_, second, best = sorted(accuracies)
+        gaps.append(best - second)
+    return float(np.mean(gaps))
+
+
+def dci(codes: Tensor, classes: Tensor, seed: int = 0) -> tuple[float, float]:
+    """Disentanglement and completeness: does each latent serve one factor, and each factor need one latent?
+
+    Gradient-boosted trees predict every factor from all latents; Rᵢⱼ is how much they rely on latent i for factor j.
+    Disentanglement is 1 − the entropy of a latent's row of R, in units of its maximum and weighted with how much
+    the latent is relied on; completeness the same for a factor's column, every factor with the same weight.
+
+    The trees are what costs: about a minute for dSprites' 113 classes and 2,500 points on one core.
+
+    Args, errors: as `mig`; seed: of the trees.
+
+    Source: Eastwood and Williams 2018, with the trees of Locatello et al. 2019; chapter 6.
+    """
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    _check_codes(codes, classes)
+    z = codes.double().numpy()
+    importance = np.stack(
+        [GradientBoostingClassifier(random_state=seed).fit(z, f).feature_importances_ for f in classes.T.numpy()],
+        axis=1,
+    )  # latents, factors
+    weight = importance.sum(1) / importance.sum()
+    return float((weight * _peakedness(importance)).sum()), float(_peakedness(importance.T).mean())
+
+
+def factorvae_score(
+    codes: Tensor, classes: Tensor, seed: int = 0, votes: int = 10_000, tests: int = 5_000, batch: int = 64
+) -> float:
+    """Can one tell which factor was held fixed from which latent varied least? Accuracy of a majority vote.
+
+    For each vote a factor and a class of it are fixed, and `batch` of the points that share it are drawn; the latent of
+    least variance, in units of its variance over all points, votes for the factor. Latents whose standard deviation
+    is below 0.05 have no vote.
+
+    Args, errors: as `mig`; `votes` train and `tests` test.
+
+    Returns:
+        The share of the tests that the majority of the votes gets right; 0 if every latent is dead.
+
+    Source: Kim and Mnih 2018, pruned as by Locatello et al. 2019; chapter 6.
+    """
+    _check_codes(codes, classes)
+    alive = codes.std(0) >= 0.05
+    if not alive.any():
+        return 0.0
+    generator = torch.Generator().manual_seed(seed)
+    z = codes[:, alive] / codes[:, alive].std(0)
+    fixed = torch.randint(classes.shape[1], (votes + tests,), generator=generator)
+    winners = torch.empty_like(fixed)
+    for k, f in enumerate(classes.T):
+        (mine,) = (fixed == k).nonzero(as_tuple=True)
+        anchors = torch.randint(len(z), (len(mine), 1), generator=generator).expand(-1, batch)
+        winners[mine] = z[_sharing(f, anchors, generator)].var(1).argmin(1)
+    counts = torch.zeros(z.shape[1], classes.shape[1])
+    counts.index_put_((winners[:votes], fixed[:votes]), torch.tensor(1.0), accumulate=True)
+    return (counts.argmax(1)[winners[votes:]] == fixed[votes:]).double().mean().item()
+
+
+def betavae_score(
+    codes: Tensor, classes: Tensor, seed: int = 0, votes: int = 10_000, tests: int = 5_000, batch: int = 64
+) -> float:
+    """Can a linear classifier tell which factor two pictures share from how far apart their codes are?
+
+    Args, errors: as `factorvae_score`; a vote is the mean |difference| of `batch` pairs that share a class.
+
+    Returns:
+        Accuracy on the tests; 1 over the number of factors is chance.
+
+    Source: Higgins et al. 2017, with the sizes of Locatello et al. 2019; chapter 6.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    _check_codes(codes, classes)
+    generator = torch.Generator().manual_seed(seed)
+    fixed = torch.randint(classes.shape[1], (votes + tests,), generator=generator)
+    away = torch.empty(len(fixed), codes.shape[1])
+    for k, f in enumerate(classes.T):
+        (mine,) = (fixed == k).nonzero(as_tuple=True)
+        anchors = torch.randint(len(codes), (len(mine), batch), generator=generator)
+        away[mine] = (codes[anchors] - codes[_sharing(f, anchors, generator)]).abs().mean(1)
+    features = (away / away.std(0).clamp_min(1e-9)).double().numpy()
+    classifier = LogisticRegression(max_iter=1_000).fit(features[:votes], fixed[:votes].numpy())
+    return float(classifier.score(features[votes:], fixed[votes:].numpy()))
+
+
+def explained(codes: Tensor, target: Tensor, groups: Tensor | None = None, bins: int = 20) -> Tensor:
+    """R²: the share of a target's variance that each latent explains, by the target's mean in bins of the latent.
+
+    Args:
+        codes: posterior means (n, latents).
+        target: (n, k), a number, a unit vector for an angle, or one column a class.
+        groups: (n,) whole numbers; if given, R² is taken within each group and averaged over them.
+        bins: of equal numbers of points.
+
+    Returns:
+        (latents,), from 0 (a little above by chance, some bins/n) to 1.
+
+    Raises:
+        ValueError: if shapes do not fit or values are not finite.
+
+    Source: chapter 6.
+    """
+    if target.ndim != 2 or len(target) != len(codes) or (groups is not None and groups.shape != (len(codes),)):
+        raise ValueError(
+            f"codes {tuple(codes.shape)}, target {tuple(target.shape)} and groups must be of the same points"
+        )
+    if not (torch.isfinite(codes).all() and torch.isfinite(target).all()):
+        raise ValueError("codes and target must be finite, got NaN or infinity")
+    if groups is not None:
+        members = [groups == group for group in groups.unique()]
+        return torch.stack([explained(codes[own], target[own], None, bins) for own in members]).mean(0)
+    target = target.double() - target.double().mean(0)
+    bin_of = codes.argsort(0).argsort(0) * bins // len(codes)  # n, latents
+    found = []
+    for own in bin_of.T:
+        sums = torch.zeros(bins, target.shape[1], dtype=torch.float64).index_add_(0, own, target)
+        found.append((sums.square().sum(1) / own.bincount(minlength=bins).clamp_min(1)).sum())
+    return torch.stack(found) / target.square().sum()
+
+
+def alignment(codes: Tensor, dataset: Sprites | ColouredSprites, factors: Tensor) -> dict[str, Tensor]:
+    """Which latent holds which factor of sprites: R² of every axis with every latent, name → (latents,).
+
+    The orientation of a shape counts modulo the turn after which it looks the same: its target is the unit vector at
+    four times the angle of a square, twice that of an ellipse and once that of a heart, shape by shape.
+
+    Args:
+        codes: posterior means (n, latents).
+        dataset: the sprites.
+        factors: of the pictures, as `dataset.sample` gives them.
+
+    Source: chapter 6.
+    """
+    shape = factors[:, 1].long()
+    angle = Sprites().values["orientation"][factors[:, 3].long()] * torch.tensor([4, 2, 1])[shape]
+    targets = {
+        "shape": (F.one_hot(shape).double(), None),
+        "scale": (factors[:, 2:3], None),
+        "orientation": (torch.stack([angle.cos(), angle.sin()], dim=1), shape),
+    }
+    for name in dataset.factors[4:]:
+        targets[name] = (factors[:, dataset.factors.index(name)][:, None], None)
+    return {name: explained(codes, target, groups) for name, (target, groups) in targets.items()}
+
+
+def factor_classes(
+    dataset: Sprites | ColouredSprites, factors: Tensor, cuts: int = 10
+) -> tuple[tuple[str, ...], Tensor]:
+    """Names and classes, whole numbers (n, factors), of the factors that vary; a continuous colour is cut into ten.
+
+    Source: chapter 6.
+    """
+    names = [name for name in dataset.factors if name != "colour"]
+    columns = []
+    for name in names:
+        f = factors[:, dataset.factors.index(name)]
+        columns.append((((f - 0.5) / 0.5 * cuts).clamp(0, cuts - 1) if name in ("red", "green", "blue") else f).long())
+    return tuple(names), torch.stack(columns, dim=1)
+
+
+@torch.no_grad()
+def measure(model: VAE, dataset: Sprites | ColouredSprites, points: int = 10_000, seed: int = 0) -> dict[str, float]:
+    """Every metric of a VAE of sprites, from posterior means of `points` pictures; deterministic.
+
+    Returns:
+        mig (of 20 bins), mig_own_bins, dci_disentanglement, dci_completeness (of a quarter of the points: trees cost),
+        factorvae, betavae, sap (of half of them); reconstruction and excess (what it is above `bernoulli_floor`), in
+        nats per picture; kl, the sum over latents in nats; active, the number of latents above `ALIVE`.
+
+    Raises:
+        ValueError: if the model is no VAE or the data set no sprites, or points are fewer than 400.
+
+    Source: chapter 6.
+    """
+    if not isinstance(model, VAE) or not isinstance(dataset, Sprites | ColouredSprites):
+        raise ValueError(
+            f"metrics compare a VAE's latents with the factors of sprites, got {type(model).__name__} of {dataset!r}"
+        )
+    check_count("points", points, least=400)
+    codes, factors, nll, floor, kl = encode(model, dataset, points, seed)
+    _, classes = factor_classes(dataset, factors)
+    disentanglement, completeness = dci(codes[: points // 4], classes[: points // 4], seed)
+    return {
+        "mig": mig(codes, classes),
+        "mig_own_bins": mig(codes, classes, None),
+        "dci_disentanglement": disentanglement,
+        "dci_completeness": completeness,
+        "factorvae": factorvae_score(codes, classes, seed),
+        "betavae": betavae_score(codes, classes, seed),
+        "sap": sap(codes[: points // 2], classes[: points // 2]),
+        "reconstruction": nll,
+        "excess": nll - floor,
+        "kl": kl.sum().item(),
+        "active": int((kl > ALIVE).sum()),
+    }
+
+
+@torch.no_grad()
+def encode(
+    model: VAE, dataset: Sprites | ColouredSprites, points: int = 10_000, seed: int = 0
+) -> tuple[Tensor, Tensor, float, float, Tensor]:
+    """Posterior means (points, latents) and factors of so many pictures; of the same pictures the mean −log p(x|z),
+    its floor, both in nats, and the mean KL of every latent (latents,)."""
+    check_count("points", points)
+    generator = torch.Generator().manual_seed(seed)
+    means, factors, nll, floor, kl = [], [], 0.0, 0.0, torch.zeros(model.decoder.latents)
+    for first in range(0, points, 500):
+        images, made_from = dataset.sample(min(500, points - first), generator)
+        mean, log_std = model.encode(images)
+        logits = model.decode(gaussian.sample(mean, log_std, generator))
+        nll += bernoulli_nll(logits, images).sum().item() / points
+        floor += bernoulli_floor(images).sum().item() / points
+        kl += gaussian.kl_per_latent(mean, log_std).sum(0) / points
+        means.append(mean)
+        factors.append(made_from)
+    return torch.cat(means), torch.cat(factors), nll, floor, kl
+
+
+def _check_codes(codes: Tensor, classes: Tensor) -> None:
+    if codes.ndim != 2 or classes.ndim != 2 or len(codes) != len(classes) or min(*codes.shape, classes.shape[1]) < 1:
+        raise ValueError(
+            f"codes must be (n, latents) and classes (n, factors), got {tuple(codes.shape)} and {tuple(classes.shape)}"
+        )
+    if classes.dtype != torch.long:
+        raise ValueError(f"classes must be whole numbers, got {classes.dtype}")
+    if not torch.isfinite(codes).all():
+        raise ValueError("codes must be finite, got NaN or infinity")
+    constant = (classes == classes[0]).all(0).nonzero().flatten().tolist()
+    if constant:
+        raise ValueError(f"factors {constant} have one class only: leave them out")
+
+
+def _cut(z: Tensor, bins: int) -> Tensor:
+    """Number of the bin of equal width between the least and the greatest value."""
+    low, high = z.min(), z.max()
+    return ((z - low) / (high - low).clamp_min(1e-12) * bins).long().clamp_max(bins - 1)
+
+
+def _entropy(f: Tensor) -> Tensor:
+    p = f.unique(return_counts=True)[1].double() / len(f)
+    return -(p * p.log()).sum()
+
+
+def _information(a: Tensor, b: Tensor) -> Tensor:
+    return (_entropy(a) + _entropy(b) - _entropy(a * (b.max() + 1) + b)).clamp_min(0)
+
+
+def _sharing(f: Tensor, anchors: Tensor, generator: torch.Generator) -> Tensor:
+    """For each anchor the index of a random point of the same class of f."""
+    counts = f.bincount()
+    starts = counts.cumsum(0) - counts
+    own = f[anchors]
+    place = (torch.rand(anchors.shape, generator=generator) * counts[own]).long()
+    return f.argsort(stable=True)[starts[own] + place]
+
+
+def _peakedness(weights: np.ndarray) -> np.ndarray:
+    """1 − the entropy of each row over its maximum; 0 for a row of nothing."""
+    share = weights / weights.sum(1, keepdims=True).clip(1e-12)
+    entropy = -(share * np.log(share.clip(1e-12))).sum(1) / np.log(weights.shape[1])
+    return np.where(weights.sum(1) > 0, 1 - entropy, 0.0)

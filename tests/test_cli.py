@@ -1,5 +1,6 @@
 """The command line: what it prints, what it writes, and how it fails."""
 
+import functools
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from minivae import training
+from minivae import metrics, training
 from minivae.__main__ import main
 from minivae.experiments import EXPERIMENTS
 from minivae.optimal import RateDistortion
@@ -237,3 +238,17 @@ def test_bad_limits_are_refused_before_the_search(folder, capsys, words, message
     assert main(["limit", *words]) == 1
     assert message in capsys.readouterr().err
     assert (folder / "there.json").read_text() == "kept"
+
+
+def test_measure_scores_a_vae_of_sprites_and_refuses_others(folder, capsys, monkeypatch):
+    monkeypatch.setattr(metrics, "measure", functools.partial(metrics.measure, points=400))
+    for name in ("sprites-vae", "generator", "blobs-vae"):
+        assert main(["train", name, "--steps", "1", "--out", f"{name}.h5", "--json"]) == 0
+    capsys.readouterr()
+    assert main(["measure", "sprites-vae.h5", "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert {"mig", "factorvae", "excess", "active"} < set(scores) and 0 <= scores["mig"] < 0.2
+    assert main(["measure", "generator.h5"]) == 1
+    assert "generator" in capsys.readouterr().err
+    assert main(["measure", "blobs-vae.h5"]) == 1
+    assert "sprites" in capsys.readouterr().err

@@ -2,11 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import entropy
+from sklearn.metrics import mutual_info_score
 
 from minivae import metrics
-from minivae.datasets import Blobs
+from minivae.datasets import Blobs, ColouredSprites, Sprites
+from minivae.models import VAE, FactorGenerator
 
 DATA = Blobs(sigma=7, margin=8)
 
@@ -100,3 +104,176 @@ def test_traversal_changes_one_latent_only():
 def test_traversal_refuses_what_is_no_code(z, latent):
     with pytest.raises(ValueError, match="one code"):
         metrics.traversal(z, latent, torch.zeros(2))
+
+
+SIZES = (3, 6, 10, 8, 8)
+
+
+def lattice(n: int = 4_000, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Classes of five factors and their standardised values: a perfect code."""
+    generator = torch.Generator().manual_seed(seed)
+    classes = torch.stack([torch.randint(k, (n,), generator=generator) for k in SIZES], 1)
+    spread = torch.tensor([math.sqrt((k * k - 1) / 12) for k in SIZES])
+    return classes, (classes - (torch.tensor(SIZES) - 1) / 2) / spread
+
+
+def known_codes() -> dict[str, torch.Tensor]:
+    _, perfect = lattice()
+    generator = torch.Generator().manual_seed(1)
+    turned = perfect.clone()
+    c = math.sqrt(0.5)
+    turned[:, 3:] = perfect[:, 3:] @ torch.tensor([[c, c], [-c, c]])
+    rotation = torch.linalg.qr(torch.randn(5, 5, generator=generator))[0]
+    return {
+        "perfect": perfect,
+        "x and y turned by 45°": turned,
+        "all turned": perfect @ rotation,
+        "twice": torch.cat([perfect, perfect], 1),
+        "noise": torch.randn(len(perfect), 5, generator=generator),
+    }
+
+
+CODES = known_codes()
+CLASSES = lattice()[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("perfect", 0.98, 1), ("x and y turned by 45°", 0.55, 0.65), ("all turned", 0, 0.2), ("twice", 0, 1e-9),
+     ("noise", 0, 0.02)],
+)  # fmt: skip
+def test_mig_of_known_codes(name, low, high):
+    assert low <= metrics.mig(CODES[name], CLASSES) <= high
+
+
+def test_twenty_bins_cap_the_mig_of_a_perfect_code_of_dsprites_and_its_own_bins_do_not():
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.stack([torch.randint(k, (10_000,), generator=generator) for k in (3, 6, 40, 32, 32)], 1)
+    assert metrics.mig(classes.float(), classes) == pytest.approx(0.90, abs=0.02)
+    assert metrics.mig(classes.float(), classes, bins=None) > 0.97
+
+
+def test_information_is_that_of_scikit_learn():
+    z, f = CODES["all turned"], CLASSES
+    found = metrics.information(z, f, bins=7)
+    for i, j in ((0, 0), (2, 4), (4, 1)):
+        column = z[:, j].numpy()
+        cut = np.digitize(column, np.linspace(column.min(), column.max(), 8)[1:-1])
+        assert found[i, j].item() == pytest.approx(mutual_info_score(f[:, i], cut), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("perfect", 1, 1), ("x and y turned by 45°", 0.7, 0.9), ("twice", 1, 1), ("noise", 0.1, 0.3)],
+)
+def test_factorvae_score_of_known_codes(name, low, high):
+    assert low <= metrics.factorvae_score(CODES[name], CLASSES, votes=2_000, tests=1_000) <= high
+
+
+def test_factorvae_score_hardly_minds_a_rotation_that_mig_condemns():
+    assert metrics.factorvae_score(CODES["all turned"], CLASSES, votes=2_000, tests=1_000) > 0.6
+    assert metrics.mig(CODES["all turned"], CLASSES) < 0.2
+
+
+def test_factorvae_score_of_dead_latents():
+    dead = 0.01 * CODES["perfect"]
+    assert metrics.factorvae_score(dead, CLASSES, votes=100, tests=100) == 0
+    half = torch.cat([CODES["perfect"], dead], 1)
+    assert metrics.factorvae_score(half, CLASSES, votes=500, tests=500) == 1
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("perfect", 0.98, 1), ("noise", 0.1, 0.3)])
+def test_betavae_score_of_known_codes(name, low, high):
+    assert low <= metrics.betavae_score(CODES[name], CLASSES, votes=1_000, tests=500) <= high
+
+
+def test_sap_of_known_codes():
+    scores = {name: metrics.sap(CODES[name][:1_000], CLASSES[:1_000]) for name in ("perfect", "twice", "noise")}
+    assert 0.15 < scores["perfect"] < 0.6  # a line tells few of many classes
+    assert scores["twice"] == 0
+    assert scores["noise"] < 0.05
+
+
+def test_dci_of_known_codes():
+    few = CLASSES[:500, :2]
+    for name, low, high in (("perfect", 0.98, 1), ("noise", 0, 0.2)):
+        disentanglement, completeness = metrics.dci(CODES[name][:500, :2], few)
+        assert low <= disentanglement <= high and low <= completeness <= high
+    disentanglement, completeness = metrics.dci(CODES["perfect"][:500, [0, 0, 1, 1]] + 1e-3 * torch.randn(500, 4), few)
+    assert disentanglement > 0.95 and completeness < 0.85  # two latents for each factor: disentangled, not complete
+
+
+def test_peakedness_is_one_less_the_normalised_entropy():
+    weights = np.array([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    assert metrics._peakedness(weights).tolist() == pytest.approx(
+        [1 - entropy([0.2, 0.3, 0.5], base=3), 1, 0], abs=1e-9
+    )
+
+
+def test_scores_repeat_and_a_seed_changes_them():
+    z = CODES["all turned"]
+    a, b, c = (metrics.factorvae_score(z, CLASSES, seed, votes=500, tests=500) for seed in (0, 0, 1))
+    assert a == b != c
+
+
+@pytest.mark.parametrize(
+    "score", [metrics.mig, metrics.sap, metrics.dci, metrics.factorvae_score, metrics.betavae_score]
+)
+def test_scores_refuse_what_they_cannot_score(score):
+    z, f = CODES["perfect"][:100], CLASSES[:100]
+    with pytest.raises(ValueError, match=r"\(n, latents\)"):
+        score(z, f[:50])
+    with pytest.raises(ValueError, match="whole numbers"):
+        score(z, f.float())
+    with pytest.raises(ValueError, match="finite"):
+        score(z * math.nan, f)
+    with pytest.raises(ValueError, match="leave them out"):
+        score(z, torch.zeros_like(f))
+
+
+def test_explained_is_r_squared():
+    f = CLASSES[:, 2:3].double()
+    r2 = metrics.explained(torch.cat([CODES["perfect"], CODES["noise"]], 1), f, bins=10)
+    assert r2[2] > 0.97 and r2[[0, 1, 3, 4, 5]].max() < 0.02
+    noisy = f + 2.0 * torch.randn(f.shape, generator=torch.Generator().manual_seed(0))
+    assert metrics.explained(noisy, f)[0].item() == pytest.approx(
+        np.corrcoef(noisy[:, 0], f[:, 0])[0, 1] ** 2, abs=0.03
+    )
+    with pytest.raises(ValueError, match="same points"):
+        metrics.explained(noisy, f[:10])
+    with pytest.raises(ValueError, match="finite"):
+        metrics.explained(noisy * math.nan, f)
+
+
+def test_alignment_takes_orientation_modulo_each_shapes_symmetry():
+    data = ColouredSprites()
+    generator = torch.Generator().manual_seed(0)
+    factors = data.sample(6_000, generator)[1]
+    turns = torch.tensor([4, 2, 1])[factors[:, 1].long()]
+    angle = 2 * math.pi * factors[:, 3] / 39
+    pair = torch.stack([(turns * angle).cos(), (turns * angle).sin()], 1)
+    table = metrics.alignment(torch.cat([pair, angle[:, None], factors[:, [5, 8]]], 1), data, factors)
+    assert tuple(table) == ("shape", "scale", "orientation", "x", "y", "red", "green", "blue")
+    assert all(0.45 < table["orientation"][i] < 0.55 for i in (0, 1))  # each of the pair explains half of a circle
+    assert table["orientation"][2] > 0.85  # the angle itself knows it too, if bins tell quarter turns apart
+    assert table["y"][3] > 0.95 and table["blue"][4] > 0.95 and table["x"].max() < 0.02
+
+
+def test_measure_has_every_key_and_refuses_others():
+    model = VAE(generator=torch.Generator().manual_seed(0))
+    scores = metrics.measure(model, Sprites(), points=400)
+    assert set(scores) == {
+        "mig", "mig_own_bins", "dci_disentanglement", "dci_completeness", "factorvae", "betavae", "sap",
+        "reconstruction", "excess", "kl", "active",
+    }  # fmt: skip
+    assert scores["excess"] == scores["reconstruction"]  # white sprites have no floor
+    with pytest.raises(ValueError, match="sprites"):
+        metrics.measure(model, Blobs())
+    with pytest.raises(ValueError, match="FactorGenerator"):
+        metrics.measure(FactorGenerator(list(Sprites().values.values())), Sprites())
+
+
+def test_colours_are_cut_into_ten_classes():
+    names, classes = metrics.factor_classes(ColouredSprites(), ColouredSprites().sample(2_000)[1])
+    assert names == ("shape", "scale", "orientation", "x", "y", "red", "green", "blue")
+    assert [column.unique().tolist() for column in classes.T[5:]] == [list(range(10))] * 3
