@@ -92,6 +92,55 @@ def traversals(
     return figure
 
 
+@torch.no_grad()
+def latent_rows(model: VAE, originals: Tensor, *, rows: int = 10, columns: int = 9, title: str = "") -> Figure:
+    """The layout of Figure 4: originals, reconstructions, then a traversal of each latent, ordered by mean KL.
+
+    Traversals start from the code of the first original and run over [−3, 3].
+
+    Args:
+        model: a trained VAE.
+        originals: images (n ≥ columns, channels, 64, 64); the KLs are means over all, the first `columns` are shown.
+        rows: latents to show.
+        columns: pictures in a row.
+        title: of the whole figure.
+    """
+    mean, _ = model.encode(originals)
+    kl = mean_kl(model, originals)
+    lines = {"original": originals[:columns], "reconstruction": torch.sigmoid(model.decode(mean[:columns]))}
+    for latent in kl.argsort(descending=True)[:rows].tolist():
+        drawn = torch.sigmoid(model.decode(traversal(mean[0], latent, torch.linspace(-3, 3, columns))))
+        lines[rf"$z_{{{latent}}}$   {kl[latent]:.2f} nats"] = drawn
+    (first, second), others = list(lines.items())[:2], dict(list(lines.items())[2:])
+    figure = picture_rows([dict([first, second]), others])
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def alignments(tables: dict[str, dict[str, Tensor]], kls: dict[str, Tensor]) -> Figure:
+    """Which latent holds which factor: R² as a heat map, a panel a model, latents by KL from left to right.
+
+    Args:
+        tables: title → factor → R² (latents,), see `metrics.alignment`.
+        kls: title → mean KL (latents,) in nats; only living latents are shown.
+    """
+    figure, axes = plt.subplots(1, len(tables), figsize=(4.4 * len(tables) + 0.6, 3.6), layout="constrained")
+    for axis, (title, table) in zip(np.atleast_1d(axes), tables.items(), strict=True):
+        order = [i for i in kls[title].argsort(descending=True).tolist() if kls[title][i] > ALIVE]
+        values = torch.stack(list(table.values()))[:, order]
+        heat = axis.imshow(values.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for (y, x), value in np.ndenumerate(values.numpy()):
+            if value >= 0.05:
+                axis.text(x, y, f"{value:.2f}"[1:] if value < 0.995 else "1", ha="center", va="center", fontsize=8,
+                          color="white" if value > 0.6 else "black")  # fmt: skip
+        axis.set_yticks(range(len(table)), list(table))
+        axis.set_xticks(range(len(order)), [f"$z_{{{i}}}$\n{kls[title][i]:.1f}" for i in order], fontsize=8)
+        axis.set(title=title, xlabel="latent, and its KL in nats")
+    figure.colorbar(heat, ax=np.atleast_1d(axes)[-1], label="R²")
+    return figure
+
+
 def kl_history(runs: dict[str, Run]) -> Figure:
     """KL per latent over training, one panel a run, with a logarithmic axis of nats."""
     figure, axes = plt.subplots(
@@ -458,7 +507,8 @@ def _factor_style(i: int) -> dict[str, Any]:
 
 
 def _picture(axis: Axes, image: Tensor) -> None:
-    axis.imshow(image[0].numpy(), cmap="gray", vmin=0, vmax=1)
+    """Show an image (1 or 3, H, W) in [0, 1]."""
+    axis.imshow(image[0].numpy() if len(image) == 1 else image.movedim(0, -1).numpy(), cmap="gray", vmin=0, vmax=1)
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_visible(False)

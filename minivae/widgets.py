@@ -1,4 +1,4 @@
-"""The explorers of the chapters, for Jupyter. Taught in chapters 1 to 5.
+"""The explorers of the chapters, for Jupyter. Taught in chapters 1 to 6.
 
 Each shows a picture made by a pure function and updates it in place; where no kernel runs, its mime bundle shows the
 picture as it was when the cell was executed.
@@ -22,7 +22,7 @@ from torch import Tensor
 from minivae import figures, gaussian
 from minivae._arguments import check_count
 from minivae.bayes import SpriteChannels, amplitudes
-from minivae.metrics import ALIVE, mean_kl
+from minivae.metrics import ALIVE, mean_kl, traversal
 from minivae.models import VAE, FactorGenerator
 from minivae.optimal import RateDistortion
 from minivae.runs import Run
@@ -219,6 +219,109 @@ class TraversalExplorer(_Explorer):
         self.picture.width, self.picture.height = str(pixels.shape[1]), str(pixels.shape[0])
 
 
+@torch.no_grad()
+def rows_picture(model: VAE, code: Tensor, latents: Sequence[int], kl: Tensor, columns: int = 9) -> np.ndarray:
+    """A traversal of each of the latents over [−3, 3], with its KL at the left: (height, width, 3) uint8.
+
+    Args:
+        model: a VAE with one or three image channels.
+        code: where the traversals start, (latents,).
+        latents: whose traversals, one below the other.
+        kl: mean KL of every latent in nats, (latents,).
+        columns: pictures in a row.
+    """
+    side, gap, left = 64, 4, 120  # pixels
+    canvas = Image.new("RGB", (left + columns * (side + gap), len(latents) * (side + gap)), "white")
+    pen, font = ImageDraw.Draw(canvas), _font(13)
+    for row, latent in enumerate(latents):
+        top = row * (side + gap)
+        pen.text((0, top + 16), f"z{latent}", "black", font)
+        pen.text((0, top + 34), f"{kl[latent]:.2f} nats", "black" if kl[latent] > ALIVE else figures.GREY, font)
+        images = torch.sigmoid(model.decode(traversal(code, latent, torch.linspace(-LIMIT, LIMIT, columns))))
+        for column, image in enumerate(images):
+            canvas.paste(Image.fromarray(_enlarge(image, 1)), (left + column * (side + gap), top))
+    return np.asarray(canvas)
+
+
+class TrainingExplorer(_Explorer):
+    """Slide through a training: traversals of all latents at each snapshot, and how they come alive one by one.
+
+    The latents keep their places, by the KL that each has at the end, high to low.
+
+    Args:
+        run: a run with snapshots.
+        seeds: number of seed images to choose from.
+
+    Raises:
+        ValueError: if the run has no snapshots, or seeds < 1.
+    """
+
+    def __init__(self, run: Run, seeds: int = 6) -> None:
+        check_count("seeds", seeds)
+        if not run.snapshots:
+            raise ValueError(f"run {run.experiment.name} has no snapshots: train it with --snapshots STEP STEP …")
+        images, _ = run.experiment.dataset.sample(256, torch.Generator().manual_seed(0))
+        self.steps = [*sorted(run.snapshots), run.step]
+        self.models = [run.model(step) for step in self.steps]
+        self.codes = [model.encode(images[:seeds])[0] for model in self.models]
+        self.kl = [mean_kl(model, images) for model in self.models]
+        self.order = self.kl[-1].argsort(descending=True).tolist()
+        style = {"style": {"description_width": "9em"}, "layout": widgets.Layout(width="95%", max_width="34em")}
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        self.step = widgets.SelectionSlider(
+            options=[(f"{step:,}", i) for i, step in enumerate(self.steps)], value=len(self.steps) - 1,
+            description="training step", **style,
+        )  # fmt: skip
+        self.seed = widgets.IntSlider(0, 0, seeds - 1, description="seed image", **style)
+        for slider in (self.step, self.seed):
+            slider.observe(self._show, "value")
+        super().__init__([self.picture, self.step, self.seed])
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        i = self.step.value
+        code = self.codes[i][self.seed.value]
+        self.picture.value = png(rows_picture(self.models[i], code, self.order, self.kl[i]))
+
+
+class CompareExplorer(_Explorer):
+    """Two or more runs on the same data, side by side: the traversals of each run's latents from the same seed image.
+
+    Args:
+        runs: title → run; all of one data set.
+        rows: latents to show of each, by KL, high to low.
+        seeds: number of seed images to choose from.
+
+    Raises:
+        ValueError: if there is no run, their data sets differ, or rows or seeds are below 1.
+    """
+
+    def __init__(self, runs: dict[str, Run], rows: int = 8, seeds: int = 6) -> None:
+        check_count("seeds", seeds)
+        check_count("rows", rows)
+        if len({run.experiment.dataset for run in runs.values()}) != 1:
+            raise ValueError("runs to compare must be at least one, and of the same data set")
+        dataset = next(iter(runs.values())).experiment.dataset
+        images, _ = dataset.sample(256, torch.Generator().manual_seed(0))
+        self.models = [run.model() for run in runs.values()]
+        self.codes = [model.encode(images[:seeds])[0] for model in self.models]
+        self.kl = [mean_kl(model, images) for model in self.models]
+        self.rows = rows
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        style = {"style": {"description_width": "9em"}, "layout": widgets.Layout(width="95%", max_width="34em")}
+        self.seed = widgets.IntSlider(0, 0, seeds - 1, description="seed image", **style)
+        self.seed.observe(self._show, "value")
+        super().__init__([widgets.HTML("  |  ".join(f"<b>{title}</b>" for title in runs)), self.picture, self.seed])
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        panels = []
+        for model, codes, kl in zip(self.models, self.codes, self.kl, strict=True):
+            latents = kl.argsort(descending=True)[: self.rows].tolist()
+            panels.append(rows_picture(model, codes[self.seed.value], latents, kl, columns=7))
+        self.picture.value = png(np.concatenate(panels, axis=1))
+
+
 def shares_picture(
     panels: Sequence[Tensor], titles: Sequence[str], factors: Sequence[str], best: Tensor, trained: Tensor
 ) -> np.ndarray:
@@ -323,7 +426,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(findfont("DejaVu Sans"), size)
 
 
-def _enlarge(image: Tensor) -> np.ndarray:
+def _enlarge(image: Tensor, zoom: int = ZOOM) -> np.ndarray:
     pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).numpy()
-    pixels = pixels.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
+    pixels = pixels.repeat(zoom, axis=0).repeat(zoom, axis=1)
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels

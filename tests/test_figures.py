@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from minivae import experiments, figures
-from minivae.datasets import Blobs
+from minivae.datasets import Blobs, ColouredSprites
 from minivae.metrics import mean_kl
+from minivae.models import VAE
 from minivae.optimal import RateDistortion
 from minivae.runs import Run
 from minivae.training import train
@@ -166,3 +167,22 @@ def test_picture_rows_are_labelled_and_groups_set_apart():
     assert len(axes) == 12  # three rows and a gap, of three columns: as many as the shortest has
     assert [axis.get_ylabel() for axis in axes[::3]] == ["one", "", "two", "three"]
     assert [bool(axis.images) for axis in axes[::3]] == [True, False, True, True]
+
+
+def test_latent_rows_are_ordered_by_kl_and_in_colour():
+    model = VAE(channels=3, generator=torch.Generator().manual_seed(0))
+    images, _ = ColouredSprites().sample(12, torch.Generator().manual_seed(0))
+    axes = figures.latent_rows(model, images, rows=3, columns=4).axes
+    assert len(axes) == 6 * 4  # two rows, a gap, three latents
+    kl = mean_kl(model, images)
+    order = kl.argsort(descending=True)[:3].tolist()
+    assert [axis.get_ylabel() for axis in axes[12::4]] == [rf"$z_{{{i}}}$   {kl[i]:.2f} nats" for i in order]
+    assert np.allclose(axes[0].images[0].get_array(), images[0].movedim(0, -1))
+
+
+def test_alignments_show_living_latents_by_kl():
+    table = {"x": torch.tensor([0.1, 0.9, 0.5]), "y": torch.tensor([0.0, 0.2, 0.999])}
+    axis = figures.alignments({"run": table}, {"run": torch.tensor([0.001, 1.0, 2.0])}).axes[0]
+    assert np.allclose(axis.images[0].get_array(), [[0.5, 0.9], [0.999, 0.2]])
+    assert [label.get_text().split("\n")[1] for label in axis.get_xticklabels()] == ["2.0", "1.0"]
+    assert [text.get_text() for text in axis.texts] == [".50", ".90", "1", ".20"]

@@ -178,3 +178,47 @@ def test_capacity_explorer_wants_a_generator(run, capacity):
     blobs = dataclasses.replace(capacity.limit, factors=("x", "y"))
     with pytest.raises(ValueError, match=r"must have the same factors, got shape, .*; x, y; shape, "):
         CapacityExplorer(generator, blobs, capacity.channels)
+
+
+@pytest.fixture(scope="module")
+def coloured() -> Run:
+    return train(
+        experiments.get("coloured-vae"), steps=2, seed=0, device="cpu", precision="fp32", progress=False, snapshots=[1]
+    )
+
+
+def test_rows_picture_holds_what_the_decoder_draws(coloured):
+    model, code = coloured.model(), torch.zeros(10)
+    pixels = widgets.rows_picture(model, code, [4, 7], torch.zeros(10), columns=3)
+    assert pixels.shape == (2 * 68, 120 + 3 * 68, 3)
+    z = torch.zeros(1, 10)
+    z[0, 7] = 3.0
+    drawn = torch.sigmoid(model.decode(z))[0].detach().movedim(0, -1).numpy()
+    assert np.abs(pixels[68 : 68 + 64, 120 + 2 * 68 : 120 + 2 * 68 + 64] / 255 - drawn).max() <= 0.5 / 255 + 1e-6
+
+
+def test_training_slider_goes_from_snapshot_to_snapshot(coloured, run):
+    explorer = widgets.TrainingExplorer(coloured, seeds=2)
+    assert explorer.steps == [1, 2]
+    after = explorer.picture.value
+    explorer.step.value = 0
+    assert explorer.picture.value != after
+    explorer.step.value = 1
+    assert explorer.picture.value == after
+    with pytest.raises(ValueError, match="no snapshots"):
+        widgets.TrainingExplorer(run)
+    with pytest.raises(ValueError, match="seeds"):
+        widgets.TrainingExplorer(coloured, seeds=0)
+
+
+def test_runs_side_by_side_start_from_the_same_picture(coloured, run):
+    explorer = widgets.CompareExplorer({"one": coloured, "another": coloured}, rows=3, seeds=2)
+    pixels = np.asarray(Image.open(io.BytesIO(explorer.picture.value)))
+    half = pixels.shape[1] // 2
+    assert pixels.shape[0] == 3 * 68 and np.array_equal(pixels[:, :half], pixels[:, half:])
+    before = explorer.picture.value
+    explorer.seed.value = 1
+    assert explorer.picture.value != before
+    for runs in ({}, {"one": coloured, "another": run}):
+        with pytest.raises(ValueError, match="same data set"):
+            widgets.CompareExplorer(runs)
