@@ -14,12 +14,12 @@ from minivae._arguments import check_count, check_positive
 from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.datasets.originals import DSprites
 from minivae.models import VAE, FactorGenerator
-from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LagrangianELBO, LinearSchedule
+from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LagrangianELBO, LinearSchedule, PolylineSchedule
 
 # what a stored experiment may be built from; the name in a file is the class's name
 DATASETS = (Blobs, Sprites, ColouredSprites, DSprites)
 OBJECTIVES = (ELBO, BetaELBO, CapacityELBO, LagrangianELBO)
-SCHEDULES = (LinearSchedule,)
+SCHEDULES = (LinearSchedule, PolylineSchedule)
 MODELS = ("vae", "generator", "generator-centred")
 _COURSE = {kind.__name__: kind for kind in (*DATASETS, *OBJECTIVES, *SCHEDULES)}
 
@@ -69,6 +69,9 @@ class Experiment:
             raise ValueError(f"objective must be an object to call, such as ELBO(), got {self.objective!r}")
         if self.model not in MODELS:
             raise ValueError(f"unknown model {self.model!r}: known are {', '.join(MODELS)}")
+        openings = getattr(self.objective, "openings", ())
+        if openings and (self.model != "vae" or openings[-1][1] > self.latents):
+            raise ValueError(f"openings are for a VAE of at least as many latents, got {openings} and {self.latents}")
         if self.model != "vae":
             if not isinstance(getattr(self.dataset, "values", None), dict):
                 raise ValueError(f"a generator needs the `values` of the factors, which {self.dataset} lacks")

@@ -183,6 +183,41 @@ class FactorGenerator(nn.Module):
         return self.decode(gaussian.sample(mean, log_std, generator)), mean, log_std
 
 
+@torch.no_grad()
+def wake(model: VAE, latents: range, images: Tensor, generator: torch.Generator) -> None:
+    """Give latents that were closed something to say, and the decoder ears for it, in place.
+
+    Each gets a random linear function of the encoder's last features as its mean, with little noise (σ = e^−1.5), and a
+    new column in the decoder. Its size is set by what the latents before it do not know: their functions of second
+    degree are fitted to the features, and what is left of the new mean has variance 1. A faint signal would not do:
+    while the decoder cannot read it, it is not worth its price and fades before it has been learnt (chapter 6).
+
+    Args:
+        model: in training.
+        latents: which, e.g. range(3, 10); those before them live.
+        images: a few hundred of the data (n, channels, 64, 64).
+        generator: on the model's device.
+
+    Source: chapter 6.
+    """
+    head, first = model.encoder.net[-1], model.decoder.net[0].weight
+    features = model.encoder.net[:-1](images).float()
+    centred = features - features.mean(0)
+    living = head(features)[:, : latents.start]
+    living = living - living.mean(0)
+    pairs = [living[:, i] * living[:, j] for i in range(latents.start) for j in range(i, latents.start)]
+    known = torch.cat([living, *(pair[:, None] for pair in pairs)], dim=1)
+    known = known - known.mean(0)
+    rest = centred - known @ torch.linalg.lstsq(known, centred).solution
+    count = model.decoder.latents
+    for latent in latents:
+        direction = torch.randn(centred.shape[1], generator=generator, device=centred.device)
+        direction /= (rest @ direction).std()
+        head.weight[latent], head.bias[latent] = direction, -features.mean(0) @ direction
+        head.weight[count + latent], head.bias[count + latent] = 0.0, -1.5
+        first[:, latent] = torch.randn(len(first), generator=generator, device=first.device) * math.sqrt(2 / count)
+
+
 class UpConv(nn.ConvTranspose2d):
     """PyTorch's transposed convolution with kernel 4, stride 2 and padding 1, by a shorter way on a CPU.
 

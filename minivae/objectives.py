@@ -5,6 +5,7 @@ KL of every latent and the step, and gives the loss. One that adapts itself has 
 further argument, and changes it in place in `update`.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -128,6 +129,46 @@ class LinearSchedule:
 
 
 @dataclass(frozen=True)
+class PolylineSchedule:
+    """Capacity C in nats at a step: straight lines from corner to corner, constant before the first and after the last.
+
+    Args:
+        corners: (step, nats), steps rising and ≥ 0, nats finite and ≥ 0; at least one.
+
+    Raises:
+        ValueError: if there is no corner, steps do not rise, or a value is out of range.
+
+    Source: chapter 6.
+    """
+
+    corners: tuple[tuple[int, float], ...]
+
+    def __post_init__(self) -> None:
+        check_corners("corners", self.corners)
+        bad = [nats for _, nats in self.corners if not is_number(nats) or nats < 0]
+        if bad:
+            raise ValueError(f"capacities must be finite and ≥ 0 in nats, got {bad[0]!r}")
+
+    def __call__(self, step: int | Tensor) -> float | Tensor:
+        capacity = self.corners[0][1]
+        for (a, low), (b, high) in itertools.pairwise(self.corners):
+            share = (step - a) / (b - a)
+            share = share.clamp(0, 1) if isinstance(share, Tensor) else min(1.0, max(0.0, share))
+            capacity = capacity + (high - low) * share
+        return capacity
+
+
+def check_corners(name: str, corners: object) -> None:
+    """Raise ValueError unless corners is a tuple of pairs whose first numbers are steps that rise."""
+    if not isinstance(corners, tuple) or not corners or not all(isinstance(c, tuple) and len(c) == 2 for c in corners):
+        raise ValueError(f"{name} must be a tuple of pairs, a step and a value, at least one; got {corners!r}")
+    for step, _ in corners:
+        check_count(f"a step of {name}", step, least=0)
+    if any(b <= a for (a, _), (b, _) in itertools.pairwise(corners)):
+        raise ValueError(f"the steps of {name} must rise, got {[step for step, _ in corners]}")
+
+
+@dataclass(frozen=True)
 class CapacityELBO:
     """Reconstruction + γ·|Σ KL − C|: the paper's controlled capacity.
 
@@ -142,7 +183,7 @@ class CapacityELBO:
     """
 
     gamma: float = 1000.0
-    schedule: LinearSchedule = LinearSchedule()
+    schedule: LinearSchedule | PolylineSchedule = LinearSchedule()
 
     def __post_init__(self) -> None:
         if not is_number(self.gamma) or self.gamma < 0:
@@ -167,28 +208,43 @@ class LagrangianELBO:
         schedule: C over the training.
         rate: change of the integral per step and nat off the target, > 0; of the nats at most 1 counts.
         damping: log β added per nat off the target, ≥ 0; of the nats at most 1 counts.
-        beta: the β to begin with, in [e⁻³, e⁷], the range that the integral is kept in.
+        beta: the β to begin with, in [least, e⁷], the range that β is kept in.
+        least: the lowest β, in [e⁻³, e⁷]; what happens to β when C is out of reach.
+        openings: (step, latents): from that step on so many latents are open, in the order of their numbers; the first
+            at step 0, later ones with more. A closed latent pays e⁷ nats per nat, and those that open are woken with
+            new weights (`models.wake`). None: all are open.
 
     Raises:
-        ValueError: if rate is not positive, damping is negative, beta is out of range, or schedule is no schedule.
+        ValueError: if rate is not positive, damping is negative, beta or least is out of range, schedule is no
+            schedule, or openings do not begin at step 0 or do not rise.
 
     Source: dual ascent, e.g. Boyd et al. 2011, section 2.1; a VAE's rate held by an integral and a proportional part:
     Shao et al. 2020 (ControlVAE); chapter 5.
     """
 
-    schedule: LinearSchedule = LinearSchedule()
+    schedule: LinearSchedule | PolylineSchedule = LinearSchedule()
     rate: float = 0.002
     damping: float = 2.0
     beta: float = 1.0
+    least: float = math.exp(-3)
+    openings: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         check_positive("rate", self.rate)
         if not is_number(self.damping) or self.damping < 0:
             raise ValueError(f"damping must be a finite number ≥ 0, got {self.damping!r}")
-        check_positive("beta", self.beta)
-        if not _LOG_BETA[0] <= math.log(self.beta) <= _LOG_BETA[1]:
-            raise ValueError(f"beta must lie in [e⁻³, e⁷], about [0.05, 1097], got {self.beta!r}")
+        for name, low in (("least", math.exp(-3)), ("beta", self.least)):
+            check_positive(name, getattr(self, name))
+            if not low * (1 - 1e-9) <= getattr(self, name) <= _MOST:
+                raise ValueError(f"{name} must lie in [{low:.3g}, e⁷], about {_MOST:.0f}, got {getattr(self, name)!r}")
         _check_schedule(self.schedule)
+        if self.openings:
+            check_corners("openings", self.openings)
+            for _, latents in self.openings:
+                check_count("latents of an opening", latents)
+            rising = all(b > a for (_, a), (_, b) in itertools.pairwise(self.openings))
+            if self.openings[0][0] != 0 or not rising:
+                raise ValueError(f"openings must begin at step 0 and open more and more latents, got {self.openings}")
 
     def initial_state(self) -> Tensor:
         """The integral to begin with, log β, a scalar."""
@@ -196,15 +252,35 @@ class LagrangianELBO:
 
     def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor, log_beta: Tensor) -> Tensor:
         """Loss in nats from the mean −log p(x|z) (scalar), mean KL per latent (latents,), the step and the integral."""
-        beta = (log_beta + self.damping * self._off(kl.detach(), step)).exp()
-        return reconstruction + beta * kl.sum()
+        off = self._off(kl.detach(), step)
+        beta = (log_beta + self.damping * off).exp().clamp_min(self.least)
+        is_open = self._open(kl, step)
+        closed = torch.where(is_open, 0.0, kl).sum()
+        return reconstruction + beta * torch.where(is_open, kl, 0.0).sum() + _MOST * closed
 
     def update(self, kl: Tensor, step: int | Tensor, log_beta: Tensor) -> None:
         """Move the integral, in place, by what the KL per latent (latents,) of this step asks for."""
-        log_beta.add_(self.rate * self._off(kl, step)).clamp_(*_LOG_BETA)
+        log_beta.add_(self.rate * self._off(kl, step)).clamp_(math.log(self.least), math.log(_MOST))
+
+    def opened(self, step: int) -> range:
+        """The latents that open at this step, to be woken; none at step 0, where all are new."""
+        for (_, before), (at, latents) in itertools.pairwise(self.openings):
+            if at == step:
+                return range(before, latents)
+        return range(0)
 
     def _off(self, kl: Tensor, step: int | Tensor) -> Tensor:
-        return (kl.sum() - self.schedule(step)).clamp(-1, 1)
+        return (torch.where(self._open(kl, step), kl, 0.0).sum() - self.schedule(step)).clamp(-1, 1)
+
+    def _open(self, kl: Tensor, step: int | Tensor) -> Tensor:
+        """Which latents are open at a step, (latents,)."""
+        latents = torch.arange(len(kl), device=kl.device)
+        if not self.openings:
+            return latents >= 0
+        count = self.openings[0][1]
+        for (_, before), (at, after) in itertools.pairwise(self.openings):
+            count = count + (after - before) * (step >= at)
+        return latents < count
 
 
 def initial_state(objective: object) -> Tensor | None:
@@ -226,7 +302,7 @@ def initial_state(objective: object) -> Tensor | None:
     return state
 
 
-_LOG_BETA = (-3.0, 7.0)  # beyond, a KL that cannot reach C would carry β off to where it never comes back from
+_MOST = math.exp(7)  # nats per nat; beyond, a KL that cannot reach C would carry β off to where it never comes back
 
 
 def _check_schedule(schedule: LinearSchedule) -> None:

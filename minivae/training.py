@@ -23,9 +23,9 @@ import minivae
 from minivae import gaussian
 from minivae._arguments import check_count
 from minivae.datasets import Blobs, ColouredSprites, Sprites
-from minivae.experiments import OBJECTIVES, Experiment
-from minivae.models import VAE, FactorGenerator
-from minivae.objectives import LinearSchedule, bernoulli_nll, check_range, initial_state
+from minivae.experiments import OBJECTIVES, SCHEDULES, Experiment
+from minivae.models import VAE, FactorGenerator, wake
+from minivae.objectives import bernoulli_nll, check_range, initial_state
 from minivae.runs import Checkpoint, Run, Weights, check_output
 
 # Steps between looks at the numbers: a look makes the device wait, so it is not taken every step.
@@ -133,8 +133,9 @@ def train(
         source = images if experiment.model == "vae" else factors
         return training_step(model, optimizer, experiment.objective, images, generator, step, precision, source, state)
 
+    opened = getattr(experiment.objective, "opened", lambda step: range(0))
     schedule = getattr(experiment.objective, "schedule", None)
-    ours = type(experiment.objective) in OBJECTIVES and (schedule is None or type(schedule) is LinearSchedule)
+    ours = type(experiment.objective) in OBJECTIVES and (schedule is None or type(schedule) in SCHEDULES)
     if place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and ours:
         take = _graphed(take, optimizer, generator)
 
@@ -162,6 +163,8 @@ def train(
     ) as bar:  # fmt: skip
         for step in range(first + 1, steps + 1):
             row = (step - first - 1) % len(rows)
+            if fresh := opened(step):
+                wake(model, fresh, experiment.dataset.sample(512, generator)[0], generator)
             rows[row] = take(step)
             if step in snapshots:
                 kept[step] = _to_cpu(model.state_dict())

@@ -8,7 +8,7 @@ from torch import nn
 
 from minivae import gaussian
 from minivae.datasets import Sprites
-from minivae.models import VAE, Decoder, Encoder, FactorGenerator, UpConv, initialise
+from minivae.models import VAE, Decoder, Encoder, FactorGenerator, UpConv, initialise, wake
 
 
 def test_parameter_counts():
@@ -242,3 +242,28 @@ def test_factors_that_say_nothing_are_refused(f):
 def test_generator_needs_something_to_send():
     with pytest.raises(ValueError, match="at least one factor with two or more classes"):
         FactorGenerator([torch.ones(1)])
+
+
+def test_woken_latents_say_what_the_living_do_not_know():
+    generator = torch.Generator().manual_seed(0)
+    model = VAE(generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        model.encoder.net[-1].weight[:2].mul_(30)  # two living latents
+    images, _ = Sprites().sample(512, generator)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    wake(model, range(2, 5), images, generator)
+    after = model.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"encoder.net.13.weight", "encoder.net.13.bias", "decoder.net.0.weight"}
+    same = [0, 1, *range(5, 12), *range(15, 20)]
+    assert torch.equal(before["encoder.net.13.weight"][same], after["encoder.net.13.weight"][same])
+    assert torch.equal(before["decoder.net.0.weight"][:, [0, 1, *range(5, 10)]],
+                       after["decoder.net.0.weight"][:, [0, 1, *range(5, 10)]])  # fmt: skip
+    with torch.no_grad():
+        mean, log_std = model.encode(images)
+    assert mean[:, 2:5].mean(0).abs().max() < 1e-3 and (log_std[:, 2:5] == -1.5).all()
+    a, b = mean[:, :2].double().unbind(1)
+    known = torch.stack([torch.ones_like(a), a, b, a * a, a * b, b * b], 1)
+    fresh = mean[:, 2:5].double()
+    left = fresh - known @ torch.linalg.lstsq(known, fresh).solution
+    assert left.std(0).tolist() == pytest.approx([1, 1, 1], rel=0.01)

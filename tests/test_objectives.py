@@ -1,5 +1,7 @@
 """Losses against torch.distributions; reductions are sums over pixels and latents, means over the batch."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from minivae.objectives import (
     CapacityELBO,
     LagrangianELBO,
     LinearSchedule,
+    PolylineSchedule,
     bernoulli_floor,
     bernoulli_nll,
     check_range,
@@ -155,7 +158,7 @@ def test_a_schedule_must_be_one(kind, schedule):
         ({"rate": 0}, "rate must be a finite number > 0"),
         ({"beta": 0}, "beta must be a finite number > 0"),
         ({"damping": -1.0}, "damping must be a finite number ≥ 0"),
-        ({"beta": 1e6}, r"beta must lie in \[e⁻³, e⁷\]"),
+        ({"beta": 1e6}, r"beta must lie in \[0.0498, e⁷\]"),
     ],
 )
 def test_bad_lagrangians_are_refused(settings, message):
@@ -227,3 +230,56 @@ def test_a_state_that_nobody_updates_is_refused():
 
     with pytest.raises(ValueError, match="and update"):
         initial_state(Own())
+
+
+def test_polyline_goes_from_corner_to_corner():
+    schedule = PolylineSchedule(((10, 1.0), (20, 3.0), (40, 0.0)))
+    steps = [0, 10, 15, 20, 30, 40, 99]
+    expected = np.interp(steps, [10, 20, 40], [1.0, 3.0, 0.0])
+    assert [schedule(step) for step in steps] == pytest.approx(expected)
+    assert [schedule(torch.tensor(step)).item() for step in steps[1:]] == pytest.approx(expected[1:], abs=1e-6)
+    assert PolylineSchedule(((0, 2.5),))(7) == 2.5
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [(), [(0, 1.0)], ((0, 1.0), (0, 2.0)), ((5, 1.0), (2, 2.0)), ((0, -1.0),), ((0, math.nan),), ((-1, 1.0),), (3,)],
+)
+def test_polyline_refuses_what_is_no_line(corners):
+    with pytest.raises(ValueError, match=r"corners|capacities"):
+        PolylineSchedule(corners)
+
+
+OPENING = LagrangianELBO(PolylineSchedule(((0, 2.0),)), beta=2.0, damping=0.0, openings=((0, 1), (10, 3)))
+
+
+def test_a_closed_latent_pays_the_highest_price_and_does_not_count_as_kl():
+    kl, state = torch.tensor([1.0, 0.5, 0.25, 0.125]), torch.tensor(2.0).log()
+    for step, open_latents in ((0, 1), (9, 1), (10, 3), (99, 3)):
+        for at in (step, torch.tensor(step)):
+            expected = 7 + 2 * kl[:open_latents].sum() + math.exp(7) * kl[open_latents:].sum()
+            assert OPENING(torch.tensor(7.0), kl, at, state).item() == pytest.approx(expected.item(), rel=1e-6)
+        after = state.clone()
+        OPENING.update(kl, step, after)
+        assert (after - state).item() == pytest.approx(0.002 * (kl[:open_latents].sum().item() - 2), abs=1e-6)
+    assert [OPENING.opened(step) for step in (0, 9, 10, 11)] == [range(0), range(0), range(1, 3), range(0)]
+
+
+def test_beta_keeps_to_its_least():
+    objective = LagrangianELBO(PolylineSchedule(((0, 50.0),)), beta=1.0, least=0.5)
+    state, kl = objective.initial_state(), torch.tensor([1.0])
+    for _ in range(2_000):
+        objective.update(kl, 0, state)
+    assert state.exp().item() == pytest.approx(0.5)
+    assert objective(torch.tensor(3.0), kl, 0, state).item() == pytest.approx(3.5)  # the damping does not go below it
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"openings": ((5, 2),)}, "begin at step 0"), ({"openings": ((0, 2), (9, 2))}, "more and more"),
+     ({"openings": ((0, 0),)}, "latents of an opening"), ({"openings": ((9, 1), (0, 2))}, "must rise"),
+     ({"least": 0.01}, "least must lie"), ({"least": 2.0, "beta": 1.0}, "beta must lie")],
+)  # fmt: skip
+def test_openings_and_least_are_checked(settings, message):
+    with pytest.raises(ValueError, match=message):
+        LagrangianELBO(**settings)

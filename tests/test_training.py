@@ -18,7 +18,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from minivae import experiments, training
 from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.models import VAE
-from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LagrangianELBO, LinearSchedule, initial_state
+from minivae.objectives import (
+    ELBO,
+    BetaELBO,
+    CapacityELBO,
+    LagrangianELBO,
+    LinearSchedule,
+    PolylineSchedule,
+    initial_state,
+)
 from minivae.runs import Run
 from minivae.training import TrainingError, train
 
@@ -623,3 +631,23 @@ def test_generator_is_shown_the_factors_of_its_pictures(monkeypatch):
     quick(dataclasses.replace(EXPERIMENT, batch=4), steps=1)
     assert all(torch.equal(experiment.dataset.render(source), images) for images, source in seen[:2])
     assert seen[2][1] is seen[2][0]  # a VAE is shown the pictures
+
+
+def test_latents_are_woken_when_they_open_and_a_resumed_training_does_the_same(tmp_path):
+    objective = LagrangianELBO(PolylineSchedule(((0, 1.0), (20, 9.0))), beta=20.0, openings=((0, 2), (6, 5)))
+    experiment = dataclasses.replace(EXPERIMENT, objective=objective)
+    whole = quick(experiment, steps=9)
+    kl = whole.history["kl"]
+    assert kl[:5, 2:].max() < 0.2 and kl[5:, 2:5].min() > 1 and kl[5:, 5:].max() < 0.2  # σ = e^−1.5 alone makes a nat
+    for first in (4, 5, 6):
+        part = Run.load(quick(experiment, steps=first).save(tmp_path / f"{first}.h5"))
+        assert_equal(quick(experiment, steps=9, resume=part), whole)
+    assert Run.load(whole.save(tmp_path / "whole.h5")).experiment == experiment
+
+
+def test_openings_need_a_vae_with_as_many_latents():
+    objective = LagrangianELBO(openings=((0, 2), (6, 11)))
+    with pytest.raises(ValueError, match="openings are for a VAE"):
+        dataclasses.replace(EXPERIMENT, objective=objective)
+    with pytest.raises(ValueError, match="openings are for a VAE"):
+        dataclasses.replace(experiments.get("generator"), objective=LagrangianELBO(openings=((0, 2),)))
