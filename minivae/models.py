@@ -187,10 +187,10 @@ class FactorGenerator(nn.Module):
 def wake(model: VAE, latents: range, images: Tensor, generator: torch.Generator) -> None:
     """Give latents that were closed something to say, and the decoder ears for it, in place.
 
-    Each gets a random linear function of the encoder's last features as its mean, with little noise (σ = e^−1.5), and a
-    new column in the decoder. Its size is set by what the latents before it do not know: their functions of second
-    degree are fitted to the features, and what is left of the new mean has variance 1. A faint signal would not do:
-    while the decoder cannot read it, it is not worth its price and fades before it has been learnt (chapter 6).
+    Each gets as its mean a random linear function of the encoder's last features that has no correlation with the
+    latents before it and a standard deviation of 2, with little noise (σ = e^−1.5), and a new column in the decoder.
+    A faint signal would not do: while the decoder cannot read it, it is not worth its price and fades before it has
+    been learnt (chapter 6).
 
     Args:
         model: in training.
@@ -200,19 +200,15 @@ def wake(model: VAE, latents: range, images: Tensor, generator: torch.Generator)
 
     Source: chapter 6.
     """
-    head, first = model.encoder.net[-1], model.decoder.net[0].weight
+    head, first, count = model.encoder.net[-1], model.decoder.net[0].weight, model.decoder.latents
     features = model.encoder.net[:-1](images).float()
-    centred = features - features.mean(0)
-    living = head(features)[:, : latents.start]
-    living = living - living.mean(0)
-    pairs = [living[:, i] * living[:, j] for i in range(latents.start) for j in range(i, latents.start)]
-    known = torch.cat([living, *(pair[:, None] for pair in pairs)], dim=1)
-    known = known - known.mean(0)
-    rest = centred - known @ torch.linalg.lstsq(known, centred).solution
-    count = model.decoder.latents
+    covariance = features.T.cov()
     for latent in latents:
-        direction = torch.randn(centred.shape[1], generator=generator, device=centred.device)
-        direction /= (rest @ direction).std()
+        direction = torch.randn(len(covariance), generator=generator, device=covariance.device)
+        others = head.weight[:latent]  # as linear in the features as the new mean: what it shares can be taken out
+        shared = others @ covariance
+        direction -= torch.linalg.solve(shared @ others.T, shared @ direction) @ others
+        direction *= 2 / (direction @ covariance @ direction).sqrt()
         head.weight[latent], head.bias[latent] = direction, -features.mean(0) @ direction
         head.weight[count + latent], head.bias[count + latent] = 0.0, -1.5
         first[:, latent] = torch.randn(len(first), generator=generator, device=first.device) * math.sqrt(2 / count)

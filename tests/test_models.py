@@ -244,7 +244,7 @@ def test_generator_needs_something_to_send():
         FactorGenerator([torch.ones(1)])
 
 
-def test_woken_latents_say_what_the_living_do_not_know():
+def test_woken_latents_speak_up_and_do_not_repeat_what_the_others_say():
     generator = torch.Generator().manual_seed(0)
     model = VAE(generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -262,8 +262,5 @@ def test_woken_latents_say_what_the_living_do_not_know():
     with torch.no_grad():
         mean, log_std = model.encode(images)
     assert mean[:, 2:5].mean(0).abs().max() < 1e-3 and (log_std[:, 2:5] == -1.5).all()
-    a, b = mean[:, :2].double().unbind(1)
-    known = torch.stack([torch.ones_like(a), a, b, a * a, a * b, b * b], 1)
-    fresh = mean[:, 2:5].double()
-    left = fresh - known @ torch.linalg.lstsq(known, fresh).solution
-    assert left.std(0).tolist() == pytest.approx([1, 1, 1], rel=0.01)
+    assert mean[:, 2:5].std(0).tolist() == pytest.approx([2, 2, 2], rel=1e-3)
+    assert (torch.corrcoef(mean[:, :5].T) - torch.eye(5))[:, 2:].abs().max() < 0.01
