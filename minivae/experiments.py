@@ -145,6 +145,8 @@ class Experiment:
 # Figures 3 and 4; where β is a multiplier it begins near the price of the first few nats
 _FIGURE_3 = LinearSchedule(0.5, 25.0, 0, 100_000)
 _FIGURE_4 = LinearSchedule(0.0, 25.0, 0, 100_000)
+# x and y, then scale, take thousands of steps to turn into latents of their own; what opens later learns at a low price
+_OPENING = PolylineSchedule(((0, 0.0), (12_000, 3.2), (18_000, 8.0), (18_001, 25.0)))
 
 _ALL = [
     Experiment("blobs-vae", Blobs(), ELBO(), about="Figure 2, left: a standard VAE on blob position"),
@@ -187,10 +189,21 @@ _ALL = [
         "coloured-lagrangian", ColouredSprites(), LagrangianELBO(_FIGURE_4, beta=50.0), 100_000,
         about="chapter 6: Figure 4a with β as a Lagrange multiplier",
     ),
+    Experiment(
+        "coloured-opened", ColouredSprites(),
+        LagrangianELBO(
+            _OPENING, beta=150.0, least=0.5, openings=((0, 2), (12_000, 3), (18_000, 6), (30_000, 10))
+        ), 100_000, about="chapter 6: latents opened a few at a time, C up to 25 nats",
+    ),
     Experiment("sprites-vae", Sprites(), ELBO(), 100_000, about="chapter 6: a standard VAE on white sprites"),
     Experiment(
         "sprites-capacity", Sprites(), CapacityELBO(1000.0, _FIGURE_4), 100_000,
         about="chapter 6: capacity-controlled β-VAE on white sprites",
+    ),
+    Experiment(
+        "sprites-opened", Sprites(),
+        LagrangianELBO(_OPENING, beta=50.0, least=0.5, openings=((0, 2), (12_000, 3), (18_000, 6))), 100_000,
+        about="chapter 6: latents opened a few at a time, on white sprites",
     ),
 ]  # fmt: skip
 
