@@ -58,7 +58,7 @@ from minivae.checks import check
 from minivae.datasets import Sprites
 from minivae.models import FactorGenerator
 from minivae.objectives import CapacityELBO, LagrangianELBO, LinearSchedule
-from minivae.optimal import RateDistortion, rate_distortion, trained_curve
+from minivae.optimal import RateDistortion, rate_distortion, symmetric_orientation, trained_curve
 from minivae.runs import Run
 from minivae.training import train
 from minivae.widgets import CapacityExplorer
@@ -121,36 +121,26 @@ live = train(experiments.get("generator"), steps=300, seed=0)
 
 # %%
 assert live.history["reconstruction"][-20:].mean() < 0.5 * live.history["reconstruction"][0]
-assert abs(live.history["kl"][-100:].sum(1).mean() - 0.5613) < 0.03  # the mean of C over these steps; it began at 0.5
+C = np.mean([live.experiment.objective.schedule(step) for step in live.history["step"][-100:]])
+assert abs(live.history["kl"][-100:].sum(1).mean() - C) < 0.03 < C - 0.5  # it began at 0.5
 print("it learns, and it keeps to the capacity")
 
 # %% [markdown]
 # ## 2. What the published recipe does
 #
-# The recorded run is the whole 100,000 steps (about two hours on one core). Here are the nats of each factor, and the reconstruction.
+# The recorded run is the whole 100,000 steps. Here are the nats of each factor, and the reconstruction.
 
 # %%
 runs = {
     name: Run.load(f"{RUNS}/generator{name}-seed0.h5")
     for name in ("", "-lagrangian", "-centred", "-lagrangian-centred")
 }
-print(runs[""].made["command"])
+print(runs[""].made["command"], f"# {runs[''].made['seconds'] / 3600:.1f} hours", sep="  ")
 curves = {name: trained_curve(run) for name, run in runs.items()}
 published = curves[""]
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6), layout="constrained")
-for i, name in enumerate(names):
-    left.plot(
-        published.capacities,
-        published.rates[:, i],
-        color=figures.PALETTE[i],
-        linestyle=figures.DASHES[i % 4],
-        label=name,
-        zorder=3 - 0.1 * i,
-    )
-left.set(xlabel="capacity C (nats)", ylabel="KL per factor (nats)")
-left.legend(fontsize=8)
-right.plot(published.capacities, published.distortions, color="black")
-right.set(xlabel="capacity C (nats)", ylabel="reconstruction (nats)", ylim=(0, None))
+figures.shares({"γ = 1000": published})
+plt.show()
+figures.frontier({"γ = 1000": published}, {})
 plt.show()
 off_target = (published.rates.sum(1) - published.capacities).abs()
 print(f"largest distance of the KL from C: {off_target.max():.2f} nats")
@@ -159,12 +149,17 @@ print("  C   " + "  ".join(names))
 for C in (0.6, 3.0, 5.0, 10.0, 20.0):
     shares = published.at(C)[0]
     print(f"{C:4.1f}  " + "  ".join(f"{R:{len(name)}.2f}" for name, R in zip(names, shares, strict=True)))
+    if 3 <= C <= 20:
+        assert shares[3:].min() > shares[:3].max()
 assert published.rates.min() > 0.08 and published.at(5.0)[0].min() > 0.5  # none is ever off
+assert published.rates[-1, 3:].max() < published.rates[-1, :3].max()
+print(f"reconstruction at the end: {published.distortions[-1]:.0f} nats")
+assert published.distortions[-1] > 50
 
 # %% [markdown]
-# *Figure 5.2. The published recipe: γ = 1000, raw factors. Left: KL of each factor as C rises. Right: reconstruction.*
+# *Figure 5.2. The published recipe: γ = 1000, raw factors. Above: KL of each factor as C rises. Below: reconstruction against the KL.*
 #
-# **What you should see.** The KL is where it should be, but Figure 3 is not. In the paper x and y share everything up to 5 nats, scale joins at about 6, shape and orientation later. Here every factor starts with a tenth of a nat, and none ever goes off. Between 3 and 20 nats position has more than the others, at the end it has no more than they.
+# **What you should see.** The KL is where it should be, but Figure 3 is not. In the paper x and y share everything up to 5 nats, scale joins at about 6, shape and orientation later. Here every factor starts with a tenth of a nat, and none ever goes off. Between 3 and 20 nats position has more than the others, at the end scale has most.
 # Nor is it a good decoder: 60 nats are left at the end, when the channels could carry everything.
 #
 # So what *should* have happened? We need something to compare with.
@@ -254,7 +249,7 @@ assert ridge["raw"][6.8].min() < -2 and ridge["raw"][6.8][1:3].min() > 0  # far 
 print("what the first tenth of a nat of scale changes, raw, nats:")
 first = {C: along(raw, C, (0.0, 0.1), points)[1] for C in (6.6, 6.8, 7.0, 7.2, 7.4)}
 print("  ".join(f"C = {C}: {change:+.2f}" for C, change in first.items()))
-assert first[6.8] > 0 > first[7.4]
+assert first[7.0] > 0 > first[7.2]
 assert ridge["centred"][2.0][1] > 1 and ridge["centred"][3.0][1] < -1  # no ridge: the first tenth of a nat decides
 
 # %% [markdown]
@@ -307,6 +302,23 @@ assert 6.3 < best["raw"]["scale"][0] < 7.0 and 2.5 < best["centred"]["scale"][0]
 alone = limits["raw"][0].capacities < 6
 shared = limits["raw"][0].rates[alone & (limits["raw"][0].capacities >= 2)]
 assert (shared[:, :3] == 0).all() and (shared[:, 3] - shared[:, 4]).abs().max() < 0.15
+assert limits["raw"][0].at(1.0)[0].max() > 0.99  # all to one of them
+
+print("at its first capacity with 0.1 nats a factor has ... nats, and the price goes from ... to ...")
+arrives = {}
+for kind, (limit, *_) in limits.items():
+    for name in ("scale", "shape", "orientation"):
+        j = names.index(name)
+        i = int((limit.rates[:, j] >= 0.1).nonzero()[0])
+        arrives[kind, name] = limit.rates[i, j].item(), limit.prices[i - 1].item(), limit.prices[i].item()
+        print(
+            f"{kind:8} {name:12} {arrives[kind, name][0]:.1f}   {arrives[kind, name][1]:5.1f} → {arrives[kind, name][2]:4.1f}"
+        )
+jumps = {key for key, (nats, before_it, after_it) in arrives.items() if nats > 1 and after_it > 1.5 * before_it}
+assert jumps == {("raw", "scale"), ("raw", "shape"), ("raw", "orientation"), ("centred", "orientation")}
+assert all(
+    nats < 0.2 and after_it < before_it for key, (nats, before_it, after_it) in arrives.items() if key not in jumps
+)
 
 # %% [markdown]
 # *Figure 5.4. Above: the best split of every capacity. Below: what a further nat is worth under the best split.*
@@ -327,22 +339,12 @@ for name, nats in zip(("square", "ellipse", "heart"), worth, strict=True):
     print(f"{name:8} a faint angle is worth {nats:4.1f} nats per nat, if place, scale and shape are known")
 whisper = worth.mean().item()
 print(f"on average {whisper:.1f}; sent with its mean, {whisper / (1 + raw.excess[2]):.1f}")
-assert worth[0] < 0.2 * worth[2] and 7 < whisper < 12
+assert 6.5 < worth[2] / worth[0] < 7.5 and 7 < whisper < 10
 
 # %% [markdown]
 # A square looks the same after a quarter of a turn, so "small or large angle" tells little of it; of a heart it tells seven times as much. A faint angle helps with some of the pictures only, and one must know with which: so shape comes first. (That is the third puzzle. Section 10 asks what an angle could do that knows of symmetry.)
-# And a faint angle is worth less than a clear one. So orientation has a ridge of its own, centred or raw: while its first hundredth of a nat is worth 10 at most, it comes with this much at once:
-
-# %%
-for kind, three in limits.items():
-    limit = three[0]
-    i = int((limit.rates[:, 2] >= 0.1).nonzero()[0])
-    print(
-        f"{kind:8} C = {limit.capacities[i]:.1f}: orientation {limit.rates[i, 2]:.1f} nats, at a price of {limit.prices[i]:.0f}"
-    )
-    assert limit.rates[i, 2] > 1.2 and limit.prices[i] > 15 > limit.prices[i - 1]
-
-# %% [markdown]
+# And a faint angle is worth less than a clear one. So orientation has a ridge of its own, centred or raw: while its first hundredth of a nat is worth less than 10, it comes with 2.6 nats (raw) or 1.6 (centred) at once, and the price behind it is 18.
+#
 # ## 5. The mean
 #
 # Why does scale come at 2.8 nats in one case and at 6.6 in the other? The pictures are the same, and so is the decoder's belief. What differs is the fee. Chapter 2: a channel with the signal-to-noise ratio SNR costs
@@ -361,7 +363,8 @@ for name in names:
     print(
         f"{name:12} {f.mean():5.2f} {f.var(correction=0):10.3f} {ratio:6.1f}      1/{1 + ratio:4.1f} {fee[name]:20.2f}"
     )
-assert max(fee, key=fee.get) == "scale" and fee["scale"] > 1.4
+print(f"all fees: {sum(fee.values()):.1f} nats")
+assert max(fee, key=fee.get) == "scale" and fee["scale"] > 1.4 and 4.4 < sum(fee.values()) < 4.6
 
 # %% [markdown]
 # Scale lives on [0.5, 1]: far from zero, and narrow. It pays the most. While it is faint only a twentieth of its rate is information, and once it is loud it has paid 1.5 nats for nothing. That is the ridge of Figure 5.3. (The second puzzle: your friend saves up to 1.5 nats.)
@@ -383,7 +386,7 @@ for C in (5.0, 7.5, 12.0, 16.0):
         f"C = {C:4}: D {as_raw:5.1f}; without fees {cheaper.sum():5.2f} nats, D {as_centred:5.1f}; the centred optimum needs {there:5.2f} nats for it"
     )
     assert abs(as_raw - as_centred) < 1e-2 * as_raw
-    assert abs(there - cheaper.sum()) < 0.35
+    assert abs(there - cheaper.sum()) < 0.25
 assert fees == sorted(fees) and fees[-1] > 4
 
 # %% [markdown]
@@ -480,11 +483,14 @@ print(
 assert loss < 6 and share < 0.25
 loss, share = before("-lagrangian-centred", 8)
 print(f"multiplier, centred, from 2 to 8 nats: loss within {loss:.1f}, every share within {share:.2f} nats")
-assert loss < 12 and share < 0.35
+assert loss < 9 and share < 0.3
 loss, share = before("", 6.4)
 print(f"γ = 1000, raw, from 2 to 6.4 nats: loss off by up to {loss:.0f}, shares by up to {share:.2f} nats")
 assert loss > 100 and share > 0.8
 assert all((g["loss"] > -4).all() for g in gap.values())  # nobody beats the limit
+last = {words[name]: curve.distortions[-1].item() for name, curve in curves.items()}
+print("reconstruction at the end: " + ", ".join(f"{name} {nats:.0f}" for name, nats in last.items()))
+assert last["γ = 1000, centred"] < last["multiplier, centred"] < last["multiplier, raw"] < last["γ = 1000, raw"]
 
 # %% [markdown]
 # **What you should see.** With the multiplier the training lies on the best split from 2 nats on as long as position is all there is to send, and for centred factors with scale and shape too. With γ = 1000 it never does.
@@ -507,7 +513,9 @@ for found in (raw_multiplier, centred_multiplier):
     assert means == sorted(means) and means[0] < 1  # position, scale, shape, orientation
 assert raw_multiplier["scale"][0] > best["raw"]["scale"][0] + 1
 assert raw_multiplier["orientation"][0] > best["raw"]["orientation"][0] + 4
-assert abs(raw_multiplier["shape"][0] - 11.8) < 1
+assert all(0.5 < raw_multiplier[name][0] - best["raw"][name][0] < 2 for name in ("scale", "shape"))
+assert all(0 < centred_multiplier[name][0] - best["centred"][name][0] < 1 for name in ("scale", "shape"))
+assert centred_multiplier["orientation"][0] > best["centred"]["orientation"][0] + 3
 
 # %% [markdown]
 # The order is the paper's, in each line but those of γ = 1000. The trained onsets are late, by up to two nats for scale and shape, by more for orientation. Two reasons.
@@ -526,7 +534,7 @@ print("   C   multiplier's price   worth under the best split (raw factors)")
 for C in (4.0, 8.0, 14.0, 15.4, 17.0):
     curve, limit = curves["-lagrangian"], limits["raw"][0]
     print(f"{C:5.1f} {at(curve, C, curve.prices):12.1f} {at(limit, C, limit.prices):22.1f}")
-assert at(curve, 15.4, curve.prices) < 3 < 12 < at(limit, 15.4, limit.prices)
+assert at(curve, 15.4, curve.prices) < 2 < whisper / (1 + raw.excess[2]) < 15 < at(limit, 15.4, limit.prices)
 
 # %% [markdown]
 # At 15.4 nats a further nat buys the training less than two nats of loss, while under the best split, which has orientation on, it buys 16. The other four factors are drawn so finely by then that little is left to gain by them. Why does it not begin with the angle? A whisper of it, sent with its mean, is worth 2.5 nats per nat even to the best decoder, and if all else is known (section 4), so before the price has fallen to that no training that goes downhill can begin; and then *this* decoder first has to learn what the whisper means, from batches of 64 pictures in which it is all but drowned. That takes it until 19 nats. Chapter 6 meets the same wait with an encoder.
@@ -552,7 +560,8 @@ for C in (4.0, 8.0, 12.0, 15.4, 20.0, 24.5):
 assert all(abs(lost["-lagrangian", C][1]) < 6 for C in (4.0, 8.0, 12.0))
 assert all(abs(lost["", C][1]) < 10 for C in (4.0, 8.0)) and lost["", 12.0][1] > 10
 assert lost["", 8.0][0] > 40 and lost["-lagrangian", 4.0][0] < 4
-assert all(lost[name, 24.5][0] < 10 and lost[name, 24.5][1] > 40 for name in ("", "-lagrangian"))
+assert all(lost[name, 24.5][0] < 10 and 50 < lost[name, 24.5][1] < 60 for name in ("", "-lagrangian"))
+assert abs(lost["", 12.0][1] - lost["", 12.0][0]) < 5 and 55 < lost["-lagrangian", 20.0][0] < 70
 
 # %% [markdown]
 # Up to 8 nats both decoders are within a few nats of the best there is, and what γ = 1000 loses it loses by the split (the −2 is the error of whole pixels and finite samples). The multiplier's decoder still is at 12; there γ = 1000 loses as much by its decoder as by its split. At the end it is all decoder: with 24.5 nats nearly any split will do, and the networks draw some 55 nats worse than they could. Probably a decoder that has seen little but blurred pictures has not had the time to learn the sharp ones.
@@ -577,9 +586,9 @@ assert all(lost[name, 24.5][0] < 10 and lost[name, 24.5][1] > 40 for name in (""
 eigenvalues = torch.tensor([8.0, 4.0, 4.0, 1.5, 0.6, 0.2])
 
 
-def train_diagonal(objective, steps=8_000, learning_rate=2e-3, s2=0.25):
+def train_diagonal(objective, begin=0.2, steps=8_000, learning_rate=2e-3, s2=0.25):
     """Linear VAE, a latent a component: exact error and rates; returns the rates and the squared error at the end."""
-    v = torch.full((6,), 0.2, requires_grad=True)
+    v = torch.full((6,), begin, requires_grad=True)
     w = torch.full((6,), 0.2, requires_grad=True)
     log_std = torch.zeros(6, requires_grad=True)
     optimizer = torch.optim.Adam([v, w, log_std], lr=learning_rate)
@@ -600,25 +609,32 @@ def train_diagonal(objective, steps=8_000, learning_rate=2e-3, s2=0.25):
 
 ramp = LinearSchedule(0.0, 5.0, 0, 6_000)
 theory = channel.reverse_water_filling(eigenvalues, rate=5.0)
-print("                rates of the six components              squared error")
-print("best            " + "  ".join(f"{R:.2f}" for R in theory.rates) + f" {theory.distortions.sum():15.2f}")
+print("                 rates of the six components              squared error")
+print("best             " + "  ".join(f"{R:.2f}" for R in theory.rates) + f" {theory.distortions.sum():15.2f}")
 found = {}
-for name, objective in (
-    ("γ = 1000", CapacityELBO(1000.0, ramp)),
-    ("γ = 40", CapacityELBO(40.0, ramp)),
-    ("multiplier", LagrangianELBO(ramp, rate=0.02, beta=16.0)),
+for name, objective, begin in (
+    ("γ = 1000", CapacityELBO(1000.0, ramp), 0.2),
+    ("... from silence", CapacityELBO(1000.0, ramp), 0.002),
+    ("γ = 40", CapacityELBO(40.0, ramp), 0.2),
+    ("multiplier", LagrangianELBO(ramp, rate=0.02, beta=16.0), 0.2),
 ):
-    rates, error = found[name] = train_diagonal(objective)
-    print(f"{name:15} " + "  ".join(f"{R:.2f}" for R in rates) + f" {error:15.2f}")
+    rates, error = found[name] = train_diagonal(objective, begin)
+    print(f"{name:16} " + "  ".join(f"{R:.2f}" for R in rates) + f" {error:15.2f}")
     assert abs(rates.sum() - 5) < 0.15
 assert found["γ = 1000"][1] > 1.3 * theory.distortions.sum() > found["multiplier"][1]
 assert (
     (found["multiplier"][0] - theory.rates).abs().max() < 0.1 < 0.2 < (found["γ = 1000"][0] - theory.rates).abs().max()
 )
 assert found["multiplier"][1] < found["γ = 40"][1] < found["γ = 1000"][1]
+more = found["γ = 1000"][0] - theory.rates
+assert (
+    more[0] > 0.2 and more[5] > 0.2 and more[1:4].max() < -0.1
+)  # too much to the first and last, the middle goes short
+assert found["γ = 40"][0][4] < 0.01 < theory.rates[4]
+assert (found["... from silence"][0] - found["γ = 1000"][0]).abs().max() < 0.1
 
 # %% [markdown]
-# Six numbers and no network, and γ = 1000 makes the same mistake: it gives 0.23 nats to the faintest component, which should have none, and too much to the first, and those in the middle go short. γ = 40, just above what the very first nat is worth (λ₁/s² = 32), does better, though it wrongly leaves the fifth out. The multiplier finds the best split. (Its β follows ten times as fast here as in the library's default, because the whole ramp is that much shorter.)
+# Six numbers and no network, and γ = 1000 makes the same mistake: it gives 0.23 nats to the faintest component, which should have none, and too much to the first, and those in the middle go short. γ = 40, just above what the very first nat is worth (λ₁/s² = 32), does better, though it wrongly leaves the fifth out. To begin with silent channels (an encoder gain of 0.002 instead of 0.2) changes nothing. The multiplier finds the best split. (Its β follows ten times as fast here as in the library's default, because the whole ramp is that much shorter.)
 #
 # **On the generator.** The formula has no free parameter, so it can be held against the recorded run. Between two snapshots, every factor's log σ should lag behind the mean of all by $\alpha \cdot \text{steps}$ times what its $g_i / \gamma(1 - \sigma_i^2)$ exceeds the mean of all, with $g_i$ measured on the trained decoder:
 
@@ -641,7 +657,7 @@ def worth_of_less_noise(model, pictures=1024, seed=0):
 run = runs[""]
 steps = sorted(run.snapshots)
 g, log_std = (torch.stack(v) for v in zip(*(worth_of_less_noise(run.model(step)) for step in steps), strict=True))
-pull = g / (1000 * (1 - (2 * log_std).exp()))
+pull = g / (run.experiment.objective.gamma * (1 - (2 * log_std).exp()))
 between = torch.tensor(steps).diff()[:, None]
 expected = -run.experiment.learning_rate * between * (pull[1:] + pull[:-1]) / 2
 moved = log_std.diff(dim=0)
@@ -689,7 +705,10 @@ def drawn(run, step):
 
 
 shown = [{"original": originals}]
-for C, step in ((3.1, 10_612), (7.3, 27_755), (15.4, 60_816), (23.8, 95_102)):
+schedule = runs[""].experiment.objective.schedule  # the same in both
+for C in (3.1, 7.3, 15.4, 23.8):
+    step = min(runs[""].snapshots, key=lambda step, C=C: abs(schedule(step) - C))
+    assert abs(schedule(step) - C) < 0.01
     amplitude = amplitudes(limits["raw"][0].at(C)[0].float(), raw.excess)
     best_drawn = raw.decode(amplitude * signals + noise, amplitude)[:, None]
     rows = {
@@ -701,14 +720,15 @@ for C, step in ((3.1, 10_612), (7.3, 27_755), (15.4, 60_816), (23.8, 95_102)):
 figures.picture_rows(shown)
 plt.show()
 losses = {
-    name: {C: at(curves[name], C, curves[name].distortions) for C in (7.3, 15.4, 18.0, 20.0, 23.8)}
+    name: {C: at(curves[name], C, curves[name].distortions) for C in (7.3, 15.4, 16.5, 18.0, 22.0, 23.8)}
     for name in ("", "-lagrangian")
 }
-for C in (7.3, 15.4, 18.0, 20.0, 23.8):
+for C in (7.3, 15.4, 16.5, 18.0, 22.0, 23.8):
     print(
         f"C = {C:4}: reconstruction {losses[''][C]:4.0f} (γ = 1000), {losses['-lagrangian'][C]:4.0f} (multiplier), {limits['raw'][0].at(C)[1]:4.0f} (limit)"
     )
-assert losses["-lagrangian"][15.4] < losses[""][15.4] and losses[""][18.0] < losses["-lagrangian"][18.0]
+ahead = [C for C in losses[""] if losses["-lagrangian"][C] < losses[""][C]]  # the multiplier
+assert ahead == [7.3, 15.4, 16.5, 23.8]
 
 # %% [markdown]
 # *Figure 5.8. Originals, and what is drawn of them at the paper's four capacities, with the same noise in every row.*
@@ -742,6 +762,8 @@ for who in ("", "-lagrangian"):
     assert abs(total[who] - 25) < 0.3 and told[who] < np.log(len(data)) + 1e-3
     assert total[who] - told[who] > 11
 assert told["-lagrangian"] > 13.4 > 13 > told[""]
+alike = torch.tensor([[0, shape, 5, orientation, 16, 16] for orientation in (0, 39) for shape in range(3)])
+assert torch.equal(*data.render(alike).chunk(2))  # the angles 0 and 2π
 
 # %% [markdown]
 # With the multiplier all that there is to know goes through, 13.5 nats, and the other 11.5 are slack: up to 4.5 of them are fees for the means (section 5), the rest is paid for needles. The output of the shape's channel has three sharp peaks, far from a bell. γ = 1000 has even at 25 nats not told all: it spends five on the three shapes, which hold 1.1, and leaves the angle short. **A capacity of 25 nats says what may be paid.** What is told is another question.
@@ -763,7 +785,7 @@ coarse = np.arange(0.5, 18.1, 0.5)  # the symmetric curve's capacities, for both
 (usual,) = (limits["centred"][0].at(coarse)[0][:, 2] >= 0.1).nonzero()[:1].tolist()
 (modulo,) = (symmetric.at(coarse)[0][:, 2] >= 0.1).nonzero()[:1].tolist()
 print(f"orientation has 0.1 nats from C = {coarse[usual[0]]} on, modulo symmetry from {coarse[modulo[0]]} on")
-assert coarse[modulo[0]] < coarse[usual[0]] and saved[10.0] > 5
+assert coarse[usual[0]] - coarse[modulo[0]] == 2 and saved[10.0] > 5
 assert abs(saved[5.0]) < 3
 
 # %% [markdown]
@@ -772,13 +794,8 @@ assert abs(saved[5.0]) < 3
 # And the shapes? A channel that sends three shapes puts one of them in the middle, next to both others. Published order: square, ellipse, heart. Try each in the middle, at the same split (angles modulo symmetry, the same pictures and noise):
 
 # %%
-order = {
-    "square": (2.0, 1.0, 3.0),
-    "ellipse": (1.0, 2.0, 3.0),
-    "heart": (1.0, 3.0, 2.0),
-}  # codes of square, ellipse, heart
-periods = torch.tensor([np.pi / 2, np.pi, 2 * np.pi], dtype=torch.float64)[:, None, None]
-turn = (angle / periods + 1e-9) % 1  # shape, 1, orientation: the share of the turn after which the shape looks the same
+order = {"square": (2.0, 1.0, 3.0), "ellipse": (1.0, 2.0, 3.0), "heart": (1.0, 3.0, 2.0)}  # code of each shape
+turn = symmetric_orientation()  # shape, 1, orientation: the share of the turn after which the shape looks the same
 middle = {}
 for C in (6.0, 12.0):
     split = symmetric.at(C)[0].float()
@@ -787,7 +804,7 @@ for C in (6.0, 12.0):
         with torch.no_grad():
             middle[C, name] = distortion(channels, split, points).mean().item()
     print(f"C = {C:4}: " + "  ".join(f"{name} in the middle: D = {middle[C, name]:.1f}" for name in order))
-assert min(order, key=lambda name: middle[6.0, name]) == "ellipse"
+assert all(3 < middle[6.0, name] - middle[6.0, "ellipse"] < 6 for name in ("square", "heart"))
 assert all(abs(middle[12.0, name] - middle[12.0, "ellipse"]) < 2 for name in order)
 
 # %% [markdown]
@@ -803,6 +820,8 @@ CapacityExplorer(runs["-lagrangian"], limits["raw"][0], raw)
 # %%
 for C in (6.4, 6.8, 13.0, 13.6):
     print(f"C = {C}: " + "  ".join(f"{name} {R:.2f}" for name, R in zip(names, limits["raw"][0].at(C)[0], strict=True)))
+change = limits["raw"][0].at(13.6)[0] - limits["raw"][0].at(13.0)[0]
+assert names[change.argmin()] == "scale" and names[change.argmax()] == "orientation" and abs(change[0]) < 0.1
 
 # %% [markdown]
 # <details><summary>What you should have found</summary>

@@ -107,12 +107,12 @@ def latent_rows(model: VAE, originals: Tensor, *, rows: int = 10, columns: int =
     """
     mean, _ = model.encode(originals)
     kl = mean_kl(model, originals)
-    lines = {"original": originals[:columns], "reconstruction": torch.sigmoid(model.decode(mean[:columns]))}
+    above = {"original": originals[:columns], "reconstruction": torch.sigmoid(model.decode(mean[:columns]))}
+    below = {}
     for latent in kl.argsort(descending=True)[:rows].tolist():
         drawn = torch.sigmoid(model.decode(traversal(mean[0], latent, torch.linspace(-3, 3, columns))))
-        lines[rf"$z_{{{latent}}}$   {kl[latent]:.2f} nats"] = drawn
-    (first, second), others = list(lines.items())[:2], dict(list(lines.items())[2:])
-    figure = picture_rows([dict([first, second]), others])
+        below[rf"$z_{{{latent}}}$   {kl[latent]:.2f} nats"] = drawn
+    figure = picture_rows([above, below])
     if title:
         figure.suptitle(title, fontsize=11)
     return figure
@@ -380,21 +380,24 @@ def turn_ons(
     return figure
 
 
-def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion], top: float = 25.0) -> Figure:
-    """Nats of each factor against capacity, a panel a run, over those of the best split.
+def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion] = (), top: float = 25.0) -> Figure:
+    """Nats of each factor against capacity, a panel a run, over those of the best split if that is given.
 
     Args:
         panels: title → what a training reached, see `optimal.trained_curve`.
-        limits: the best split for each panel: broad pale lines.
+        limits: the best split for each panel, or none at all: broad pale lines.
         top: end of the axis of capacities, in nats.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(4.9 * len(panels), 3.7), sharey=True, squeeze=False,
                                 layout="constrained")  # fmt: skip
-    for axis, (title, curve), limit in zip(axes[0], panels.items(), limits, strict=True):
-        for i, name in enumerate(limit.factors):
-            axis.plot(limit.capacities, limit.rates[:, i], color=PALETTE[i], alpha=0.3, linewidth=5)
-            axis.plot(curve.capacities, curve.rates[:, curve.factors.index(name)], label=name, **_factor_style(i))
-        axis.plot([], [], color=GREY, alpha=0.4, linewidth=5, label="best split")
+    for axis, (title, curve), limit in zip(axes[0], panels.items(), limits or [None] * len(panels), strict=True):
+        for i, name in enumerate(curve.factors):
+            if limit is not None:
+                best = limit.rates[:, limit.factors.index(name)]
+                axis.plot(limit.capacities, best, color=PALETTE[i], alpha=0.3, linewidth=5)
+            axis.plot(curve.capacities, curve.rates[:, i], label=name, **_factor_style(i))
+        if limit is not None:
+            axis.plot([], [], color=GREY, alpha=0.4, linewidth=5, label="best split")
         axis.set(xlabel="capacity C (nats)", title=title, xlim=(0, top), ylim=(0, None))
     axes[0, 0].set_ylabel("KL per factor (nats)")
     axes[0, -1].legend(fontsize=8, loc="upper left")

@@ -10,9 +10,11 @@ from torch import Tensor
 from minivae import gaussian
 from minivae._arguments import check_count
 from minivae.datasets import Blobs, ColouredSprites, Sprites
+from minivae.datasets.originals import DSprites
 from minivae.models import VAE
 from minivae.objectives import bernoulli_floor, bernoulli_nll
 
+SPRITES = (Sprites, ColouredSprites, DSprites)  # what has the factors that the scores are about
 ALIVE = 0.01  # nats of mean KL from which a latent counts as used
 
 
@@ -332,7 +334,7 @@ def explained(codes: Tensor, target: Tensor, groups: Tensor | None = None, bins:
     return torch.stack(found) / target.square().sum()
 
 
-def alignment(codes: Tensor, dataset: Sprites | ColouredSprites, factors: Tensor) -> dict[str, Tensor]:
+def alignment(codes: Tensor, dataset: Sprites | ColouredSprites | DSprites, factors: Tensor) -> dict[str, Tensor]:
     """Which latent holds which factor of sprites: R² of every axis with every latent, name → (latents,).
 
     The orientation of a shape counts modulo the turn after which it looks the same: its target is the unit vector at
@@ -346,7 +348,7 @@ def alignment(codes: Tensor, dataset: Sprites | ColouredSprites, factors: Tensor
     Source: chapter 6.
     """
     shape = factors[:, 1].long()
-    angle = Sprites().values["orientation"][factors[:, 3].long()] * torch.tensor([4, 2, 1])[shape]
+    angle = Sprites().values["orientation"][factors[:, 3].long()] * torch.tensor(Sprites.symmetries)[shape]
     targets = {
         "shape": (F.one_hot(shape).double(), None),
         "scale": (factors[:, 2:3], None),
@@ -358,7 +360,7 @@ def alignment(codes: Tensor, dataset: Sprites | ColouredSprites, factors: Tensor
 
 
 def factor_classes(
-    dataset: Sprites | ColouredSprites, factors: Tensor, cuts: int = 10
+    dataset: Sprites | ColouredSprites | DSprites, factors: Tensor, cuts: int = 10
 ) -> tuple[tuple[str, ...], Tensor]:
     """Names and classes, whole numbers (n, factors), of the factors that vary; a continuous colour is cut into ten.
 
@@ -373,7 +375,9 @@ def factor_classes(
 
 
 @torch.no_grad()
-def measure(model: VAE, dataset: Sprites | ColouredSprites, points: int = 10_000, seed: int = 0) -> dict[str, float]:
+def measure(
+    model: VAE, dataset: Sprites | ColouredSprites | DSprites, points: int = 10_000, seed: int = 0
+) -> dict[str, float]:
     """Every metric of a VAE of sprites, from posterior means of `points` pictures; deterministic.
 
     Returns:
@@ -386,7 +390,7 @@ def measure(model: VAE, dataset: Sprites | ColouredSprites, points: int = 10_000
 
     Source: chapter 6.
     """
-    if not isinstance(model, VAE) or not isinstance(dataset, Sprites | ColouredSprites):
+    if not isinstance(model, VAE) or not isinstance(dataset, SPRITES):
         raise ValueError(
             f"metrics compare a VAE's latents with the factors of sprites, got {type(model).__name__} of {dataset!r}"
         )
@@ -411,7 +415,7 @@ def measure(model: VAE, dataset: Sprites | ColouredSprites, points: int = 10_000
 
 @torch.no_grad()
 def encode(
-    model: VAE, dataset: Sprites | ColouredSprites, points: int = 10_000, seed: int = 0
+    model: VAE, dataset: Sprites | ColouredSprites | DSprites, points: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor, float, float, Tensor]:
     """Posterior means (points, latents) and factors of so many pictures; of the same pictures the mean −log p(x|z),
     its floor, both in nats, and the mean KL of every latent (latents,)."""

@@ -123,9 +123,7 @@ class LinearSchedule:
             raise ValueError(f"the schedule ends at step {self.last}, before it starts at step {self.first}")
 
     def __call__(self, step: int | Tensor) -> float | Tensor:
-        share = (step - self.first) / (self.last - self.first)
-        share = share.clamp(0, 1) if isinstance(share, Tensor) else min(1.0, max(0.0, share))
-        return self.start + (self.end - self.start) * share
+        return self.start + (self.end - self.start) * _share(step, self.first, self.last)
 
 
 @dataclass(frozen=True)
@@ -152,9 +150,7 @@ class PolylineSchedule:
     def __call__(self, step: int | Tensor) -> float | Tensor:
         capacity = self.corners[0][1]
         for (a, low), (b, high) in itertools.pairwise(self.corners):
-            share = (step - a) / (b - a)
-            share = share.clamp(0, 1) if isinstance(share, Tensor) else min(1.0, max(0.0, share))
-            capacity = capacity + (high - low) * share
+            capacity = capacity + (high - low) * _share(step, a, b)
         return capacity
 
 
@@ -303,6 +299,12 @@ def initial_state(objective: object) -> Tensor | None:
 
 
 _MOST = math.exp(7)  # nats per nat; beyond, a KL that cannot reach C would carry β off to where it never comes back
+
+
+def _share(step: int | Tensor, first: int, last: int) -> float | Tensor:
+    """How much of the way from the first step to the last is done, in [0, 1]."""
+    share = (step - first) / (last - first)
+    return share.clamp(0, 1) if isinstance(share, Tensor) else min(1.0, max(0.0, share))
 
 
 def _check_schedule(schedule: LinearSchedule) -> None:

@@ -372,17 +372,19 @@ def _descend(channels: Channels, start: Tensor, capacity: float, points: Tensor)
     return _Split(loss, rates, -gradient.mean())
 
 
-def _symmetric_orientation() -> Tensor:
-    """The angle as a share of the turn after which a shape looks the same: (3, 1, 40)."""
-    angles = Sprites().values["orientation"]
-    periods = torch.tensor([math.pi / 2, math.pi, 2 * math.pi], dtype=torch.float64)[:, None, None]
-    return (angles / periods + 1e-9) % 1
+def symmetric_orientation() -> Tensor:
+    """The angle as a share of the turn after which a shape looks the same, in [0, 1): a code for `SpriteChannels`.
+
+    Source: chapter 5.
+    """
+    turns = Sprites().values["orientation"] / (2 * math.pi)
+    return (turns * torch.tensor(Sprites.symmetries)[:, None, None] + 1e-9) % 1
 
 
 # the curves of the course by name
 LIMITS: dict[str, Callable[[], Channels]] = {
     "sprites-raw": lambda: SpriteChannels("raw"),
     "sprites-centred": lambda: SpriteChannels("centred"),
-    "sprites-symmetric": lambda: SpriteChannels("centred", {"orientation": _symmetric_orientation()}),
+    "sprites-symmetric": lambda: SpriteChannels("centred", {"orientation": symmetric_orientation()}),
     "blobs": lambda: BlobChannels(Blobs()),
 }

@@ -78,7 +78,7 @@ class _GaussianExplorer(_Explorer):
 
     def __init__(self, draw_figure: Callable[[float, float], Figure], place: widgets.FloatSlider, std: float) -> None:
         self.draw_figure = draw_figure
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        self.picture = _picture()
         self.place = place
         self.std = widgets.FloatLogSlider(std, min=-1.5, max=0.3, step=0.02, description="σ", readout_format=".2f")
         for slider in (self.place, self.std):
@@ -116,7 +116,7 @@ class OverlapExplorer(_Explorer):
     """Drag the means and widths of three posteriors on one latent: densities, the decoder's belief, KL and mistakes."""
 
     def __init__(self) -> None:
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        self.picture = _picture()
         self.means = [
             widgets.FloatSlider(value, min=-3, max=3, step=0.05, description=f"mean {i}")
             for i, value in enumerate((-1.0, 0.0, 1.0), start=1)
@@ -170,7 +170,7 @@ class TraversalExplorer(_Explorer):
         self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start"))
         self.seed = widgets.IntSlider(
             0, 0, seeds - 1, description="seed image", continuous_update=True,
-            style={"description_width": "9em"}, layout=widgets.Layout(width="95%", max_width="34em"),
+            **_wide(),
         )  # fmt: skip
         self.reset = widgets.Button(description="reset", tooltip="back to the code inferred from the seed image")
         self.sliders = {latent: self._slider(latent) for latent in self.order}
@@ -194,7 +194,7 @@ class TraversalExplorer(_Explorer):
         return widgets.FloatSlider(
             0.0, min=-LIMIT, max=LIMIT, step=0.05, readout_format=".2f",
             description=f"z{latent} ({self.kl[latent]:.2f} nats)", continuous_update=True,
-            style={"description_width": "9em"}, layout=widgets.Layout(width="95%", max_width="34em"),
+            **_wide(),
         )  # fmt: skip
 
     def _choose_seed(self, _: Any = None) -> None:
@@ -220,7 +220,9 @@ class TraversalExplorer(_Explorer):
 
 
 @torch.no_grad()
-def rows_picture(model: VAE, code: Tensor, latents: Sequence[int], kl: Tensor, columns: int = 9) -> np.ndarray:
+def rows_picture(
+    model: VAE, code: Tensor, latents: Sequence[int], kl: Tensor, columns: int = 9, title: str = ""
+) -> np.ndarray:
     """A traversal of each of the latents over [−3, 3], with its KL at the left: (height, width, 3) uint8.
 
     Args:
@@ -229,12 +231,14 @@ def rows_picture(model: VAE, code: Tensor, latents: Sequence[int], kl: Tensor, c
         latents: whose traversals, one below the other.
         kl: mean KL of every latent in nats, (latents,).
         columns: pictures in a row.
+        title: a line above the pictures.
     """
-    side, gap, left = 64, 4, 120  # pixels
-    canvas = Image.new("RGB", (left + columns * (side + gap), len(latents) * (side + gap)), "white")
+    side, gap, left, above = 64, 4, 120, 20 * bool(title)  # pixels
+    canvas = Image.new("RGB", (left + columns * (side + gap), above + len(latents) * (side + gap)), "white")
     pen, font = ImageDraw.Draw(canvas), _font(13)
+    pen.text((left, 0), title, "black", font)
     for row, latent in enumerate(latents):
-        top = row * (side + gap)
+        top = above + row * (side + gap)
         pen.text((0, top + 16), f"z{latent}", "black", font)
         pen.text((0, top + 34), f"{kl[latent]:.2f} nats", "black" if kl[latent] > ALIVE else figures.GREY, font)
         images = torch.sigmoid(model.decode(traversal(code, latent, torch.linspace(-LIMIT, LIMIT, columns))))
@@ -260,19 +264,18 @@ class TrainingExplorer(_Explorer):
         check_count("seeds", seeds)
         if not run.snapshots:
             raise ValueError(f"run {run.experiment.name} has no snapshots: train it with --snapshots STEP STEP …")
-        images, _ = run.experiment.dataset.sample(256, torch.Generator().manual_seed(0))
+        images, _ = run.experiment.dataset.sample(max(seeds, 256), torch.Generator().manual_seed(0))
         self.steps = [*sorted(run.snapshots), run.step]
         self.models = [run.model(step) for step in self.steps]
         self.codes = [model.encode(images[:seeds])[0] for model in self.models]
         self.kl = [mean_kl(model, images) for model in self.models]
         self.order = self.kl[-1].argsort(descending=True).tolist()
-        style = {"style": {"description_width": "9em"}, "layout": widgets.Layout(width="95%", max_width="34em")}
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        self.picture = _picture()
         self.step = widgets.SelectionSlider(
             options=[(f"{step:,}", i) for i, step in enumerate(self.steps)], value=len(self.steps) - 1,
-            description="training step", **style,
+            description="training step", **_wide(),
         )  # fmt: skip
-        self.seed = widgets.IntSlider(0, 0, seeds - 1, description="seed image", **style)
+        self.seed = widgets.IntSlider(0, 0, seeds - 1, description="seed image", **_wide())
         for slider in (self.step, self.seed):
             slider.observe(self._show, "value")
         super().__init__([self.picture, self.step, self.seed])
@@ -302,23 +305,23 @@ class CompareExplorer(_Explorer):
         if len({run.experiment.dataset for run in runs.values()}) != 1:
             raise ValueError("runs to compare must be at least one, and of the same data set")
         dataset = next(iter(runs.values())).experiment.dataset
-        images, _ = dataset.sample(256, torch.Generator().manual_seed(0))
+        images, _ = dataset.sample(max(seeds, 256), torch.Generator().manual_seed(0))
+        self.titles = list(runs)
         self.models = [run.model() for run in runs.values()]
         self.codes = [model.encode(images[:seeds])[0] for model in self.models]
         self.kl = [mean_kl(model, images) for model in self.models]
         self.rows = rows
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
-        style = {"style": {"description_width": "9em"}, "layout": widgets.Layout(width="95%", max_width="34em")}
-        self.seed = widgets.IntSlider(0, 0, seeds - 1, description="seed image", **style)
+        self.picture = _picture()
+        self.seed = widgets.IntSlider(0, 0, seeds - 1, description="seed image", **_wide())
         self.seed.observe(self._show, "value")
-        super().__init__([widgets.HTML("  |  ".join(f"<b>{title}</b>" for title in runs)), self.picture, self.seed])
+        super().__init__([self.picture, self.seed])
         self._show()
 
     def _show(self, _: Any = None) -> None:
         panels = []
-        for model, codes, kl in zip(self.models, self.codes, self.kl, strict=True):
+        for title, model, codes, kl in zip(self.titles, self.models, self.codes, self.kl, strict=True):
             latents = kl.argsort(descending=True)[: self.rows].tolist()
-            panels.append(rows_picture(model, codes[self.seed.value], latents, kl, columns=7))
+            panels.append(rows_picture(model, codes[self.seed.value], latents, kl, columns=7, title=title))
         self.picture.value = png(np.concatenate(panels, axis=1))
 
 
@@ -391,13 +394,18 @@ class CapacityExplorer(_Explorer):
             model = run.model(step)
             self.models.append((schedule(step), model, gaussian.kl_per_latent(*model.encode(many)).mean(0)))
 
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        self.picture = _picture()
         low, high = limit.capacities[0].item(), limit.capacities[-1].item()
-        style = {"style": {"description_width": "9em"}, "layout": widgets.Layout(width="95%", max_width="34em")}
         self.capacity = widgets.FloatSlider(
-            min(high, max(low, 7.3)), min=low, max=high, step=0.1, readout_format=".1f", description="C (nats)", **style
+            min(high, max(low, 7.3)),
+            min=low,
+            max=high,
+            step=0.1,
+            readout_format=".1f",
+            description="C (nats)",
+            **_wide(),
         )
-        self.index = widgets.IntSlider(0, 0, pictures - 1, description="picture", **style)
+        self.index = widgets.IntSlider(0, 0, pictures - 1, description="picture", **_wide())
         for slider in (self.capacity, self.index):
             slider.observe(self._show, "value")
         super().__init__([self.picture, self.capacity, self.index])
@@ -419,6 +427,15 @@ class CapacityExplorer(_Explorer):
 
     def _show(self, _: Any = None) -> None:
         self.picture.value = png(self.pixels(self.capacity.value, self.index.value))
+
+
+def _picture() -> widgets.Image:
+    return widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+
+
+def _wide() -> dict[str, Any]:
+    """Settings of a slider as wide as its page allows, with room for its description."""
+    return {"style": {"description_width": "9em"}, "layout": widgets.Layout(width="95%", max_width="34em")}
 
 
 @functools.cache

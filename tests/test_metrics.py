@@ -249,7 +249,7 @@ def test_alignment_takes_orientation_modulo_each_shapes_symmetry():
     data = ColouredSprites()
     generator = torch.Generator().manual_seed(0)
     factors = data.sample(6_000, generator)[1]
-    turns = torch.tensor([4, 2, 1])[factors[:, 1].long()]
+    turns = torch.tensor([4, 2, 1])[factors[:, 1].long()]  # a square, an ellipse, a heart
     angle = 2 * math.pi * factors[:, 3] / 39
     pair = torch.stack([(turns * angle).cos(), (turns * angle).sin()], 1)
     table = metrics.alignment(torch.cat([pair, angle[:, None], factors[:, [5, 8]]], 1), data, factors)

@@ -212,10 +212,11 @@ def test_training_slider_goes_from_snapshot_to_snapshot(coloured, run):
 
 
 def test_runs_side_by_side_start_from_the_same_picture(coloured, run):
-    explorer = widgets.CompareExplorer({"one": coloured, "another": coloured}, rows=3, seeds=2)
+    explorer = widgets.CompareExplorer({"one": coloured, "two": coloured}, rows=3, seeds=2)
     pixels = np.asarray(Image.open(io.BytesIO(explorer.picture.value)))
     half = pixels.shape[1] // 2
-    assert pixels.shape[0] == 3 * 68 and np.array_equal(pixels[:, :half], pixels[:, half:])
+    assert pixels.shape[0] == 20 + 3 * 68 and np.array_equal(pixels[20:, :half], pixels[20:, half:])
+    assert not np.array_equal(pixels[:20, :half], pixels[:20, half:])  # each has its title
     before = explorer.picture.value
     explorer.seed.value = 1
     assert explorer.picture.value != before

@@ -19,7 +19,7 @@ STORED = {
     "01_elbo": 0,
     "02_awgn_channel": 2,
     "03_posterior_overlap": 5,
-    "05_capacity_generator": 4,
+    "05_capacity_generator": 5,
 }  # which of the chapter's own figures
 
 
