@@ -294,7 +294,8 @@ def betavae_score(
         (mine,) = (fixed == k).nonzero(as_tuple=True)
         anchors = torch.randint(len(codes), (len(mine), batch), generator=generator)
         away[mine] = (codes[anchors] - codes[_sharing(f, anchors, generator)]).abs().mean(1)
-    features = (away / away.std(0).clamp_min(1e-9)).double().numpy()
+    # of one scale and mean 0, or the solver crawls
+    features = ((away - away.mean(0)) / away.std(0).clamp_min(1e-9)).double().numpy()
     classifier = LogisticRegression(max_iter=1_000).fit(features[:votes], fixed[:votes].numpy())
     return float(classifier.score(features[votes:], fixed[votes:].numpy()))
 
