@@ -391,12 +391,11 @@ def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion] =
     figure, axes = plt.subplots(1, len(panels), figsize=(4.9 * len(panels), 3.7), sharey=True, squeeze=False,
                                 layout="constrained")  # fmt: skip
     for axis, (title, curve), limit in zip(axes[0], panels.items(), limits or [None] * len(panels), strict=True):
-        for i, name in enumerate(curve.factors):
-            if limit is not None:
-                best = limit.rates[:, limit.factors.index(name)]
-                axis.plot(limit.capacities, best, color=PALETTE[i], alpha=0.3, linewidth=5)
-            axis.plot(curve.capacities, curve.rates[:, i], label=name, **_factor_style(i))
-        if limit is not None:
+        for i, name in enumerate(limit.factors if limit else curve.factors):
+            if limit:
+                axis.plot(limit.capacities, limit.rates[:, i], color=PALETTE[i], alpha=0.3, linewidth=5)
+            axis.plot(curve.capacities, curve.rates[:, curve.factors.index(name)], label=name, **_factor_style(i))
+        if limit:
             axis.plot([], [], color=GREY, alpha=0.4, linewidth=5, label="best split")
         axis.set(xlabel="capacity C (nats)", title=title, xlim=(0, top), ylim=(0, None))
     axes[0, 0].set_ylabel("KL per factor (nats)")

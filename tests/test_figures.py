@@ -161,6 +161,11 @@ def test_frontier_draws_distortion_against_what_was_paid():
     assert [text.get_text() for text in axis.get_legend().texts] == ["limit", "run"]
 
 
+def test_shares_without_a_best_split_draw_the_run_alone():
+    (axis,) = figures.shares({"run": curve()}).axes
+    assert [line.get_label() for line in axis.lines] == list(curve().factors)
+
+
 def test_picture_rows_are_labelled_and_groups_set_apart():
     one, two = torch.zeros(3, 1, 8, 8), torch.ones(4, 1, 8, 8)
     axes = figures.picture_rows([{"one": one}, {"two": two, "three": one}]).axes
