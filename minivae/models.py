@@ -3,6 +3,7 @@
 A model knows nothing of data sets and objectives: images (or factors) in, posterior and logits out.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -214,6 +215,50 @@ def wake(model: VAE, latents: range, images: Tensor, generator: torch.Generator)
         first[:, latent] = torch.randn(len(first), generator=generator, device=first.device) * math.sqrt(2 / count)
 
 
+@torch.no_grad()
+def revive(model: VAE, images: Tensor, generator: torch.Generator) -> int:
+    """Give units that are silent for every image new weights, in place; what the model computes does not change.
+
+    A ReLU that is 0 for all images gets no gradient and stays so. While KL is dear the encoder's convolutions lose most
+    of their channels in this way, and with them the sight of the factors to come (chapter 6). A silent unit gets the
+    weights of `initialise`; what it sends on begins at 0 and is learnt. The decoder's last linear layer is left alone:
+    its units share the weights that they send through.
+
+    Args:
+        model: in training.
+        images: a few hundred of the data (n, channels, 64, 64).
+        generator: on the model's device.
+
+    Returns:
+        How many units were silent.
+
+    Source: Sokar et al. 2023, "The dormant neuron phenomenon in deep reinforcement learning"; chapter 6.
+    """
+    z = gaussian.sample(*model.encode(images), generator)
+    count = 0
+    for net, signal in ((model.encoder.net, images), (model.decoder.net, z)):
+        layers = [layer for layer in net if hasattr(layer, "weight")]
+        follower = dict(itertools.pairwise(layers))
+        for layer in net:
+            signal = layer(signal)
+            after = follower.get(layer)
+            if after is None or (isinstance(layer, nn.Linear) and isinstance(after, UpConv)):
+                continue
+            silent = ~(signal > 0).transpose(0, 1).flatten(1).any(1)
+            if not silent.any():
+                continue
+            count += int(silent.sum())
+            fresh = torch.empty_like(layer.weight).normal_(0, _he(layer), generator=generator)
+            units = (
+                1 if isinstance(layer, UpConv) else 0
+            )  # the axis of a layer's outputs; the other one is of its inputs
+            layer.weight.transpose(0, units)[silent] = fresh.transpose(0, units)[silent]
+            layer.bias[silent] = 0
+            sent = after.weight if isinstance(after, UpConv) else after.weight.transpose(0, 1)
+            sent.unflatten(0, (len(silent), -1))[silent] = 0  # a channel is several inputs once it is flattened
+    return count
+
+
 class UpConv(nn.ConvTranspose2d):
     """PyTorch's transposed convolution with kernel 4, stride 2 and padding 1, by a shorter way on a CPU.
 
@@ -281,16 +326,20 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
     model stays dead for thousands of steps (chapter 4).
     """
     for layer in model.modules():
-        if isinstance(layer, nn.Linear):
-            fan_in = layer.in_features
-        elif isinstance(layer, nn.Conv2d):
-            fan_in = layer.in_channels * math.prod(layer.kernel_size)
-        elif isinstance(layer, nn.ConvTranspose2d):  # an output pixel sees 1/stride² of the kernel
-            fan_in = layer.in_channels * math.prod(layer.kernel_size) // math.prod(layer.stride)
-        else:
-            continue
-        nn.init.normal_(layer.weight, 0.0, math.sqrt(2 / fan_in), generator=generator)
-        nn.init.zeros_(layer.bias)
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(layer.weight, 0.0, _he(layer), generator=generator)
+            nn.init.zeros_(layer.bias)
+
+
+def _he(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
+    """Standard deviation of a layer's initial weights, √(2/fan-in)."""
+    if isinstance(layer, nn.Linear):
+        fan_in = layer.in_features
+    else:
+        fan_in = layer.in_channels * math.prod(layer.kernel_size)
+    if isinstance(layer, nn.ConvTranspose2d):  # an output pixel sees 1/stride² of the kernel
+        fan_in //= math.prod(layer.stride)
+    return math.sqrt(2 / fan_in)
 
 
 def _check_sizes(channels: int, latents: int) -> None:

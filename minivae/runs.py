@@ -273,13 +273,14 @@ def _check(run: Run) -> None:
     parameters = dict(model.named_parameters())
     if run.checkpoint.optimizer.keys() != parameters.keys():
         raise ValueError("the optimizer's state is not of this model")
+    adam = run.experiment.optimizer == "adam"
+    moments, scalars = (("exp_avg", "exp_avg_sq"), ("step",)) if adam else (("momentum",), ())
     for name, parameter in parameters.items():
         state = run.checkpoint.optimizer[name]
         # the fused Adam trusts these shapes blindly: a wrong one would write beyond the buffer
-        if set(state) != {"step", "exp_avg", "exp_avg_sq"} or any(
-            state[key].shape != parameter.shape or state[key].dtype != parameter.dtype
-            for key in ("exp_avg", "exp_avg_sq")
-        ) or state["step"].numel() != 1:  # fmt: skip
+        if state.keys() != {*moments, *scalars} or any(
+            state[key].shape != parameter.shape or state[key].dtype != parameter.dtype for key in moments
+        ) or any(state[key].numel() != 1 for key in scalars):  # fmt: skip
             raise ValueError(f"the optimizer's state of {name} does not fit the model")
     if run.checkpoint.generator.dtype != torch.uint8 or run.checkpoint.generator.ndim != 1:
         raise ValueError("the random state is no byte string")

@@ -24,8 +24,9 @@ from minivae import gaussian
 from minivae._arguments import check_count
 from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.experiments import OBJECTIVES, SCHEDULES, Experiment
-from minivae.models import VAE, FactorGenerator, wake
+from minivae.models import VAE, FactorGenerator, revive, wake
 from minivae.objectives import bernoulli_nll, check_range, initial_state
+from minivae.optimizers import Muon
 from minivae.runs import Checkpoint, Run, Weights, check_output
 
 # Steps between looks at the numbers: a look makes the device wait, so it is not taken every step.
@@ -89,7 +90,7 @@ def train(
             be written; the error's `run` holds what there is.
         OSError: if `out` exists or its folder cannot be written to.
 
-    Source: appendix A.2 (Adam, learning rate 5e-4); chapter 4.
+    Source: appendix A.2 (Adam, learning rate 5e-4); chapters 4 and 6.
     """
     steps = experiment.steps if steps is None else steps
     check_count("steps", steps)
@@ -118,7 +119,7 @@ def train(
     precision = pick_precision(precision, place)
     _keep_buffers()
 
-    model, optimizer, generator, state = _start(experiment, seed, place, resume)
+    model, optimizer, generator, state = _start(experiment, seed, place, precision, resume)
     rows = torch.zeros(min(LOOK_EVERY, steps), 2 + experiment.latents, device=place)
     began = time.perf_counter()
     earlier = resume.history if resume is not None else None
@@ -136,7 +137,8 @@ def train(
     opened = getattr(experiment.objective, "opened", lambda step: range(0))
     schedule = getattr(experiment.objective, "schedule", None)
     ours = type(experiment.objective) in OBJECTIVES and (schedule is None or type(schedule) in SCHEDULES)
-    if place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and ours:
+    adam = experiment.optimizer == "adam" and not experiment.cooldown  # what a graph holds cannot change on the way
+    if place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and ours and adam:
         take = _graphed(take, optimizer, generator)
 
     def current(step: int) -> Run:
@@ -163,8 +165,12 @@ def train(
     ) as bar:  # fmt: skip
         for step in range(first + 1, steps + 1):
             row = (step - first - 1) % len(rows)
+            if experiment.revive and step % experiment.revive == 0 and step <= experiment.cooled:
+                revive(model, experiment.dataset.sample(512, generator)[0], generator)
             if fresh := opened(step):
                 wake(model, fresh, experiment.dataset.sample(512, generator)[0], generator)
+            for group in optimizer.param_groups if experiment.cooldown else ():
+                group["lr"] = experiment.rate(step)
             rows[row] = take(step)
             if step in snapshots:
                 kept[step] = _to_cpu(model.state_dict())
@@ -304,14 +310,18 @@ def versions() -> dict[str, str]:
 
 
 def _start(
-    experiment: Experiment, seed: int, device: torch.device, resume: Run | None
+    experiment: Experiment, seed: int, device: torch.device, precision: str, resume: Run | None
 ) -> tuple[VAE | FactorGenerator, torch.optim.Optimizer, torch.Generator, Tensor | None]:
     generator = torch.Generator(device).manual_seed(seed)
     # weights come from a CPU generator so that every device starts from the same ones
     model = experiment.build(torch.Generator().manual_seed(seed))
     check_range(experiment.dataset.sample(experiment.batch, torch.Generator(device).manual_seed(seed))[0])
     model = model.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
+    if experiment.optimizer == "muon":
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        optimizer = Muon(model.parameters(), experiment.learning_rate, dtype=dtype)
+    else:
+        optimizer = torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
     objective = initial_state(experiment.objective)
     if resume is not None:
         model.load_state_dict(resume.weights)

@@ -176,6 +176,11 @@ def test_generators_are_as_in_the_paper():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"optimizer": "sgd"}, "unknown optimizer 'sgd': known are adam, muon"),
+        ({"cooldown": 1.5}, r"cooldown must be a share of the steps in \[0, 1\], got 1.5"),
+        ({"cooldown": True}, "cooldown must be a share"),
+        ({"revive": -1}, "revive must be"),
+        ({"revive": 5, "model": "generator", "latents": 5}, "revive is for a VAE"),
         ({"model": "gan"}, "unknown model 'gan': known are vae, generator, generator-centred"),
         ({"model": "generator"}, "latents=5, shape, scale, orientation, x, y; got 10"),
         ({"model": "generator", "dataset": Blobs()}, "needs the `values` of the factors"),

@@ -651,3 +651,39 @@ def test_openings_need_a_vae_with_as_many_latents():
         dataclasses.replace(EXPERIMENT, objective=objective)
     with pytest.raises(ValueError, match="openings are for a VAE"):
         dataclasses.replace(experiments.get("generator"), objective=LagrangianELBO(openings=((0, 2),)))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resume_is_exact_with_muon_cooldown_and_revived_units(tmp_path, precision):
+    experiment = dataclasses.replace(EXPERIMENT, steps=40, optimizer="muon", learning_rate=2e-3, cooldown=0.5, revive=7)
+    whole = quick(experiment, precision=precision)
+    half = quick(experiment, steps=25, precision=precision)
+    half = Run.load(half.save(tmp_path / "half.h5"))
+    assert_equal(quick(experiment, precision=precision, resume=half), whole)
+
+
+def test_cooldown_lets_the_learning_rate_fall_to_a_thirtieth(monkeypatch):
+    real, rates = training.training_step, []
+
+    def noted(model, optimizer, *rest):
+        rates.append(optimizer.param_groups[0]["lr"])
+        return real(model, optimizer, *rest)
+
+    monkeypatch.setattr(training, "training_step", noted)
+    quick(dataclasses.replace(EXPERIMENT, steps=10, learning_rate=3e-3, cooldown=0.4), steps=12)
+    assert rates[:6] == [3e-3] * 6 and rates[6:] == sorted(rates[6:], reverse=True)
+    assert rates[7] == pytest.approx(3e-3 * (1 - 0.5 * 29 / 30)) and rates[9:] == pytest.approx([1e-4] * 3)
+
+
+def test_revive_comes_every_so_many_steps_until_the_cooldown(monkeypatch):
+    steps = []
+    monkeypatch.setattr(training, "revive", lambda *arguments: steps.append(1))
+    quick(dataclasses.replace(EXPERIMENT, steps=20, cooldown=0.5, revive=3))
+    assert len(steps) == 3  # at 3, 6 and 9
+
+
+def test_a_state_of_the_other_optimizer_does_not_fit(tmp_path):
+    run = quick(steps=2)
+    muon = dataclasses.replace(run, experiment=dataclasses.replace(EXPERIMENT, optimizer="muon"))
+    with pytest.raises(ValueError, match=r"the optimizer's state of .* does not fit"):
+        Run.load(muon.save(tmp_path / "run.h5"))
