@@ -222,7 +222,7 @@ _ALL = [
         about="chapter 6: Figure 4a with β as a Lagrange multiplier",
     ),
     Experiment(
-        "coloured-opened", ColouredSprites(), steps=60_000, **_OPENED,
+        "coloured-opened", ColouredSprites(), steps=100_000, **_OPENED,
         about="chapter 6: latents opened a few at a time, and Muon, C up to 25 nats",
     ),
     Experiment("sprites-vae", Sprites(), ELBO(), 100_000, about="chapter 6: a standard VAE on white sprites"),
@@ -231,7 +231,7 @@ _ALL = [
         about="chapter 6: capacity-controlled β-VAE on white sprites",
     ),
     Experiment(
-        "sprites-opened", Sprites(), steps=60_000, **_OPENED,
+        "sprites-opened", Sprites(), steps=40_000, **_OPENED,
         about="chapter 6: latents opened a few at a time, and Muon, on white sprites",
     ),
 ]  # fmt: skip
