@@ -96,6 +96,9 @@ class Run:
     def slim(self, every: int = 10) -> "Run":
         """A copy small enough to keep for ever: half-precision weights, history averaged, no checkpoint.
 
+        Matrices and kernels keep eight significant bits, what bfloat16 training sees of them: the last bits are
+        noise to a network, and do not compress.
+
         Args:
             every: steps to average over; fewer in a shorter run.
 
@@ -106,7 +109,9 @@ class Run:
         every = min(every, len(self.history["step"]))
 
         def half(weights: Weights) -> Weights:
-            return {name: value.half() for name, value in weights.items()}
+            return {
+                name: value.bfloat16().half() if value.dim() > 1 else value.half() for name, value in weights.items()
+            }
 
         ends = list(range(every, len(self.history["step"]) + 1, every))
         history = {name: np.stack([rows[end - every : end].mean(0) for end in ends])
