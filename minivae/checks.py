@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from minivae.bayes import SpriteChannels, distortion, sobol
 from minivae.datasets import Blobs
 from minivae.gaussian import bhattacharyya, kl_per_latent
 from minivae.objectives import bernoulli_floor
@@ -293,6 +294,78 @@ def _half_for_the_mean(answer: float) -> str | None:
     return "½·log(1 + SNR) must be half of ½·log(1 + 9·SNR); square until no root is left"
 
 
+def _price_of_unknown_colours(answer: float) -> str | None:
+    right = (math.log(2) - 0.5) * 100 * 3
+    if math.isclose(answer, right, rel_tol=0.01):
+        return None
+    if math.isclose(answer, math.log(2) * 300, rel_tol=0.01):
+        return "that is the whole loss; who knows the colours pays as well, ½ nat a pixel and channel on average"
+    if math.isclose(answer, right / 3, rel_tol=0.01):
+        return "there are three channels"
+    if math.isclose(answer, right / 100, rel_tol=0.01):
+        return "that is one pixel's"
+    if math.isclose(answer, right / math.log(2), rel_tol=0.01):
+        return "these are bits"
+    return "per pixel and channel: the entropy at the mean brightness, less the mean entropy"
+
+
+def _gap_of_a_table(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | None:
+    information = torch.tensor([[0.1, 1.2, 0.3, 0.0], [0.5, 0.4, 0.0, 0.1], [0.0, 0.0, 2.0, 0.2]], dtype=torch.float64)
+    entropy = torch.tensor([1.5, 1.1, 3.0], dtype=torch.float64)
+    best, second = information.topk(2, dim=1).values.T
+    got = torch.as_tensor(answer(information, entropy)).double()
+    if got.numel() != 1:
+        return f"it must give one number, got shape {tuple(got.shape)}"
+    for formula, problem in (
+        (((best - second) / entropy).mean(), None),
+        ((best - second).mean(), "divide each gap by the entropy of its factor"),
+        ((best / entropy).mean(), "subtract what the second best latent tells"),
+        ((best - second).sum() / entropy.sum(), "the mean of the ratios, not the ratio of the sums"),
+        (((best - information.mean(1)) / entropy).mean(), "the second best latent, not the average one"),
+        (((best - information.amin(1)) / entropy).mean(), "the second best latent, not the worst"),
+    ):
+        if math.isclose(got.item(), formula.item(), rel_tol=1e-4):
+            return problem
+    return f"it gives {got.item():.4f}, expected {((best - second) / entropy).mean().item():.4f}"
+
+
+def _code_of_size(answer: Any) -> str | None:
+    code = torch.as_tensor(answer).double()
+    channels = SpriteChannels("centred", {"scale": code})
+    plain = SpriteChannels("centred")
+    rates, points = torch.tensor([0.0, 1.7, 0.0, 2.9, 2.9]), sobol(plain, 512)
+    with torch.no_grad():
+        got, scale = (distortion(some, rates, points).mean().item() for some in (channels, plain))
+    if got < scale - 10:
+        return None
+    return (
+        f"D = {got:.0f} nats, and scale has {scale:.0f}: what should a friend know, to draw the right number of pixels?"
+    )
+
+
+def _even_step(answer: Callable[[torch.Tensor], Any]) -> str | None:
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((4, 6), (6, 4)):
+        gradient = torch.randn(shape, generator=generator, dtype=torch.float64)
+        u, s, vt = torch.linalg.svd(gradient, full_matrices=False)
+        got = torch.as_tensor(answer(gradient)).double()
+        if got.shape != gradient.shape:
+            return f"of a gradient {shape} it must give a step {shape}, not {tuple(got.shape)}"
+        if torch.allclose(got, u @ vt, atol=1e-5):
+            continue
+        for formula, problem in (
+            (-u @ vt, "the sign: the step is subtracted later"),
+            (gradient / gradient.norm(), "that is the gradient, only shorter: strong directions are still strong"),
+            (gradient / s[0], "that is the gradient, only shorter: strong directions are still strong"),
+            (gradient.sign(), "that evens out the entries, not the directions"),
+            (gradient, "that is the gradient itself"),
+        ):
+            if torch.allclose(got, formula, atol=1e-5):
+                return problem
+        return "all singular values of the step must be 1, with the gradient's own directions"
+    return None
+
+
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "1.1": _gap_of_linear_model,
     "1.2": _floor_of_grey,
@@ -313,4 +386,8 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "5.2": _best_picture,
     "5.3": _steps_apart,
     "5.4": _half_for_the_mean,
+    "6.1": _price_of_unknown_colours,
+    "6.2": _gap_of_a_table,
+    "6.3": _code_of_size,
+    "6.4": _even_step,
 }

@@ -29,7 +29,7 @@ DASHES = ("-", "--", "-.", ":")
 
 
 def image_row(images: Tensor, titles: Sequence[str] = (), height: float = 1.3) -> Figure:
-    """A row of grey images (n, 1, H, W) in [0, 1], each with its title."""
+    """A row of images (n, 1 or 3, H, W) in [0, 1], each with its title."""
     figure, axes = plt.subplots(1, len(images), figsize=(height * len(images), height + 0.3 * bool(titles)))
     for i, axis in enumerate(np.atleast_1d(axes)):
         _picture(axis, images[i])
@@ -118,25 +118,31 @@ def latent_rows(model: VAE, originals: Tensor, *, rows: int = 10, columns: int =
     return figure
 
 
-def alignments(tables: dict[str, dict[str, Tensor]], kls: dict[str, Tensor]) -> Figure:
-    """Which latent holds which factor: R² as a heat map, a panel a model, latents by KL from left to right.
+def alignments(tables: dict[str, dict[str, Tensor]], kls: dict[str, Tensor] | None = None) -> Figure:
+    """Which latent holds which factor: R² as a heat map, a panel a model.
 
     Args:
         tables: title → factor → R² (latents,), see `metrics.alignment`.
-        kls: title → mean KL (latents,) in nats; only living latents are shown.
+        kls: title → mean KL (latents,) in nats: living latents are shown, the highest at the left. None for codes
+            without a posterior.
     """
     figure, axes = plt.subplots(1, len(tables), figsize=(4.4 * len(tables) + 0.6, 3.6), layout="constrained")
     for axis, (title, table) in zip(np.atleast_1d(axes), tables.items(), strict=True):
-        order = [i for i in kls[title].argsort(descending=True).tolist() if kls[title][i] > ALIVE]
-        values = torch.stack(list(table.values()))[:, order]
+        values = torch.stack(list(table.values()))
+        order, labels, under = range(values.shape[1]), [f"$z_{{{i}}}$" for i in range(values.shape[1])], "latent"
+        if kls is not None:
+            order = [i for i in kls[title].argsort(descending=True).tolist() if kls[title][i] > ALIVE]
+            labels = [f"$z_{{{i}}}$\n{kls[title][i]:.1f}" for i in order]
+            under = "latent, and its KL in nats"
+        values = values[:, list(order)]
         heat = axis.imshow(values.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (y, x), value in np.ndenumerate(values.numpy()):
             if value >= 0.05:
                 axis.text(x, y, f"{value:.2f}"[1:] if value < 0.995 else "1", ha="center", va="center", fontsize=8,
                           color="white" if value > 0.6 else "black")  # fmt: skip
         axis.set_yticks(range(len(table)), list(table))
-        axis.set_xticks(range(len(order)), [f"$z_{{{i}}}$\n{kls[title][i]:.1f}" for i in order], fontsize=8)
-        axis.set(title=title, xlabel="latent, and its KL in nats")
+        axis.set_xticks(range(len(order)), labels, fontsize=8)
+        axis.set(title=title, xlabel=under)
     figure.colorbar(heat, ax=np.atleast_1d(axes)[-1], label="R²")
     return figure
 
@@ -446,8 +452,33 @@ def frontier(curves: dict[str, RateDistortion], limits: dict[str, RateDistortion
     return figure
 
 
+def tradeoff(
+    panels: dict[str, dict[str, Sequence[tuple[float, float]]]], limits: dict[str, dict[str, tuple[Tensor, Tensor]]]
+) -> Figure:
+    """Disentangling against reconstruction: a panel a data set, a mark a run.
+
+    Args:
+        panels: title → method → (excess in nats, MIG) of each of its runs.
+        limits: title → label → lines to compare with, (excess, MIG) of equal length; a panel may have none.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.9 * len(panels), 3.7), sharey=True, squeeze=False,
+                                layout="constrained")  # fmt: skip
+    methods = list(dict.fromkeys(method for points in panels.values() for method in points))
+    for axis, (title, points) in zip(axes[0], panels.items(), strict=True):
+        for i, (label, (excess, mig)) in enumerate(limits.get(title, {}).items()):
+            axis.plot(excess, mig, color=GREY, linestyle=DASHES[i], linewidth=2, label=label)
+        for method, marks in points.items():
+            i = methods.index(method)
+            axis.plot(*zip(*marks, strict=True), "osD^vP*"[i % 7], color=PALETTE[i % len(PALETTE)], markersize=8,
+                      label=method)  # fmt: skip
+        axis.set(xlabel="reconstruction above its floor (nats)", title=title, xlim=(0, None), ylim=(0, 1))
+        axis.legend(fontsize=8)
+    axes[0, 0].set_ylabel("MIG")
+    return figure
+
+
 def picture_rows(groups: Sequence[dict[str, Tensor]]) -> Figure:
-    """Groups of rows of grey images (n, 1, H, W) in [0, 1], each row with its label, a gap between the groups."""
+    """Groups of rows of images (n, 1 or 3, H, W) in [0, 1], each row with its label, a gap between the groups."""
     lines: list[tuple[str, Tensor] | None] = []
     for group in groups:
         lines += [*([None] if lines else []), *group.items()]

@@ -166,6 +166,19 @@ def test_shares_without_a_best_split_draw_the_run_alone():
     assert [line.get_label() for line in axis.lines] == list(curve().factors)
 
 
+def test_tradeoff_marks_every_run_and_draws_the_lines():
+    line = torch.tensor([0.0, 10.0]), torch.tensor([0.2, 0.9])
+    left, right = figures.tradeoff(
+        {"one": {"VAE": [(18.0, 0.1)], "β": [(50.0, 0.3), (60.0, 0.2)]}, "two": {"β": [(5.0, 0.4)]}},
+        {"two": {"limit": line}},
+    ).axes
+    vae, beta = left.lines
+    assert (vae.get_xdata()[0], vae.get_ydata()[0]) == (18.0, 0.1) and list(beta.get_xdata()) == [50.0, 60.0]
+    limit, again = right.lines
+    assert limit.get_label() == "limit" and list(limit.get_ydata()) == line[1].tolist()
+    assert again.get_color() == beta.get_color() and again.get_marker() == beta.get_marker()  # a method looks the same
+
+
 def test_picture_rows_are_labelled_and_groups_set_apart():
     one, two = torch.zeros(3, 1, 8, 8), torch.ones(4, 1, 8, 8)
     axes = figures.picture_rows([{"one": one}, {"two": two, "three": one}]).axes
@@ -191,3 +204,6 @@ def test_alignments_show_living_latents_by_kl():
     assert np.allclose(axis.images[0].get_array(), [[0.5, 0.9], [0.999, 0.2]])
     assert [label.get_text().split("\n")[1] for label in axis.get_xticklabels()] == ["2.0", "1.0"]
     assert [text.get_text() for text in axis.texts] == [".50", ".90", "1", ".20"]
+    axis = figures.alignments({"code": table}).axes[0]
+    assert np.allclose(axis.images[0].get_array(), torch.stack(list(table.values())))
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["$z_{0}$", "$z_{1}$", "$z_{2}$"]

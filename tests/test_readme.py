@@ -1,5 +1,6 @@
 """The README says what the recorded runs say, and shows the pictures that the chapters show."""
 
+import json
 import runpy
 from pathlib import Path
 
@@ -102,6 +103,29 @@ def test_onsets(name):
     assert [cell.strip() for cell in found.split("|")[3:7]] == [
         onset(*raw), onset(published), onset(multiplier), onset(*centred)
     ]  # fmt: skip
+
+
+def test_figure_4():
+    def scores(name: str) -> dict[str, float]:
+        run, found = name.rsplit("-seed", 1), json.loads((ROOT / "data" / "metrics" / f"{name}.json").read_text())
+        return found | {"living": int((load(run[0], int(run[1])).mean_kl(1_000) > 0.1).sum())}
+
+    def span(key: str, digits: int) -> str:
+        low, high = (f"{pick(seed[key] for seed in published):.{digits}f}" for pick in (min, max))
+        return low if low == high else f"{low} to {high}"
+
+    published = [scores(f"coloured-capacity-seed{seed}") for seed in range(3)]
+    others = [scores(f"coloured-{name}-seed0") for name in ("vae", "beta4")]
+    living = [seed["living"] for seed in published]
+    for start, key, digits, here in (
+        ("latents above 0.1 nats", "living", 0, f"{living[0]}, {living[1]} and {living[2]} on three seeds"),
+        ("reconstruction above its floor, nats", "excess", 0, span("excess", 0)),
+        ("KL, nats", "kl", 0, span("kl", 0)),
+        ("MIG", "mig", 2, span("mig", 2)),
+    ):
+        (found,) = [line for line in README.splitlines() if line.startswith(f"| {start} |")]
+        want = [here, *(f"{other[key]:.{digits}f}" for other in others)]
+        assert [cell.strip() for cell in found.split("|")[3:6]] == want
 
 
 def test_pictures_are_those_of_the_chapters():

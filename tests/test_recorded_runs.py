@@ -1,11 +1,12 @@
 """The committed runs: complete, and made by code that trains as the code in the tree does."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minivae import experiments
+from minivae import experiments, metrics
 from minivae.runs import Run
 from minivae.training import train
 
@@ -35,3 +36,17 @@ def test_code_in_the_tree_repeats_the_first_steps_of_the_run(path):
     # processors round differently and training amplifies it; another seed is off by tens of per cent
     assert np.allclose(again.history["reconstruction"], run.history["reconstruction"][rows], rtol=0.01)
     assert np.allclose(again.history["kl"].sum(1), run.history["kl"][rows].sum(1), rtol=0.1)
+
+
+SCORES = sorted((Path(__file__).parents[1] / "data" / "metrics").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", SCORES, ids=lambda path: path.stem)
+def test_recorded_scores_are_those_of_the_run(path):
+    run, scores = Run.load(path.parents[1] / "runs" / f"{path.stem}.h5"), json.loads(path.read_text())
+    codes, factors, nll, floor, kl = metrics.encode(run.model(), run.experiment.dataset, 1_000)
+    _, classes = metrics.factor_classes(run.experiment.dataset, factors)
+    # of a tenth of the points: the mean over pictures is off by its standard error, a plug-in estimate by its bias too
+    assert abs(nll - floor - scores["excess"]) < 0.06 * scores["excess"]
+    assert abs(kl.sum().item() - scores["kl"]) < 0.02 * scores["kl"]
+    assert abs(metrics.mig(codes, classes) - scores["mig"]) < 0.04

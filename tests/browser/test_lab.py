@@ -106,3 +106,31 @@ def test_capacity_slider_redraws_within_a_blink_and_shows_more_at_more_nats(open
     assert np.array_equal(before[:256, original], after[:256, original])
     error = [np.abs(p[:256, best] - p[:256, original]).mean() for p in (before, after)]
     assert error[1] < error[0]  # two nats more, a better picture
+
+
+def test_training_slider_goes_back_to_where_fewer_latents_live(open_chapter, screenshot):
+    page = open_chapter("06_controlled_capacity")
+    explorer = page.locator(".jp-OutputArea-output:has(.widget-image)").first
+    explorer.scroll_into_view_if_needed()
+    picture = explorer.locator("img.widget-image")
+    handle = explorer.locator(".widget-slider .noUi-handle").first
+    after, source = pixels(picture), picture.get_attribute("src")
+    screenshot(page, "06_explorer")
+    handle.focus()
+    for _ in range(8):
+        handle.press("ArrowLeft")
+    page.wait_for_function("([element, old]) => element.src !== old", arg=[picture.element_handle(), source])
+    page.wait_for_timeout(1_000)
+    before = pixels(picture)
+    assert before.shape == after.shape
+
+    def moving(rows: np.ndarray) -> int:
+        """Rows whose first and last picture differ."""
+        width = rows.shape[1]
+        return sum(
+            np.abs(rows[top : top + 64, 120:184].astype(float) - rows[top : top + 64, width - 68 : width - 4]).mean()
+            > 5
+            for top in range(0, rows.shape[0] - 63, 68)
+        )
+
+    assert moving(before) < moving(after)
