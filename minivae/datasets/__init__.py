@@ -4,7 +4,8 @@ Rendered data sets make their images on the training device, in batches, from a 
 """
 
 from minivae.datasets.blobs import Blobs
+from minivae.datasets.chairs import Chairs
 from minivae.datasets.coloured import ColouredSprites
 from minivae.datasets.sprites import Sprites
 
-__all__ = ["Blobs", "ColouredSprites", "Sprites"]
+__all__ = ["Blobs", "Chairs", "ColouredSprites", "Sprites"]

@@ -1,0 +1,168 @@
+"""Rendered chairs, against rays traced one by one in three dimensions."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from minivae.datasets import Chairs
+from minivae.datasets.chairs import BACKS, LEGS, REACH, prisms
+
+CHAIR = torch.tensor([[40.0, 30.0, 0, 0, 1.0, 0.8, 1.0, 0]])
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def changed(**factors: float) -> torch.Tensor:
+    chair = CHAIR.clone()
+    for name, value in factors.items():
+        chair[0, Chairs.factors.index(name)] = value
+    return chair
+
+
+def traced(factors: torch.Tensor, size: int = 64) -> np.ndarray:
+    """One chair (8,) as a picture (size, size): a ray through each quarter of a pixel, in float64,
+    against every prism in its own frame."""
+    elevation = math.radians(factors[1].item())
+    across, up = np.array([1.0, 0, 0]), np.array([0, math.sin(elevation), math.cos(elevation)])
+    ahead = np.array([0, math.cos(elevation), -math.sin(elevation)])
+    at = REACH * ((np.arange(2 * size) + 0.5) / size - 1)
+    u, v = np.meshgrid(at, -at)
+    start = u[..., None] * across + v[..., None] * up - 10 * ahead  # size, size, 3
+    nearest, grey = np.full(u.shape, np.inf), np.ones(u.shape)
+    for x, y, a, b, turn, low, high, cylinder, material in prisms(factors[None])[0].double().tolist():
+        if high <= low:
+            continue
+        c, s = math.cos(turn), math.sin(turn)
+        own = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])  # rows: the prism's axes
+        o, d = (start - [x, y, (low + high) / 2]) @ own.T, own @ ahead
+        half = np.array([a, b, (high - low) / 2])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            one, other = (-half - o) / d, (half - o) / d
+        into, out = np.minimum(one, other), np.maximum(one, other)
+        if cylinder:
+            p, q = d[0] ** 2 + d[1] ** 2, o[..., 0] * d[0] + o[..., 1] * d[1]
+            square = q**2 - p * (o[..., 0] ** 2 + o[..., 1] ** 2 - a**2)
+            root = np.sqrt(np.where(square > 0, square, np.nan))  # NaN never hits
+            into[..., 0], out[..., 0] = (-q - root) / p, (-q + root) / p
+            into[..., 1], out[..., 1] = into[..., 0], out[..., 0]
+        t, axis = into.max(-1), into.argmax(-1)
+        hit = (t < out.min(-1)) & (t < nearest)
+        normal = -np.sign(d)[axis][..., None] * own[axis]
+        if cylinder:
+            there = o + t[..., None] * d
+            round_ = (there * [1, 1, 0]) / a @ own
+            normal = np.where((axis < 2)[..., None], round_, normal)
+        light = 0.25 + 0.62 * np.maximum(normal @ [-0.45, -0.6, 0.66], 0)
+        nearest, grey = np.where(hit, t, nearest), np.where(hit, material * light, grey)
+    return grey.reshape(size, 2, size, 2).mean((1, 3))
+
+
+def test_pictures_are_those_of_rays_traced_one_by_one():
+    images, factors = Chairs().sample(24, seeded(1))
+    for image, chair in zip(images[:, 0].numpy(), factors, strict=True):
+        off = np.abs(image - traced(chair))
+        assert off.mean() < 1e-3 and (off > 0.01).mean() < 2e-3  # a ray that grazes an edge may go either way
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("azimuth", 55), ("elevation", 20), ("legs", 1), ("legs", 2), ("legs", 3), ("legs", 4), ("back", 1), ("back", 2),
+     ("back", 3), ("size", 0.8), ("height", 0.6), ("width", 1.2), ("arms", 1)],
+)  # fmt: skip
+def test_every_factor_changes_the_picture(name, value):
+    data = Chairs()
+    difference = (data.render(changed(**{name: value})) - data.render(CHAIR)).abs()
+    assert difference.max() > 0.2 and (difference > 0.05).sum() > 20
+
+
+def test_a_full_turn_is_none():
+    data = Chairs()
+    for azimuth in (0.0, 123.0):
+        off = (data.render(changed(azimuth=azimuth)) - data.render(changed(azimuth=azimuth + 360))).abs()
+        assert off.mean() < 1e-3  # rounding at edges
+
+
+def test_what_is_nearer_hides_what_is_behind():
+    data = Chairs()
+    behind = {"azimuth": 180, "elevation": 5, "height": 1.0}
+    assert torch.equal(data.render(changed(**behind, arms=1)), data.render(changed(**behind, arms=0)))
+    in_front = behind | {"azimuth": 0}
+    assert not torch.equal(data.render(changed(**in_front, arms=1)), data.render(changed(**in_front, arms=0)))
+
+
+def test_mirrored_chair_is_the_chair_turned_the_other_way():
+    # but for the light, which comes from the left: compare what is covered
+    one, other = (Chairs().render(changed(azimuth=a, width=1.2)) < 1 for a in (30, -30))
+    assert (one != other.flip(3)).float().mean() < 2e-3
+
+
+def test_size_is_a_zoom_about_the_middle():
+    big, small = (Chairs().render(changed(size=s))[0, 0] < 1 for s in (1.0, 0.75))
+    assert abs(small.sum() / big.sum() - 0.75**2) < 0.02 * 0.75**2 + 0.05
+
+
+def test_seen_from_above_the_seat_has_its_width():
+    picture = Chairs().render(changed(azimuth=0, elevation=89, legs=3, height=0.4, width=1.1))[0, 0] < 0.99
+    columns, rows = picture.any(0).sum().item(), picture.any(1).sum().item()
+    pixel = 2 * REACH / 64
+    assert abs(columns * pixel - 1.1) < 2 * pixel and abs(rows * pixel - 1.0) < 2 * pixel
+
+
+def test_sample_is_uniform_within_its_ranges_and_stays_in_the_canvas():
+    images, factors = Chairs().sample(4_000, seeded())
+    assert images.shape == (4_000, 1, 64, 64) and images.min() > 0 and images.max() == 1
+    assert factors.shape == (4_000, 8) and factors.dtype == torch.float32
+    column = dict(zip(Chairs.factors, factors.T, strict=True))
+    for name, count in (("azimuth", 31), ("elevation", 2), ("legs", len(LEGS)), ("back", len(BACKS)), ("arms", 2)):
+        _, counts = column[name].unique(return_counts=True)
+        assert len(counts) == count and counts.min() > 0.6 * 4_000 / count
+    assert set(column["elevation"].tolist()) == {20.0, 30.0}
+    for name, low, high in (("size", 0.7, 1.0), ("height", 0.4, 1.0), ("width", 0.7, 1.3)):
+        assert low <= column[name].min() < low + 0.01 and high - 0.01 < column[name].max() <= high
+        assert abs(column[name].mean() - (low + high) / 2) < 0.02
+    assert abs(torch.corrcoef(factors.T) - torch.eye(8)).max() < 0.06
+    rim = torch.cat([images[:, 0, [0, -1]], images[:, 0, :, [0, -1]].transpose(1, 2)], 1)
+    assert (rim == 1).all()
+
+
+def test_same_seed_same_chairs_whatever_the_batch():
+    data = Chairs()
+    (images, factors), (again, _) = data.sample(40, seeded(3)), data.sample(40, seeded(3))
+    assert torch.equal(images, again) and not torch.equal(images, data.sample(40, seeded(4))[0])
+    assert torch.equal(images, data.render(factors))
+    one_by_one = torch.cat([data.render(chair[None]) for chair in factors])
+    assert torch.equal(images, one_by_one)
+
+
+def test_larger_canvas_shows_the_same_chair():
+    small, large = Chairs().render(CHAIR), Chairs(128).render(CHAIR)
+    assert large.shape == (1, 1, 128, 128)
+    assert (torch.nn.functional.avg_pool2d(large, 2) - small).abs().mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        (torch.zeros(8), r"must have shape \(n, 8\)"),
+        (changed(size=1.1), r"size must lie in \[0.7, 1\], got 1.1"),
+        (changed(elevation=0), r"elevation must lie in \[1, 89\]"),
+        (changed(azimuth=math.nan), "azimuth must"),
+        (changed(azimuth=math.inf), "azimuth must"),
+        (changed(legs=0.5), "legs is a class, a whole number from 0 to 4"),
+        (changed(back=4), r"back must lie in \[0, 3\]"),
+    ],
+)
+def test_bad_factors_are_told(factors, message):
+    with pytest.raises(ValueError, match=message):
+        Chairs().render(factors)
+
+
+def test_bad_sizes_are_told():
+    with pytest.raises(ValueError, match="size must be a whole number of at least 1"):
+        Chairs(0)
+    with pytest.raises(ValueError, match="n must be a whole number of at least 1"):
+        Chairs().sample(0)
