@@ -1,0 +1,527 @@
+"""Pictures from files: published archives or a folder of your own, made into one HDF5 file, and the data set on it.
+
+`import_pictures` reads a folder, zip or tar a block of pictures at a time, so that a million take hardly more memory
+than a thousand, and keeps what it has done beside the output: after an interruption, even a kill, the same command goes
+on where it was. Taught in chapter 7.
+"""
+
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import tarfile
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, ClassVar
+
+import h5py
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from minivae._arguments import check_count
+
+FORMAT, VERSION = "minivae pictures", 1
+SIZE = 64
+BLOCK = 256  # pictures from one note of progress to the next,
+BLOCK_BYTES = 64 << 20  # or fewer, when their files come to this
+LARGEST = 64 << 20  # bytes of a picture's file; a zip's own table can promise any number
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of a file that `import_pictures` made, read from the disk as they are asked for.
+
+    Args:
+        path: of the HDF5 file; opened when the first picture is asked for.
+
+    Attributes:
+        channels: 1 or 3.
+        factors: names of what is known of every picture, e.g. ("model", "azimuth", "elevation"); often none.
+        names: of the files, in the order of the pictures.
+    """
+
+    path: str
+
+    size: ClassVar[int] = SIZE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", os.fspath(self.path))  # a text, so that a run file can hold it
+
+    @cached_property
+    def _file(self) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
+        path = Path(self.path)
+        if not path.is_file():
+            raise FileNotFoundError(f"no file {path}: make it with python -m minivae data import, see data/README.md")
+        open(path, "rb").close()  # an unreadable file says so itself
+        try:
+            return _read(path)
+        except _NoPicturesError:
+            raise
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise _NoPicturesError(
+                f"{path} is damaged or was not made by python -m minivae data import ({error}): make it again"
+            ) from error
+
+    @property
+    def channels(self) -> int:
+        return self._file[0].shape[1]
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        return self._file[2]
+
+    @property
+    def names(self) -> list[str]:
+        return self._file[3]
+
+    def __len__(self) -> int:
+        return len(self._file[0])
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Draw n pictures uniformly, with replacement, on the generator's device.
+
+        Returns:
+            images (n, channels, 64, 64) in [0, 1] and what is known of each, (n, factors).
+
+        Raises:
+            ValueError: if n < 1, or the file is damaged or no such file.
+            OSError: if it cannot be read.
+        """
+        check_count("n", n)
+        device = generator.device if generator is not None else torch.device("cpu")
+        return self.pick(torch.randint(len(self), (n,), generator=generator, device=device))
+
+    def pick(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The pictures at these places (n,), and what is known of them, on the index's device; as `sample`.
+
+        Raises:
+            ValueError: if an index is outside [0, len).
+        """
+        images, known, _, _ = self._file
+        if index.ndim != 1 or not ((index >= 0) & (index < len(images))).all():
+            raise ValueError(f"index must be whole numbers (n,) in [0, {len(images)})")
+        rows = index.cpu().numpy()
+        return (torch.from_numpy(images[rows]).to(index.device).float() / 255,
+                torch.from_numpy(known[rows]).to(index.device))  # fmt: skip
+
+
+@dataclass
+class Report:
+    """What `import_pictures` did.
+
+    Attributes:
+        out: the file that was written.
+        pictures: how many it holds.
+        resumed: how many of them were there from an interrupted import.
+        duplicates: files left out because another is the same byte for byte: (name, name of the other).
+        unreadable: files left out because they are no whole picture: (name, reason).
+        others: number of files that were none of the pictures looked for.
+        notes: what a reader should know, e.g. that an archive is smaller than the published one.
+    """
+
+    out: Path
+    pictures: int = 0
+    resumed: int = 0
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    others: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a published set of pictures is laid out.
+
+    Args:
+        channels: 1 grey, 3 RGB.
+        crop: side of the central square that is kept, in pixels of the original; None for the largest square.
+        pattern: of the files' names; others are passed over.
+        known: names of what a file's name (or the partition's list) says of a picture.
+        whole: pictures of the published archive; 0 if there is no such number.
+    """
+
+    channels: int
+    crop: int | None
+    pattern: str
+    known: tuple[str, ...] = ()
+    whole: int = 0
+
+
+LAYOUTS = {
+    "chairs": Layout(
+        1, 400, r"(?:.*/)?([^/]+)/renders/image_\d{3}_p(\d{3})_t(\d{3})_r\d{3}\.png", ("model", "azimuth", "elevation"),
+        1393 * 62,
+    ),
+    "celeba": Layout(3, 148, r"(?:.*/)?(\d{6})\.(?:jpg|jpeg|png)", ("partition",), 202_599),
+    "folder": Layout(3, None, rf"(?:.*/)?(?!\._)[^/]*(?:{'|'.join(map(re.escape, SUFFIXES))})"),
+}  # fmt: skip
+
+
+def import_pictures(
+    kind: str,
+    source: str | Path,
+    out: str | Path,
+    channels: int | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Report:
+    """Make one HDF5 file of the pictures in a folder, zip or tar: cropped to a central square, 64×64, uint8.
+
+    Every picture is turned as its camera noted, put on white where it is transparent, cropped, and made smaller by
+    Pillow's antialiased bilinear filter. Files that are the same byte for byte are taken once; files that cannot be
+    read are left out; both are named. What is done is kept in `OUT.part` and `OUT.part.log` until the file is whole.
+
+    Args:
+        kind: "chairs" (rendered_chairs, central 400 pixels, grey), "celeba" (img_align_celeba, central 148, RGB; with
+            list_eval_partition.txt in the folder or beside the source each picture knows its partition), or "folder"
+            (any pictures, largest central square, RGB).
+        source: folder, zip or tar (also compressed).
+        out: HDF5 file to write; `Pictures(out)` reads it.
+        channels: 1 for grey, 3 for RGB, if not the kind's own.
+        overwrite: replace `out` if it exists.
+        progress: show a bar.
+
+    Raises:
+        ValueError: if the kind or channels are unknown, the archive is damaged, has names that climb out of it, or
+            holds no picture of the kind.
+        FileNotFoundError: if there is no such source.
+        FileExistsError: if out exists and overwrite is False.
+        OSError: if a file cannot be read or written; what was done by then is kept, and the same call goes on.
+
+    Source: section A.1 of the paper names the sets; the crops are the customary ones.
+    """
+    from minivae.runs import check_output
+
+    if kind not in LAYOUTS:
+        raise ValueError(f"unknown kind {kind!r}: known are {', '.join(LAYOUTS)}")
+    layout, source, out = LAYOUTS[kind], Path(source), Path(out)
+    channels = layout.channels if channels is None else channels
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1 (grey) or 3 (RGB), got {channels!r}")
+    if not source.exists():
+        raise FileNotFoundError(f"no file or folder {source}: data/README.md says where to get the pictures")
+    check_output(out, overwrite)
+    partition = _partition(source) if kind == "celeba" else None
+
+    report = Report(out)
+    pattern = re.compile(layout.pattern, re.IGNORECASE | re.DOTALL)
+    settings = {"kind": kind, "channels": channels, "source": str(source.resolve()), "version": VERSION}
+    with (
+        _Progress(out, settings, channels * SIZE * SIZE) as done,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", module="PIL")  # of odd metadata
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        report.resumed = done.pictures
+        block: list[tuple[str, bytes | str]] = []
+
+        def take() -> None:
+            done.add(block, pool.map(lambda item: _picture(item[1], layout.crop, channels), block))
+            block.clear()
+
+        for name, read in tqdm(_entries(source), source.name, unit="file", disable=not progress, mininterval=0.5):
+            if not pattern.fullmatch(name):
+                report.others += 1
+            elif name not in done.seen:
+                block.append((name, _bytes(read)))
+                if len(block) == BLOCK or sum(len(content) for _, content in block) > BLOCK_BYTES:
+                    take()
+        take()
+        report.pictures, report.duplicates, report.unreadable = done.pictures, done.duplicates, done.unreadable
+        if not done.pictures:
+            raise ValueError(f"no pictures of kind {kind} in {source}: {_looked_for(kind, report)}")
+        known, names = _known(kind, pattern, done.kept, partition)
+        if kind == "celeba" and partition is None:
+            report.notes.append("no list_eval_partition.txt in or beside the source: the partition is not known")
+        if 0 < done.pictures + len(report.duplicates) < layout.whole:
+            report.notes.append(f"the published set has {layout.whole:,} pictures, this source {done.pictures:,}")
+        about = {**settings, "crop": layout.crop or "largest square", "resize": "Pillow, bilinear, antialiased",
+                 "duplicates": len(report.duplicates), "unreadable": len(report.unreadable)}  # fmt: skip
+        _finish(out, overwrite, done, channels, known, names, about)
+    return report
+
+
+class _NoPicturesError(ValueError):
+    """A file that is not what `import_pictures` makes; the message names it and says why."""
+
+
+class _Progress:
+    """What an import has done: the pictures one after another in `OUT.part`, a line on every file in `OUT.part.log`."""
+
+    def __init__(self, out: Path, settings: dict[str, Any], size: int) -> None:
+        self.pixels, self.log = (out.with_name(out.name + end) for end in (".part", ".part.log"))
+        self.size = size
+        self.seen: set[str] = set()
+        self.kept: list[str] = []
+        self.duplicates: list[tuple[str, str]] = []
+        self.unreadable: list[tuple[str, str]] = []
+        self._digests: dict[bytes, int] = {}
+        self._settings = json.dumps(settings)
+        lines = self._whole_lines()
+        anew = self.log.with_name(self.log.name + ".tmp")  # without what a cut-off tore
+        anew.write_text("".join(line + "\n" for line in [self._settings, *lines]))
+        os.replace(anew, self.log)
+        self._pixels_file = open(self.pixels, "ab")
+        self._pixels_file.truncate(self.pictures * size)
+        self._log_file = open(self.log, "a")
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self._pixels_file.close()
+        self._log_file.close()
+        if kind is None or issubclass(kind, ValueError) or not self.seen:  # done, in vain, or not begun
+            self.pixels.unlink(missing_ok=True)
+            self.log.unlink(missing_ok=True)
+
+    @property
+    def pictures(self) -> int:
+        return len(self.kept)
+
+    def _whole_lines(self) -> list[str]:
+        """The lines of an interrupted import's log whose pictures are there; none if its settings were others."""
+        if not (self.log.is_file() and self.pixels.is_file()):
+            return []
+        there = self.pixels.stat().st_size // self.size
+        whole = []
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            if file.readline().rstrip("\n") != self._settings:
+                return []
+            for line in file:
+                try:
+                    note = json.loads(line) if line.endswith("\n") else None
+                except ValueError:
+                    note = None
+                if not isinstance(note, dict) or ("digest" in note and self.pictures == there):
+                    break
+                self._take(note)
+                whole.append(line.rstrip("\n"))
+        return whole
+
+    def _take(self, note: dict[str, str]) -> None:
+        name = note["name"]
+        self.seen.add(name)
+        if "digest" in note:
+            self._digests[bytes.fromhex(note["digest"])] = len(self.kept)
+            self.kept.append(name)
+        elif "same" in note:
+            self.duplicates.append((name, note["same"]))
+        else:
+            self.unreadable.append((name, note["why"]))
+
+    def add(self, files: list[tuple[str, bytes | str]], pictures: Iterable[np.ndarray | str]) -> None:
+        """Take a block of files and what became of them, a picture or the reason why not."""
+        notes = []
+        for (name, content), picture in zip(files, pictures, strict=True):
+            if isinstance(picture, str):
+                note = {"name": name, "why": picture}
+            else:
+                digest = hashlib.blake2b(content, digest_size=16).digest()
+                if digest in self._digests:
+                    note = {"name": name, "same": self.kept[self._digests[digest]]}
+                else:
+                    note = {"name": name, "digest": digest.hex()}
+                    self._pixels_file.write(picture.tobytes())
+            self._take(note)
+            notes.append(json.dumps(note) + "\n")
+        # the pictures first: a line in the log means that its picture is there
+        self._pixels_file.flush()
+        os.fsync(self._pixels_file.fileno())
+        self._log_file.writelines(notes)
+        self._log_file.flush()
+
+
+def _entries(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Names within the source, with / between folders, and how to read each; the order is always the same."""
+    if source.is_dir():
+        for folder, folders, files in os.walk(source, onerror=_raise):
+            folders.sort()
+            for name in sorted(files):
+                path = Path(folder) / name
+                if path.is_file():
+                    yield path.relative_to(source.parent).as_posix(), _reader(path)
+    elif zipfile.is_zipfile(source):
+        try:
+            with zipfile.ZipFile(source) as archive:
+                for entry in archive.infolist():
+                    _check_name(source, entry.filename)
+                for entry in archive.infolist():
+                    if not entry.is_dir():
+                        yield entry.filename, lambda entry=entry: archive.open(entry)
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise ValueError(f"{source} is a damaged zip ({error}): get it again") from error
+    elif tarfile.is_tarfile(source):
+        try:
+            with tarfile.open(source) as archive:
+                for entry in archive:
+                    _check_name(source, entry.name)
+                    if entry.isfile():
+                        yield entry.name, lambda entry=entry: archive.extractfile(entry)
+                    archive.members = []  # tarfile remembers every entry: forget, there may be a million
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise ValueError(f"{source} is a damaged tar ({error}): get it again") from error
+    else:
+        raise ValueError(f"{source} is neither a folder nor a zip nor a tar: give one of these")
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _reader(path: Path) -> Callable[[], IO[bytes]]:
+    return lambda: open(path, "rb")
+
+
+def _check_name(source: Path, name: str) -> None:
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if ".." in parts or name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
+        raise ValueError(
+            f"{source} has an entry {name!r} that climbs out of the archive: it is refused, get it elsewhere"
+        )
+
+
+def _bytes(read: Callable[[], IO[bytes]]) -> bytes | str:
+    """The content of a file, or why there is none."""
+    try:
+        with read() as file:
+            content = file.read(LARGEST + 1)
+    except (OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
+        return f"cannot be read: {error}"
+    return content if len(content) <= LARGEST else f"larger than {LARGEST >> 20} MB"
+
+
+def _picture(content: bytes | str, crop: int | None, channels: int) -> np.ndarray | str:
+    """A file's picture as (channels, 64, 64) uint8, or why there is none."""
+    if isinstance(content, str):
+        return content
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if crop is None:
+                image.draft(None, (4 * SIZE, 4 * SIZE))  # a large JPEG at a fraction of its size
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I"):  # sixteen bits of grey, which Pillow would cut off at 255
+                image = Image.fromarray((np.asarray(image).clip(0, 65_535) / 257).round().astype(np.uint8))
+            if image.has_transparency_data:
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+            image = image.convert("L" if channels == 1 else "RGB")
+    except Exception as error:  # Pillow's readers raise whatever a torn file makes of them
+        return f"{type(error).__name__}: {error}"
+    width, height = image.size
+    side = min(width, height) if crop is None else crop
+    if side > min(width, height):
+        return f"{width}×{height} pixels, too small for a crop of {side}"
+    left, top = (width - side) / 2, (height - side) / 2
+    image = image.resize((SIZE, SIZE), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
+    return np.asarray(image).reshape(SIZE, SIZE, channels).transpose(2, 0, 1)
+
+
+def _partition(source: Path) -> dict[str, int] | None:
+    """CelebA's list of partitions, name → 0 training, 1 validation, 2 test; None where there is no list."""
+    places = [source / "list_eval_partition.txt"] if source.is_dir() else []
+    for path in [*places, source.parent / "list_eval_partition.txt"]:
+        if path.is_file():
+            lines = path.read_text(errors="replace").split("\n")
+            rows = [line.split() for line in lines if line.strip()]
+            if not rows or not all(len(row) == 2 and row[1] in ("0", "1", "2") for row in rows):
+                raise ValueError(f"{path} must have lines such as '000001.jpg 0', partitions 0, 1 and 2: get it again")
+            return {name.partition(".")[0]: int(number) for name, number in rows}
+    return None
+
+
+def _known(
+    kind: str, pattern: re.Pattern, names: list[str], partition: dict[str, int] | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """What is known of each picture, (n, factors) float32, and what the columns are called."""
+    if kind == "chairs":
+        rows, models = np.empty((len(names), 3), np.float32), {}
+        for row, name in zip(rows, names, strict=True):
+            model, elevation, azimuth = pattern.fullmatch(name).groups()
+            # the names hold whole degrees, cut off: 011 for 360/31
+            row[:] = models.setdefault(model, len(models)), round((int(azimuth) + 0.5) * 31 / 360) * 360 / 31, elevation
+        return rows, LAYOUTS[kind].known
+    if kind == "celeba" and partition is not None:
+        found = [partition.get(pattern.fullmatch(name).group(1), math.nan) for name in names]
+        return np.array(found, np.float32)[:, None], LAYOUTS[kind].known
+    return np.empty((len(names), 0), np.float32), ()
+
+
+def _looked_for(kind: str, report: Report) -> str:
+    what = {
+        "chairs": "looked for MODEL/renders/image_NNN_pPPP_tTTT_rRRR.png",
+        "celeba": "looked for 000001.jpg and so on",
+        "folder": f"looked for {', '.join(SUFFIXES)}",
+    }[kind]
+    bad = f", of which {len(report.unreadable)} could not be read" if report.unreadable else ""
+    return f"{what}, found {report.others + len(report.unreadable)} other files{bad}"
+
+
+def _finish(
+    out: Path, overwrite: bool, done: _Progress, channels: int, known: np.ndarray, columns: tuple[str, ...],
+    about: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write the HDF5 file beside its place and rename it into it."""
+    from minivae.runs import check_output
+
+    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        with h5py.File(beside, "w") as file:
+            file.attrs["format"], file.attrs["version"], file.attrs["about"] = FORMAT, VERSION, json.dumps(about)
+            shape = (done.pictures, channels, SIZE, SIZE)
+            # in one piece and not packed, so that single pictures can be read where they lie
+            images = file.create_dataset("images", shape, "u1")
+            with open(done.pixels, "rb") as pixels:
+                for start in range(0, len(images), BLOCK):
+                    count = min(BLOCK, len(images) - start)
+                    data = pixels.read(count * done.size)
+                    images[start : start + count] = np.frombuffer(data, np.uint8).reshape(count, *shape[1:])
+            table = file.create_dataset("known", data=known)
+            table.attrs["columns"] = json.dumps(columns)
+            file.create_dataset("names", data=json.dumps(done.kept))
+        with open(beside, "rb") as file:
+            os.fsync(file.fileno())
+        check_output(out, overwrite)
+        os.replace(beside, out)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OSError(
+            f"could not write {out}: {error}. Free some space; what was read is kept in {done.pixels.name}, and the "
+            "same command goes on from there"
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
+    if not h5py.is_hdf5(path):
+        raise _NoPicturesError(f"{path} is no HDF5 file: make it with python -m minivae data import")
+    with h5py.File(path, "r") as file:
+        if file.attrs.get("format") != FORMAT:
+            raise _NoPicturesError(f"{path} holds no pictures: make a file with python -m minivae data import")
+        if file.attrs["version"] != VERSION:
+            raise _NoPicturesError(f"{path} has version {file.attrs['version']}, this minivae reads {VERSION}")
+        images, known = file["images"], file["known"]
+        shape, offset = images.shape, images.id.get_offset()
+        whole = images.dtype == np.uint8 and len(shape) == 4 and shape[1] in (1, 3) and shape[2:] == (SIZE, SIZE)
+        if not whole or shape[0] < 1 or offset is None or offset + math.prod(shape) > path.stat().st_size:
+            raise _NoPicturesError(f"{path} is damaged: its pictures are {images.dtype} {shape}; make it again")
+        columns = tuple(json.loads(known.attrs["columns"]))
+        names = json.loads(file["names"][()])
+        if known.shape != (shape[0], len(columns)) or known.dtype != np.float32 or len(names) != shape[0]:
+            raise _NoPicturesError(
+                f"{path} is damaged: what it knows does not fit its {shape[0]} pictures; make it again"
+            )
+        return np.memmap(path, np.uint8, "r", offset, shape), known[()], columns, names
