@@ -1,4 +1,4 @@
-"""`python -m minivae list | train | show | measure | limit | data export | bench | check`, all with --json."""
+"""`python -m minivae list | train | show | measure | limit | data | bench | check`, all with --json."""
 
 import argparse
 import dataclasses
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # imported where needed: PyTorch takes seconds, and `--help` 
 
 DATA = Path(__file__).parents[1] / "data"
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SHOWN = 10  # files that an import names one by one
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,12 +46,15 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     sub.add_argument("--precision", default="auto", help="auto, fp32, bf16")
     sub.add_argument("--resume", type=Path, metavar="RUN", help="continue this run file")
+    sub.add_argument("--data", type=Path, metavar="FILE", help="pictures to train on, a file that data import made")
     sub.add_argument("--snapshots", type=int, nargs="*", default=[], metavar="STEP", help="keep the weights at these")
     sub.add_argument("--slim", action="store_true", help="keep a small file: half precision, no checkpoint")
     sub.add_argument("--force", action="store_true", help="replace the output file if it exists")
     sub = command("show", _show, "show what a run file holds and how it was made")
     sub.add_argument("path", type=Path, metavar="RUN")
-    sub = command("measure", _measure, "score a VAE of sprites: disentanglement, reconstruction, KL (some minutes)")
+    sub = command(
+        "measure", _measure, "score a VAE of sprites or chairs: disentanglement, reconstruction, KL (some minutes)"
+    )
     sub.add_argument("path", type=Path, metavar="RUN")
     sub = command("limit", _limit, "find the least distortion at each capacity, without a network")
     sub.add_argument("name", metavar="NAME", help="sprites-raw, sprites-centred, sprites-symmetric or blobs")
@@ -64,9 +68,21 @@ def main(argv: list[str] | None = None) -> int:
     sub = command("bench", _bench, "measure speed and memory on this machine, beside a plain reference loop")
     sub.add_argument("--quick", action="store_true", help="the ratios alone, in under 50 seconds")
     sub.add_argument("--out", type=Path, metavar="FOLDER", help="write table, picture and JSON there")
+    about = "make one file of a published archive or your own pictures, or write dSprites anew"
+    data = commands.add_parser("data", help=about, description=about).add_subparsers(
+        dest="action", required=True, metavar="import|export"
+    )
+    about = "make one HDF5 file of pictures, 64×64; goes on where it was interrupted"
+    sub = data.add_parser("import", help=about, description=about)
+    sub.add_argument("kind", choices=["chairs", "celeba", "folder"], help="how the pictures lie, see data/README.md")
+    sub.add_argument("source", type=Path, metavar="PATH", help="folder, zip or tar")
+    sub.add_argument("--out", type=Path, required=True, help="file to write")
+    sub.add_argument("--channels", type=int, choices=[1, 3], help="1 grey, 3 RGB (default: chairs 1, others 3)")
+    sub.add_argument("--force", action="store_true", help="replace the output file if it exists")
+    sub.add_argument("--json", action="store_true", help="print JSON for scripts")
+    sub.set_defaults(run=_import)
     about = "write a rendered data set in the layout of the published file"
-    export = commands.add_parser("data", help=about).add_subparsers(dest="action", required=True, metavar="export")
-    sub = export.add_parser("export", help=about, description=about)
+    sub = data.add_parser("export", help=about, description=about)
     sub.add_argument("name", choices=["sprites"], help="sprites: dSprites as HDF5")
     sub.add_argument("--out", type=Path, required=True, help="file to write")
     sub.add_argument("--json", action="store_true", help="print JSON for scripts")
@@ -104,8 +120,13 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _train(arguments: argparse.Namespace) -> int:
     from minivae import experiments
+    from minivae.datasets import Pictures
 
     experiment = experiments.get(arguments.name)
+    if arguments.data is not None:
+        if not isinstance(experiment.dataset, Pictures):
+            raise ValueError(f"{experiment.name} draws its own pictures: --data is for celeba and chairs-published")
+        experiment = dataclasses.replace(experiment, dataset=Pictures.open(arguments.data))
     out, new_folder = arguments.out, None
     if out is None:
         out = Path("runs") / f"{experiment.name}-seed{arguments.seed}.h5"
@@ -168,6 +189,31 @@ def _bench(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         for path in bench.write(result, arguments.out):
             print(f"wrote {path}", file=sys.stderr)
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from minivae.datasets.originals import import_pictures
+
+    report = import_pictures(
+        arguments.kind, arguments.source, arguments.out, arguments.channels, arguments.force, not arguments.json
+    )
+    if arguments.json:
+        _print_json({**dataclasses.asdict(report), "out": str(report.out)})
+        return 0
+    resumed = f", {report.resumed:,} of them from an interrupted import" if report.resumed else ""
+    print(f"wrote {report.out}: {report.pictures:,} pictures{resumed}")
+    for what, files in (("duplicate", report.duplicates), ("unreadable", report.unreadable)):
+        if files:
+            print(f"left out, {what}: {len(files):,}")
+            for name, why in files[:SHOWN]:
+                print(f"  {name}: {'the same as ' if what == 'duplicate' else ''}{why}")
+            if len(files) > SHOWN:
+                print(f"  … and {len(files) - SHOWN:,} more (--json names all)")
+    if report.others:
+        print(f"passed over, no pictures of this kind: {report.others:,}")
+    for note in report.notes:
+        print(f"note: {note}")
     return 0
 
 

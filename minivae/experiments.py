@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 from minivae._arguments import check_count, check_positive, is_number
-from minivae.datasets import Blobs, ColouredSprites, Sprites
+from minivae.datasets import Blobs, Chairs, ColouredSprites, Pictures, Sprites
 from minivae.datasets.originals import DSprites
 from minivae.models import VAE, FactorGenerator
 from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LagrangianELBO, LinearSchedule, PolylineSchedule
 
 # what a stored experiment may be built from; the name in a file is the class's name
-DATASETS = (Blobs, Sprites, ColouredSprites, DSprites)
+DATASETS = (Blobs, Sprites, ColouredSprites, DSprites, Chairs, Pictures)
 OBJECTIVES = (ELBO, BetaELBO, CapacityELBO, LagrangianELBO)
 SCHEDULES = (LinearSchedule, PolylineSchedule)
 MODELS = ("vae", "generator", "generator-centred")
@@ -53,7 +53,7 @@ class Experiment:
     """
 
     name: str
-    dataset: Blobs | Sprites | ColouredSprites | DSprites
+    dataset: Blobs | Sprites | ColouredSprites | DSprites | Chairs | Pictures
     objective: ELBO | BetaELBO | CapacityELBO | LagrangianELBO
     steps: int = 10_000
     latents: int = 10
@@ -233,6 +233,27 @@ _ALL = [
     Experiment(
         "sprites-opened", Sprites(), steps=40_000, **_OPENED,
         about="chapter 6: latents opened a few at a time, and Muon, on white sprites",
+    ),
+    Experiment("chairs-vae", Chairs(), ELBO(), 40_000, about="chapter 7: a standard VAE on rendered chairs"),
+    Experiment(
+        "chairs", Chairs(), CapacityELBO(1000.0, _FIGURE_4), 100_000,
+        about="Figure 4b: capacity-controlled β-VAE on rendered chairs, C from 0 to 25 nats",
+    ),
+    Experiment(
+        "chairs-32", Chairs(), CapacityELBO(1000.0, _FIGURE_4), 100_000, 32,
+        about="chapter 7: the same with 32 latents",
+    ),
+    Experiment(
+        "chairs-opened", Chairs(), steps=40_000, **_OPENED,
+        about="chapter 7: latents opened a few at a time, and Muon, on rendered chairs",
+    ),
+    Experiment(
+        "chairs-published", Pictures("data/chairs.h5", channels=1), CapacityELBO(1000.0, _FIGURE_4), 100_000,
+        about="Figure 4b on the published 3D Chairs, once imported to data/chairs.h5 (or --data FILE)",
+    ),
+    Experiment(
+        "celeba", Pictures("data/celeba.h5"), CapacityELBO(1000.0, LinearSchedule(0.0, 50.0, 0, 100_000)), 100_000, 32,
+        about="section A.2: CelebA, C from 0 to 50 nats, once imported to data/celeba.h5 (or --data FILE)",
     ),
 ]  # fmt: skip
 

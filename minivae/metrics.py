@@ -1,4 +1,4 @@
-"""How well a code fits the factors behind the data. Taught in chapters 4 and 6."""
+"""How well a code fits the factors behind the data. Taught in chapters 4, 6 and 7."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 from minivae import gaussian
 from minivae._arguments import check_count
-from minivae.datasets import Blobs, ColouredSprites, Sprites
+from minivae.datasets import Blobs, Chairs, ColouredSprites, Sprites
 from minivae.datasets.originals import DSprites
 from minivae.models import VAE
 from minivae.objectives import bernoulli_floor, bernoulli_nll
 
-SPRITES = (Sprites, ColouredSprites, DSprites)  # what has the factors that the scores are about
+WITH_FACTORS = (Sprites, ColouredSprites, DSprites, Chairs)  # which the scores are about
 ALIVE = 0.01  # nats of mean KL from which a latent counts as used
 
 
@@ -335,51 +335,74 @@ def explained(codes: Tensor, target: Tensor, groups: Tensor | None = None, bins:
     return torch.stack(found) / target.square().sum()
 
 
-def alignment(codes: Tensor, dataset: Sprites | ColouredSprites | DSprites, factors: Tensor) -> dict[str, Tensor]:
-    """Which latent holds which factor of sprites: R² of every axis with every latent, name → (latents,).
+def alignment(
+    codes: Tensor, dataset: Sprites | ColouredSprites | DSprites | Chairs, factors: Tensor
+) -> dict[str, Tensor]:
+    """Which latent holds which factor: R² of every axis with every latent, name → (latents,).
 
-    The orientation of a shape counts modulo the turn after which it looks the same: its target is the unit vector at
-    four times the angle of a square, twice that of an ellipse and once that of a heart, shape by shape.
+    A class has one column a class as its target, an angle its unit vector. The orientation of a sprite counts modulo
+    the turn after which its shape looks the same: the unit vector is at four times the angle of a square, twice that of
+    an ellipse and once that of a heart, shape by shape.
 
     Args:
         codes: posterior means (n, latents).
-        dataset: the sprites.
+        dataset: the sprites or chairs.
         factors: of the pictures, as `dataset.sample` gives them.
 
-    Source: chapter 6.
+    Source: chapters 6 and 7.
     """
-    shape = factors[:, 1].long()
-    angle = Sprites().values["orientation"][factors[:, 3].long()] * torch.tensor(Sprites.symmetries)[shape]
-    targets = {
-        "shape": (F.one_hot(shape).double(), None),
-        "scale": (factors[:, 2:3], None),
-        "orientation": (torch.stack([angle.cos(), angle.sin()], dim=1), shape),
-    }
-    for name in dataset.factors[4:]:
-        targets[name] = (factors[:, dataset.factors.index(name)][:, None], None)
+    column = dict(zip(dataset.factors, factors.T, strict=True))
+    targets: dict[str, tuple[Tensor, Tensor | None]] = {}
+    for name, f in column.items():
+        groups = None
+        if name == "azimuth":
+            target = _unit(torch.deg2rad(f))
+        elif name == "orientation":
+            groups = column["shape"].long()
+            target = _unit(Sprites().values[name][f.long()] * torch.tensor(Sprites.symmetries)[groups])
+        elif name in ("shape", "legs", "back"):
+            target = F.one_hot(f.long()).double()
+        else:
+            target = f[:, None]
+        if name != "colour":
+            targets[name] = target, groups
     return {name: explained(codes, target, groups) for name, (target, groups) in targets.items()}
 
 
 def factor_classes(
-    dataset: Sprites | ColouredSprites | DSprites, factors: Tensor, cuts: int = 10
+    dataset: Sprites | ColouredSprites | DSprites | Chairs, factors: Tensor, cuts: int = 10
 ) -> tuple[tuple[str, ...], Tensor]:
-    """Names and classes, whole numbers (n, factors), of the factors that vary; a continuous colour is cut into ten.
+    """Names and classes, whole numbers (n, factors), of the factors that vary; a continuous one is cut into ten.
 
-    Source: chapter 6.
+    Source: chapters 6 and 7.
     """
+    spans = {"red": (0.5, 1.0), "green": (0.5, 1.0), "blue": (0.5, 1.0), "azimuth": (0.0, 360.0)}
+    if isinstance(dataset, Chairs):
+        spans |= {name: dataset.ranges[dataset.factors.index(name)] for name in ("size", "height", "width")}
     names = [name for name in dataset.factors if name != "colour"]
     columns = []
     for name in names:
         f = factors[:, dataset.factors.index(name)]
-        columns.append((((f - 0.5) / 0.5 * cuts).clamp(0, cuts - 1) if name in ("red", "green", "blue") else f).long())
+        if name == "elevation":
+            f = f > 25
+        elif name in spans:
+            low, high = spans[name]
+            parts = 31 if name == "azimuth" else cuts
+            # half a view on, as rounding must not push a view into its neighbour
+            f = ((f - low) / (high - low) * parts + 0.5 * (name == "azimuth")).clamp(0, parts - 1)
+        columns.append(f.long())
     return tuple(names), torch.stack(columns, dim=1)
+
+
+def _unit(angle: Tensor) -> Tensor:
+    return torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
 @torch.no_grad()
 def measure(
-    model: VAE, dataset: Sprites | ColouredSprites | DSprites, points: int = 10_000, seed: int = 0
+    model: VAE, dataset: Sprites | ColouredSprites | DSprites | Chairs, points: int = 10_000, seed: int = 0
 ) -> dict[str, float]:
-    """Every metric of a VAE of sprites, from posterior means of `points` pictures; deterministic.
+    """Every metric of a VAE of sprites or chairs, from posterior means of `points` pictures; deterministic.
 
     Returns:
         mig (of 20 bins), mig_own_bins, dci_disentanglement, dci_completeness (of a quarter of the points: trees cost),
@@ -387,13 +410,14 @@ def measure(
         nats per picture; kl, the sum over latents in nats; active, the number of latents above `ALIVE`.
 
     Raises:
-        ValueError: if the model is no VAE or the data set no sprites, or points are fewer than 400.
+        ValueError: if the model is no VAE, the factors of the data set are not known, or points are fewer than 400.
 
     Source: chapter 6.
     """
-    if not isinstance(model, VAE) or not isinstance(dataset, SPRITES):
+    if not isinstance(model, VAE) or not isinstance(dataset, WITH_FACTORS):
         raise ValueError(
-            f"metrics compare a VAE's latents with the factors of sprites, got {type(model).__name__} of {dataset!r}"
+            "metrics compare a VAE's latents with the factors of sprites or chairs, got "
+            f"{type(model).__name__} of {dataset!r}"
         )
     check_count("points", points, least=400)
     codes, factors, nll, floor, kl = encode(model, dataset, points, seed)
@@ -416,7 +440,7 @@ def measure(
 
 @torch.no_grad()
 def encode(
-    model: VAE, dataset: Sprites | ColouredSprites | DSprites, points: int = 10_000, seed: int = 0
+    model: VAE, dataset: Sprites | ColouredSprites | DSprites | Chairs, points: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor, float, float, Tensor]:
     """Posterior means (points, latents) and factors of so many pictures; of the same pictures the mean −log p(x|z),
     its floor, both in nats, and the mean KL of every latent (latents,)."""

@@ -6,6 +6,7 @@ Rendered data sets make their images on the training device, in batches, from a 
 from minivae.datasets.blobs import Blobs
 from minivae.datasets.chairs import Chairs
 from minivae.datasets.coloured import ColouredSprites
+from minivae.datasets.pictures import Pictures
 from minivae.datasets.sprites import Sprites
 
-__all__ = ["Blobs", "Chairs", "ColouredSprites", "Sprites"]
+__all__ = ["Blobs", "Chairs", "ColouredSprites", "Pictures", "Sprites"]

@@ -1,4 +1,8 @@
-"""Readers for the published files, with the interface of the rendered data sets. See data/README.md for the files."""
+"""Readers for the published files, with the interface of the rendered data sets. See data/README.md for the files.
+
+dSprites is one array and read here. 3D Chairs, CelebA and folders of your own are many pictures, of which
+`import_pictures` makes one file; `Pictures` reads that.
+"""
 
 import io
 import os
@@ -15,7 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minivae.datasets.pictures import Pictures, import_pictures
 from minivae.datasets.sprites import Sprites
+
+__all__ = ["DSprites", "Pictures", "dsprites", "export", "import_pictures"]
 
 BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB before packing
 

@@ -43,39 +43,41 @@ class Pictures:
     """Pictures of a file that `import_pictures` made, read from the disk as they are asked for.
 
     Args:
-        path: of the HDF5 file; opened when the first picture is asked for.
+        path: of the HDF5 file; opened when the first picture is asked for. `Pictures.open(path)` opens it at once.
+        channels: 1 grey, 3 RGB, as the file has them.
 
     Attributes:
-        channels: 1 or 3.
         factors: names of what is known of every picture, e.g. ("model", "azimuth", "elevation"); often none.
         names: of the files, in the order of the pictures.
     """
 
     path: str
+    channels: int = 3
 
     size: ClassVar[int] = SIZE
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", os.fspath(self.path))  # a text, so that a run file can hold it
 
+    @classmethod
+    def open(cls, path: str | Path) -> "Pictures":
+        """The pictures of a file, with as many channels as it has.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is damaged or no file of pictures.
+        """
+        return cls(os.fspath(path), _open(Path(path))[0].shape[1])
+
     @cached_property
     def _file(self) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
-        path = Path(self.path)
-        if not path.is_file():
-            raise FileNotFoundError(f"no file {path}: make it with python -m minivae data import, see data/README.md")
-        open(path, "rb").close()  # an unreadable file says so itself
-        try:
-            return _read(path)
-        except _NoPicturesError:
-            raise
-        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise _NoPicturesError(
-                f"{path} is damaged or was not made by python -m minivae data import ({error}): make it again"
-            ) from error
-
-    @property
-    def channels(self) -> int:
-        return self._file[0].shape[1]
+        file = _open(Path(self.path))
+        if (channels := file[0].shape[1]) != self.channels:
+            raise ValueError(
+                f"{self.path} has pictures of {channels} channels, expected {self.channels}: use Pictures.open, or "
+                f"import them again with --channels {self.channels}"
+            )
+        return file
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -423,8 +425,8 @@ def _picture(content: bytes | str, crop: int | None, channels: int) -> np.ndarra
     side = min(width, height) if crop is None else crop
     if side > min(width, height):
         return f"{width}×{height} pixels, too small for a crop of {side}"
-    left, top = (width - side) / 2, (height - side) / 2
-    image = image.resize((SIZE, SIZE), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
+    left, top = (width - side) // 2, (height - side) // 2
+    image = image.crop((left, top, left + side, top + side)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
     return np.asarray(image).reshape(SIZE, SIZE, channels).transpose(2, 0, 1)
 
 
@@ -503,6 +505,21 @@ def _finish(
         ) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _open(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
+    """The pictures of a file, what is known of them, what the columns of that are called, and the files' names."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}: make it with python -m minivae data import, see data/README.md")
+    open(path, "rb").close()  # an unreadable file says so itself
+    try:
+        return _read(path)
+    except _NoPicturesError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _NoPicturesError(
+            f"{path} is damaged or was not made by python -m minivae data import ({error}): make it again"
+        ) from error
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:

@@ -1,0 +1,475 @@
+"""Import of picture archives: small ones in the exact published layout, with the oddities of the real ones."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from minivae import experiments
+from minivae.__main__ import main
+from minivae.datasets import Pictures, pictures
+from minivae.datasets.pictures import import_pictures
+from minivae.training import train
+
+
+def picture(seed: int, width: int, height: int, mode: str = "RGB") -> Image.Image:
+    """Soft random colours, so that a JPEG is near what it was made of."""
+    small = np.random.default_rng(seed).integers(0, 256, (6, 5, 3), np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC).convert(mode)
+
+
+def content(image: Image.Image, kind: str = "PNG", **settings) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **settings)
+    return file.getvalue()
+
+
+def folder(root: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    return root
+
+
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def tarred(path: Path, files: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return path
+
+
+def chairs_files() -> dict[str, bytes]:
+    """Two models of rendered_chairs: 31 views at 20°, 31 at 30°, index 031 missing, azimuths cut to whole degrees."""
+    files = {"rendered_chairs/all_chair_names.mat": b"MATLAB 5.0 MAT-file"}
+    for m, model in enumerate(("1028b32dc1873c2afe26a3ac360dbd4", "aab9e2d5e1fd5ba9d5a9c1f1d1a1b1c1")):
+        for view in range(62):
+            index, elevation = (view, 20) if view < 31 else (view + 1, 30)
+            azimuth = int(view % 31 * 360 / 31)
+            name = f"rendered_chairs/{model}/renders/image_{index:03d}_p{elevation:03d}_t{azimuth:03d}_r096.png"
+            image = Image.new("RGB", (600, 600), "white")
+            image.paste((10 * m, 4 * view, 100), (200, 150 + view, 400, 450))
+            files[name] = content(image)
+    return files
+
+
+def celeba_files(n: int = 12) -> dict[str, bytes]:
+    return {f"img_align_celeba/{i:06d}.jpg": content(picture(i, 178, 218), "JPEG", quality=95) for i in range(1, n + 1)}
+
+
+def quiet(kind: str, source: Path, out: Path, **settings) -> pictures.Report:
+    return import_pictures(kind, source, out, progress=False, **settings)
+
+
+@pytest.mark.parametrize("form", ["folder", "tar", "tar.gz", "zip"])
+def test_chairs(tmp_path, form):
+    files, out = chairs_files(), tmp_path / "chairs.h5"
+    if form == "folder":
+        source = folder(tmp_path, files) / "rendered_chairs"
+    elif form == "zip":
+        source = zipped(tmp_path / "chairs.zip", files)
+    else:
+        source = tarred(tmp_path / f"rendered_chairs.{form}", files, "w:gz" if form == "tar.gz" else "w")
+    report = quiet("chairs", source, out)
+    assert (report.pictures, report.others, report.duplicates, report.unreadable) == (124, 1, [], [])
+    assert any("published set has 86,366 pictures, this source 124" in note for note in report.notes)
+    assert sorted(path.name for path in tmp_path.iterdir() if "part" in path.name or "tmp" in path.name) == []
+
+    data = Pictures.open(out)
+    assert (len(data), data.channels, data.factors) == (124, 1, ("model", "azimuth", "elevation"))
+    everything = torch.arange(124)
+    images, known = data.pick(everything)
+    assert images.shape == (124, 1, 64, 64) and images.dtype == torch.float32
+    assert known[:, 0].tolist() == [0.0] * 62 + [1.0] * 62
+    views = torch.arange(62) % 31 * 360 / 31
+    assert torch.allclose(known[:62, 1], views, atol=1e-4) and known[:62, 2].tolist() == [20.0] * 31 + [30.0] * 31
+    # the central 400 of 600 in grey, made smaller by the mean of what it covers; Pillow's own, on the picture as it is
+    original = Image.open(io.BytesIO(files[data.names[40]])).crop((100, 100, 500, 500)).convert("L")
+    assert np.array_equal((images[40, 0] * 255).round().numpy(), original.resize((64, 64), Image.Resampling.BILINEAR))
+    assert images[:, :, 0, 0].min() == 1  # white
+
+
+def test_celeba_with_partition(tmp_path):
+    files = celeba_files()
+    partition = "".join(f"{i:06d}.jpg {i % 3}\n" for i in range(1, 13))
+    source = zipped(tmp_path / "img_align_celeba.zip", files)
+    (tmp_path / "list_eval_partition.txt").write_text(partition)
+    report = quiet("celeba", source, tmp_path / "out.h5")
+    assert report.pictures == 12
+    data = Pictures.open(tmp_path / "out.h5")
+    assert data.channels == 3 and data.factors == ("partition",)
+    images, known = data.pick(torch.arange(12))
+    assert known[:, 0].tolist() == [i % 3 for i in range(1, 13)]
+    original = Image.open(io.BytesIO(files[data.names[4]])).crop((15, 35, 163, 183))  # the central 148
+    expected = np.asarray(original.resize((64, 64), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    assert np.array_equal((images[4] * 255).round().numpy(), expected)
+
+
+def test_celeba_without_partition_says_so(tmp_path):
+    report = quiet("celeba", folder(tmp_path / "in", celeba_files(3)), tmp_path / "out.h5")
+    assert any("list_eval_partition.txt" in note for note in report.notes)
+    assert Pictures.open(tmp_path / "out.h5").factors == ()
+
+
+def test_torn_partition_is_told(tmp_path):
+    source = folder(tmp_path / "in", celeba_files(2) | {"list_eval_partition.txt": b"000001.jpg 0\n000002.jpg\n"})
+    with pytest.raises(ValueError, match=r"must have lines such as '000001.jpg 0'"):
+        quiet("celeba", source, tmp_path / "out.h5")
+
+
+def test_a_folder_with_every_oddity(tmp_path):
+    jpeg = content(picture(1, 90, 70), "JPEG")
+    seen = np.zeros((80, 100, 4), np.uint8)
+    seen[20:60, 30:70] = (200, 0, 0, 255)  # transparent elsewhere, where its colour is black
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the camera was held on its side
+    files = {
+        "A.JPG": jpeg,
+        "again.jpeg": jpeg,
+        "alpha.png": content(Image.fromarray(seen)),
+        "b/grey.png": content(picture(2, 64, 64, "L")),
+        "b/sixteen.png": content(Image.fromarray(np.full((70, 70), 40_000, np.uint16))),
+        "b/palette.PNG": content(picture(3, 80, 64, "P")),
+        "b/cmyk.jpg": content(picture(4, 70, 70, "CMYK"), "JPEG"),
+        "b/moving.gif": content(picture(5, 66, 66, "P"), "GIF"),
+        "b/photo.jpg": content(picture(6, 640, 480), "JPEG", exif=turned),
+        "b/torn.jpg": jpeg[: len(jpeg) // 2],
+        "b/text.png": b"no picture at all",
+        "b/empty.png": b"",
+        "b/ünïcode\nname.png": content(picture(7, 64, 80)),
+        "._A.JPG": b"what a Mac leaves behind",
+        "notes.txt": b"hello",
+        "Thumbs.db": b"x",
+    }
+    report = quiet("folder", folder(tmp_path / "mine", files), tmp_path / "out.h5")
+    data = Pictures.open(tmp_path / "out.h5")
+    at = {name.removeprefix("mine/"): place for place, name in enumerate(data.names)}
+    assert sorted(at) == sorted(set(files) - {"again.jpeg", "b/torn.jpg", "b/text.png", "b/empty.png", "._A.JPG",
+                                              "notes.txt", "Thumbs.db"})  # fmt: skip
+    assert report.pictures == len(data) == 9 and report.others == 3
+    assert report.duplicates == [("mine/again.jpeg", "mine/A.JPG")]
+    assert [name for name, _ in report.unreadable] == ["mine/b/empty.png", "mine/b/text.png", "mine/b/torn.jpg"]
+    assert "truncated" in dict(report.unreadable)["mine/b/torn.jpg"]
+    images, _ = data.pick(torch.arange(9))
+    alpha = images[at["alpha.png"]]
+    assert (alpha[:, 0, 0] == 1).all() and torch.allclose(alpha[:, 32, 32], torch.tensor([200 / 255, 0, 0]), atol=1e-6)
+    assert torch.allclose(images[at["b/sixteen.png"]], torch.tensor(40_000 / 65_535), atol=0.003)
+    grey = images[at["b/grey.png"]]
+    assert np.array_equal((grey[0] * 255).round(), picture(2, 64, 64, "L")) and torch.equal(grey[0], grey[2])
+    upright = picture(6, 640, 480).transpose(Image.Transpose.ROTATE_270).crop((0, 80, 480, 560)).resize((64, 64))
+    assert np.abs(images[at["b/photo.jpg"]].numpy() * 255 - np.asarray(upright).transpose(2, 0, 1)).mean() < 4
+
+    again = quiet("folder", tmp_path / "mine", tmp_path / "grey.h5", channels=1)
+    assert again.pictures == 9 and Pictures.open(tmp_path / "grey.h5").channels == 1
+
+
+def test_too_small_for_the_crop_is_named(tmp_path):
+    files = {
+        "000001.png": content(Image.new("RGB", (178, 218), "white")),
+        "000002.jpg": content(picture(0, 100, 100), "JPEG"),
+    }
+    report = quiet("celeba", folder(tmp_path / "in", files), tmp_path / "out.h5")
+    assert report.unreadable == [("in/000002.jpg", "100×100 pixels, too small for a crop of 148")]
+    assert (Pictures.open(tmp_path / "out.h5").pick(torch.tensor([0]))[0] == 1).all()
+
+
+def test_picture_that_would_fill_the_memory_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000)
+    monkeypatch.setattr(pictures, "LARGEST", 10_000)
+    rng = np.random.default_rng(0)
+    files = {
+        "a.png": content(picture(1, 64, 64)),
+        "bomb.png": content(Image.new("1", (100, 90))),
+        "huge.png": content(Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8))),
+    }
+    report = quiet("folder", folder(tmp_path / "in", files), tmp_path / "out.h5")
+    (bomb, why), (huge, reason) = report.unreadable
+    assert bomb == "in/bomb.png" and "exceeds limit" in why
+    assert huge == "in/huge.png" and reason.startswith("larger than")
+
+
+@pytest.mark.parametrize(
+    "name", ["../../evil.png", "/etc/evil.png", "a/../../evil.png", "C:\\evil.png", "..\\evil.png"]
+)
+@pytest.mark.parametrize("form", ["zip", "tar"])
+def test_archive_that_climbs_out_is_refused(tmp_path, name, form):
+    files = {"good.png": content(picture(0, 64, 64)), name: content(picture(1, 64, 64))}
+    source = (zipped if form == "zip" else tarred)(tmp_path / "archive", files)
+    with pytest.raises(ValueError, match="climbs out of the archive: it is refused"):
+        quiet("folder", source, tmp_path / "out.h5")
+    assert os.listdir(tmp_path) == ["archive"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "message"),
+    [
+        ("folder", {}, r"no pictures of kind folder .* looked for \.png, \.jpg"),
+        ("folder", {"a.txt": b"x", "b.png": b"y"}, "found 2 other files, of which 1 could not be read"),
+        ("chairs", {"a.png": b"x"}, "looked for MODEL/renders/image_NNN_pPPP_tTTT_rRRR.png"),
+        ("celeba", {"a.jpg": b"x"}, "looked for 000001.jpg"),
+    ],
+)
+def test_nothing_of_the_kind_is_told_and_leaves_nothing(tmp_path, kind, files, message):
+    source = tmp_path / "in"
+    source.mkdir()
+    with pytest.raises(ValueError, match=message):
+        quiet(kind, folder(source, files), tmp_path / "out.h5")
+    assert os.listdir(tmp_path) == ["in"]
+
+
+def test_bad_arguments_are_told(tmp_path):
+    good = folder(tmp_path / "in", {"a.png": content(picture(0, 64, 64))})
+    for call, kind, message in (
+        (lambda: quiet("faces", good, tmp_path / "o.h5"), ValueError, "unknown kind 'faces': known are chairs, celeba"),
+        (lambda: quiet("folder", good, tmp_path / "o.h5", channels=4), ValueError, "channels must be 1"),
+        (lambda: quiet("folder", tmp_path / "none", tmp_path / "o.h5"), FileNotFoundError, "no file or folder"),
+        (
+            lambda: quiet("folder", good / "a.png", tmp_path / "o.h5"),
+            ValueError,
+            "neither a folder nor a zip nor a tar",
+        ),
+        (lambda: quiet("folder", good, tmp_path / "no" / "o.h5"), OSError, "does not exist: create it first"),
+        (lambda: quiet("folder", good, good), IsADirectoryError, "is a folder"),
+    ):
+        with pytest.raises(kind, match=message):
+            call()
+    quiet("folder", good, tmp_path / "o.h5")
+    with pytest.raises(FileExistsError, match="exists"):
+        quiet("folder", good, tmp_path / "o.h5")
+    assert quiet("folder", good, tmp_path / "o.h5", overwrite=True).pictures == 1
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.98])
+def test_torn_archives_are_told(tmp_path, cut):
+    # a zip without its end is none; a tar is read as far as it goes
+    whole = zipped(tmp_path / "whole.zip", celeba_files(6)).read_bytes()
+    (tmp_path / "torn.zip").write_bytes(whole[: int(cut * len(whole))])
+    with pytest.raises(ValueError, match="neither a folder nor a zip nor a tar"):
+        quiet("celeba", tmp_path / "torn.zip", tmp_path / "out.h5")
+    packed = tarred(tmp_path / "whole.tgz", celeba_files(6), "w:gz").read_bytes()
+    (tmp_path / "torn.tgz").write_bytes(packed[: int(cut * len(packed))])
+    with pytest.raises(ValueError, match="is a damaged tar"):
+        quiet("celeba", tmp_path / "torn.tgz", tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_damaged_entry_of_a_zip_is_named(tmp_path):
+    path = zipped(tmp_path / "a.zip", celeba_files(3))
+    data = bytearray(path.read_bytes())
+    place = data.find(b"img_align_celeba/000002.jpg") + 600
+    data[place : place + 50] = bytes(50)
+    path.write_bytes(data)
+    report = quiet("celeba", path, tmp_path / "out.h5")
+    assert report.pictures == 2
+    assert [(name, "CRC" in why) for name, why in report.unreadable] == [("img_align_celeba/000002.jpg", True)]
+
+
+def test_interrupted_import_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "BLOCK", 4)
+    source = zipped(
+        tmp_path / "a.zip", celeba_files(11) | {"img_align_celeba/000099.jpg": celeba_files(1).popitem()[1]}
+    )
+    expected = quiet("celeba", source, tmp_path / "whole.h5")
+    original, calls = pictures._picture, []
+
+    def counting(*arguments):
+        calls.append(1)
+        return original(*arguments)
+
+    def dying(*arguments):
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+        return counting(*arguments)
+
+    monkeypatch.setattr(pictures, "_picture", dying)
+    with pytest.raises(KeyboardInterrupt):
+        quiet("celeba", source, tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5").exists()
+    # what a power cut may do on top: a torn last line, half a picture more
+    with open(tmp_path / "out.h5.part.log", "a") as log, open(tmp_path / "out.h5.part", "ab") as pixels:
+        log.write('{"name": "img_align_')
+        pixels.write(b"x" * 1_000)
+    monkeypatch.setattr(pictures, "_picture", counting)
+    calls.clear()
+    report = quiet("celeba", source, tmp_path / "out.h5")
+    assert report.resumed == 8 and len(calls) == 4
+    assert (report.pictures, report.duplicates) == (expected.pictures, expected.duplicates) == (
+        11, [("img_align_celeba/000099.jpg", "img_align_celeba/000001.jpg")])  # fmt: skip
+    one, other = (Pictures.open(tmp_path / name) for name in ("whole.h5", "out.h5"))
+    assert one.names == other.names and torch.equal(one.pick(torch.arange(11))[0], other.pick(torch.arange(11))[0])
+    assert sorted(os.listdir(tmp_path)) == ["a.zip", "out.h5", "whole.h5"]
+
+
+def test_progress_of_another_import_is_not_taken(tmp_path):
+    source = zipped(tmp_path / "a.zip", celeba_files(3))
+    (tmp_path / "out.h5.part").write_bytes(bytes(3 * 64 * 64))
+    (tmp_path / "out.h5.part.log").write_text('{"kind": "folder"}\n{"name": "img_align_celeba/000001.jpg"}\n')
+    assert quiet("celeba", source, tmp_path / "out.h5").resumed == 0
+    assert len(Pictures.open(tmp_path / "out.h5")) == 3
+
+
+def test_killed_import_goes_on(tmp_path):
+    image = content(picture(0, 178, 218), "JPEG", quality=95)
+    source = folder(tmp_path / "img", {f"{i:06d}.jpg": image + i.to_bytes(4, "big") for i in range(1, 3_001)})
+    command = [
+        sys.executable,
+        "-m",
+        "minivae",
+        "data",
+        "import",
+        "celeba",
+        str(source),
+        "--out",
+        str(tmp_path / "o.h5"),
+    ]
+    process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE)
+    log = tmp_path / "o.h5.part.log"
+    while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") > 500):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "o.h5").exists() and log.exists()
+    done = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True).stdout)
+    assert done["pictures"] == 3_000 and 500 <= done["resumed"] < 3_000
+    assert sorted(os.listdir(tmp_path)) == ["img", "o.h5"]
+
+
+def test_memory_does_not_grow_with_the_number(tmp_path):
+    image = content(picture(0, 178, 218), "JPEG", quality=95)
+    peaks = []
+    for n in (400, 1_600):
+        source = zipped(tmp_path / f"{n}.zip", {f"{i:06d}.jpg": image + i.to_bytes(4, "big") for i in range(n)})
+        tracemalloc.start()
+        quiet("celeba", source, tmp_path / f"{n}.h5")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 1_200 * 4_000  # a picture of 64×64 in RGB has 12,288 bytes
+
+
+def test_full_disk_is_told_and_what_was_read_is_kept(tmp_path, monkeypatch):
+    source = folder(tmp_path / "in", celeba_files(3))
+
+    def full(*arguments, **settings):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            os, "replace", lambda one, other: full() if str(other).endswith("out.h5") else os.rename(one, other)
+        )
+        with pytest.raises(OSError, match=r"could not write .*No space left.*same command goes on from there"):
+            quiet("celeba", source, tmp_path / "out.h5")
+    assert sorted(os.listdir(tmp_path)) == ["in", "out.h5.part", "out.h5.part.log"]
+    assert quiet("celeba", source, tmp_path / "out.h5").resumed == 3
+
+
+@pytest.fixture
+def made(tmp_path):
+    quiet("celeba", folder(tmp_path / "in", celeba_files(6)), tmp_path / "made.h5")
+    return tmp_path / "made.h5"
+
+
+def test_sample_is_seeded_and_uniform(made):
+    data = Pictures.open(made)
+    images, known = data.sample(600, torch.Generator().manual_seed(0))
+    assert images.shape == (600, 3, 64, 64) and known.shape == (600, 0)
+    assert torch.equal(images, data.sample(600, torch.Generator().manual_seed(0))[0])
+    _, counts = images.flatten(1).sum(1).unique(return_counts=True)
+    assert len(counts) == 6 and counts.min() > 60
+    with pytest.raises(ValueError, match="n must be a whole number"):
+        data.sample(0)
+    with pytest.raises(ValueError, match=r"index must be whole numbers \(n,\) in \[0, 6\)"):
+        data.pick(torch.tensor([6]))
+
+
+def test_experiment_on_pictures_trains_and_is_stored(made, tmp_path, monkeypatch):
+    out = tmp_path / "run.h5"
+    assert main(["train", "celeba", "--data", str(made), "--steps", "3", "--out", str(out), "--json"]) == 0
+    from minivae.runs import Run
+
+    run = Run.load(out)
+    assert run.experiment.dataset == Pictures(str(made)) and run.experiment.latents == 32
+    assert run.model().decode(torch.zeros(1, 32)).shape == (1, 3, 64, 64)
+
+
+def test_presets_need_no_file_before_they_are_trained():
+    for name in ("celeba", "chairs-published"):
+        experiment = experiments.get(name)
+        assert experiment.build().decode(torch.zeros(1, experiment.latents)).shape[1] == experiment.dataset.channels
+        with pytest.raises(FileNotFoundError, match=r"make it with python -m minivae data import"):
+            train(experiment, steps=1, progress=False)
+
+
+def test_wrong_number_of_channels_is_told(made):
+    with pytest.raises(ValueError, match="has pictures of 3 channels, expected 1"):
+        Pictures(str(made), 1).sample(1)
+
+
+def spoil(path: Path, change) -> None:
+    with h5py.File(path, "r+") as file:
+        change(file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: file.attrs.__setitem__("format", "minivae run"),
+        lambda file: file.attrs.__setitem__("version", 99),
+        lambda file: file.__delitem__("images"),
+        lambda file: (file.__delitem__("images"), file.create_dataset("images", data=np.zeros((6, 3, 64, 64)))),
+        lambda file: (file.__delitem__("images"), file.create_dataset("images", (10**9, 3, 64, 64), "u1")),
+        lambda file: (file.__delitem__("images"),
+                      file.create_dataset("images", data=np.zeros((6, 3, 64, 64), np.uint8), compression="gzip")),
+        lambda file: (file.__delitem__("names"), file.create_dataset("names", data="[]")),
+        lambda file: (file.__delitem__("names"), file.create_dataset("names", data="{")),
+        lambda file: (file.__delitem__("known"), file.create_dataset("known", data=np.zeros((5, 0), np.float32))),
+        lambda file: file["known"].attrs.__setitem__("columns", "5"),
+    ],
+)  # fmt: skip
+def test_file_that_is_not_ours_is_told(made, change):
+    spoil(made, change)
+    with pytest.raises(ValueError, match=str(made)):
+        Pictures.open(made)
+
+
+def test_no_hdf5_and_no_file_are_told(tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"text")
+    with pytest.raises(ValueError, match="is no HDF5 file"):
+        Pictures.open(tmp_path / "a.h5")
+    with pytest.raises(FileNotFoundError, match="no file"):
+        Pictures.open(tmp_path / "b.h5")
+
+
+def test_command_says_what_it_did(tmp_path, capsys):
+    files = celeba_files(3) | {"img_align_celeba/000004.jpg": b"x", "img_align_celeba/readme": b"y"}
+    files |= {f"img_align_celeba/{i:06d}.jpg": celeba_files(1).popitem()[1] for i in range(10, 25)}
+    out = tmp_path / "out.h5"
+    assert main(["data", "import", "celeba", str(zipped(tmp_path / "a.zip", files)), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert f"wrote {out}: 3 pictures\n" in said
+    assert "left out, duplicate: 15\n" in said and "000010.jpg: the same as img_align_celeba/000001.jpg" in said
+    assert "… and 5 more" in said
+    assert "left out, unreadable: 1\n" in said and "passed over, no pictures of this kind: 1\n" in said
+    assert "note: the published set has 202,599 pictures" in said
+    assert main(["data", "import", "celeba", str(tmp_path / "a.zip"), "--out", str(out)]) == 1
+    assert "exists" in capsys.readouterr().err
