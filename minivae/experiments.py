@@ -225,7 +225,7 @@ _ALL = [
         "coloured-opened", ColouredSprites(), steps=100_000, **_OPENED,
         about="chapter 6: latents opened a few at a time, and Muon, C up to 25 nats",
     ),
-    Experiment("sprites-vae", Sprites(), ELBO(), 100_000, about="chapter 6: a standard VAE on white sprites"),
+    Experiment("sprites-vae", Sprites(), ELBO(), 40_000, about="chapter 6: a standard VAE on white sprites"),
     Experiment(
         "sprites-capacity", Sprites(), CapacityELBO(1000.0, _FIGURE_4), 100_000,
         about="chapter 6: capacity-controlled β-VAE on white sprites",

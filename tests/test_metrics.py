@@ -295,6 +295,6 @@ def test_chairs_are_measured_by_their_own_factors():
     assert all(0.45 < table["azimuth"][i] < 0.55 for i in (0, 1))  # each explains half of a circle
     for i, name in enumerate(("elevation", "size", "height", "width", "arms")):
         assert table[name][[2, 5, 6, 7, 8][i]] > 0.95
-    assert table["legs"][3] > 0.95 and table["back"][4] > 0.95 and table["azimuth"][2:].max() < 0.05
+    assert table["legs"][3] > 0.9 and table["back"][4] > 0.9 and table["azimuth"][2:].max() < 0.05
     scores = metrics.measure(VAE(generator=torch.Generator().manual_seed(0)), data, points=400)
     assert scores["excess"] < scores["reconstruction"]  # grey pictures have a floor
