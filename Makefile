@@ -6,12 +6,13 @@ STAMP := $(VENV)/.installed
 # JupyterLab asks for a word of consent before it runs as root, as it must in a container
 ROOT  := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test chapters lint clean
+.PHONY: help lab test chapters book lint clean
 
 help:
 	@echo "make lab       set up and open the chapters in JupyterLab"
 	@echo "make test      set up and run everything that CI runs"
 	@echo "make chapters  run every chapter and store its outputs (ONLY=04_blob_position: just that one)"
+	@echo "make book      build the book to read without a kernel: book/index.html"
 	@echo "make lint      check style"
 	@echo "make clean     remove the environment"
 
@@ -32,6 +33,9 @@ test: $(STAMP) lint
 chapters: $(STAMP)
 	$(BIN)/python tools/build_chapters.py $(ONLY)
 	$(BIN)/python tools/build_pictures.py
+
+book: $(STAMP)
+	$(BIN)/python tools/build_book.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -20,6 +20,8 @@ class SpriteChannels:
         mean: "centred", or "raw" to send the factors as published, mean and all.
         codes: other values to send for a factor: for x and y a value of each class (32,), for the others one of each
             sprite (3, 6, 40) or what broadcasts to it, e.g. an orientation that depends on the shape.
+        centroid: send as x and y the place of the sprite's centroid, to the nearest pixel, instead of that of the point
+            about which it turns; `exact` has no such pictures.
 
     Attributes:
         signals: what is sent, of mean 0 and variance 1: (720, 3) of each sprite's shape, scale and orientation, (32,)
@@ -37,7 +39,7 @@ class SpriteChannels:
     factors = Sprites.factors[1:]  # colour never varies
     most = 40.0  # nats of a factor, beyond which float32 has no amplitude
 
-    def __init__(self, mean: str = "centred", codes: dict[str, Tensor] | None = None) -> None:
+    def __init__(self, mean: str = "centred", codes: dict[str, Tensor] | None = None, centroid: bool = False) -> None:
         if mean not in ("centred", "raw"):
             raise ValueError(f"mean must be 'centred' or 'raw', got {mean!r}")
         self._dataset = Sprites()
@@ -63,7 +65,11 @@ class SpriteChannels:
         self.signals = torch.stack(signals[:3], dim=1), signals[3], signals[4]
 
         # the sprites at class 0 of x and y, whose centre lies on a corner of pixels, cut to what they cover
-        pictures = self._dataset.render(self._dataset.classes(torch.arange(0, len(self._dataset), 32 * 32)))[:, 0]
+        pictures = _at_class_0(self._dataset)
+        self._centroid = centroid
+        if centroid:
+            offsets = moments()["centroid"].flatten(0, 2).flip(1).round().long()
+            pictures = torch.stack([p.roll((-o).tolist(), (0, 1)) for p, o in zip(pictures, offsets, strict=True)])
         ink = pictures.amax(0)
         first = min(int(ink.amax(0).nonzero()[0]), int(ink.amax(1).nonzero()[0]))
         last = max(int(ink.amax(0).nonzero()[-1]), int(ink.amax(1).nonzero()[-1]))
@@ -91,7 +97,13 @@ class SpriteChannels:
 
     def exact(self, points: Tensor, noise: Tensor, amplitude: Tensor, block: int = 23_040) -> tuple[Tensor, Tensor]:
         """True pictures of points (n, 5) and E[x | z] at z = amplitude·signal + noise, each (n, 64, 64), over the whole
-        lattice but for classes that no belief gives more than 1e-9: up to half a minute for a hundred."""
+        lattice but for classes that no belief gives more than 1e-9: up to half a minute for a hundred.
+
+        Raises:
+            ValueError: if the channels send the centroid.
+        """
+        if self._centroid:
+            raise ValueError("channels of the centroid know their pictures to the nearest pixel only: use decode")
         sprite, x, y = self._classes(points)
         beliefs = self._beliefs(amplitude * self._signals(sprite, x, y) + noise, amplitude)
         likely = torch.cartesian_prod(*((belief > 1e-9).any(0).nonzero().flatten() for belief in beliefs))
@@ -126,6 +138,45 @@ class SpriteChannels:
             belief(slice(3, 4), self.signals[1][:, None]),
             belief(slice(4, 5), self.signals[2][:, None]),
         )
+
+
+def moments() -> dict[str, Tensor]:
+    """What a picture shows of each of the 720 sprites at one place, float64.
+
+    Returns:
+        "root area" (3, 6, 40), the square root of its pixels; "wide" and "slant" (3, 6, 40): with the second moments
+        m of the pixels about their centroid, (m_uu − m_vv) / (m_uu + m_vv), positive if wider than tall, and
+        2 m_uv / (m_uu + m_vv), positive if it slants down to the right; "centroid" (3, 6, 40, 2): how far right and
+        down of the point about which the sprite turns, in pixels.
+
+    Source: chapter 6.
+    """
+    pictures = _at_class_0(Sprites()).double()
+    along = torch.arange(64, dtype=torch.float64) + 0.5 - 16  # of class 0, a quarter of the canvas
+    area = pictures.sum((1, 2))
+    u, v = (pictures.sum(dim) @ along / area for dim in (1, 2))
+    uu, vv = (pictures.sum(dim) @ along**2 / area for dim in (1, 2))
+    uv = torch.einsum("nvu,v,u->n", pictures, along, along) / area
+    spread = uu - u**2 + vv - v**2
+    found = {
+        "root area": area.sqrt(),
+        "wide": (uu - u**2 - vv + v**2) / spread,
+        "slant": 2 * (uv - u * v) / spread,
+        "centroid": torch.stack([u, v], dim=1),
+    }
+    return {name: value.view(3, 6, 40, *value.shape[1:]) for name, value in found.items()}
+
+
+def moment_channels() -> SpriteChannels:
+    """Channels that send area, width against height, slant and centroid in place of the five factors."""
+    seen = moments()
+    codes = {"scale": seen["root area"], "shape": seen["wide"], "orientation": seen["slant"]}
+    return SpriteChannels("centred", codes, centroid=True)
+
+
+def _at_class_0(sprites: Sprites) -> Tensor:
+    """The 720 sprites at class 0 of x and y, (720, 64, 64)."""
+    return sprites.render(sprites.classes(torch.arange(0, len(sprites), 32 * 32)))[:, 0]
 
 
 class BlobChannels:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from minivae._arguments import check_count, is_number
-from minivae.bayes import BlobChannels, Channels, SpriteChannels, distortion, sobol
+from minivae.bayes import BlobChannels, Channels, SpriteChannels, distortion, moment_channels, sobol
 from minivae.datasets import Blobs, Sprites
 from minivae.objectives import check_range
 from minivae.runs import Run, check_output, write_atomically
@@ -386,5 +386,6 @@ LIMITS: dict[str, Callable[[], Channels]] = {
     "sprites-raw": lambda: SpriteChannels("raw"),
     "sprites-centred": lambda: SpriteChannels("centred"),
     "sprites-symmetric": lambda: SpriteChannels("centred", {"orientation": symmetric_orientation()}),
+    "sprites-moments": moment_channels,
     "blobs": lambda: BlobChannels(Blobs()),
 }

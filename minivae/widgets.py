@@ -1,19 +1,24 @@
-"""The explorers of the chapters, for Jupyter. Taught in chapters 1 to 6.
+"""The explorers of the chapters, for Jupyter. Taught in chapters 1 to 7.
 
-Each shows a picture made by a pure function and updates it in place; where no kernel runs, its mime bundle shows the
-picture as it was when the cell was executed.
+Each is a picture above its controls. The picture is a pure function of the controls' values, and is replaced in place
+as they move. Where no kernel runs, the output shows the picture as it was when the cell was executed; the book has the
+explorer as a strip of pictures made beforehand, see `Explorer.still`.
 """
 
 import base64
+import contextlib
 import functools
+import html
 import io
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
@@ -30,11 +35,15 @@ from minivae.runs import Run
 ZOOM = 4  # screen pixels per image pixel
 GAP = 8  # screen pixels between panels
 LIMIT = 3.0  # traversals run over [−LIMIT, LIMIT], as in Figure 2
+FRAMES = 21  # pictures of a control's range, in an animation and in the book
+STILL = "application/vnd.minivae.explorer+html"  # kind of output that only the book looks for
+
+State = dict[str, Any]  # value of every control by its name
 
 
 @torch.no_grad()
 def draw(model: VAE, z: Tensor, seed_image: Tensor) -> np.ndarray:
-    """The seed image beside what the decoder draws from z: grey levels (height, width) uint8, enlarged.
+    """The seed image beside what the decoder draws from z, enlarged: (height, width) or (height, width, 3) uint8.
 
     Args:
         model: a VAE with one or three image channels.
@@ -49,50 +58,180 @@ def draw(model: VAE, z: Tensor, seed_image: Tensor) -> np.ndarray:
 
 def png(pixels: np.ndarray) -> bytes:
     """Encode grey (H, W) or colour (H, W, 3) uint8 pixels as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue()
+    return _encode(pixels, format="PNG", compress_level=1)
 
 
-def figure_png(figure: Figure) -> bytes:
-    """Draw a figure as PNG and close it."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=80)
-    plt.close(figure)
-    return buffer.getvalue()
+def values(control: widgets.Widget, n: int = FRAMES) -> list[Any]:
+    """The values that a slider goes through from one end to the other: n of a continuous one, else all it has."""
+    if isinstance(control, widgets.SelectionSlider):
+        return [value for _, value in control.options]
+    if isinstance(control, widgets.IntSlider):
+        return list(range(control.min, control.max + 1))
+    steps = np.linspace(control.min, control.max, n)
+    return (control.base**steps if isinstance(control, widgets.FloatLogSlider) else steps).tolist()
 
 
-class _Explorer(widgets.VBox):
-    """A picture above its controls; where no kernel runs, the mime bundle shows the picture as it was."""
+class Explorer(widgets.VBox):
+    """A title, a picture, its controls, a button that plays through a control's range, and one that resets.
 
-    picture: widgets.Image
+    Args:
+        title: a line above the picture.
+        draw: picture of a state, (height, width) or (height, width, 3) uint8; a pure function.
+        controls: name → slider, from top to bottom.
+        folded: names of controls that lie folded away.
+        fold: the heading above these.
+        about: what the picture shows, for those who cannot see it.
+
+    Attributes:
+        picture: the image, as PNG.
+        controls: name → slider.
+        reset: the button.
+        play: the animation; it moves the control that was touched last.
+        frames: pictures of a continuous control's range in the book.
+    """
+
+    frames = FRAMES
+
+    def __init__(
+        self,
+        title: str,
+        draw: Callable[[State], np.ndarray],
+        controls: dict[str, widgets.Widget],
+        folded: Sequence[str] = (),
+        fold: str = "",
+        about: str = "",
+    ) -> None:
+        self.title, self.draw, self.controls, self.about = title, draw, controls, about or title
+        self._folded = frozenset(folded)
+        self.start = self.state
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        self.reset = widgets.Button(description="reset", icon="undo", tooltip="back to where it began")
+        self.reset.on_click(lambda _: self.set(self._home()))
+        self._touched, self._quiet = next(iter(controls)), False
+        self.play = widgets.Play(max=2 * FRAMES - 3, interval=100, repeat=True, show_repeat=False)
+        self.play.observe(self._advance, "value")
+        self._playing = widgets.HTML(self._touched_label())
+        for name, control in controls.items():
+            control.style.description_width = "9em"
+            control.layout = widgets.Layout(width="95%", max_width="34em")
+            control.observe(functools.partial(self._moved, name), "value")
+        shown = [control for name, control in controls.items() if name not in folded]
+        if folded:
+            hidden = widgets.VBox([controls[name] for name in folded])
+            shown.append(widgets.Accordion([hidden], titles=(fold,), layout=widgets.Layout(max_width="34em")))
+        buttons = widgets.HBox([self.play, self._playing, self.reset], layout=widgets.Layout(flex_flow="row wrap"))
+        super().__init__([widgets.HTML(f"<b>{html.escape(title)}</b>"), self.picture, *shown, buttons])
+        self._show()
+
+    @property
+    def state(self) -> State:
+        """The controls' values by their names."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def set(self, state: State) -> None:
+        """Move several controls at once, and draw once."""
+        self._quiet = True
+        try:
+            for name, value in state.items():
+                self.controls[name].value = value
+        finally:
+            self._quiet = False
+        self._show()
+
+    def still(self) -> str:
+        """The explorer as self-contained HTML for a page without a kernel: a strip of pictures for every control.
+
+        A control moves alone there: the others go back to where they began. Those that are folded away are left out.
+        """
+        strips = []
+        for name, control in self.controls.items():
+            if name in self._folded:
+                continue
+            steps = values(control, self.frames)
+            begin = self.start[name]
+            strips.append({
+                "label": control.description,
+                "strip": "data:image/webp;base64," + base64.b64encode(
+                    _strip([self._pixels(self._alone(name, value)) for value in steps])
+                ).decode("ascii"),
+                "values": [_readout(control, value) for value in steps],
+                "start": steps.index(begin) if begin in steps else int(np.abs(np.array(steps) - begin).argmin()),
+            })  # fmt: skip
+        height, width = self._pixels(self.start).shape[:2]
+        return _STILL.format(
+            title=html.escape(self.title), about=html.escape(self.about), width=width, height=height,
+            strips=json.dumps(strips, ensure_ascii=False).replace("</", "<\\/"),
+        )  # fmt: skip
+
+    def _home(self) -> State:
+        """Where the reset leads."""
+        return self.start
+
+    def _alone(self, name: str, value: Any) -> State:
+        """The state in which one control has moved from the start."""
+        return self.start | {name: value}
+
+    def _moved(self, name: str, change: dict[str, Any]) -> None:
+        if self._quiet:
+            return
+        if name != self._touched:
+            self._touched = name
+            self._playing.value = self._touched_label()
+        self._show()
+
+    def _advance(self, change: dict[str, Any]) -> None:
+        steps = values(self.controls[self._touched])
+        there_and_back = [*steps, *steps[-2:0:-1]] or steps
+        self.controls[self._touched].value = there_and_back[change["new"] % len(there_and_back)]
+
+    def _touched_label(self) -> str:
+        return f"plays {html.escape(self.controls[self._touched].description)}"
+
+    def _pixels(self, state: State) -> np.ndarray:
+        with _one_thread():
+            return self.draw(state)
+
+    def _show(self) -> None:
+        self.picture.value = png(self._pixels(self.state))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
         bundle["image/png"] = base64.b64encode(self.picture.value).decode("ascii")
+        bundle[STILL] = self.still()
         return bundle
 
 
-class _GaussianExplorer(_Explorer):
-    """A figure of one location and one width, redrawn as either slider moves."""
+class _FigureExplorer(Explorer):
+    """An explorer whose picture is a Matplotlib figure of the state."""
 
-    def __init__(self, draw_figure: Callable[[float, float], Figure], place: widgets.FloatSlider, std: float) -> None:
-        self.draw_figure = draw_figure
-        self.picture = _picture()
-        self.place = place
-        self.std = widgets.FloatLogSlider(std, min=-1.5, max=0.3, step=0.02, description="σ", readout_format=".2f")
-        for slider in (self.place, self.std):
-            slider.style.description_width = "9em"
-            slider.layout = widgets.Layout(width="95%", max_width="34em")
-            slider.observe(self._show, "value")
-        super().__init__([self.picture, self.place, self.std])
-        self._show()
+    frames = 11  # figures take longer to draw, and more room
 
-    def _show(self, _: Any = None) -> None:
-        self.picture.value = figure_png(self.draw_figure(self.place.value, self.std.value))
+    def __init__(self, title: str, figure: Callable[[State], Figure], *arguments: Any, **settings: Any) -> None:
+        self._places: list[Any] | None = None  # of the axes: found once, as it takes long and would make them tremble
+
+        def draw(state: State) -> np.ndarray:
+            made = figure(state)
+            plt.close(made)
+            if self._places is not None:
+                made.set_layout_engine("none")
+                for axis, place in zip(made.axes, self._places, strict=True):
+                    axis.set_position(place)
+            pixels = figure_pixels(made)
+            self._places = self._places or [axis.get_position() for axis in made.axes]
+            return pixels
+
+        super().__init__(title, draw, *arguments, **settings)
 
 
-class ElboExplorer(_GaussianExplorer):
+def figure_pixels(figure: Figure, dpi: int = 80) -> np.ndarray:
+    """What Matplotlib draws of a figure: (height, width, 3) uint8."""
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+class ElboExplorer(_FigureExplorer):
     """Move a Gaussian q over the true posterior of a one-latent model and watch ELBO and gap.
 
     Args:
@@ -100,51 +239,51 @@ class ElboExplorer(_GaussianExplorer):
     """
 
     def __init__(self, log_joint: Callable[[Tensor], Tensor]) -> None:
-        place = widgets.FloatSlider(0.3, min=-2, max=3, step=0.05, description="mean of q")
-        super().__init__(lambda mean, std: figures.elbo_gap(log_joint, mean, std), place, std=0.6)
+        super().__init__(
+            "A Gaussian q over the true posterior, and what it leaves of log p(x)",
+            lambda state: figures.elbo_gap(log_joint, state["mean"], state["std"]),
+            {"mean": _float("mean of q", 0.3, -2, 3), "std": _log("σ of q", 0.6)},
+            about="Left: the density of q over that of the true posterior. Right: bars from 0 down to the expected "
+            "log-likelihood, further down by the KL to the prior, and up again by the gap to log p(x).",
+        )
 
 
-class ChannelExplorer(_GaussianExplorer):
+class ChannelExplorer(_FigureExplorer):
     """Spread the means and shrink the noise of eight messages on one latent: KL, information, slack and mistakes."""
 
     def __init__(self) -> None:
-        place = widgets.FloatSlider(1.5, min=0, max=4, step=0.05, description="spread of the means")
-        super().__init__(figures.messages, place, std=0.3)
+        super().__init__(
+            "Eight messages through one latent",
+            lambda state: figures.messages(state["spread"], state["std"]),
+            {"spread": _float("spread of the means", 1.5, 0, 4), "std": _log("σ of the noise", 0.3)},
+            about="Left: the densities of eight messages on a latent, of their mixture and of the prior. Right: which "
+            "message is read as which.",
+        )
 
 
-class OverlapExplorer(_Explorer):
+class OverlapExplorer(_FigureExplorer):
     """Drag the means and widths of three posteriors on one latent: densities, the decoder's belief, KL and mistakes."""
 
     def __init__(self) -> None:
-        self.picture = _picture()
-        self.means = [
-            widgets.FloatSlider(value, min=-3, max=3, step=0.05, description=f"mean {i}")
-            for i, value in enumerate((-1.0, 0.0, 1.0), start=1)
-        ]
-        self.stds = [
-            widgets.FloatLogSlider(0.5, min=-1.3, max=0.3, step=0.02, description=f"σ {i}", readout_format=".2f")
-            for i in range(1, 4)
-        ]
-        for slider in (*self.means, *self.stds):
-            slider.layout = widgets.Layout(width="95%", max_width="22em")
-            slider.observe(self._show, "value")
-        columns = widgets.HBox(
-            [widgets.VBox(self.means), widgets.VBox(self.stds)], layout=widgets.Layout(flex_flow="row wrap")
+        controls = {f"mean {i}": _float(f"mean {i}", i - 2.0, -3, 3) for i in (1, 2, 3)}
+        controls |= {f"σ {i}": _log(f"σ {i}", 0.5, -1.3) for i in (1, 2, 3)}
+        super().__init__(
+            "Three pictures on one latent",
+            lambda state: figures.overlap(
+                *(torch.tensor([state[f"{of} {i}"] for i in (1, 2, 3)]) for of in ("mean", "σ"))
+            ),
+            controls,
+            about="Above: the posteriors of three pictures on one latent. Below: how much an optimal decoder believes "
+            "in each of them at every z.",
         )
-        super().__init__([self.picture, columns])
-        self._show()
-
-    def _show(self, _: Any = None) -> None:
-        means, stds = (torch.tensor([slider.value for slider in sliders]) for sliders in (self.means, self.stds))
-        self.picture.value = figure_png(figures.overlap(means, stds))
 
 
-class TraversalExplorer(_Explorer):
+class TraversalExplorer(Explorer):
     """Drag the latents of a trained VAE and watch what it draws.
 
     A slider per latent, ordered by mean KL, high to low; the dead ones are folded away. On the left of the picture is
-    the seed image, on the right what the decoder draws from the code that the sliders show. Moving a slider changes
-    that latent only, all others keep their inferred values.
+    the seed image, on the right what the decoder draws from the code that the sliders show. Another seed image, and
+    the reset, bring the code that is inferred from it.
 
     Args:
         run: a trained run.
@@ -158,65 +297,45 @@ class TraversalExplorer(_Explorer):
     def __init__(self, run: Run, seeds: int = 12, step: int | None = None) -> None:
         check_count("seeds", seeds)
         self.model = run.model(step)
-        generator = torch.Generator().manual_seed(0)
-        images, _ = run.experiment.dataset.sample(max(seeds, 256), generator)
+        images, _ = run.experiment.dataset.sample(max(seeds, 256), torch.Generator().manual_seed(0))
         self.images = images[:seeds]
         self.means = self.model.encode(self.images)[0]
         self.kl = mean_kl(self.model, images)
         self.order = self.kl.argsort(descending=True).tolist()
-        self.z = self.means[0].clone()
-        self._quiet = False
-
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start"))
-        self.seed = widgets.IntSlider(
-            0, 0, seeds - 1, description="seed image", continuous_update=True,
-            **_wide(),
-        )  # fmt: skip
-        self.reset = widgets.Button(description="reset", tooltip="back to the code inferred from the seed image")
-        self.sliders = {latent: self._slider(latent) for latent in self.order}
-        alive = [self.sliders[latent] for latent in self.order if self.kl[latent] > ALIVE]
-        dead = [self.sliders[latent] for latent in self.order if self.kl[latent] <= ALIVE]
-        folded = widgets.Accordion([widgets.VBox(dead)], titles=(f"{len(dead)} latents that carry nothing",))
-        title = widgets.HTML(
-            f"<b>{run.experiment.name}</b>, seed {run.seed}, step {step or run.step:,}. "
-            "Left: the seed image. Right: drawn from z."
+        start = self.inferred(0)
+        controls: dict[str, widgets.Widget] = {
+            f"z{i}": _float(f"z{i} ({self.kl[i]:.2f} nats)", start[f"z{i}"], -LIMIT, LIMIT) for i in self.order
+        }
+        dead = [f"z{i}" for i in self.order if self.kl[i] <= ALIVE]
+        super().__init__(
+            f"{run.experiment.name}, seed {run.seed}, step {step or run.step:,}",
+            lambda state: draw(self.model, self.code(state), self.images[state["image"]]),
+            {**controls, "image": _int("seed image", 0, seeds - 1)},
+            folded=dead,
+            fold=f"{len(dead)} latents that carry nothing",
+            about="Left: an image that the model has seen. Right: what the decoder draws from the code of the sliders.",
         )
-        controls = widgets.VBox([self.seed, *alive, *([folded] if dead else []), self.reset])
-        super().__init__([title, self.picture, controls])
+        self.reset.tooltip = "back to the code inferred from the seed image"
 
-        self.seed.observe(self._choose_seed, "value")
-        self.reset.on_click(self._choose_seed)
-        for latent, slider in self.sliders.items():
-            slider.observe(self._mover(latent), "value")
-        self._choose_seed()
+    def inferred(self, image: int) -> State:
+        """The latents' part of the state that the encoder infers from a seed image, within ±3."""
+        return {f"z{i}": value for i, value in enumerate(self.means[image].clamp(-LIMIT, LIMIT).tolist())}
 
-    def _slider(self, latent: int) -> widgets.FloatSlider:
-        return widgets.FloatSlider(
-            0.0, min=-LIMIT, max=LIMIT, step=0.05, readout_format=".2f",
-            description=f"z{latent} ({self.kl[latent]:.2f} nats)", continuous_update=True,
-            **_wide(),
-        )  # fmt: skip
+    def _alone(self, name: str, value: Any) -> State:
+        return super()._alone(name, value) | (self.inferred(value) if name == "image" else {})
 
-    def _choose_seed(self, _: Any = None) -> None:
-        self.z = self.means[self.seed.value].clone()
-        self._quiet = True  # the sliders follow the code here; their rounding must not change it
-        for latent, slider in self.sliders.items():
-            slider.value = self.z[latent].clamp(-LIMIT, LIMIT).item()
-        self._quiet = False
-        self._show()
+    def code(self, state: State) -> Tensor:
+        """The code (latents,) of a state."""
+        return torch.tensor([state[f"z{i}"] for i in range(len(self.order))])
 
-    def _mover(self, latent: int) -> Callable[[dict[str, Any]], None]:
-        def move(change: dict[str, Any]) -> None:
-            if not self._quiet:
-                self.z[latent] = change["new"]
-                self._show()
+    def _home(self) -> State:
+        return self.inferred(self.controls["image"].value)
 
-        return move
-
-    def _show(self) -> None:
-        pixels = draw(self.model, self.z, self.images[self.seed.value])
-        self.picture.value = png(pixels)
-        self.picture.width, self.picture.height = str(pixels.shape[1]), str(pixels.shape[0])
+    def _moved(self, name: str, change: dict[str, Any]) -> None:
+        if name == "image" and not self._quiet:
+            self.set(self.inferred(change["new"]))
+        else:
+            super()._moved(name, change)
 
 
 @torch.no_grad()
@@ -247,7 +366,7 @@ def rows_picture(
     return np.asarray(canvas)
 
 
-class TrainingExplorer(_Explorer):
+class TrainingExplorer(Explorer):
     """Slide through a training: traversals of all latents at each snapshot, and how they come alive one by one.
 
     The latents keep their places, by the KL that each has at the end, high to low.
@@ -265,29 +384,25 @@ class TrainingExplorer(_Explorer):
         if not run.snapshots:
             raise ValueError(f"run {run.experiment.name} has no snapshots: train it with --snapshots STEP STEP …")
         images, _ = run.experiment.dataset.sample(max(seeds, 256), torch.Generator().manual_seed(0))
-        self.steps = [*sorted(run.snapshots), run.step]
-        self.models = [run.model(step) for step in self.steps]
-        self.codes = [model.encode(images[:seeds])[0] for model in self.models]
-        self.kl = [mean_kl(model, images) for model in self.models]
-        self.order = self.kl[-1].argsort(descending=True).tolist()
-        self.picture = _picture()
-        self.step = widgets.SelectionSlider(
-            options=[(f"{step:,}", i) for i, step in enumerate(self.steps)], value=len(self.steps) - 1,
-            description="training step", **_wide(),
-        )  # fmt: skip
-        self.seed = widgets.IntSlider(0, 0, seeds - 1, description="seed image", **_wide())
-        for slider in (self.step, self.seed):
-            slider.observe(self._show, "value")
-        super().__init__([self.picture, self.step, self.seed])
-        self._show()
-
-    def _show(self, _: Any = None) -> None:
-        i = self.step.value
-        code = self.codes[i][self.seed.value]
-        self.picture.value = png(rows_picture(self.models[i], code, self.order, self.kl[i]))
+        steps = [*sorted(run.snapshots), run.step]
+        models = {step: run.model(step) for step in steps}
+        codes = {step: model.encode(images[:seeds])[0] for step, model in models.items()}
+        kl = {step: mean_kl(model, images) for step, model in models.items()}
+        order = kl[run.step].argsort(descending=True).tolist()
+        step = widgets.SelectionSlider(
+            options=[(f"{step:,}", step) for step in steps], value=run.step, description="training step"
+        )
+        super().__init__(
+            f"{run.experiment.name}, seed {run.seed}, through its training",
+            lambda state: rows_picture(
+                models[state["step"]], codes[state["step"]][state["image"]], order, kl[state["step"]]
+            ),
+            {"step": step, "image": _int("seed image", 0, seeds - 1)},
+            about="A traversal of every latent at a step of the training, one row a latent, with its KL in nats.",
+        )
 
 
-class CompareExplorer(_Explorer):
+class CompareExplorer(Explorer):
     """Two or more runs on the same data, side by side: the traversals of each run's latents from the same seed image.
 
     Args:
@@ -306,23 +421,24 @@ class CompareExplorer(_Explorer):
             raise ValueError("runs to compare must be at least one, and of the same data set")
         dataset = next(iter(runs.values())).experiment.dataset
         images, _ = dataset.sample(max(seeds, 256), torch.Generator().manual_seed(0))
-        self.titles = list(runs)
-        self.models = [run.model() for run in runs.values()]
-        self.codes = [model.encode(images[:seeds])[0] for model in self.models]
-        self.kl = [mean_kl(model, images) for model in self.models]
-        self.rows = rows
-        self.picture = _picture()
-        self.seed = widgets.IntSlider(0, 0, seeds - 1, description="seed image", **_wide())
-        self.seed.observe(self._show, "value")
-        super().__init__([self.picture, self.seed])
-        self._show()
-
-    def _show(self, _: Any = None) -> None:
         panels = []
-        for title, model, codes, kl in zip(self.titles, self.models, self.codes, self.kl, strict=True):
-            latents = kl.argsort(descending=True)[: self.rows].tolist()
-            panels.append(rows_picture(model, codes[self.seed.value], latents, kl, columns=7, title=title))
-        self.picture.value = png(np.concatenate(panels, axis=1))
+        for title, run in runs.items():
+            model = run.model()
+            kl = mean_kl(model, images)
+            panels.append(
+                (title, model, model.encode(images[:seeds])[0], kl, kl.argsort(descending=True)[:rows].tolist())
+            )
+
+        def side_by_side(state: State) -> np.ndarray:
+            return np.concatenate([
+                rows_picture(model, codes[state["image"]], latents, kl, columns=7, title=title)
+                for title, model, codes, kl, latents in panels
+            ], axis=1)  # fmt: skip
+
+        super().__init__(
+            "The same seed image through several runs", side_by_side, {"image": _int("seed image", 0, seeds - 1)},
+            about=f"Traversals of the latents of {', '.join(runs)} side by side, one row a latent, with its KL.",
+        )  # fmt: skip
 
 
 def shares_picture(
@@ -355,7 +471,7 @@ def shares_picture(
     return np.asarray(canvas)
 
 
-class CapacityExplorer(_Explorer):
+class CapacityExplorer(Explorer):
     """Slide the capacity: who gets the nats, what the best decoder draws from them, and what a trained one draws.
 
     Both decoders hear the factors of the same picture through the same noise, each at its own split. The trained one is
@@ -394,22 +510,15 @@ class CapacityExplorer(_Explorer):
             model = run.model(step)
             self.models.append((schedule(step), model, gaussian.kl_per_latent(*model.encode(many)).mean(0)))
 
-        self.picture = _picture()
         low, high = limit.capacities[0].item(), limit.capacities[-1].item()
-        self.capacity = widgets.FloatSlider(
-            min(high, max(low, 7.3)),
-            min=low,
-            max=high,
-            step=0.1,
-            readout_format=".1f",
-            description="C (nats)",
-            **_wide(),
+        capacity = _float("C (nats)", min(high, max(low, 7.3)), low, high, 0.1)
+        super().__init__(
+            f"{run.experiment.name}, seed {run.seed}, beside the best there is",
+            lambda state: self.pixels(state["C"], state["image"]),
+            {"C": capacity, "image": _int("picture", 0, pictures - 1)},
+            about="A sprite, what the best decoder draws from C nats about its factors, what the trained one draws, "
+            "and bars of the nats that each factor gets in both.",
         )
-        self.index = widgets.IntSlider(0, 0, pictures - 1, description="picture", **_wide())
-        for slider in (self.capacity, self.index):
-            slider.observe(self._show, "value")
-        super().__init__([self.picture, self.capacity, self.index])
-        self._show()
 
     @torch.no_grad()
     def pixels(self, capacity: float, index: int) -> np.ndarray:
@@ -425,17 +534,85 @@ class CapacityExplorer(_Explorer):
         titles = ["original", f"best decoder, C = {capacity:.1f}", f"trained, C = {nearest:.1f}"]
         return shares_picture([self.originals[index], drawn, trained], titles, self.channels.factors, best, kl)
 
-    def _show(self, _: Any = None) -> None:
-        self.picture.value = png(self.pixels(self.capacity.value, self.index.value))
+
+def _float(label: str, value: float, low: float, high: float, step: float = 0.05) -> widgets.FloatSlider:
+    digits = ".1f" if step == 0.1 else ".2f"
+    return widgets.FloatSlider(value, min=low, max=high, step=step, description=label, readout_format=digits)
 
 
-def _picture() -> widgets.Image:
-    return widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+def _log(label: str, value: float, low: float = -1.5) -> widgets.FloatLogSlider:
+    """A width from 10^low to 2."""
+    return widgets.FloatLogSlider(value, min=low, max=0.3, step=0.02, description=label, readout_format=".2f")
 
 
-def _wide() -> dict[str, Any]:
-    """Settings of a slider as wide as its page allows, with room for its description."""
-    return {"style": {"description_width": "9em"}, "layout": widgets.Layout(width="95%", max_width="34em")}
+def _int(label: str, low: int, high: int) -> widgets.IntSlider:
+    return widgets.IntSlider(low, low, high, description=label)
+
+
+def _readout(control: widgets.Widget, value: Any) -> str:
+    if isinstance(control, widgets.SelectionSlider):
+        return next(label for label, other in control.options if other == value)
+    return format(value, getattr(control, "readout_format", "d"))
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """One picture is too little for several threads: waking them takes longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _encode(pixels: np.ndarray, **settings: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, **settings)
+    return buffer.getvalue()
+
+
+def _strip(pictures: Sequence[np.ndarray]) -> bytes:
+    """Pictures of one size, one below the other, in 64 colours, as WebP."""
+    strip = Image.fromarray(np.concatenate(pictures)).convert("RGB")
+    few = strip.quantize(64, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).convert("RGB")
+    return _encode(np.asarray(few), format="WEBP", lossless=True, quality=50, method=2)
+
+
+# every control has its strip of pictures in the one frame; moving a control shows its strip, at its value
+_STILL = """<div class="minivae-explorer" style="max-width:{width}px">
+<b>{title}</b>
+<div style="overflow:hidden;aspect-ratio:{width}/{height}"><img alt="{about}" style="display:block;width:100%"></div>
+<script>
+(box => {{
+  const strips = {strips}, image = box.querySelector("img"), inputs = [];
+  const show = (k, i) => {{
+    const n = strips[k].values.length;
+    if (image.src !== strips[k].strip) image.src = strips[k].strip;
+    image.style.transform = `translateY(${{-100 * i / n}}%)`;
+  }};
+  strips.forEach((s, k) => {{
+    const label = document.createElement("label"), input = document.createElement("input");
+    const out = document.createElement("output");
+    Object.assign(input, {{type: "range", min: 0, max: s.values.length - 1, value: s.start}});
+    label.style.cssText = "display:flex;gap:.5em;align-items:center";
+    input.style.flex = "1";
+    out.style.minWidth = "4em";
+    const set = () => {{ out.textContent = s.values[input.value]; }};
+    input.addEventListener("input", () => {{
+      inputs.forEach(([other, reset], j) => {{ if (j !== k) {{ other.value = strips[j].start; reset(); }} }});
+      set(); show(k, +input.value);
+    }});
+    label.append(s.label, input, out);
+    box.append(label);
+    inputs.push([input, set]);
+    set();
+  }});
+  show(0, strips[0].start);
+}})(document.currentScript.parentElement);
+</script>
+</div>
+"""
 
 
 @functools.cache

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import integrate, optimize, stats
 
-from minivae import gaussian
+from minivae import bayes, gaussian
 from minivae.bayes import BlobChannels, SpriteChannels, amplitudes, distortion, sobol
 from minivae.datasets import Blobs, Sprites
 
@@ -252,3 +252,36 @@ def test_the_mean_of_raw_blob_positions_costs_what_uniform_positions_say():
 def test_bad_blob_channels_are_refused(blobs, mean, message):
     with pytest.raises(ValueError, match=message):
         BlobChannels(blobs, mean)
+
+
+def test_moments_are_those_of_the_pixels():
+    seen = bayes.moments()
+    for shape, scale, orientation in ((0, 5, 0), (1, 3, 7), (2, 0, 33)):
+        picture = Sprites().render(torch.tensor([[0, shape, scale, orientation, 0, 0]]))[0, 0].numpy()
+        rows, columns = np.nonzero(picture)
+        place = shape, scale, orientation
+        assert seen["root area"][place].item() == pytest.approx(len(rows) ** 0.5)
+        right, down = columns.mean() + 0.5 - 16, rows.mean() + 0.5 - 16
+        assert np.allclose(seen["centroid"][place], [right, down])
+        (uu, uv), (_, vv) = np.cov(columns, rows, bias=True)
+        assert seen["wide"][place].item() == pytest.approx((uu - vv) / (uu + vv), abs=1e-9)
+        assert seen["slant"][place].item() == pytest.approx(2 * uv / (uu + vv), abs=1e-9)
+    assert seen["centroid"][:2].abs().max() < 0.3 < seen["centroid"][2].abs().max()  # a heart turns about no centroid
+    assert seen["wide"][1, 5, 0] > 0.4  # at first the ellipse lies
+
+
+def test_channels_of_the_centroid_put_it_in_its_place():
+    channels = bayes.moment_channels()
+    points = bayes.sobol(channels, 256)[:, :5]
+    pictures, signals = channels.draw(points)
+    rows = (pictures.sum(2) @ (torch.arange(64) + 0.5)) / pictures.sum((1, 2))
+    columns = (pictures.sum(1) @ (torch.arange(64) + 0.5)) / pictures.sum((1, 2))
+    for seen, sent in ((columns, signals[:, 3]), (rows, signals[:, 4])):
+        slope = (sent * (seen - seen.mean())).mean() / sent.square().mean()
+        # to the nearest pixel: half a pixel for the lattice, half for the centroid, with the roundings' own spread
+        off = seen - seen.mean() - slope * (sent - sent.mean())
+        assert off.abs().max() < 1.01 and off.std() < 0.45
+    raw, _ = bayes.SpriteChannels("centred").draw(points)
+    assert not torch.equal(raw, pictures) and torch.equal(raw.sum((1, 2)), pictures.sum((1, 2)))
+    with pytest.raises(ValueError, match="to the nearest pixel only: use decode"):
+        channels.exact(points[:2], torch.zeros(2, 5), torch.ones(5))

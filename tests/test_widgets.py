@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import json
 
 import ipywidgets
 import numpy as np
@@ -17,7 +18,7 @@ from minivae.metrics import centre_of_light
 from minivae.optimal import RateDistortion
 from minivae.runs import Run
 from minivae.training import train
-from minivae.widgets import CapacityExplorer, png, shares_picture
+from minivae.widgets import CapacityExplorer, figure_pixels, png, shares_picture
 
 
 @pytest.fixture(scope="module")
@@ -52,43 +53,62 @@ def test_colour_images_stay_colour():
 
 
 def test_a_slider_moves_its_latent_only_and_changes_the_picture(explorer):
-    before, z = drawn(explorer), explorer.z.clone()
+    before, z = drawn(explorer), explorer.code(explorer.state)
     latent = explorer.order[0]
-    explorer.sliders[latent].value = 2.5
+    explorer.controls[f"z{latent}"].value = 2.5
     z[latent] = 2.5
-    assert torch.equal(explorer.z, z)
+    assert torch.equal(explorer.code(explorer.state), z)
     after = drawn(explorer)
     assert (after[:, :256] == before[:, :256]).all() and (after[:, 264:] != before[:, 264:]).any()
+    assert np.array_equal(after, widgets.draw(explorer.model, z, explorer.images[0]))
 
 
 def test_sliders_are_ordered_by_kl_and_name_it_in_nats(explorer):
     kl = [explorer.kl[latent].item() for latent in explorer.order]
     assert kl == sorted(kl, reverse=True)
-    assert explorer.sliders[explorer.order[0]].description == f"z{explorer.order[0]} ({kl[0]:.2f} nats)"
+    assert list(explorer.controls) == [*(f"z{latent}" for latent in explorer.order), "image"]
+    first = f"z{explorer.order[0]}"
+    assert explorer.controls[first].description == f"{first} ({kl[0]:.2f} nats)"
 
 
 def test_reset_and_seed_choice_bring_back_the_inferred_code(explorer):
-    explorer.sliders[explorer.order[0]].value = -3
+    def inferred(image: int) -> bool:
+        return torch.allclose(explorer.code(explorer.state), explorer.means[image].clamp(-3, 3))
+
+    explorer.controls[f"z{explorer.order[0]}"].value = -3
+    assert not inferred(0)
     explorer.reset.click()
-    assert torch.equal(explorer.z, explorer.means[0])
-    explorer.seed.value = 2
-    assert torch.equal(explorer.z, explorer.means[2])
+    assert inferred(0)
+    explorer.controls["image"].value = 2
+    assert inferred(2)
     place = centre_of_light(torch.from_numpy(drawn(explorer)[::4, :256:4].copy())[None, None].float())
     assert torch.allclose(place, centre_of_light(explorer.images[2:]), atol=0.1)
+    explorer.controls[f"z{explorer.order[0]}"].value = -3
+    explorer.reset.click()
+    assert explorer.controls["image"].value == 2 and inferred(2)
+
+
+def test_moving_several_controls_draws_once(explorer, monkeypatch):
+    calls = []
+    monkeypatch.setattr(explorer, "draw", lambda state: calls.append(state) or np.zeros((4, 4), np.uint8))
+    explorer.controls["image"].value = 1
+    assert len(calls) == 1 and calls[0]["image"] == 1
 
 
 def test_dead_latents_are_folded_away(run):
     dead = Run(**{**vars(run), "weights": {k: torch.zeros_like(v) for k, v in run.weights.items()}})
     explorer = widgets.TraversalExplorer(dead)
-    (fold,) = [child for child in explorer.children[-1].children if isinstance(child, ipywidgets.Accordion)]
+    (fold,) = [child for child in explorer.children if isinstance(child, ipywidgets.Accordion)]
     assert len(fold.children[0].children) == 10
     assert "10 latents" in fold.titles[0]
+    assert [strip["label"] for strip in strips(explorer)] == ["seed image"]  # none of them in the book
 
 
 def test_mime_bundle_shows_a_picture_where_no_kernel_runs(explorer):
     bundle = explorer._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert base64.b64decode(bundle["image/png"]) == explorer.picture.value
+    assert bundle[widgets.STILL] == explorer.still()
 
 
 def test_bad_arguments(run):
@@ -98,6 +118,59 @@ def test_bad_arguments(run):
         widgets.TraversalExplorer(run, step=7)
 
 
+def strips(explorer: widgets.Explorer) -> list[dict]:
+    (line,) = [line for line in explorer.still().splitlines() if line.strip().startswith("const strips = ")]
+    return json.loads(line.strip().removeprefix("const strips = ").split(", image = box.")[0].replace("<\\/", "</"))
+
+
+def test_play_goes_there_and_back_along_the_control_touched_last(explorer):
+    latent = f"z{explorer.order[1]}"
+    explorer.controls[latent].value = 1.0
+    seen = []
+    for tick in range(1, 2 * widgets.FRAMES - 1):
+        explorer.play.value = tick % (2 * widgets.FRAMES - 2)
+        seen.append(explorer.controls[latent].value)
+    assert min(seen) == -3 and max(seen) == 3 and len(set(np.round(seen, 3))) == widgets.FRAMES
+    steps = np.diff(seen)
+    assert (steps[:19] > 0).all() and (steps[20:] < 0).all()
+    assert torch.equal(
+        explorer.means[0].clamp(-3, 3)[explorer.order[0]], explorer.code(explorer.state)[explorer.order[0]]
+    )  # the others stay
+
+
+def test_a_play_through_a_few_classes_goes_round(coloured):
+    explorer = widgets.CompareExplorer({"one": coloured}, rows=2, seeds=2)
+    seen = []
+    for tick in range(1, 5):
+        explorer.play.value = tick
+        seen.append(explorer.controls["image"].value)
+    assert seen == [1, 0, 1, 0]
+
+
+def test_still_holds_the_picture_of_every_value(explorer):
+    explorer._folded = frozenset()  # after two steps of training all latents are dead
+    found = strips(explorer)
+    assert len(found) == len(explorer.controls)
+    name = f"z{explorer.order[0]}"
+    assert found[0]["label"] == explorer.controls[name].description
+    assert found[0]["values"][0] == "-3.00" and found[0]["values"][-1] == "3.00" and len(found[0]["values"]) == 21
+    nearest = min(found[0]["values"], key=lambda value: abs(float(value) - explorer.start[name]))
+    assert found[0]["values"][found[0]["start"]] == nearest
+    data = base64.b64decode(found[0]["strip"].removeprefix("data:image/webp;base64,"))
+    pictures = np.asarray(Image.open(io.BytesIO(data)).convert("L")).reshape(21, 256, -1)
+    for i in (0, 10, 20):
+        exact = explorer.draw(explorer.start | {name: float(found[0]["values"][i])})
+        assert np.abs(pictures[i].astype(float) - exact).mean() < 4  # of 255: strips have 64 colours
+    image = found[-1]
+    assert image["label"] == "seed image" and image["values"] == ["0", "1", "2"]
+    data = base64.b64decode(image["strip"].removeprefix("data:image/webp;base64,"))
+    picture = np.asarray(Image.open(io.BytesIO(data)).convert("L")).reshape(3, 256, -1)[2]
+    explorer.controls["image"].value = 2  # another image with its own code, as when one drags
+    assert np.abs(picture.astype(float) - drawn(explorer)).mean() < 4
+    page = explorer.still()
+    assert f'alt="{explorer.about}"' in page and "http" not in page
+
+
 def bent(z: torch.Tensor) -> torch.Tensor:
     return -0.5 * ((0.9 - torch.tanh(z)) / 0.3) ** 2 - 0.5 * z**2
 
@@ -105,27 +178,47 @@ def bent(z: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("make", "draw_figure"),
     [
-        (widgets.ChannelExplorer, widgets.figures.messages),
-        (lambda: widgets.ElboExplorer(bent), lambda mean, std: widgets.figures.elbo_gap(bent, mean, std)),
+        (widgets.ChannelExplorer, lambda state: widgets.figures.messages(state["spread"], state["std"])),
+        (lambda: widgets.ElboExplorer(bent), lambda state: widgets.figures.elbo_gap(bent, state["mean"], state["std"])),
     ],
     ids=["channel", "elbo"],
 )
 def test_explorer_draws_the_figure_of_its_sliders(make, draw_figure):
     explorer = make()
-    for place, std in ((explorer.place.min, 10**-1.5), (1.5, 0.3), (explorer.place.max, 10**0.3)):
-        explorer.place.value, explorer.std.value = place, std
-        assert explorer.picture.value == widgets.figure_png(draw_figure(place, explorer.std.value))
-    assert "image/png" in explorer._repr_mimebundle_()
+    place = explorer.controls["mean" if "mean" in explorer.controls else "spread"]
+    first = explorer.picture.value
+    for value, std in ((place.min, 10**-1.5), (1.5, 0.3), (place.max, 10**0.3)):
+        place.value, explorer.controls["std"].value = value, std
+        expected = figure_pixels(draw_figure(explorer.state))
+        got = drawn(explorer)
+        # the axes stay where they were at first, so that they do not tremble: the same but for their place
+        assert got.shape == expected.shape and np.abs(got.mean((0, 1)) - expected.mean((0, 1))).max() < 2
+        assert abs((got == 255).mean() - (expected == 255).mean()) < 0.02
+        assert np.array_equal(got, explorer.draw(explorer.state))
+    explorer.reset.click()
+    assert explorer.picture.value == first
 
 
-def test_overlap_explorer_draws_the_posteriors_of_its_sliders():
+def test_overlap_explorer_draws_the_posteriors_of_its_sliders(monkeypatch):
     explorer = widgets.OverlapExplorer()
-    explorer.means[2].value, explorer.stds[0].value = 3.0, 2.0
-    means = torch.tensor([slider.value for slider in explorer.means])
-    stds = torch.tensor([slider.value for slider in explorer.stds])
-    assert means[2] == 3 and stds[0] == pytest.approx(2, rel=0.03)
-    assert explorer.picture.value == widgets.figure_png(widgets.figures.overlap(means, stds))
-    assert "image/png" in explorer._repr_mimebundle_()
+    seen = []
+    original = widgets.figures.overlap
+    monkeypatch.setattr(widgets.figures, "overlap", lambda *arguments: seen.append(arguments) or original(*arguments))
+    explorer.controls["mean 3"].value, explorer.controls["σ 1"].value = 3.0, 2.0
+    assert len(seen) == 2
+    means, stds = seen[-1]
+    assert means.tolist() == [-1, 0, 3] and torch.allclose(stds, torch.tensor([2.0, 0.5, 0.5]), rtol=0.03)
+    assert len(strips(explorer)) == 6
+
+
+def test_axes_do_not_tremble():
+    explorer = widgets.ChannelExplorer()
+    explorer.controls["std"].value = 0.05
+    one = drawn(explorer)
+    explorer.controls["std"].value = 0.06
+    other = drawn(explorer)
+    dark = [np.argwhere((picture < 60).all(2).sum(0) > 0.6 * picture.shape[0]).ravel() for picture in (one, other)]
+    assert len(dark[0]) >= 2 and np.array_equal(*dark)  # the upright sides of the axes
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +245,10 @@ def test_capacity_picture_shows_original_best_and_trained(capacity, nats):
 
 def test_capacity_sliders_move_the_picture(capacity):
     before = capacity.picture.value
-    capacity.capacity.value = 20.0
+    capacity.controls["C"].value = 20.0
     later = capacity.picture.value
-    assert later != before and later == png(capacity.pixels(20.0, capacity.index.value))
-    capacity.index.value = 2
+    assert later != before and later == png(capacity.pixels(20.0, 0))
+    capacity.controls["image"].value = 2
     assert capacity.picture.value == png(capacity.pixels(20.0, 2)) != later
     assert capacity._repr_mimebundle_()["image/png"] == base64.b64encode(capacity.picture.value).decode("ascii")
 
@@ -199,11 +292,11 @@ def test_rows_picture_holds_what_the_decoder_draws(coloured):
 
 def test_training_slider_goes_from_snapshot_to_snapshot(coloured, run):
     explorer = widgets.TrainingExplorer(coloured, seeds=2)
-    assert explorer.steps == [1, 2]
+    assert widgets.values(explorer.controls["step"]) == [1, 2]
     after = explorer.picture.value
-    explorer.step.value = 0
+    explorer.controls["step"].value = 1
     assert explorer.picture.value != after
-    explorer.step.value = 1
+    explorer.controls["step"].value = 2
     assert explorer.picture.value == after
     with pytest.raises(ValueError, match="no snapshots"):
         widgets.TrainingExplorer(run)
@@ -218,7 +311,7 @@ def test_runs_side_by_side_start_from_the_same_picture(coloured, run):
     assert pixels.shape[0] == 20 + 3 * 68 and np.array_equal(pixels[20:, :half], pixels[20:, half:])
     assert not np.array_equal(pixels[:20, :half], pixels[:20, half:])  # each has its title
     before = explorer.picture.value
-    explorer.seed.value = 1
+    explorer.controls["image"].value = 1
     assert explorer.picture.value != before
     for runs in ({}, {"one": coloured, "another": run}):
         with pytest.raises(ValueError, match="same data set"):

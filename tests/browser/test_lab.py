@@ -60,9 +60,9 @@ def test_living_latents_of_beta150_move_the_blob_along_one_side_each(open_chapte
     picture = explorer.locator("img.widget-image")
     box = picture.bounding_box()
     assert abs(box["width"] - 520) < 2 and abs(box["height"] - 256) < 2, "the picture is stretched"
-    handles = explorer.locator(".widget-slider .noUi-handle")  # seed image, then latents by KL; the dead are folded
+    handles = explorer.locator(".widget-slider .noUi-handle")  # latents by KL; the dead are folded
     moved = []
-    for i in (1, 2):
+    for i in (0, 1):
         before, source = pixels(picture), picture.get_attribute("src")
         readout = explorer.locator(".widget-readout").nth(i)
         old = float(readout.inner_text().replace("−", "-"))

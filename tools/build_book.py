@@ -1,0 +1,190 @@
+"""Build the book, a static site: python tools/build_book.py [FOLDER], book/ if none is given.
+
+The pages are the committed notebooks with their stored outputs; nothing is executed. Sphinx does it, with MyST-NB for
+notebooks and Furo's theme: of the field's tools these need no Node and load nothing from elsewhere, so that the book
+works from a disk without a network. MathJax comes along in tools/book/static for the same reason.
+
+On the way from notebook to page: explorers become the strips of pictures that they store for this purpose, pictures get
+their caption as alternative text, and "chapter 4" and "Figure 4.2" become links.
+"""
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from sphinx.cmd.build import build_main
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = ROOT / "chapters"
+STATIC = ROOT / "tools" / "book" / "static"
+STILL = "application/vnd.minivae.explorer+html"
+CAPTION = re.compile(r"^\*Figure (\d+)\.(\d+)\.\s*(.+?)\*(?=\s|$)", re.MULTILINE | re.DOTALL)
+# headings may not hold links, and a caption does not link to itself; [^\n] as the pattern's dot means any character
+NO_LINKS = re.compile(
+    r"(```.*?```|\$\$.*?\$\$|\$[^$]+\$|`[^`]*`|!?\[[^\]]*\]\([^)]*\)|^#[^\n]*|^\*Figure \d+\.\d+\.)",
+    re.DOTALL | re.MULTILINE,
+)
+
+CONF = """
+project = "Why β-VAE disentangles"
+extensions = ["myst_nb"]
+nb_execution_mode = "off"
+myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_heading_anchors = 3
+myst_links_external_new_tab = False
+html_theme = "furo"
+html_title = project
+html_static_path = ["static"]
+html_css_files = ["book.css"]
+html_copy_source = False
+html_show_sourcelink = False
+mathjax_path = "mathjax-3.2.2-tex-svg.js"
+mathjax3_config = {"options": {"enableMenu": False}}
+suppress_warnings = ["mystnb.unknown_mime_type"]
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "book")
+    return build(parser.parse_args().folder)
+
+
+def build(folder: Path) -> int:
+    """Write the site into a folder, anew; returns Sphinx's exit status. Any warning is an error."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "source"
+        write_source(source)
+        site = Path(scratch) / "site"
+        status = build_main(["-q", "-W", "--keep-going", "-d", f"{scratch}/doctrees", str(source), str(site)])
+        if status == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(site, folder, ignore=shutil.ignore_patterns(".buildinfo", "objects.inv"))
+            print(f"wrote {folder}: open {folder / 'index.html'}")
+    return status
+
+
+def write_source(folder: Path) -> None:
+    """What Sphinx reads: the notebooks made ready for it, the notation, an index and the settings."""
+    shutil.copytree(STATIC, folder / "static")
+    (folder / "conf.py").write_text(CONF, encoding="utf-8")
+    chapters = sorted(CHAPTERS.glob("*.ipynb"))
+    links = Links(chapters)
+    for path in (*chapters, *sorted(CHAPTERS.glob("solutions/*.ipynb"))):
+        target = folder / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        notebook = nbformat.read(path, as_version=4)
+        make_ready(notebook, links, path)
+        nbformat.write(notebook, target)
+    shutil.copy(CHAPTERS / "NOTATION.md", folder / "chapters")
+    shutil.copytree(CHAPTERS / "pictures", folder / "chapters" / "pictures")
+    (folder / "index.md").write_text(index(chapters), encoding="utf-8")
+
+
+class Links:
+    """Which chapters and figures there are, to link to."""
+
+    def __init__(self, chapters: list[Path]) -> None:
+        self.chapters = {int(path.stem.split("_")[0]): path for path in chapters}
+        self.figures = set()
+        for path in chapters:
+            for cell in nbformat.read(path, as_version=4).cells:
+                if cell.cell_type == "markdown":
+                    self.figures |= {(int(a), int(b)) for a, b, _ in CAPTION.findall(cell.source)}
+
+    def add(self, text: str, path: Path) -> str:
+        """Text with links from "chapter 4" and "Figure 4.2"; formulas, code and links are left alone."""
+        own = int(path.stem.split("_")[0])
+        up = "../" * (len(path.relative_to(CHAPTERS).parts) - 1)
+
+        def chapter(match: re.Match) -> str:
+            number = int(match[2])
+            if number not in self.chapters or (number == own and not up):
+                return match[0]
+            return f"[{match[1]} {number}]({up}{self.chapters[number].name})"
+
+        def figure(match: re.Match) -> str:
+            place = int(match[1]), int(match[2])
+            return f"[{match[0]}](#figure-{match[1]}-{match[2]})" if place in self.figures else match[0]
+
+        parts = NO_LINKS.split(text)
+        for i in range(0, len(parts), 2):
+            parts[i] = re.sub(r"\b([Cc]hapter) (\d+)\b", chapter, parts[i])
+            parts[i] = re.sub(r"\bFigure (\d+)\.(\d+)\b", figure, parts[i])
+        return "".join(parts)
+
+
+def make_ready(notebook: NotebookNode, links: Links, path: Path) -> None:
+    """Change a notebook into what its page should show.
+
+    Raises:
+        ValueError: if a picture has no caption to say what it shows, or an explorer stores no strip.
+    """
+    caption = None
+    for cell in reversed(notebook.cells):  # a caption stands below its figure
+        if cell.cell_type == "markdown":
+            if found := CAPTION.search(cell.source):
+                caption = plain(found[3])
+            cell.source = CAPTION.sub(lambda m: f"(figure-{m[1]}-{m[2]})=\n{m[0]}", links.add(cell.source, path))
+            continue
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if STILL in data:
+                output.data = nbformat.from_dict({"text/html": data[STILL]})
+            elif "application/vnd.jupyter.widget-view+json" in data:
+                raise ValueError(f"{path.name}: an explorer stores no strip of pictures: execute the chapter anew")
+            elif "image/png" in data:
+                if caption is None:
+                    raise ValueError(f"{path.name}: a picture has no caption below it: {cell.source.splitlines()[-1]}")
+                cell.metadata["mystnb"] = {"image": {"alt": caption}}
+        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            caption = None
+
+
+def plain(text: str) -> str:
+    """A caption without markup."""
+    return re.sub(r"\s+", " ", re.sub(r"[*`$\\]|\[([^\]]*)\]\([^)]*\)", r"\1", text)).strip()
+
+
+def index(chapters: list[Path]) -> str:
+    """The first page: the README's opening and its tables, and the contents."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    opening = readme.split("\n\n", 2)[1]
+    table = readme[readme.index("## Chapters") : readme.index("## The library")].strip()
+    names, answers = (
+        "\n".join(path.relative_to(ROOT).with_suffix("").as_posix() for path in paths)
+        for paths in (chapters, sorted(CHAPTERS.glob("solutions/*.ipynb")))
+    )
+    return f"""# Why β-VAE disentangles
+
+{opening}
+
+Sliders in this book move through pictures that were made beforehand, one slider at a time. To run the code and drag
+everything at once, clone the course's repository and type `make lab`.
+
+{table}
+
+```{{toctree}}
+:hidden:
+:caption: Chapters
+
+{names}
+```
+
+```{{toctree}}
+:hidden:
+:caption: To look up
+
+chapters/NOTATION
+{answers}
+```
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
