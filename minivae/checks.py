@@ -329,18 +329,19 @@ def _gap_of_a_table(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str 
     return f"it gives {got.item():.4f}, expected {((best - second) / entropy).mean().item():.4f}"
 
 
-def _code_of_size(answer: Any) -> str | None:
-    code = torch.as_tensor(answer).double()
-    channels = SpriteChannels("centred", {"scale": code})
-    plain = SpriteChannels("centred")
-    rates, points = torch.tensor([0.0, 1.7, 0.0, 2.9, 2.9]), sobol(plain, 512)
+def _split_of_factors(answer: Any) -> str | None:
+    rates = torch.as_tensor(answer, dtype=torch.float32).detach()
+    if rates.shape != (5,):
+        return f"five rates, of shape, scale, orientation, x and y; got shape {tuple(rates.shape)}"
+    if not (rates >= 0).all() or abs(rates.sum().item() - 11.1) > 0.02:
+        return f"rates must not be negative and must add up to 11.1 nats, got {rates.sum().item():.2f}"
+    channels = SpriteChannels("centred")
     with torch.no_grad():
-        got, scale = (distortion(some, rates, points).mean().item() for some in (channels, plain))
-    if got < scale - 10:
+        got = distortion(channels, rates, sobol(channels, 512)).mean().item()
+    if got < 75:
         return None
-    return (
-        f"D = {got:.0f} nats, and scale has {scale:.0f}: what should a friend know, to draw the right number of pixels?"
-    )
+    hint = "the angle has none: of three nats for it half go into what the picture shows" if rates[2] < 1 else "go on"
+    return f"D = {got:.0f} nats, less than 75 is possible: {hint}"
 
 
 def _even_step(answer: Callable[[torch.Tensor], Any]) -> str | None:
@@ -388,6 +389,6 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "5.4": _half_for_the_mean,
     "6.1": _price_of_unknown_colours,
     "6.2": _gap_of_a_table,
-    "6.3": _code_of_size,
+    "6.3": _split_of_factors,
     "6.4": _even_step,
 }

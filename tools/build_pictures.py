@@ -20,7 +20,7 @@ STORED = {
     "02_awgn_channel": 2,
     "03_posterior_overlap": 5,
     "05_capacity_generator": 5,
-    "06_controlled_capacity": 6,
+    "06_controlled_capacity": 7,
 }  # which of the chapter's own figures
 
 
