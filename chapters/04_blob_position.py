@@ -451,7 +451,7 @@ assert turning[500] > 10 and turning[2_000] > 10  # both latents are alive by th
 assert turning[10_000] < 6
 
 late = Run.load(f"{RUNS}/blobs-beta150-long-seed1.h5")  # seed 1 once more, over 30,000 steps
-falling = {step: max(off(angle) for angle in living_axes(late, step)) for step in (2_000, 10_000, 20_000, 30_000)}
+falling = {step: max(off(angle) for angle in living_axes(late, step)) for step in (2_000, 10_000, 30_000)}
 for step, degrees in falling.items():
     print(f"seed 1, step {step:6,}: the worse axis is {degrees:3.0f}° off")
 assert falling[2_000] > 38 and falling[10_000] > 25  # it woke on the diagonals

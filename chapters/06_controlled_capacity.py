@@ -123,7 +123,7 @@ plt.show()
 
 
 # %%
-def smooth(run, window=50):
+def smooth(run, window=25):
     """Steps, KL per latent and reconstruction of a run's history, in means of so many rows."""
     rows = len(run.history["step"]) // window * window
     return [

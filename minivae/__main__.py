@@ -121,7 +121,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from minivae import experiments
+    from minivae import experiments, parallel
     from minivae.datasets import Pictures
 
     experiment = experiments.get(arguments.name)
@@ -134,15 +134,18 @@ def _train(arguments: argparse.Namespace) -> int:
         out = Path("runs") / f"{experiment.name}-seed{arguments.seed}.h5"
         if not out.parent.exists():
             new_folder = out.parent
-            new_folder.mkdir()
+            new_folder.mkdir(exist_ok=True)  # of several processes each tries
     try:
-        return _train_to(out, experiment, arguments)
+        with parallel.processes() as speaks:
+            return _train_to(out, experiment, arguments, speaks)
     finally:
-        if new_folder is not None and not any(new_folder.iterdir()):  # a refused training leaves nothing behind
+        if (
+            new_folder is not None and new_folder.exists() and not any(new_folder.iterdir())
+        ):  # a refused training leaves nothing behind
             new_folder.rmdir()
 
 
-def _train_to(out: Path, experiment: "Experiment", arguments: argparse.Namespace) -> int:
+def _train_to(out: Path, experiment: "Experiment", arguments: argparse.Namespace, speaks: bool) -> int:
     from minivae import training
     from minivae.runs import Run
 
@@ -162,6 +165,9 @@ def _train_to(out: Path, experiment: "Experiment", arguments: argparse.Namespace
         command="python -m minivae " + shlex.join(arguments.words),
     )
     goal = experiment.steps if arguments.steps is None else arguments.steps
+    status = 0 if run.step == goal else 130
+    if not speaks:
+        return status
     if run.step < goal:
         print(f"interrupted at step {run.step}; go on with --resume {out}", file=sys.stderr)
     elif arguments.slim:
@@ -170,7 +176,7 @@ def _train_to(out: Path, experiment: "Experiment", arguments: argparse.Namespace
         _print_json({"out": str(out), **_summary(run)})
     else:
         print(f"wrote {out}")
-    return 0 if run.step == goal else 130
+    return status
 
 
 def _bench(arguments: argparse.Namespace) -> int:

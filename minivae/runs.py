@@ -93,18 +93,19 @@ class Run:
         recent = self.history["step"] > self.step - last
         return self.history["kl"][recent].mean(0)
 
-    def slim(self, every: int = 10) -> "Run":
+    def slim(self, every: int | None = None) -> "Run":
         """A copy small enough to keep for ever: half-precision weights, history averaged, no checkpoint.
 
         Matrices and kernels keep eight significant bits, what bfloat16 training sees of them: the last bits are
         noise to a network, and do not compress.
 
         Args:
-            every: steps to average over; fewer in a shorter run.
+            every: steps to average over; fewer in a shorter run. By default 10, or 20 in a run of over 50,000 steps.
 
         Raises:
             ValueError: if every < 1.
         """
+        every = (10 if self.step <= 50_000 else 20) if every is None else every
         check_count("every", every)
         every = min(every, len(self.history["step"]))
 
@@ -298,8 +299,12 @@ def _check(run: Run) -> None:
 def _write_array(parent: h5py.Group, name: str, values: np.ndarray) -> None:
     if values.ndim == 0:
         parent.create_dataset(name, data=values)
-    else:  # the checksum tells a flipped bit from data; shuffling bytes halves what gzip leaves
-        parent.create_dataset(name, data=values, fletcher32=True, shuffle=True, compression="gzip", chunks=True)
+    else:
+        # the checksum tells a flipped bit from data; shuffling bytes halves what gzip leaves; small chunks take more
+        parent.create_dataset(
+            name, data=values, fletcher32=True, shuffle=True, compression="gzip",
+            chunks=values.shape if values.size else True,
+        )  # fmt: skip
 
 
 def _write_weights(parent: h5py.Group, name: str, weights: Weights) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 import minivae
-from minivae import gaussian
+from minivae import gaussian, parallel
 from minivae._arguments import check_count
 from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.experiments import OBJECTIVES, SCHEDULES, Experiment
@@ -64,8 +64,9 @@ def train(
 ) -> Run:
     """Train the model of an experiment.
 
-    An interrupt (Ctrl-C, or the stop button of a notebook) ends the training after the step in progress and returns
-    the run as it stands, ready to be resumed; a second one breaks off at once.
+    An interrupt (Ctrl-C, the stop button of a notebook, SIGTERM) ends the training after the step in progress and
+    returns the run as it stands, ready to be resumed; a second one breaks off at once. Within a group of processes
+    (`minivae.parallel`) the batch is divided among them; all return the run, and the first one writes it.
 
     Args:
         experiment: what to train.
@@ -115,11 +116,14 @@ def train(
     if out is not None:
         check_output(Path(out), overwrite)
         experiment.to_dict()  # what cannot be stored should be heard of before the training, not after it
+    share = parallel.share(experiment.batch)
+    writes = share.rank == 0
     place = pick_device(device)
     precision = pick_precision(precision, place)
     _keep_buffers()
 
     model, optimizer, generator, state = _start(experiment, seed, place, precision, resume)
+    net = parallel.divide(model, share)
     rows = torch.zeros(min(LOOK_EVERY, steps), 2 + experiment.latents, device=place)
     began = time.perf_counter()
     earlier = resume.history if resume is not None else None
@@ -131,14 +135,16 @@ def train(
 
     def take(step: int | Tensor) -> Tensor:
         images, factors = experiment.dataset.sample(experiment.batch, generator)
+        images, factors = images[share.rows], factors[share.rows]
         source = images if experiment.model == "vae" else factors
-        return training_step(model, optimizer, experiment.objective, images, generator, step, precision, source, state)
+        return training_step(net, optimizer, experiment.objective, images, generator, step, precision, source, state)
 
     opened = getattr(experiment.objective, "opened", lambda step: range(0))
     schedule = getattr(experiment.objective, "schedule", None)
     ours = type(experiment.objective) in OBJECTIVES and (schedule is None or type(schedule) in SCHEDULES)
     adam = experiment.optimizer == "adam" and not experiment.cooldown  # what a graph holds cannot change on the way
-    if place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and ours and adam:
+    alone = share.world == 1
+    if place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and ours and adam and alone:
         take = _graphed(take, optimizer, generator)
 
     def current(step: int) -> Run:
@@ -161,31 +167,36 @@ def train(
         )
 
     with _deferred_interrupt() as interrupted, tqdm(
-        total=steps, initial=first, disable=not progress, desc=experiment.name, unit="step"
+        total=steps, initial=first, disable=not (progress and writes), desc=experiment.name, unit="step"
     ) as bar:  # fmt: skip
         for step in range(first + 1, steps + 1):
             row = (step - first - 1) % len(rows)
-            if experiment.revive and step % experiment.revive == 0 and step <= experiment.cooled:
+            changed = experiment.revive and step % experiment.revive == 0 and step <= experiment.cooled
+            if changed:
                 revive(model, experiment.dataset.sample(512, generator)[0], generator)
             if fresh := opened(step):
                 wake(model, fresh, experiment.dataset.sample(512, generator)[0], generator)
+            if changed or fresh:
+                parallel.agree(model)
             for group in optimizer.param_groups if experiment.cooldown else ():
                 group["lr"] = experiment.rate(step)
             rows[row] = take(step)
             if step in snapshots:
                 kept[step] = _to_cpu(model.state_dict())
-            stop = step == steps or interrupted()
-            if row + 1 < len(rows) and not stop:
+            look = row + 1 == len(rows)
+            # several processes agree when they look: to ask one another at every step would cost as much as the step
+            stop = step == steps or (interrupted() if alone else look and parallel.any_process(interrupted(), place))
+            if not (look or stop):
                 continue
             block = rows[: row + 1].cpu().numpy().copy()
             if broken := _broken(block, step, model):
-                kept = _keep(good, out, overwrite or written)
+                kept = _keep(good, out if writes else None, overwrite or written)
                 raise TrainingError(f"{broken}: try a lower learning rate or precision='fp32'; {kept}", good)
             history.append(block)
             bar.update(len(block))
             bar.set_postfix(nats=f"{block[:, 1].mean():.1f}", kl=f"{block[:, 2:].sum(1).mean():.2f}")
             good = current(step)
-            if out is not None and (stop or time.perf_counter() - saved > 60):
+            if out is not None and writes and (stop or time.perf_counter() - saved > 60):
                 written = _save(good, out, overwrite or written, final=stop) or written
                 saved = time.perf_counter()
             if stop:
@@ -194,7 +205,7 @@ def train(
 
 
 def training_step(
-    model: VAE | FactorGenerator,
+    model: nn.Module,
     optimizer: torch.optim.Optimizer,
     objective: Callable[..., Tensor],
     images: Tensor,
@@ -212,8 +223,8 @@ def training_step(
     images = images.contiguous(memory_format=torch.channels_last)
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
         logits, mean, log_std = model(images if source is None else source, generator)
-    reconstruction = bernoulli_nll(logits, images).mean()
-    kl = gaussian.kl_per_latent(mean, log_std).mean(0)
+    reconstruction = parallel.mean(bernoulli_nll(logits, images).mean())
+    kl = parallel.mean(gaussian.kl_per_latent(mean, log_std).mean(0))
     loss = objective(reconstruction, kl, step) if state is None else objective(reconstruction, kl, step, state)
     optimizer.zero_grad()
     loss.backward()
@@ -442,8 +453,9 @@ def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         seen = True
 
-    old = signal.signal(signal.SIGINT, note)
+    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: seen
     finally:
-        signal.signal(signal.SIGINT, old)
+        for number, handler in old.items():
+            signal.signal(number, handler)
