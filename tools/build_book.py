@@ -23,10 +23,12 @@ ROOT = Path(__file__).parents[1]
 CHAPTERS = ROOT / "chapters"
 STATIC = ROOT / "tools" / "book" / "static"
 STILL = "application/vnd.minivae.explorer+html"
-CAPTION = re.compile(r"^\*Figure (\d+)\.(\d+)\.\s*(.+?)\*(?=\s|$)", re.MULTILINE | re.DOTALL)
+WIDGET = "application/vnd.jupyter.widget-view+json"
+# "*Figure 4.1. What it shows.*", or "*Figures 4.2 and 4.3. …*" below two pictures
+CAPTION = re.compile(r"^\*Figures? ([\d.]+\d)(?: and ([\d.]+\d))?\.\s*(.+?)\*(?=\s|$)", re.MULTILINE | re.DOTALL)
 # headings may not hold links, and a caption does not link to itself; [^\n] as the pattern's dot means any character
 NO_LINKS = re.compile(
-    r"(```.*?```|\$\$.*?\$\$|\$[^$]+\$|`[^`]*`|!?\[[^\]]*\]\([^)]*\)|^#[^\n]*|^\*Figure \d+\.\d+\.)",
+    r"(```.*?```|\$\$.*?\$\$|\$[^$]+\$|`[^`]*`|!?\[[^\]]*\]\([^)]*\)|^#[^\n]*|^\*Figures? [^*]*?\.\s)",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -43,6 +45,7 @@ html_static_path = ["static"]
 html_css_files = ["book.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_show_search_summary = False  # it fetches pages, which a browser forbids from the disk
 mathjax_path = "mathjax-3.2.2-tex-svg.js"
 mathjax3_config = {"options": {"enableMenu": False}}
 suppress_warnings = ["mystnb.unknown_mime_type"]
@@ -95,7 +98,7 @@ class Links:
         for path in chapters:
             for cell in nbformat.read(path, as_version=4).cells:
                 if cell.cell_type == "markdown":
-                    self.figures |= {(int(a), int(b)) for a, b, _ in CAPTION.findall(cell.source)}
+                    self.figures |= {number for found in CAPTION.findall(cell.source) for number in found[:2]} - {""}
 
     def add(self, text: str, path: Path) -> str:
         """Text with links from "chapter 4" and "Figure 4.2"; formulas, code and links are left alone."""
@@ -109,13 +112,12 @@ class Links:
             return f"[{match[1]} {number}]({up}{self.chapters[number].name})"
 
         def figure(match: re.Match) -> str:
-            place = int(match[1]), int(match[2])
-            return f"[{match[0]}](#figure-{match[1]}-{match[2]})" if place in self.figures else match[0]
+            return f"[{match[0]}](#{anchor(match[1])})" if match[1] in self.figures else match[0]
 
         parts = NO_LINKS.split(text)
         for i in range(0, len(parts), 2):
             parts[i] = re.sub(r"\b([Cc]hapter) (\d+)\b", chapter, parts[i])
-            parts[i] = re.sub(r"\bFigure (\d+)\.(\d+)\b", figure, parts[i])
+            parts[i] = re.sub(r"\bFigure (\d+\.\d+)\b", figure, parts[i])
         return "".join(parts)
 
 
@@ -125,25 +127,37 @@ def make_ready(notebook: NotebookNode, links: Links, path: Path) -> None:
     Raises:
         ValueError: if a picture has no caption to say what it shows, or an explorer stores no strip.
     """
-    caption = None
+    captions: list[str] = []  # of the pictures above, the lowest first
     for cell in reversed(notebook.cells):  # a caption stands below its figure
         if cell.cell_type == "markdown":
-            if found := CAPTION.search(cell.source):
-                caption = plain(found[3])
-            cell.source = CAPTION.sub(lambda m: f"(figure-{m[1]}-{m[2]})=\n{m[0]}", links.add(cell.source, path))
+            for _, other, text in reversed(CAPTION.findall(cell.source)):
+                captions = [plain(text)] * (1 + bool(other))
+            cell.source = CAPTION.sub(
+                lambda m: "".join(f"({anchor(n)})=\n" for n in m.groups()[:2] if n) + m[0], links.add(cell.source, path)
+            )
             continue
-        for output in cell.get("outputs", []):
+        # the bars of progress are widgets too, which a page has no use for
+        cell.outputs = [
+            o for o in cell.get("outputs", []) if WIDGET not in (data := o.get("data", {})) or "image/png" in data
+        ]
+        drawn = False
+        for output in cell.outputs:
             data = output.get("data", {})
             if STILL in data:
                 output.data = nbformat.from_dict({"text/html": data[STILL]})
-            elif "application/vnd.jupyter.widget-view+json" in data:
+            elif WIDGET in data:
                 raise ValueError(f"{path.name}: an explorer stores no strip of pictures: execute the chapter anew")
             elif "image/png" in data:
-                if caption is None:
-                    raise ValueError(f"{path.name}: a picture has no caption below it: {cell.source.splitlines()[-1]}")
-                cell.metadata["mystnb"] = {"image": {"alt": caption}}
-        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
-            caption = None
+                if not captions:
+                    raise ValueError(f"{path.name}: a picture has no caption below it: {cell.source.splitlines()[-2:]}")
+                cell.metadata["mystnb"] = {"image": {"alt": captions[0]}}
+                drawn = True
+        captions = captions[drawn:]
+
+
+def anchor(figure: str) -> str:
+    """Name of a figure as a place to link to: 4.2 → figure-4-2."""
+    return f"figure-{figure.replace('.', '-')}"
 
 
 def plain(text: str) -> str:
