@@ -82,7 +82,7 @@ figures.image_row(data.render(some), [("square", "ellipse", "heart")[c] for c in
 plt.show()
 
 # %% [markdown]
-# *Figure 5.1. Eight of the pictures.*
+# *Figure 5.1. Eight of the pictures: white squares, ellipses and hearts of several sizes and angles, each at its own place on black.*
 #
 # The model is the decoder of chapter 4 behind five channels. Each factor is multiplied by a learned number $a_i$, and gets learned noise $\sigma_i$:
 

@@ -98,7 +98,7 @@ print(f"a sprite covers {ink:.0f} pixels; floor of the reconstruction: {floor:.0
 assert 255 < floor < 267
 
 # %% [markdown]
-# *Figure 6.1. Eight of the pictures.*
+# *Figure 6.1. Eight of the pictures: sprites of several sizes and angles, each in a pale colour of its own, on black.*
 
 # %% [markdown]
 # ## 2. What the published recipe does

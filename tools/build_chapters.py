@@ -1,7 +1,8 @@
-"""Run chapters and store their outputs: python tools/build_chapters.py [NAME …], all chapters if none is named.
+"""Run chapters and store their outputs: python tools/build_chapters.py [--text] [NAME …], all if none is named.
 
 The .py of a pair is the source. The notebook is built from it, executed and written in one canonical form, so that a
-second run changes nothing. A chapter that raises leaves its old notebook as it was.
+second run changes nothing. A chapter that raises leaves its old notebook as it was. With --text nothing is run: where
+no code changed, the prose is brought over and the stored outputs stay.
 """
 
 import argparse
@@ -26,13 +27,20 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="chapters to run, e.g. 04_blob_position")
-    names = parser.parse_args().names
+    parser.add_argument("--text", action="store_true", help="run nothing, bring over changed prose")
+    arguments = parser.parse_args()
+    names = arguments.names
     sources = [path for path in find_sources(CHAPTERS) if not names or path.stem in names]
     unknown = set(names) - {path.stem for path in sources}
     if unknown:
         print(f"no such chapter: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 1
     for source in sources:
+        if arguments.text:
+            if not bring_text(source):
+                print(f"{source.relative_to(CHAPTERS)}: its code changed, run it", file=sys.stderr)
+                return 1
+            continue
         print(f"running {source.relative_to(CHAPTERS)} …", flush=True)
         try:
             build(source)
@@ -59,6 +67,26 @@ def build(source: Path) -> None:
         notebook, timeout=600, kernel_name=KERNEL["name"], record_timing=False,
         store_widget_state=False, coalesce_streams=True, resources={"metadata": {"path": str(source.parent)}},
     ).execute()  # fmt: skip
+    write(notebook, target)
+
+
+def bring_text(source: Path) -> bool:
+    """Take over the prose of a text file into its notebook; False, and nothing done, if the code is not the same."""
+    target = source.with_suffix(".ipynb")
+    new, old = from_text(source), nbformat.read(target, as_version=4)
+    code, stored = ([cell for cell in notebook.cells if cell.cell_type == "code"] for notebook in (new, old))
+    if [(cell.source, cell.metadata.get("tags")) for cell in code] != [
+        (cell.source, cell.metadata.get("tags")) for cell in stored
+    ]:
+        return False
+    for cell, before in zip(code, stored, strict=True):
+        cell.outputs = before.outputs
+    write(new, target)
+    return True
+
+
+def write(notebook: NotebookNode, target: Path) -> None:
+    """Write a notebook in its canonical form, atomically."""
     canonicalise(notebook)
     beside = target.with_suffix(".ipynb.tmp")
     nbformat.write(notebook, beside)
