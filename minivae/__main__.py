@@ -1,4 +1,4 @@
-"""`python -m minivae list | train | show | measure | limit | data | bench | check`, all with --json."""
+"""`python -m minivae list | train | sweep | show | measure | limit | data | bench | check`, all with --json."""
 
 import argparse
 import dataclasses
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import minivae
+from minivae._arguments import check_count
 
 if TYPE_CHECKING:  # imported where needed: PyTorch takes seconds, and `--help` should not
     from minivae.experiments import Experiment
@@ -50,6 +51,18 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("--snapshots", type=int, nargs="*", default=[], metavar="STEP", help="keep the weights at these")
     sub.add_argument("--slim", action="store_true", help="keep a small file: half precision, no checkpoint")
     sub.add_argument("--force", action="store_true", help="replace the output file if it exists")
+    sub = command("sweep", _sweep, "train an experiment with several seeds and settings, and print a table")
+    sub.add_argument("name", metavar="NAME", help="an experiment, see list")
+    sub.add_argument("--seeds", default="0", metavar="0:10", help="0:10 for 0 to 9, or 1,4,7 (default: 0)")
+    sub.add_argument("--set", dest="settings", action="append", default=[], metavar="beta=1,4,16",
+                     help="values of a setting, of experiment, objective or data set; may be repeated")  # fmt: skip
+    sub.add_argument("--steps", type=int, help="step to reach (default: the experiment's full length)")
+    sub.add_argument("--out", type=Path, metavar="FOLDER", help="for run files and table (default: runs/NAME-sweep)")
+    sub.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one a core)")
+    sub.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    sub.add_argument("--cluster", metavar="NAME", help="hand it to slurm, or to submitit's local executor")
+    sub.add_argument("--resource", action="append", default=[], metavar="slurm_partition=gpu",
+                     help="of the cluster's jobs, as submitit calls it; may be repeated")  # fmt: skip
     sub = command("show", _show, "show what a run file holds and how it was made")
     sub.add_argument("path", type=Path, metavar="RUN")
     sub = command(
@@ -177,6 +190,40 @@ def _train_to(out: Path, experiment: "Experiment", arguments: argparse.Namespace
     else:
         print(f"wrote {out}")
     return status
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from minivae import sweep
+
+    for name in ("steps", "workers"):
+        if getattr(arguments, name) is not None:
+            check_count(name, getattr(arguments, name))
+    folder = arguments.out or Path("runs") / f"{arguments.name}-sweep"
+    settings = dict(sweep.parse_setting(text) for text in arguments.settings)
+    command = "python -m minivae " + shlex.join(arguments.words)
+    jobs = sweep.plan(arguments.name, sweep.parse_seeds(arguments.seeds), settings, folder, arguments.steps, command)
+    folder.mkdir(parents=True, exist_ok=True)
+    failed: dict[Path, str] = {}
+    if arguments.cluster is not None:
+        resources = {key: values[0] for key, values in map(sweep.parse_setting, arguments.resource)}
+        sent = sweep.submit(jobs, arguments.cluster, folder / "cluster", **resources)
+        print(f"sent {len(sent)} trainings to {arguments.cluster}; the same command prints how far they are, see "
+              f"{folder / 'cluster'} for what they say", file=sys.stderr)  # fmt: skip
+    else:
+        failed = sweep.run_here(jobs, arguments.workers, arguments.device, lambda text: print(text, file=sys.stderr))
+    rows = sweep.table(jobs)
+    sweep.write_table(rows, folder)
+    if arguments.json:
+        _print_json(rows)
+    else:
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        cells = [columns, *([str(row.get(column, "")) for column in columns] for row in rows)]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+        for row in cells:
+            print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+    for path, reason in failed.items():
+        print(f"error: {path.name}: {reason}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _bench(arguments: argparse.Namespace) -> int:

@@ -5,10 +5,12 @@ it, so an interrupted write never damages the last good one.
 """
 
 import dataclasses
+import glob
 import io
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from minivae._arguments import check_count
@@ -25,6 +28,8 @@ from minivae.objectives import initial_state
 
 FORMAT = "minivae run"
 VERSION = 1
+# an HDF5 file whose structure has checksums: damage to one that has none can make the library go round in circles
+CHECKED = ("v110", "v110")
 
 Weights = dict[str, Tensor]
 
@@ -137,7 +142,7 @@ class Run:
         path = Path(path)
         check_output(path, overwrite)
         image = io.BytesIO()  # in memory first: HDF5 does not report a full disk in a way that one can catch
-        with h5py.File(image, "w") as file:
+        with h5py.File(image, "w", libver=CHECKED) as file:
             _write(file, self)
         write_atomically(path, image, overwrite)
         return path
@@ -160,7 +165,7 @@ class Run:
             raise FileNotFoundError(f"no run file {path}: train one with `python -m minivae train NAME --out {path}`")
         try:
             with h5py.File(path, "r") as file:
-                if file.attrs.get("format") != FORMAT:
+                if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
                     raise RunFileError(f"{path} is an HDF5 file but not a minivae run")
                 version = file.attrs.get("version")
                 if version != VERSION:
@@ -191,6 +196,30 @@ def check_output(path: Path, overwrite: bool) -> None:
         raise PermissionError(f"the folder {path.parent} is not writable: choose another one")
 
 
+@contextmanager
+def claim(path: Path) -> Iterator[None]:
+    """Keep a file for oneself while one works on it; another process that wants it is told at once.
+
+    The claim ends with the process, however it ends. What an earlier one left half-written when it was killed goes.
+
+    Raises:
+        OSError: if another process has claimed the file.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OSError(f"another process is writing {path} now: wait for it, or choose another file") from None
+    try:
+        for torn in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+            torn.unlink(missing_ok=True)
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes it with the release
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
 def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> None:
     """Write a file beside its place and rename it into it: whoever looks sees the old file, or the whole new one.
 
@@ -218,10 +247,11 @@ def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> None:
 
 
 def _write(file: h5py.File, run: Run) -> None:
-    file.attrs["format"] = FORMAT
+    # texts of fixed length lie under the checksum; others would lie elsewhere
+    file.attrs["format"] = np.bytes_(FORMAT)
     file.attrs["version"] = VERSION
-    file.attrs["experiment"] = json.dumps(run.experiment.to_dict())
-    file.attrs["made"] = json.dumps(run.made)
+    file.attrs["experiment"] = np.bytes_(json.dumps(run.experiment.to_dict()))
+    file.attrs["made"] = np.bytes_(json.dumps(run.made))
     file.attrs["seed"] = run.seed
     file.attrs["step"] = run.step
     for name, rows in run.history.items():

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,11 @@ from minivae.experiments import OBJECTIVES, SCHEDULES, Experiment
 from minivae.models import VAE, FactorGenerator, revive, wake
 from minivae.objectives import bernoulli_nll, check_range, initial_state
 from minivae.optimizers import Muon
-from minivae.runs import Checkpoint, Run, Weights, check_output
+from minivae.runs import Checkpoint, Run, Weights, check_output, claim
 
 # Steps between looks at the numbers: a look makes the device wait, so it is not taken every step.
 LOOK_EVERY = 100
+SAVE_EVERY = 60  # seconds from one save on the way to the next
 
 _WARM_UP = 3  # steps before a CUDA graph is recorded
 # made on the device; a learner's own data and objectives may need the host
@@ -89,7 +90,7 @@ def train(
         ValueError: on a setting out of range, a resume that does not fit, or settings that `out` cannot hold.
         TrainingError: if the loss stops being finite (the message says at which step), or if at the end `out` cannot
             be written; the error's `run` holds what there is.
-        OSError: if `out` exists or its folder cannot be written to.
+        OSError: if `out` exists, another process is writing it, or its folder cannot be written to.
 
     Source: appendix A.2 (Adam, learning rate 5e-4); chapters 4 and 6.
     """
@@ -166,7 +167,8 @@ def train(
             },
         )
 
-    with _deferred_interrupt() as interrupted, tqdm(
+    claimed = claim(Path(out)) if out is not None and writes else nullcontext()
+    with claimed, _deferred_interrupt() as interrupted, tqdm(
         total=steps, initial=first, disable=not (progress and writes), desc=experiment.name, unit="step"
     ) as bar:  # fmt: skip
         for step in range(first + 1, steps + 1):
@@ -196,7 +198,7 @@ def train(
             bar.update(len(block))
             bar.set_postfix(nats=f"{block[:, 1].mean():.1f}", kl=f"{block[:, 2:].sum(1).mean():.2f}")
             good = current(step)
-            if out is not None and writes and (stop or time.perf_counter() - saved > 60):
+            if out is not None and writes and (stop or time.perf_counter() - saved > SAVE_EVERY):
                 written = _save(good, out, overwrite or written, final=stop) or written
                 saved = time.perf_counter()
             if stop:

@@ -45,7 +45,7 @@ def test_file_holds_no_pickles(path):
     kinds = []
     with h5py.File(path) as file:
         file.visititems(lambda _, item: kinds.append(item.dtype) if isinstance(item, h5py.Dataset) else None)
-        assert all(isinstance(value, str | np.integer) for value in file.attrs.values())
+        assert all(isinstance(value, np.bytes_ | np.integer) for value in file.attrs.values())
     assert kinds and not any(kind.hasobject for kind in kinds)
 
 

@@ -199,11 +199,12 @@ def import_pictures(
             holds no picture of the kind.
         FileNotFoundError: if there is no such source.
         FileExistsError: if out exists and overwrite is False.
-        OSError: if a file cannot be read or written; what was done by then is kept, and the same call goes on.
+        OSError: if a file cannot be read or written, or another import is writing it; what was done by then is kept,
+            and the same call goes on.
 
     Source: section A.1 of the paper names the sets; the crops are the customary ones.
     """
-    from minivae.runs import check_output
+    from minivae.runs import check_output, claim
 
     if kind not in LAYOUTS:
         raise ValueError(f"unknown kind {kind!r}: known are {', '.join(LAYOUTS)}")
@@ -220,6 +221,7 @@ def import_pictures(
     pattern = re.compile(layout.pattern, re.IGNORECASE | re.DOTALL)
     settings = {"kind": kind, "channels": channels, "source": str(source.resolve()), "version": VERSION}
     with (
+        claim(out),
         _Progress(out, settings, channels * SIZE * SIZE) as done,
         ThreadPoolExecutor(os.cpu_count()) as pool,
         warnings.catch_warnings(),
@@ -475,12 +477,13 @@ def _finish(
     about: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write the HDF5 file beside its place and rename it into it."""
-    from minivae.runs import check_output
+    from minivae.runs import CHECKED, check_output
 
     beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
-        with h5py.File(beside, "w") as file:
-            file.attrs["format"], file.attrs["version"], file.attrs["about"] = FORMAT, VERSION, json.dumps(about)
+        with h5py.File(beside, "w", libver=CHECKED) as file:
+            file.attrs["format"], file.attrs["version"] = np.bytes_(FORMAT), VERSION
+            file.attrs["about"] = np.bytes_(json.dumps(about))
             shape = (done.pictures, channels, SIZE, SIZE)
             # in one piece and not packed, so that single pictures can be read where they lie
             images = file.create_dataset("images", shape, "u1")
@@ -490,8 +493,8 @@ def _finish(
                     data = pixels.read(count * done.size)
                     images[start : start + count] = np.frombuffer(data, np.uint8).reshape(count, *shape[1:])
             table = file.create_dataset("known", data=known)
-            table.attrs["columns"] = json.dumps(columns)
-            file.create_dataset("names", data=json.dumps(done.kept))
+            table.attrs["columns"] = np.bytes_(json.dumps(columns))
+            file.create_dataset("names", data=np.frombuffer(json.dumps(done.kept).encode(), np.uint8))
         with open(beside, "rb") as file:
             os.fsync(file.fileno())
         check_output(out, overwrite)
@@ -526,7 +529,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str
     if not h5py.is_hdf5(path):
         raise _NoPicturesError(f"{path} is no HDF5 file: make it with python -m minivae data import")
     with h5py.File(path, "r") as file:
-        if file.attrs.get("format") != FORMAT:
+        if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
             raise _NoPicturesError(f"{path} holds no pictures: make a file with python -m minivae data import")
         if file.attrs["version"] != VERSION:
             raise _NoPicturesError(f"{path} has version {file.attrs['version']}, this minivae reads {VERSION}")
@@ -536,7 +539,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str
         if not whole or shape[0] < 1 or offset is None or offset + math.prod(shape) > path.stat().st_size:
             raise _NoPicturesError(f"{path} is damaged: its pictures are {images.dtype} {shape}; make it again")
         columns = tuple(json.loads(known.attrs["columns"]))
-        names = json.loads(file["names"][()])
+        names = json.loads(bytes(file["names"][()]))
         if known.shape != (shape[0], len(columns)) or known.dtype != np.float32 or len(names) != shape[0]:
             raise _NoPicturesError(
                 f"{path} is damaged: what it knows does not fit its {shape[0]} pictures; make it again"

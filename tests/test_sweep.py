@@ -1,0 +1,124 @@
+"""Sweeps: every training once, what is whole left alone, what was broken off gone on with."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minivae import sweep
+from minivae.__main__ import main
+from minivae.runs import Run
+from minivae.training import train
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def command(folder: Path, *arguments: str) -> list[str]:
+    return ["sweep", "blobs-beta150", "--device", "cpu", "--out", str(folder), *arguments]
+
+
+def test_sweep_trains_every_combination_once_and_writes_a_table(tmp_path, capsys):
+    arguments = command(tmp_path, "--seeds", "0:2", "--set", "beta=1,150", "--steps", "2", "--workers", "2")
+    assert main([*arguments, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["seed"], row["beta"], row["step"]) for row in rows] == [(0, 1, 2), (1, 1, 2), (0, 150, 2), (1, 150, 2)]
+    files = {path.name: path.read_bytes() for path in tmp_path.glob("*.h5")}
+    assert set(files) == {f"blobs-beta150-beta{beta}-seed{seed}.h5" for beta in (1, 150) for seed in (0, 1)}
+    run = Run.load(tmp_path / "blobs-beta150-beta1-seed1.h5")
+    assert run.experiment.objective.beta == 1.0 and run.seed == 1 and "sweep blobs-beta150" in run.made["command"]
+    alone = train(run.experiment, steps=2, seed=1, device="cpu", progress=False)
+    assert np.allclose(run.history["loss"], alone.history["loss"], rtol=1e-3)
+    with open(tmp_path / "sweep.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [float(row["reconstruction"]) for row in table] == [row["reconstruction"] for row in rows]
+
+    assert main(arguments) == 0  # again: nothing is done anew
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.h5")} == files
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 5 and said[0].split()[:4] == ["run", "seed", "beta", "step"]
+
+
+def test_sweep_goes_on_where_a_training_was_broken_off(tmp_path):
+    (job,) = sweep.plan("blobs-vae", [3], {}, tmp_path, steps=6)
+    train(job.experiment, steps=4, seed=3, device="cpu", precision="fp32", progress=False, out=job.out)
+    sweep.train_job(job, "cpu", threads=None)
+    run = Run.load(job.out)
+    whole = train(job.experiment, steps=6, seed=3, device="cpu", precision="fp32", progress=False)
+    assert run.step == 6 and np.allclose(run.history["loss"], whole.history["loss"], rtol=1e-5)
+
+
+def test_one_that_fails_does_not_keep_the_others(tmp_path, capsys):
+    (tmp_path / "blobs-beta150-seed0.h5").write_text("no run")
+    assert main(command(tmp_path, "--seeds", "0,1", "--steps", "1", "--workers", "1")) == 1
+    told = capsys.readouterr()
+    assert "error: blobs-beta150-seed0.h5" in told.err and "is no readable run" in told.err
+    assert Run.load(tmp_path / "blobs-beta150-seed1.h5").step == 1
+    assert (tmp_path / "blobs-beta150-seed0.h5").read_text() == "no run"
+
+
+def test_killed_sweep_is_restarted_by_the_same_command(tmp_path):
+    arguments = [
+        sys.executable,
+        "-m",
+        "minivae",
+        *command(tmp_path, "--seeds", "0:3", "--steps", "1", "--workers", "1"),
+    ]
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+    while process.poll() is None and not list(tmp_path.glob("*.h5")):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.h5")}
+    assert 1 <= len(done) <= 3
+    subprocess.run(arguments, check=True, capture_output=True)
+    assert len(list(tmp_path.glob("*.h5"))) == 3
+    assert all(path.stat().st_mtime_ns == before for path, before in done.items())
+    assert all(Run.load(path).step == 1 for path in tmp_path.glob("*.h5"))
+
+
+def test_cluster_trains_through_submitit(tmp_path):
+    pytest.importorskip("submitit")
+    jobs = sweep.plan("blobs-vae", [0], {}, tmp_path, steps=2)
+    (sent,) = sweep.submit(jobs, "local", tmp_path / "cluster")
+    assert Path(sent.result()) == jobs[0].out
+    assert sweep.table(jobs)[0]["step"] == 2
+    with pytest.raises(RuntimeError, match="no cluster 'moon' here"):
+        sweep.submit(jobs, "moon", tmp_path / "cluster")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "gamma=1"], "blobs-beta150 has no setting 'gamma': known are batch, beta, "),
+        (["--set", "beta"], "a setting must be like beta=1,4,16"),
+        (["--set", "beta=high"], "beta must be of the kind of 150.0, got 'high'"),
+        (["--set", "beta=-1"], "beta must be"),
+        (["--set", "domain=moon"], "domain"),
+        (["--seeds", "3:3"], "seeds must be like 0:10"),
+        (["--seeds", "-1"], "seeds must be like 0:10"),
+        (["--seeds", "1,1"], "once, got some twice"),
+        (["--steps", "0"], "steps must be a whole number of at least 1"),
+    ],
+)
+def test_bad_sweeps_are_told_before_anything_is_done(tmp_path, capsys, arguments, message):
+    assert main(command(tmp_path / "sweep", *arguments)) == 1
+    assert message in capsys.readouterr().err and not (tmp_path / "sweep").exists()
+
+
+def test_settings_reach_experiment_objective_and_data_set(tmp_path):
+    settings = {"latents": [4], "beta": [2], "sigma": [5.0], "domain": ["disc"]}
+    (job,) = sweep.plan("blobs-beta150", [0], settings, tmp_path)
+    experiment = job.experiment
+    assert (experiment.latents, experiment.objective.beta) == (4, 2.0)
+    assert (experiment.dataset.sigma, experiment.dataset.domain) == (5.0, "disc")
+    assert experiment.name == "blobs-beta150-latents4-beta2-sigma5.0-domaindisc" and job.steps == experiment.steps
