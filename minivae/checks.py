@@ -367,6 +367,56 @@ def _even_step(answer: Callable[[torch.Tensor], Any]) -> str | None:
     return None
 
 
+def _floor_of_a_grey_chair(answer: float) -> str | None:
+    grey = -(0.8 * math.log(0.8) + 0.2 * math.log(0.2))
+    for value, problem in (
+        (600 * grey, None),
+        (4096 * grey, "a white pixel has no entropy: only the chair counts"),
+        (600 * grey / math.log(2), "these are bits"),
+        (-600 * math.log(0.8), "that is −log 0.8: half of the story, the pixel may also come out 0"),
+        (0.0, "an exact drawing of grey is not free: the loss at x is the entropy of x"),
+    ):
+        if math.isclose(answer, value, rel_tol=0.01, abs_tol=1e-6):
+            return problem
+    return "the entropy of a Bernoulli at 0.8, 600 times"
+
+
+def _saved_by_a_class(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> str | None:
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.tensor([0, 0, 0, 1, 2, 2])  # not equally frequent
+    images = torch.rand(6, 1, 4, 4, generator=generator, dtype=torch.float64)
+
+    def entropy(p: torch.Tensor) -> torch.Tensor:
+        return -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)).sum((-3, -2, -1))
+
+    costs = torch.stack([entropy(images[classes == c].mean(0)) for c in range(3)])
+    nothing, count = entropy(images.mean(0)), torch.tensor([3.0, 1.0, 2.0])
+    got = torch.as_tensor(answer(images, classes)).double()
+    if got.numel() != 1:
+        return f"it must give one number, got shape {tuple(got.shape)}"
+    right = (nothing - (costs * count).sum() / 6).item()
+    for value, problem in (
+        (right, None),
+        ((nothing - costs.mean()).item(), "weigh each class by how many pictures it has"),
+        ((nothing - entropy(images).mean()).item(), "that is who knows the whole picture; draw the mean of the class"),
+        (-right, "saved is what nothing costs less what the class costs"),
+    ):
+        if math.isclose(got.item(), value, rel_tol=1e-4):
+            return problem
+    return f"it gives {got.item():.4f}, expected {right:.4f}"
+
+
+def _entry_of_a_ray(answer: Callable[[float, float, float, float], float]) -> str | None:
+    for s1, v, top, elevation in ((-0.5, 0.3, 0.2, 0.35), (0.4, -0.2, 0.5, 0.52), (0.1, 0.6, 0.0, 1.2)):
+        got, above = float(answer(s1, v, top, elevation)), (v - top * math.cos(elevation)) / math.sin(elevation)
+        if math.isclose(got, max(s1, above), rel_tol=1e-5, abs_tol=1e-9):
+            continue
+        if math.isclose(got, min(s1, above), rel_tol=1e-5, abs_tol=1e-9):
+            return "the ray is inside when it has entered both: the later of the two"
+        return "solve v = z·cos θ + s·sin θ for s at the height of the top, and take the later of the two entries"
+    return None
+
+
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "1.1": _gap_of_linear_model,
     "1.2": _floor_of_grey,
@@ -391,4 +441,7 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "6.2": _gap_of_a_table,
     "6.3": _split_of_factors,
     "6.4": _even_step,
+    "7.1": _floor_of_a_grey_chair,
+    "7.2": _saved_by_a_class,
+    "7.3": _entry_of_a_ray,
 }
