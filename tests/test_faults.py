@@ -74,6 +74,25 @@ def test_training_killed_at_20_random_moments_ends_as_if_nothing_had_been(tmp_pa
 
 
 @linux
+def test_sigterm_saves_and_leaves(tmp_path, one_thread):
+    out = tmp_path / "run.h5"
+    go_on(tmp_path / "warm.h5", 1)
+    child = os.fork()
+    if child == 0:  # pragma: no cover
+        go_on(out, 100_000)
+        os._exit(0)
+    time.sleep(1.5)
+    os.kill(child, signal.SIGTERM)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+    step = Run.load(out).step
+    assert 0 < step < 100_000
+    go_on(out, step + 2)
+    unbroken = train(SMALL, steps=step + 2, device="cpu", precision="fp32", progress=False)
+    assert np.array_equal(Run.load(out).history["loss"], unbroken.history["loss"])
+
+
+@linux
 def test_second_training_into_one_file_is_refused_and_the_first_goes_on(tmp_path, one_thread):
     out = tmp_path / "run.h5"
     child = os.fork()

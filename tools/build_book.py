@@ -85,6 +85,8 @@ def write_source(folder: Path) -> None:
         make_ready(notebook, links, path)
         nbformat.write(notebook, target)
     shutil.copy(CHAPTERS / "NOTATION.md", folder / "chapters")
+    (folder / "data").mkdir()
+    shutil.copy(ROOT / "data" / "README.md", folder / "data")
     shutil.copytree(CHAPTERS / "pictures", folder / "chapters" / "pictures")
     (folder / "index.md").write_text(index(chapters), encoding="utf-8")
 
@@ -195,6 +197,7 @@ everything at once, clone the course's repository and type `make lab`.
 :caption: To look up
 
 chapters/NOTATION
+data/README
 {answers}
 ```
 """
