@@ -136,8 +136,8 @@ def train(
 
     def take(step: int | Tensor) -> Tensor:
         images, factors = experiment.dataset.sample(experiment.batch, generator)
-        images, factors = images[share.rows], factors[share.rows]
-        source = images if experiment.model == "vae" else factors
+        images = images[share.rows]
+        source = images if experiment.model == "vae" else factors[share.rows]  # who trains a VAE need know no factors
         return training_step(net, optimizer, experiment.objective, images, generator, step, precision, source, state)
 
     opened = getattr(experiment.objective, "opened", lambda step: range(0))
