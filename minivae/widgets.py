@@ -318,8 +318,8 @@ class TraversalExplorer(Explorer):
         self.reset.tooltip = "back to the code inferred from the seed image"
 
     def inferred(self, image: int) -> State:
-        """The latents' part of the state that the encoder infers from a seed image, within ±3."""
-        return {f"z{i}": value for i, value in enumerate(self.means[image].clamp(-LIMIT, LIMIT).tolist())}
+        """The latents' part of the state that the encoder infers from a seed image, within ±3, to a slider's step."""
+        return {f"z{i}": _snap(value) for i, value in enumerate(self.means[image].clamp(-LIMIT, LIMIT).tolist())}
 
     def _alone(self, name: str, value: Any) -> State:
         return super()._alone(name, value) | (self.inferred(value) if name == "image" else {})
@@ -542,7 +542,13 @@ def _float(label: str, value: float, low: float, high: float, step: float = 0.05
 
 def _log(label: str, value: float, low: float = -1.5) -> widgets.FloatLogSlider:
     """A width from 10^low to 2."""
+    value = 10 ** (low + _snap(np.log10(value) - low, 0.02))
     return widgets.FloatLogSlider(value, min=low, max=0.3, step=0.02, description=label, readout_format=".2f")
+
+
+def _snap(value: float, step: float = 0.05) -> float:
+    """The nearest multiple of a slider's step: a value between them the browser would change, as if it were touched."""
+    return round(round(value / step) * step, 6)
 
 
 def _int(label: str, low: int, high: int) -> widgets.IntSlider:
