@@ -227,11 +227,23 @@ def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> None:
         FileExistsError: if the file exists and overwrite is False, even if it appeared only just now.
         OSError: if it cannot be written; nothing is left behind.
     """
+    with placed_atomically(path, overwrite) as beside, open(beside, "xb") as raw:
+        raw.write(content.getbuffer())
+
+
+@contextmanager
+def placed_atomically(path: Path, overwrite: bool, kept: str = "nothing was left behind") -> Iterator[Path]:
+    """The path of a file to write, beside its place, that is renamed into it in the end; see `write_atomically`.
+
+    Args:
+        path: its place.
+        overwrite: whether there may be a file already.
+        kept: what to say of the work done if it cannot be written.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(beside, "xb") as raw:
-            raw.write(content.getbuffer())
-            raw.flush()
+        yield beside
+        with open(beside, "r+b") as raw:
             os.fsync(raw.fileno())
         check_output(path, overwrite)
         os.replace(beside, path)
@@ -240,7 +252,7 @@ def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> None:
     except OSError as error:
         raise OSError(
             f"could not write {path}: {error}. Free some space or choose another folder; "
-            "nothing was left behind and an older file of that name is untouched"
+            f"{kept} and an older file of that name is untouched"
         ) from error
     finally:
         beside.unlink(missing_ok=True)

@@ -367,20 +367,25 @@ def test_memory_does_not_grow_with_the_number(tmp_path):
     assert peaks[1] - peaks[0] < 1_200 * 4_000  # a picture of 64×64 in RGB has 12,288 bytes
 
 
-def test_full_disk_is_told_and_what_was_read_is_kept(tmp_path, monkeypatch):
+@pytest.mark.skipif(sys.platform != "linux", reason="limits a file's size as Linux does")
+def test_full_disk_is_told_and_what_was_read_is_kept(tmp_path):
+    import resource
+
     source = folder(tmp_path / "in", celeba_files(3))
-
-    def full(*arguments, **settings):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            os, "replace", lambda one, other: full() if str(other).endswith("out.h5") else os.rename(one, other)
-        )
-        with pytest.raises(OSError, match=r"could not write .*No space left.*same command goes on from there"):
-            quiet("celeba", source, tmp_path / "out.h5")
-    assert sorted(os.listdir(tmp_path)) == ["in", "out.h5.part", "out.h5.part.log"]
-    assert quiet("celeba", source, tmp_path / "out.h5").resumed == 3
+    (tmp_path / "out.h5").write_bytes(b"an older file")
+    handler, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * 3 * 64 * 64 + 100, limits[1]))  # the pixels, and not the file
+    try:
+        with pytest.raises(
+            OSError, match=r"could not write .*out.h5.* is kept in out.h5.part, the same command goes on"
+        ):
+            quiet("celeba", source, tmp_path / "out.h5", overwrite=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert sorted(os.listdir(tmp_path)) == ["in", "out.h5", "out.h5.part", "out.h5.part.log"]
+    assert (tmp_path / "out.h5").read_bytes() == b"an older file"
+    assert quiet("celeba", source, tmp_path / "out.h5", overwrite=True).resumed == 3
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import shutil
 import tarfile
 import warnings
 import zipfile
@@ -189,7 +190,7 @@ def import_pictures(
             list_eval_partition.txt in the folder or beside the source each picture knows its partition), or "folder"
             (any pictures, largest central square, RGB).
         source: folder, zip or tar (also compressed).
-        out: HDF5 file to write; `Pictures(out)` reads it.
+        out: HDF5 file to write; `Pictures.open(out)` reads it.
         channels: 1 for grey, 3 for RGB, if not the kind's own.
         overwrite: replace `out` if it exists.
         progress: show a bar.
@@ -202,7 +203,7 @@ def import_pictures(
         OSError: if a file cannot be read or written, or another import is writing it; what was done by then is kept,
             and the same call goes on.
 
-    Source: section A.1 of the paper names the sets; the crops are the customary ones.
+    Source: Figure 4b and appendix A.2 of the paper name the sets; the crops are the customary ones.
     """
     from minivae.runs import check_output, claim
 
@@ -348,7 +349,7 @@ class _Progress:
         self._log_file.flush()
 
 
-def _entries(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _entries(source: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
     """Names within the source, with / between folders, and how to read each; the order is always the same."""
     if source.is_dir():
         for folder, folders, files in os.walk(source, onerror=_raise):
@@ -476,38 +477,30 @@ def _finish(
     out: Path, overwrite: bool, done: _Progress, channels: int, known: np.ndarray, columns: tuple[str, ...],
     about: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Write the HDF5 file beside its place and rename it into it."""
-    from minivae.runs import CHECKED, check_output
+    """Write the HDF5 file, at once or not at all."""
+    from minivae.runs import CHECKED, placed_atomically
 
-    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        with h5py.File(beside, "w", libver=CHECKED) as file:
-            file.attrs["format"], file.attrs["version"] = np.bytes_(FORMAT), VERSION
-            file.attrs["about"] = np.bytes_(json.dumps(about))
-            shape = (done.pictures, channels, SIZE, SIZE)
-            # in one piece and not packed, so that single pictures can be read where they lie
-            images = file.create_dataset("images", shape, "u1")
-            with open(done.pixels, "rb") as pixels:
-                for start in range(0, len(images), BLOCK):
-                    count = min(BLOCK, len(images) - start)
-                    data = pixels.read(count * done.size)
-                    images[start : start + count] = np.frombuffer(data, np.uint8).reshape(count, *shape[1:])
-            table = file.create_dataset("known", data=known)
-            table.attrs["columns"] = np.bytes_(json.dumps(columns))
-            file.create_dataset("names", data=np.frombuffer(json.dumps(done.kept).encode(), np.uint8))
-        with open(beside, "rb") as file:
-            os.fsync(file.fileno())
-        check_output(out, overwrite)
-        os.replace(beside, out)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise OSError(
-            f"could not write {out}: {error}. Free some space; what was read is kept in {done.pixels.name}, and the "
-            "same command goes on from there"
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    kept = f"what was read is kept in {done.pixels.name}, the same command goes on from there,"
+    with placed_atomically(out, overwrite, kept) as beside:
+        try:
+            with h5py.File(beside, "w", libver=CHECKED) as file:
+                file.attrs["format"], file.attrs["version"] = np.bytes_(FORMAT), VERSION
+                file.attrs["about"] = np.bytes_(json.dumps(about))
+                table = file.create_dataset("known", data=known)
+                table.attrs["columns"] = np.bytes_(json.dumps(columns))
+                file.create_dataset("names", data=np.frombuffer(json.dumps(done.kept).encode(), np.uint8))
+                # in one piece and not packed, so that single pictures can be read where they lie; only the room for
+                # them is made here, as HDF5 cannot be trusted to tell of a full disk
+                plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+                plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+                plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+                shape = h5py.h5s.create_simple((done.pictures, channels, SIZE, SIZE))
+                offset = h5py.h5d.create(file.id, b"images", h5py.h5t.STD_U8LE, shape, plan).get_offset()
+        except RuntimeError as error:  # HDF5's word for a full disk at the end
+            raise OSError(error) from error
+        with open(beside, "r+b") as place, open(done.pixels, "rb") as pixels:
+            place.seek(offset)
+            shutil.copyfileobj(pixels, place)
 
 
 def _open(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
