@@ -60,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("--out", type=Path, metavar="FOLDER", help="for run files and table (default: runs/NAME-sweep)")
     sub.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one a core)")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    sub.add_argument("--table", action="store_true", help="train nothing, print how far the trainings are")
     sub.add_argument("--cluster", metavar="NAME", help="hand it to slurm, or to submitit's local executor")
     sub.add_argument("--resource", action="append", default=[], metavar="slurm_partition=gpu",
                      help="of the cluster's jobs, as submitit calls it; may be repeated")  # fmt: skip
@@ -152,9 +153,8 @@ def _train(arguments: argparse.Namespace) -> int:
         with parallel.processes() as speaks:
             return _train_to(out, experiment, arguments, speaks)
     finally:
-        if (
-            new_folder is not None and new_folder.exists() and not any(new_folder.iterdir())
-        ):  # a refused training leaves nothing behind
+        # a refused training leaves nothing behind
+        if new_folder is not None and new_folder.exists() and not any(new_folder.iterdir()):
             new_folder.rmdir()
 
 
@@ -204,11 +204,14 @@ def _sweep(arguments: argparse.Namespace) -> int:
     jobs = sweep.plan(arguments.name, sweep.parse_seeds(arguments.seeds), settings, folder, arguments.steps, command)
     folder.mkdir(parents=True, exist_ok=True)
     failed: dict[Path, str] = {}
-    if arguments.cluster is not None:
+    if arguments.table:
+        pass
+    elif arguments.cluster is not None:
         resources = {key: values[0] for key, values in map(sweep.parse_setting, arguments.resource)}
-        sent = sweep.submit(jobs, arguments.cluster, folder / "cluster", **resources)
-        print(f"sent {len(sent)} trainings to {arguments.cluster}; the same command prints how far they are, see "
-              f"{folder / 'cluster'} for what they say", file=sys.stderr)  # fmt: skip
+        left = [job for job, row in zip(jobs, sweep.table(jobs), strict=True) if row["step"] < row["of"]]
+        sent = sweep.submit(left, arguments.cluster, folder / "cluster", **resources) if left else []
+        print(f"sent {len(sent)} trainings to {arguments.cluster}; --table prints how far they are, "
+              f"{folder / 'cluster'} has what they say", file=sys.stderr)  # fmt: skip
     else:
         failed = sweep.run_here(jobs, arguments.workers, arguments.device, lambda text: print(text, file=sys.stderr))
     rows = sweep.table(jobs)

@@ -181,7 +181,7 @@ class Explorer(widgets.VBox):
 
     def _advance(self, change: dict[str, Any]) -> None:
         steps = values(self.controls[self._touched])
-        there_and_back = [*steps, *steps[-2:0:-1]] or steps
+        there_and_back = [*steps, *steps[-2:0:-1]]
         self.controls[self._touched].value = there_and_back[change["new"] % len(there_and_back)]
 
     def _touched_label(self) -> str:

@@ -122,3 +122,16 @@ def test_settings_reach_experiment_objective_and_data_set(tmp_path):
     assert (experiment.latents, experiment.objective.beta) == (4, 2.0)
     assert (experiment.dataset.sigma, experiment.dataset.domain) == (5.0, "disc")
     assert experiment.name == "blobs-beta150-latents4-beta2-sigma5.0-domaindisc" and job.steps == experiment.steps
+
+
+def test_table_trains_nothing_and_a_cluster_gets_only_what_is_left(tmp_path, capsys, monkeypatch):
+    arguments = command(tmp_path, "--seeds", "0,1", "--steps", "1")
+    train(sweep.plan("blobs-beta150", [0], {}, tmp_path)[0].experiment, steps=1, progress=False,
+          out=tmp_path / "blobs-beta150-seed0.h5")  # fmt: skip
+    assert main([*arguments, "--table", "--json"]) == 0
+    assert [row["step"] for row in json.loads(capsys.readouterr().out)] == [1, 0]
+    assert len(list(tmp_path.glob("*.h5"))) == 1
+    sent = []
+    monkeypatch.setattr(sweep, "submit", lambda jobs, *_, **__: sent.extend(jobs) or jobs)
+    assert main([*arguments, "--cluster", "local"]) == 0
+    assert [job.seed for job in sent] == [1]

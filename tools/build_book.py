@@ -16,14 +16,15 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+from build_chapters import WIDGET
 from nbformat import NotebookNode
 from sphinx.cmd.build import build_main
+
+from minivae.widgets import STILL
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = ROOT / "chapters"
 STATIC = ROOT / "tools" / "book" / "static"
-STILL = "application/vnd.minivae.explorer+html"
-WIDGET = "application/vnd.jupyter.widget-view+json"
 # "*Figure 4.1. What it shows.*", or "*Figures 4.2 and 4.3. …*" below two pictures
 CAPTION = re.compile(r"^\*Figures? ([\d.]+\d)(?: and ([\d.]+\d))?\.\s*(.+?)\*(?=\s|$)", re.MULTILINE | re.DOTALL)
 # headings may not hold links, and a caption does not link to itself; [^\n] as the pattern's dot means any character

@@ -109,7 +109,7 @@ class Chairs:
         # few at a time on a processor, so that they stay in its cache, and like with like: a block goes through as many
         # prisms as its richest chair has
         parts = prisms(factors)
-        order = (parts[..., 6] > parts[..., 5]).sum(1).argsort(stable=True)
+        order = _there(parts).sum(1).argsort(stable=True)
         block = 8 if factors.device.type == "cpu" else 1024
         images = torch.cat([self._draw_block(factors[some], parts[some]) for some in order.split(block)])
         return images[order.argsort()]
@@ -117,7 +117,7 @@ class Chairs:
     def _draw_block(self, factors: Tensor, parts: Tensor) -> Tensor:
         side = 2 * self.size
         rays = REACH * ((torch.arange(side, device=factors.device) + 0.5) / self.size - 1)
-        there = parts[..., 6] > parts[..., 5]
+        there = _there(parts)
         first = there.int().argsort(dim=1, descending=True, stable=True)[:, : there.sum(1).amax()]
         parts = parts.take_along_dim(first[..., None], dim=1)
         elevation = torch.deg2rad(factors[:, 1])
@@ -146,11 +146,15 @@ def prisms(factors: Tensor) -> Tensor:
     """
     azimuth, _, legs, back, size, height, width, arms = factors.unbind(1)
     w, one = width / 2, torch.ones_like(width)
+    Length = Tensor | float
 
-    def prism(x, y, a, b, low, high, turn=0.0, cylinder=0.0, grey=1.0):
+    def prism(
+        x: Length, y: Length, a: Length, b: Length, low: Length, high: Length, turn: float = 0.0,
+        cylinder: float = 0.0, grey: float = 1.0,
+    ) -> Tensor:  # fmt: skip
         return torch.stack([one * value for value in (x, y, a, b, turn, low, high, cylinder, grey)], dim=1)
 
-    def choose(kinds, which):
+    def choose(kinds: list[list[Tensor]], which: Tensor) -> Tensor:
         slots = max(len(kind) for kind in kinds)
         none = prism(0, 0, 0, 0, 1, -1)
         table = torch.stack([torch.stack(kind + [none] * (slots - len(kind)), 1) for kind in kinds], 1)
@@ -191,16 +195,20 @@ def prisms(factors: Tensor) -> Tensor:
     x, y, a, b, turn, low, high, cylinder, grey = parts.unbind(2)
     angle, size = torch.deg2rad(azimuth)[:, None], size[:, None]
     x, y = angle.cos() * x - angle.sin() * y, angle.sin() * x + angle.cos() * y
-    scaled = (size * length for length in (x, y, a, b))
-    x, y, a, b = scaled
+    x, y, a, b = (size * length for length in (x, y, a, b))
     low, high = size * (low - 0.95), size * (high - 0.95)
     return torch.stack([x, y, a, b, turn + angle, low, high, cylinder, grey], dim=2)
+
+
+def _there(parts: Tensor) -> Tensor:
+    """Which prisms a chair has, (n, prisms)."""
+    return parts[..., 6] > parts[..., 5]
 
 
 def _windows(parts: Tensor, elevation: Tensor, size: int) -> list[list[int]]:
     """Of each prism the rays that can meet it in any of the chairs: first row and last, first column and last."""
     x, y, a, b, _, low, high, *_ = parts.unbind(2)
-    there, around = high > low, torch.hypot(a, b)
+    there, around = _there(parts), torch.hypot(a, b)
     down, slope = elevation.cos()[:, None], elevation.sin()[:, None]
     reach = torch.stack([
         -(high * down + (y + around) * slope), -(low * down + (y - around) * slope), x - around, x + around

@@ -84,21 +84,25 @@ def test_living_latents_of_beta150_move_the_blob_along_one_side_each(open_chapte
     assert y[1] > 20 and y[0] < 0.3 * y[1]
 
 
+def press(page, explorer, key: str, times: int) -> tuple[np.ndarray, np.ndarray]:
+    """The explorer's picture before its first slider was moved by so many keys, and after."""
+    explorer.scroll_into_view_if_needed()
+    picture, handle = explorer.locator("img.widget-image"), explorer.locator(".widget-slider .noUi-handle").first
+    before, source = pixels(picture), picture.get_attribute("src")
+    handle.focus()
+    for _ in range(times):
+        handle.press(key)
+    page.wait_for_function("([element, old]) => element.src !== old", arg=[picture.element_handle(), source])
+    page.wait_for_timeout(1_000)
+    return before, pixels(picture)
+
+
 def test_capacity_slider_redraws_within_a_blink_and_shows_more_at_more_nats(open_chapter, screenshot):
     page = open_chapter("05_capacity_generator")
     explorer = page.locator(".jp-OutputArea-output:has(.widget-image)").last
-    explorer.scroll_into_view_if_needed()
-    picture = explorer.locator("img.widget-image")
-    handle = explorer.locator(".widget-slider .noUi-handle").first
     readout = explorer.locator(".widget-readout").first
     start = float(readout.inner_text())
-    before, source = pixels(picture), picture.get_attribute("src")
-    handle.focus()
-    for _ in range(20):
-        handle.press("ArrowRight")
-    page.wait_for_function("([element, old]) => element.src !== old", arg=[picture.element_handle(), source])
-    page.wait_for_timeout(1_000)
-    after = pixels(picture)
+    before, after = press(page, explorer, "ArrowRight", 20)
     screenshot(page, "05_explorer")
     assert float(readout.inner_text()) == pytest.approx(start + 2.0, abs=0.11)
     assert before.shape == after.shape
@@ -111,17 +115,8 @@ def test_capacity_slider_redraws_within_a_blink_and_shows_more_at_more_nats(open
 def test_training_slider_goes_back_to_where_fewer_latents_live(open_chapter, screenshot):
     page = open_chapter("06_controlled_capacity")
     explorer = page.locator(".jp-OutputArea-output:has(.widget-image)").first
-    explorer.scroll_into_view_if_needed()
-    picture = explorer.locator("img.widget-image")
-    handle = explorer.locator(".widget-slider .noUi-handle").first
-    after, source = pixels(picture), picture.get_attribute("src")
+    after, before = press(page, explorer, "ArrowLeft", 8)
     screenshot(page, "06_explorer")
-    handle.focus()
-    for _ in range(8):
-        handle.press("ArrowLeft")
-    page.wait_for_function("([element, old]) => element.src !== old", arg=[picture.element_handle(), source])
-    page.wait_for_timeout(1_000)
-    before = pixels(picture)
     assert before.shape == after.shape
 
     def moving(rows: np.ndarray) -> int:
