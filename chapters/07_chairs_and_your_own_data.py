@@ -16,7 +16,7 @@
 # ## A puzzle before we start
 #
 # - A chair has legs of one of five kinds, a back of one of four, armrests or none, a size, a width, a height of its back, and you see it from one of 31 sides. You may ask one question. Which answer tells most about the picture, in nats saved per nat of the answer?
-# - Chairs seen from the left and from the right: nearer or farther in the code than from the front and from the back?
+# - Who knows both the legs and the side that the chair is seen from: does he save as much as the two save one by one, less, or more?
 
 # %% [markdown]
 # ## Notation
@@ -335,7 +335,7 @@ check("7.3", answer)
 # ## Summary
 #
 # - Grey pictures have a floor of hundreds of nats. Subtract it before you compare.
-# - What a factor is worth a nat can be computed from mean pictures, before any training. Factors that can be drawn only together fuse.
+# - What a factor is worth a nat can be computed from mean pictures, before any training. Factors that can be drawn only together save more together: they may fuse.
 # - A folder of pictures becomes a data set in one command, and C's end is what a plain VAE takes of itself.
 #
 # **Readings.** Burgess et al. 2018, Figure 4b and section A.2. Aubry et al. 2014, *Seeing 3D chairs*. Liu et al. 2015, *Deep learning face attributes in the wild* (CelebA).
