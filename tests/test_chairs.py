@@ -166,3 +166,22 @@ def test_bad_sizes_are_told():
         Chairs(0)
     with pytest.raises(ValueError, match="n must be a whole number of at least 1"):
         Chairs().sample(0)
+
+
+def test_a_finite_set_is_the_same_chairs_again_whether_drawn_or_remembered():
+    data = Chairs(number=50)
+    images, factors = data.sample(400, seeded(3))
+    assert len(factors.unique(dim=0)) == 50  # 400 draws miss one of 50 once in 70
+    assert torch.equal(images, data.render(factors))
+    again, same = data.sample(400, seeded(3))  # by now all are remembered
+    assert torch.equal(again, images) and torch.equal(same, factors)
+    fresh, _ = Chairs(number=50).sample(400, seeded(3))
+    assert torch.equal(fresh, images)
+    images[:] = 0.5
+    assert torch.equal(data.sample(400, seeded(3))[0], again)  # what was handed out is the caller's
+
+
+@pytest.mark.parametrize("number", [0, -1, 2.5, "many"])
+def test_a_set_has_at_least_one_chair(number):
+    with pytest.raises(ValueError, match="number"):
+        Chairs(number=number)

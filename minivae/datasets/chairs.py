@@ -8,6 +8,7 @@ and prism: it enters at the later of two depths, leaves at the earlier of two, a
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -38,18 +39,23 @@ class Chairs:
     - width: of the seat, 0.7 to 1.3, in its depths
     - arms: 0 or 1
 
-    The projection is parallel, the light comes from the upper left of the camera; a pixel is the mean of four rays.
+    The projection is parallel, the light comes from the upper left of the camera; a pixel is the mean of four rays,
+    rounded to one of 256 greys.
 
     Args:
         size: side of the canvas, in pixels.
+        number: of different chairs, always the same ones, which `sample` draws from; None: another one each time. On a
+            processor a chair of a finite set is drawn once and kept, size² bytes each, so that a long training does not
+            spend most of its time on drawing.
 
     Raises:
-        ValueError: if size is no whole number ≥ 1.
+        ValueError: if size or number is no whole number ≥ 1.
 
     Source: Figure 4b of the paper; Aubry et al. 2014 for the style. Taught in chapter 7.
     """
 
     size: int = 64
+    number: int | None = None
 
     channels: ClassVar[int] = 1
     factors: ClassVar[tuple[str, ...]] = ("azimuth", "elevation", "legs", "back", "size", "height", "width", "arms")
@@ -61,6 +67,8 @@ class Chairs:
 
     def __post_init__(self) -> None:
         check_count("size", self.size)
+        if self.number is not None:
+            check_count("number", self.number)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw n chairs, on the generator's device.
@@ -73,10 +81,17 @@ class Chairs:
         """
         check_count("n", n)
         device = generator.device if generator is not None else torch.device("cpu")
+        if self.number is None:
+            factors = self._spread(torch.rand(8, n, generator=generator, device=device))
+            return self._draw(factors), factors
+        which = torch.randint(self.number, (n,), generator=generator, device=device)
+        factors = self._set[which.cpu()].to(device)
+        return self._draw(factors) if device.type != "cpu" else self._recall(which), factors
+
+    def _spread(self, uniform: Tensor) -> Tensor:
+        """Factors (n, 8) from numbers (8, n) in [0, 1)."""
         columns = []
-        for name, (low, high), u in zip(
-            self.factors, self.ranges, torch.rand(8, n, generator=generator, device=device), strict=True
-        ):
+        for name, (low, high), u in zip(self.factors, self.ranges, uniform, strict=True):
             if name == "azimuth":
                 columns.append((31 * u).floor() * (360 / 31))
             elif name == "elevation":
@@ -85,8 +100,25 @@ class Chairs:
                 columns.append(((high + 1) * u).floor())
             else:
                 columns.append(low + (high - low) * u)
-        factors = torch.stack(columns, dim=1)
-        return self._draw(factors), factors
+        return torch.stack(columns, dim=1)
+
+    @cached_property
+    def _set(self) -> Tensor:
+        """Factors (number, 8) of a finite set's chairs."""
+        return self._spread(torch.rand(8, self.number, generator=torch.Generator().manual_seed(0)))
+
+    @cached_property
+    def _drawn(self) -> tuple[Tensor, Tensor]:
+        """Greys of those that have been drawn, in bytes, and which have been."""
+        return torch.zeros(self.number, self.size, self.size, dtype=torch.uint8), torch.zeros(self.number).bool()
+
+    def _recall(self, which: Tensor) -> Tensor:
+        greys, there = self._drawn
+        missing = which[~there[which]].unique()
+        if len(missing):
+            greys[missing] = (self._draw(self._set[missing])[:, 0] * 255).round().byte()
+            there[missing] = True
+        return greys[which][:, None] / 255
 
     def render(self, factors: Tensor) -> Tensor:
         """Draw the chair of each row of factors (n, 8), on its device: (n, 1, size, size) in [0, 1].
@@ -134,7 +166,7 @@ class Chairs:
             torch.minimum(backs[:, k, None, left:right], bottoms[:, k, top:bottom, None], out=other)
             torch.ge(one, other, out=none)
             torch.minimum(nearest[window], one.masked_fill_(none, BEHIND), out=nearest[window])
-        return F.avg_pool2d((nearest & 255)[:, None] / 255, 2)
+        return F.avg_pool2d((nearest & 255)[:, None].float(), 2).round() / 255
 
 
 def prisms(factors: Tensor) -> Tensor:
