@@ -10,8 +10,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from torch import Tensor
 
@@ -235,7 +237,7 @@ def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str,
     return figure
 
 
-def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> Figure:
+def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float, figure: Figure | None = None) -> Figure:
     """A Gaussian q over the true posterior of a one-latent model, and log p(x) in three steps.
 
     From 0 down to E log p(x|z), further down to the ELBO by the KL to the standard-normal prior, up again by the gap.
@@ -244,6 +246,7 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> 
         log_joint: log p(x, z) at the observed x for points z (n,), in nats.
         mean: of q.
         std: of q, > 0.
+        figure: one that this function made before, to be changed in place.
     """
     z = torch.linspace(-10, 10, 4001, dtype=torch.float64)
     joint = log_joint(z)
@@ -251,28 +254,31 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> 
     log_q = gaussian.log_density(z, torch.tensor(mean).double(), torch.tensor(std).double().log())
     elbo = torch.trapezoid(log_q.exp() * (joint - log_q), z).item()
     kl = gaussian.kl_per_latent(torch.tensor(mean), torch.tensor(std).log()).item()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2), layout="constrained", width_ratios=(3, 2))
-    left.fill_between(z.numpy(), (joint - log_p).exp().numpy(), color=GREY, alpha=0.4, linewidth=0, label="p(z | x)")
-    left.plot(z.numpy(), log_q.exp().numpy(), color=BLUE, label="q(z)")
+    figure, (left, right) = _axes(figure, 1, 2, figsize=(8.5, 3.2), width_ratios=(3, 2))
+    seen = slice(1200, 2801, 4)  # z from −4 to 4
+    truth, ours = (joint - log_p).exp()[seen].numpy(), log_q.exp()[seen].numpy()
+    _fill(left, z[seen].numpy(), truth, color=GREY, alpha=0.4, label="p(z | x)")
+    left.plot(z[seen].numpy(), ours, color=BLUE, label="q(z)")
     left.set(xlabel="z", ylabel="density", xlim=(-3.5, 3.5), ylim=(0, 2))
-    left.legend(fontsize=8)
-    names = ["E log p(x | z)", "− KL(q ‖ p(z))", "gap"]
-    right.bar(
-        names, [elbo + kl, -kl, log_p - elbo], bottom=[0, elbo + kl, elbo], color=[BLUE, PALETTE[2], ORANGE], width=0.8
-    )
+    steps = (elbo + kl, -kl, log_p - elbo)
+    right.bar(range(3), steps, bottom=[0, elbo + kl, elbo], color=[BLUE, PALETTE[2], ORANGE], width=0.8)
     right.axhline(0, color="black", linewidth=0.8)
     right.axhline(log_p, color="black", linewidth=0.8, linestyle="--")
     right.axhline(elbo, color=GREY, linewidth=0.8, linestyle=":")
-    depth = min(elbo, log_p - 4)
-    right.set(ylim=(1.1 * depth, max(0, log_p) - 0.12 * depth), ylabel="nats")
-    right.tick_params(axis="x", labelsize=8)
-    for i, value in enumerate((elbo + kl, -kl, log_p - elbo)):
+    depth = _round_up(max(-elbo, 4 - log_p))
+    right.set(ylim=(-1.1 * depth, max(0, log_p) + 0.12 * depth), ylabel="nats")
+    for i, value in enumerate(steps):
         right.annotate(f"{value:+.2f}", (i, 0), (0, 3), textcoords="offset points", fontsize=8, ha="center")
     right.set_title(f"log p(x) = {log_p:.2f} (dashed)\nELBO = {elbo:.2f} (dotted), gap {log_p - elbo:.3f}", fontsize=9)
+    if left.get_legend() is None:
+        left.legend(fontsize=8, loc="upper right")
+        right.set_xticks(range(3), ["E log p(x | z)", "− KL(q ‖ p(z))", "gap"], fontsize=8)
     return figure
 
 
-def overlap(means: Tensor, stds: Tensor, star: float | None = None, names: Sequence[str] = ()) -> Figure:
+def overlap(
+    means: Tensor, stds: Tensor, star: float | None = None, names: Sequence[str] = (), figure: Figure | None = None
+) -> Figure:
     """Posteriors of several pictures on one latent, and what an optimal decoder believes at every z.
 
     The likelihood cost is given for pictures that are all at the same distance D (in nats) from each other.
@@ -282,34 +288,38 @@ def overlap(means: Tensor, stds: Tensor, star: float | None = None, names: Seque
         stds: (n,), > 0.
         star: a sample to mark.
         names: of the pictures.
+        figure: one that this function made before of as many pictures, to be changed in place.
     """
     means, stds = means.double(), stds.double()
-    z = torch.linspace(-4, 4, 801, dtype=torch.float64)
+    z = torch.linspace(-4, 4, 401, dtype=torch.float64)
     log_q = gaussian.log_density(z[:, None], means, stds.log())
     kl = gaussian.kl_per_latent(means, stds.log()).mean().item()
     wrong = 1 - right_guesses(means, stds)
     mixed = confusions(means, stds)
     cost = 0.5 * (mixed.sum() - mixed.trace()).item()
     names = names or [f"picture {i + 1}" for i in range(len(means))]
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(7, 4), sharex=True, layout="constrained", height_ratios=(3, 2))
+    figure, (top, bottom) = _axes(figure, 2, 1, figsize=(7, 4), sharex=True, height_ratios=(3, 2))
     for i, name in enumerate(names):
         top.plot(z.numpy(), log_q[:, i].exp().numpy(), color=PALETTE[i], linestyle=DASHES[i % len(DASHES)],
                  label=f"q(z | {name})")  # fmt: skip
     prior = gaussian.log_density(z, z.new_zeros(()), z.new_zeros(())).exp()
     top.plot(z.numpy(), prior.numpy(), color=GREY, linewidth=0.8, linestyle=":", label="prior")
+    height = log_q.exp().max().item()
     top.set(
         ylabel="density",
-        ylim=(0, None),
+        ylim=(0, _round_up(1.02 * max(height, prior.max().item()))),
         title=f"mean KL {kl:.2f} nats, best guess wrong {wrong:.0%}, likelihood cost {cost:.2f} D",
     )
-    bottom.stackplot(z.numpy(), torch.softmax(log_q, 1).T.numpy(), colors=PALETTE[: len(means)], alpha=0.5)
+    stacked = torch.softmax(log_q, 1).cumsum(1).numpy()
+    for i in range(len(means)):
+        _fill(bottom, z.numpy(), stacked[:, i], stacked[:, i - 1] if i else 0.0, color=PALETTE[i], alpha=0.5)
     bottom.set(xlabel="z", ylabel="decoder's belief", ylim=(0, 1), xlim=(-4, 4))
     if star is not None:
-        height = log_q.exp().max().item()
         top.plot([star], [0.04 * height], marker="*", markersize=14, color="black", clip_on=False, linestyle="none",
                  label="sample")  # fmt: skip
         bottom.axvline(star, color="black", linewidth=0.8)
-    top.legend(fontsize=8, loc="upper right")
+    if top.get_legend() is None:
+        top.legend(fontsize=8, loc="upper right")
     return figure
 
 
@@ -500,17 +510,18 @@ def picture_rows(groups: Sequence[dict[str, Tensor]]) -> Figure:
     return figure
 
 
-def messages(spread: float, std: float, levels: int = 8) -> Figure:
+def messages(spread: float, std: float, levels: int = 8, figure: Figure | None = None) -> Figure:
     """Evenly spaced messages on one latent: their posteriors, the output's density against the prior, who is mistaken.
 
     Args:
         spread: means run from −spread to spread.
         std: noise σ > 0.
         levels: number of messages.
+        figure: one that this function made before of as many messages, to be changed in place.
     """
     means = torch.linspace(-spread, spread, levels, dtype=torch.float64)
     log_std = torch.full_like(means, math.log(std))
-    z = torch.linspace(-6, 6, 801, dtype=torch.float64)
+    z = torch.linspace(-6, 6, 481, dtype=torch.float64)
     each = gaussian.log_density(z[:, None], means, log_std).exp() / levels
     prior = gaussian.log_density(z, z.new_zeros(()), z.new_zeros(())).exp()
     kl = gaussian.kl_per_latent(means, log_std).mean().item()
@@ -519,19 +530,57 @@ def messages(spread: float, std: float, levels: int = 8) -> Figure:
     below = torch.special.ndtr((edges - means[:, None]) / std)
     read = below.diff(dim=1)  # probability that message i is read as j
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", width_ratios=(2, 1))
+    figure, (left, right) = _axes(figure, 1, 2, figsize=(9, 3.4), width_ratios=(2, 1))
     for i in range(levels):
-        left.fill_between(z.numpy(), each[:, i].numpy(), color=PALETTE[i % len(PALETTE)], alpha=0.35, linewidth=0)
+        _fill(left, z.numpy(), each[:, i].numpy(), color=PALETTE[i % len(PALETTE)], alpha=0.35)
     left.plot(z.numpy(), each.sum(1).numpy(), color="black", label="output, q(z)")
     left.plot(z.numpy(), prior.numpy(), color=GREY, linestyle="--", label="prior, p(z)")
-    left.set(xlabel="z", ylabel="density", xlim=(-6, 6), ylim=(0, max(0.6, 1.05 * float(each.sum(1).max()))))
+    top = max(0.6, _round_up(1.02 * float(each.sum(1).max())))
+    left.set(xlabel="z", ylabel="density", xlim=(-6, 6), ylim=(0, top))
     left.set_title(f"KL {kl:.2f} = information {information:.2f} + slack {kl - information:.2f} nats", fontsize=10)
-    left.legend(fontsize=8)
-    right.imshow(read.numpy(), cmap="Blues", vmin=0, vmax=1)
+    edge = np.arange(levels + 1) - 0.5
+    right.pcolormesh(edge, edge, read.numpy(), cmap="Blues", vmin=0, vmax=1)
     wrong = 1 - read.diagonal().mean().item()
-    right.set(xlabel="read as", ylabel="message sent", xticks=range(levels), yticks=range(levels))
     right.set_title(f"{wrong:.0%} read wrong", fontsize=10)
+    if left.get_legend() is None:
+        left.legend(fontsize=8, loc="upper right")
+        right.set(xlabel="read as", ylabel="message sent", xticks=range(levels), yticks=range(levels), aspect="equal")
+        right.set_ylim(levels - 0.5, -0.5)
     return figure
+
+
+def marks(axis: Axes) -> list[Artist]:
+    """What stands for data in axes, from the lowest to the highest: all but title, legend, ticks and frame."""
+    found = [*axis.images, *axis.collections, *axis.patches, *axis.lines, *axis.texts]
+    return sorted(found, key=lambda artist: artist.get_zorder())
+
+
+def _axes(figure: Figure | None, rows: int, columns: int, **settings: Any) -> tuple[Figure, Sequence[Axes]]:
+    """A new figure and its axes, or those of a figure that is there, free of data.
+
+    To make axes takes several times as long as to fill them.
+    """
+    if figure is None:
+        return plt.subplots(rows, columns, layout="constrained", **settings)
+    for axis in figure.axes:
+        for mark in marks(axis):
+            mark.remove()
+        axis.set_prop_cycle(None)
+    return figure, figure.axes
+
+
+def _fill(axis: Axes, x: np.ndarray, y: np.ndarray, base: np.ndarray | float = 0.0, **style: Any) -> None:
+    """Fill between base and y; unlike `fill_between` it leaves the limits alone, which takes a tenth of the time."""
+    outline = np.stack(
+        [np.concatenate([x, x[::-1]]), np.concatenate([y, np.broadcast_to(base, y.shape)[::-1]])], axis=1
+    )
+    axis.add_artist(Polygon(outline, linewidth=0, **style))
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 1.5, 2, 3, 4, 6, 8, 10, 15 …: limits that stay while a picture changes a little."""
+    scale = 10 ** math.floor(math.log10(value))
+    return next(step * scale for step in (1, 1.5, 2, 3, 4, 6, 8, 10) if value <= step * scale * (1 + 1e-9))
 
 
 def _factor_style(i: int) -> dict[str, Any]:

@@ -36,6 +36,7 @@ ZOOM = 4  # screen pixels per image pixel
 GAP = 8  # screen pixels between panels
 LIMIT = 3.0  # traversals run over [−LIMIT, LIMIT], as in Figure 2
 FRAMES = 21  # pictures of a control's range, in an animation and in the book
+MEMORY = 256  # pictures that an explorer remembers
 STILL = "application/vnd.minivae.explorer+html"  # kind of output that only the book looks for
 
 State = dict[str, Any]  # value of every control by its name
@@ -84,6 +85,7 @@ class Explorer(widgets.VBox):
 
     Attributes:
         picture: the image, as PNG.
+        caption: what the picture says in numbers, if it does.
         controls: name → slider.
         reset: the button.
         play: the animation; it moves the control that was touched last.
@@ -105,6 +107,8 @@ class Explorer(widgets.VBox):
         self._folded = frozenset(folded)
         self.start = self.state
         self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        self.caption = widgets.HTML()
+        self._rendered = functools.lru_cache(MEMORY)(self._render)
         self.reset = widgets.Button(description="reset", icon="undo", tooltip="back to where it began")
         self.reset.on_click(lambda _: self.set(self._home()))
         self._touched, self._quiet = next(iter(controls)), False
@@ -120,8 +124,9 @@ class Explorer(widgets.VBox):
             hidden = widgets.VBox([controls[name] for name in folded])
             shown.append(widgets.Accordion([hidden], titles=(fold,), layout=widgets.Layout(max_width="34em")))
         buttons = widgets.HBox([self.play, self._playing, self.reset], layout=widgets.Layout(flex_flow="row wrap"))
-        super().__init__([widgets.HTML(f"<b>{html.escape(title)}</b>"), self.picture, *shown, buttons])
+        super().__init__([widgets.HTML(f"<b>{html.escape(title)}</b>"), self.picture, self.caption, *shown, buttons])
         self._show()
+        self.caption.layout.display = "" if self.caption.value else "none"
 
     @property
     def state(self) -> State:
@@ -149,15 +154,17 @@ class Explorer(widgets.VBox):
                 continue
             steps = values(control, self.frames)
             begin = self.start[name]
+            shown = [self._at(self._alone(name, value)) for value in steps]
             strips.append({
                 "label": control.description,
                 "strip": "data:image/webp;base64," + base64.b64encode(
-                    _strip([self._pixels(self._alone(name, value)) for value in steps])
+                    _strip([np.asarray(Image.open(io.BytesIO(picture))) for picture, _ in shown])
                 ).decode("ascii"),
                 "values": [_readout(control, value) for value in steps],
+                "captions": [caption for _, caption in shown],
                 "start": steps.index(begin) if begin in steps else int(np.abs(np.array(steps) - begin).argmin()),
             })  # fmt: skip
-        height, width = self._pixels(self.start).shape[:2]
+        width, height = Image.open(io.BytesIO(self._at(self.start)[0])).size
         return _STILL.format(
             title=html.escape(self.title), about=html.escape(self.about), width=width, height=height,
             strips=json.dumps(strips, ensure_ascii=False).replace("</", "<\\/"),
@@ -187,12 +194,21 @@ class Explorer(widgets.VBox):
     def _touched_label(self) -> str:
         return f"plays {html.escape(self.controls[self._touched].description)}"
 
-    def _pixels(self, state: State) -> np.ndarray:
+    def _at(self, state: State) -> tuple[bytes, str]:
+        """Picture, as PNG, and caption of a state, made once and remembered."""
+        return self._rendered(tuple(state.items()))
+
+    def _render(self, items: tuple[tuple[str, Any], ...]) -> tuple[bytes, str]:
+        state = dict(items)
         with _one_thread():
-            return self.draw(state)
+            return png(self.draw(state)), html.escape(self._caption(state))
+
+    def _caption(self, state: State) -> str:
+        """Of the state that was drawn last."""
+        return ""
 
     def _show(self) -> None:
-        self.picture.value = png(self._pixels(self.state))
+        self.picture.value, self.caption.value = self._at(self.state)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
@@ -202,25 +218,63 @@ class Explorer(widgets.VBox):
 
 
 class _FigureExplorer(Explorer):
-    """An explorer whose picture is a Matplotlib figure of the state."""
+    """An explorer whose picture is a Matplotlib figure of the state; the titles of its axes are the caption.
+
+    To draw axes, with their ticks and labels, takes many times as long as to draw what is in them, and to write takes
+    longer than to draw. So the axes are drawn once and kept while their limits stay, and the titles are left to HTML.
+
+    Args:
+        figure: figure of a state; given the last one, it changes it in place.
+    """
 
     frames = 11  # figures take longer to draw, and more room
 
-    def __init__(self, title: str, figure: Callable[[State], Figure], *arguments: Any, **settings: Any) -> None:
-        self._places: list[Any] | None = None  # of the axes: found once, as it takes long and would make them tremble
+    def __init__(
+        self, title: str, figure: Callable[[State, Figure | None], Figure], *arguments: Any, **settings: Any
+    ) -> None:
+        self._figure: Figure | None = None
+        self._kept: dict[tuple[float, ...], tuple[Any, list[Any]]] = {}  # by the limits of all axes
+        self._make = figure
+        super().__init__(title, self._drawn, *arguments, **settings)
 
-        def draw(state: State) -> np.ndarray:
-            made = figure(state)
-            plt.close(made)
-            if self._places is not None:
-                made.set_layout_engine("none")
-                for axis, place in zip(made.axes, self._places, strict=True):
-                    axis.set_position(place)
-            pixels = figure_pixels(made)
-            self._places = self._places or [axis.get_position() for axis in made.axes]
-            return pixels
+    def _drawn(self, state: State) -> np.ndarray:
+        figure = self._make(state, self._figure)
+        if self._figure is None:
+            plt.close(figure)
+            figure.set_dpi(80)
+            self._figure, self._canvas = figure, FigureCanvasAgg(figure)
+        limits = tuple(limit for axis in figure.axes for limit in (*axis.get_xlim(), *axis.get_ylim()))
+        if limits not in self._kept:
+            self._kept[limits] = self._draw_axes()
+        empty, legends = self._kept[limits]
+        self._canvas.restore_region(empty)
+        for axis in figure.axes:
+            for mark in figures.marks(axis):
+                axis.draw_artist(mark)
+        for legend in legends:
+            self._canvas.restore_region(legend)
+        return _canvas_pixels(self._canvas)
 
-        super().__init__(title, draw, *arguments, **settings)
+    def _draw_axes(self) -> tuple[Any, list[Any]]:
+        """The figure without data and titles, and its legends once more, to be laid over the data."""
+        figure, canvas = self._figure, self._canvas
+        hidden = [
+            *(axis.title for axis in figure.axes),
+            *(mark for axis in figure.axes for mark in figures.marks(axis)),
+        ]
+        for artist in hidden:
+            artist.set_visible(False)
+        canvas.draw()
+        figure.set_layout_engine("none")  # what moved with every change would tremble
+        for artist in hidden:
+            artist.set_visible(True)
+        legends = [legend for axis in figure.axes if (legend := axis.get_legend()) is not None]
+        return (canvas.copy_from_bbox(figure.bbox),
+                [canvas.copy_from_bbox(legend.get_window_extent()) for legend in legends])  # fmt: skip
+
+    def _caption(self, state: State) -> str:
+        titles = [axis.get_title().replace("\n", ", ") for axis in self._figure.axes]
+        return "; ".join(title for title in titles if title)
 
 
 def figure_pixels(figure: Figure, dpi: int = 80) -> np.ndarray:
@@ -228,7 +282,11 @@ def figure_pixels(figure: Figure, dpi: int = 80) -> np.ndarray:
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return _canvas_pixels(canvas)
+
+
+def _canvas_pixels(canvas: FigureCanvasAgg) -> np.ndarray:
+    return np.asarray(Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB"))
 
 
 class ElboExplorer(_FigureExplorer):
@@ -241,7 +299,7 @@ class ElboExplorer(_FigureExplorer):
     def __init__(self, log_joint: Callable[[Tensor], Tensor]) -> None:
         super().__init__(
             "A Gaussian q over the true posterior, and what it leaves of log p(x)",
-            lambda state: figures.elbo_gap(log_joint, state["mean"], state["std"]),
+            lambda state, last: figures.elbo_gap(log_joint, state["mean"], state["std"], last),
             {"mean": _float("mean of q", 0.3, -2, 3), "std": _log("σ of q", 0.6)},
             about="Left: the density of q over that of the true posterior. Right: bars from 0 down to the expected "
             "log-likelihood, further down by the KL to the prior, and up again by the gap to log p(x).",
@@ -254,7 +312,7 @@ class ChannelExplorer(_FigureExplorer):
     def __init__(self) -> None:
         super().__init__(
             "Eight messages through one latent",
-            lambda state: figures.messages(state["spread"], state["std"]),
+            lambda state, last: figures.messages(state["spread"], state["std"], figure=last),
             {"spread": _float("spread of the means", 1.5, 0, 4), "std": _log("σ of the noise", 0.3)},
             about="Left: the densities of eight messages on a latent, of their mixture and of the prior. Right: which "
             "message is read as which.",
@@ -269,8 +327,8 @@ class OverlapExplorer(_FigureExplorer):
         controls |= {f"σ {i}": _log(f"σ {i}", 0.5, -1.3) for i in (1, 2, 3)}
         super().__init__(
             "Three pictures on one latent",
-            lambda state: figures.overlap(
-                *(torch.tensor([state[f"{of} {i}"] for i in (1, 2, 3)]) for of in ("mean", "σ"))
+            lambda state, last: figures.overlap(
+                *(torch.tensor([state[f"{of} {i}"] for i in (1, 2, 3)]) for of in ("mean", "σ")), figure=last
             ),
             controls,
             about="Above: the posteriors of three pictures on one latent. Below: how much an optimal decoder believes "
@@ -589,10 +647,12 @@ def _strip(pictures: Sequence[np.ndarray]) -> bytes:
 _STILL = """<div class="minivae-explorer" style="max-width:{width}px">
 <b>{title}</b>
 <div style="overflow:hidden;aspect-ratio:{width}/{height}"><img alt="{about}" style="display:block;width:100%"></div>
+<div></div>
 <script>
 (box => {{
   const strips = {strips}, image = box.querySelector("img"), inputs = [];
   const show = (k, i) => {{
+    box.querySelector("div + div").innerHTML = strips[k].captions[i];
     const n = strips[k].values.length;
     if (image.src !== strips[k].strip) image.src = strips[k].strip;
     image.style.transform = `translateY(${{-100 * i / n}}%)`;

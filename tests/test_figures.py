@@ -86,7 +86,7 @@ def test_messages_title_adds_up_and_confusions_are_probabilities():
     figure = figures.messages(spread=1.5, std=0.3)
     kl, information, slack = (float(word) for word in figure.axes[0].get_title().split() if word[0].isdigit())
     assert kl == pytest.approx(information + slack, abs=0.011)
-    read = figure.axes[1].images[0].get_array()
+    read = figure.axes[1].collections[0].get_array().reshape(8, 8)
     assert np.allclose(read.sum(1), 1) and (np.diag(read) > 0.3).all()
 
 
@@ -120,7 +120,7 @@ def test_overlap_draws_the_decoders_belief_and_the_mistakes():
     means, stds = torch.tensor([-1.0, 1.0]), torch.tensor([1.0, 1.0])
     top, bottom = figures.overlap(means, stds, star=0.3).axes
     assert "best guess wrong 16%" in top.get_title() and "cost 0.11 D" in top.get_title()
-    border = bottom.collections[0].get_paths()[0].vertices  # the belief in the first picture is ½ half-way between
+    border = bottom.patches[0].get_xy()  # the belief in the first picture is ½ half-way between
     assert border[np.abs(border[:, 0]) < 1e-9, 1].max() == pytest.approx(0.5)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import html
 import io
 import json
 
@@ -175,35 +176,66 @@ def bent(z: torch.Tensor) -> torch.Tensor:
     return -0.5 * ((0.9 - torch.tanh(z)) / 0.3) ** 2 - 0.5 * z**2
 
 
-@pytest.mark.parametrize(
-    ("make", "draw_figure"),
-    [
-        (widgets.ChannelExplorer, lambda state: widgets.figures.messages(state["spread"], state["std"])),
-        (lambda: widgets.ElboExplorer(bent), lambda state: widgets.figures.elbo_gap(bent, state["mean"], state["std"])),
-    ],
-    ids=["channel", "elbo"],
-)
-def test_explorer_draws_the_figure_of_its_sliders(make, draw_figure):
+FIGURES = {
+    "channel": (widgets.ChannelExplorer, lambda state: widgets.figures.messages(state["spread"], state["std"])),
+    "elbo": (
+        lambda: widgets.ElboExplorer(bent), lambda state: widgets.figures.elbo_gap(bent, state["mean"], state["std"]),
+    ),
+    "overlap": (
+        widgets.OverlapExplorer,
+        lambda state: widgets.figures.overlap(*torch.tensor(list(state.values())).view(2, 3)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_explorer_draws_the_figure_of_its_sliders(name):
+    make, draw_figure = FIGURES[name]
     explorer = make()
-    place = explorer.controls["mean" if "mean" in explorer.controls else "spread"]
+    place, width = next(iter(explorer.controls.values())), list(explorer.controls.values())[-1]
     first = explorer.picture.value
-    for value, std in ((place.min, 10**-1.5), (1.5, 0.3), (place.max, 10**0.3)):
-        place.value, explorer.controls["std"].value = value, std
-        expected = figure_pixels(draw_figure(explorer.state))
-        got = drawn(explorer)
+    for at in (0.0, 0.7, 1.0):
+        place.value = place.min + at * (place.max - place.min)
+        width.value = 10 ** (width.min + at * (width.max - width.min))
+        figure = draw_figure(explorer.state)
+        titles = [axis.get_title().replace("\n", ", ") for axis in figure.axes if axis.get_title()]
+        assert html.unescape(explorer.caption.value) == "; ".join(titles) and titles
+        for axis in figure.axes:
+            axis.set_title("")
+        expected, got = figure_pixels(figure), drawn(explorer)
         # the axes stay where they were at first, so that they do not tremble: the same but for their place
         assert got.shape == expected.shape and np.abs(got.mean((0, 1)) - expected.mean((0, 1))).max() < 2
         assert abs((got == 255).mean() - (expected == 255).mean()) < 0.02
-        assert np.array_equal(got, explorer.draw(explorer.state))
     explorer.reset.click()
     assert explorer.picture.value == first
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_picture_does_not_depend_on_those_before_it(name):
+    moved, fresh = FIGURES[name][0](), FIGURES[name][0]()
+    for control in moved.controls.values():
+        for value in widgets.values(control, 5):
+            control.value = value
+    assert np.array_equal(moved.draw(moved.state), fresh.draw(moved.state))
+    moved.reset.click()
+    assert np.array_equal(moved.draw(moved.state), fresh.draw(fresh.state))
+
+
+def test_a_picture_is_drawn_once(explorer, monkeypatch):
+    calls = []
+    monkeypatch.setattr(explorer, "draw", lambda state: calls.append(state) or np.zeros((4, 4), np.uint8))
+    for image in (1, 2, 1, 2):
+        explorer.controls["image"].value = image
+    assert [state["image"] for state in calls] == [1, 2]
 
 
 def test_overlap_explorer_draws_the_posteriors_of_its_sliders(monkeypatch):
     explorer = widgets.OverlapExplorer()
     seen = []
     original = widgets.figures.overlap
-    monkeypatch.setattr(widgets.figures, "overlap", lambda *arguments: seen.append(arguments) or original(*arguments))
+    monkeypatch.setattr(
+        widgets.figures, "overlap", lambda *arguments, **last: seen.append(arguments) or original(*arguments, **last)
+    )
     explorer.controls["mean 3"].value, explorer.controls["σ 1"].value = 3.0, 2.0
     assert len(seen) == 2
     means, stds = seen[-1]
