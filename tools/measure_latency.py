@@ -1,0 +1,112 @@
+"""How soon does an explorer answer? Measured in JupyterLab in a real browser: python tools/measure_latency.py [OUT]
+
+For every explorer, from the press of an arrow key, and from a click beside the handle, to the new picture decoded; the
+kernel's part of it, for pictures it has not drawn before; and in a fast drag of two seconds how many pictures are
+shown a second, and how long after the last move the last one comes.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import lab
+import numpy as np
+
+PRESSES, MOVES = 30, 100
+
+WATCH = """image => {
+    window.seen = [];
+    window.watch?.disconnect();
+    const decoded = async () => { await image.decode().catch(() => 0); seen.push(performance.now()); };
+    window.watch = new MutationObserver(decoded);
+    window.watch.observe(image, {attributes: true, attributeFilter: ['src']});
+    window.began = null;
+    if (!window.listening) {
+        window.listening = true;
+        for (const kind of ['keydown', 'pointerdown', 'mousedown', 'pointermove'])
+            document.addEventListener(kind, () => { window.began = performance.now(); }, {capture: true});
+    }
+}"""
+
+
+def kernel_ms(name: str) -> float:
+    """Median time to draw and encode a picture that was not drawn before, in a process like a kernel."""
+    space: dict = {}
+    exec(lab.SETUP.replace("../data", str(lab.ROOT / "data")), space)
+    explorer = eval(lab.EXPLORERS[name].replace("../data", str(lab.ROOT / "data")), space)
+    control = next(iter(explorer.controls.values()))
+    took = []
+    for value in space["widgets"].values(control, 31):
+        items = tuple((explorer.state | {explorer._touched: value}).items())
+        began = time.perf_counter()
+        explorer._render(items)
+        took.append(time.perf_counter() - began)
+    return 1e3 * float(np.median(took))
+
+
+def after(page, do) -> float:
+    """Milliseconds from what `do` does in the page to the picture that comes of it."""
+    page.evaluate("() => { seen.length = 0; began = null; }")
+    do()
+    page.wait_for_function("() => seen.length > 0", timeout=10_000)
+    took = page.evaluate("() => seen[0] - began")
+    page.wait_for_timeout(150)
+    return took
+
+
+def measure(page, name: str) -> list[str]:
+    box = lab.explorer(page, name)
+    box.scroll_into_view_if_needed()
+    handle, track = box.locator(".noUi-handle").first, box.locator(".noUi-target").first
+    page.evaluate(WATCH, box.locator("img.widget-image").element_handle())
+    handle.focus()
+    handle.press("Home")
+    page.wait_for_timeout(500)
+    keys = []
+    discrete = name in ("training", "compare")  # of a few values: there and back
+    for i in range(PRESSES):
+        key = "ArrowRight" if not discrete or i % 8 < 4 else "ArrowLeft"
+        keys.append(after(page, lambda key=key: handle.press(key)))
+    place = track.bounding_box()
+    middle = place["y"] + place["height"] / 2
+    clicks = []
+    for i in range(PRESSES):
+        x = place["x"] + place["width"] * ((0.1 if i % 2 else 0.75) + (0 if discrete else 0.005 * i))
+        clicks.append(after(page, lambda x=x: page.mouse.click(x, middle)))
+    handle.press("Home")
+    page.wait_for_timeout(500)
+    page.mouse.move(place["x"], middle)
+    page.mouse.down()
+    page.evaluate("() => { seen.length = 0; }")
+    began = time.perf_counter()
+    for i in range(1, MOVES + 1):
+        page.mouse.move(place["x"] + place["width"] * i / MOVES, middle)
+        time.sleep(max(0, began + 2 * i / MOVES - time.perf_counter()))
+    seconds = time.perf_counter() - began
+    last = page.evaluate("() => performance.now()")
+    page.wait_for_timeout(1_500)
+    page.mouse.up()
+    seen = page.evaluate("() => seen")
+    lag = max(0.0, max(seen, default=last) - last)
+    return [f"{np.median(keys):.0f}", f"{np.percentile(keys, 95):.0f}", f"{np.median(clicks):.0f}",
+            f"{len(seen) / seconds:.0f}", f"{lag:.0f}"]  # fmt: skip
+
+
+def main(out: str | None = None) -> None:
+    rows = [("explorer", "kernel", "key", "key 95 %", "click", "drag /s", "drag lag")]
+    kernels = {name: kernel_ms(name) for name in lab.EXPLORERS}
+    with tempfile.TemporaryDirectory() as folder, lab.serve(Path(folder)) as address, lab.chromium() as browser:
+        page = lab.run_all(browser, address, "explorers")
+        for name in lab.EXPLORERS:
+            rows.append((name, f"{kernels[name]:.1f}", *measure(page, name)))
+    table = (
+        "\n".join("  ".join(f"{cell:>9}" for cell in row) for row in rows) + "\n(milliseconds, and pictures a second)\n"
+    )
+    print(table, end="")
+    if out is not None:
+        Path(out).write_text(table)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
