@@ -13,7 +13,7 @@ from pathlib import Path
 import lab
 import numpy as np
 
-PRESSES, MOVES = 30, 100
+PRESSES, MOVES = 12, 100
 
 WATCH = """image => {
     window.seen = [];
@@ -51,7 +51,7 @@ def after(page, do) -> float:
     do()
     page.wait_for_function("() => seen.length > 0", timeout=10_000)
     took = page.evaluate("() => seen[0] - began")
-    page.wait_for_timeout(150)
+    page.wait_for_timeout(400)  # a slider lets no click through while it glides, for 300 ms
     return took
 
 
@@ -68,20 +68,24 @@ def measure(page, name: str) -> list[str]:
     for i in range(PRESSES):
         key = "ArrowRight" if not discrete or i % 8 < 4 else "ArrowLeft"
         keys.append(after(page, lambda key=key: handle.press(key)))
-    place = track.bounding_box()
-    middle = place["y"] + place["height"] / 2
+
+    def at(part: float) -> tuple[float, float]:  # measured anew each time: Lab scrolls when a cell becomes active
+        place = track.bounding_box()
+        return place["x"] + place["width"] * part, place["y"] + place["height"] / 2
+
     clicks = []
     for i in range(PRESSES):
-        x = place["x"] + place["width"] * ((0.1 if i % 2 else 0.75) + (0 if discrete else 0.005 * i))
-        clicks.append(after(page, lambda x=x: page.mouse.click(x, middle)))
+        part = (0.75 if i % 2 else 0.3) + (0 if discrete else 0.005 * i)
+        clicks.append(after(page, lambda part=part: page.mouse.click(*at(part))))
     handle.press("Home")
     page.wait_for_timeout(500)
-    page.mouse.move(place["x"], middle)
+    (left, middle), (right, _) = at(0), at(1)
+    page.mouse.move(left, middle)
     page.mouse.down()
     page.evaluate("() => { seen.length = 0; }")
     began = time.perf_counter()
     for i in range(1, MOVES + 1):
-        page.mouse.move(place["x"] + place["width"] * i / MOVES, middle)
+        page.mouse.move(left + (right - left) * i / MOVES, middle)
         time.sleep(max(0, began + 2 * i / MOVES - time.perf_counter()))
     seconds = time.perf_counter() - began
     last = page.evaluate("() => performance.now()")
