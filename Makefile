@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 lab: $(STAMP)
-	$(BIN)/jupyter lab $(ROOT) chapters
+	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/jupyter $(BIN)/jupyter lab $(ROOT) chapters
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest --nbval tests chapters

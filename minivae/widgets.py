@@ -313,7 +313,7 @@ class ChannelExplorer(_FigureExplorer):
         super().__init__(
             "Eight messages through one latent",
             lambda state, last: figures.messages(state["spread"], state["std"], figure=last),
-            {"spread": _float("spread of the means", 1.5, 0, 4), "std": _log("σ of the noise", 0.3)},
+            {"spread": _float("spread of means", 1.5, 0, 4), "std": _log("σ of the noise", 0.3)},
             about="Left: the densities of eight messages on a latent, of their mixture and of the prior. Right: which "
             "message is read as which.",
         )

@@ -34,7 +34,7 @@ def test_chapter_runs_without_error(open_chapter, screenshot, name):
 
 def pixels(picture) -> np.ndarray:
     """What the browser decoded, in grey: the picture itself, wherever it is scrolled to."""
-    picture.evaluate("image => image.decode()")
+    picture.evaluate("image => image.decode().catch(() => null)")  # another may come while it is decoded
     data = picture.evaluate(
         """image => {
             const canvas = document.createElement('canvas');
