@@ -94,7 +94,10 @@ def test_sigterm_ends_all_processes_with_a_run_to_resume(tmp_path, free_port):
         command(tmp_path, free_port, "--steps", "100000"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True,
     )  # fmt: skip
-    time.sleep(12)
+    begun = tmp_path / ".run.h5.lock"  # the first process claims the file as it begins to train
+    while not begun.exists() and process.poll() is None:
+        time.sleep(0.1)
+    time.sleep(1)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     run = Run.load(tmp_path / "run.h5")

@@ -30,9 +30,9 @@ def test_recorded_run_is_what_its_name_says(path):
 def test_code_in_the_tree_repeats_the_first_steps_of_the_run(path):
     run = Run.load(path)
     rows = run.history["step"] <= 20
-    again = train(
-        run.experiment, steps=20, seed=run.seed, device="cpu", precision=run.made["precision"], progress=False
-    ).slim(int(run.history["step"][0]))
+    # in the precision that this processor multiplies: bf16 emulated takes ten times as long, and rounds in other ways
+    again = train(run.experiment, steps=20, seed=run.seed, device="cpu", precision="auto", progress=False)
+    again = again.slim(int(run.history["step"][0]))
     # processors round differently and training amplifies it; another seed is off by tens of per cent
     assert np.allclose(again.history["reconstruction"], run.history["reconstruction"][rows], rtol=0.01)
     assert np.allclose(again.history["kl"].sum(1), run.history["kl"][rows].sum(1), rtol=0.1)
