@@ -201,10 +201,10 @@ class Explorer(widgets.VBox):
     def _render(self, items: tuple[tuple[str, Any], ...]) -> tuple[bytes, str]:
         state = dict(items)
         with _one_thread():
-            return png(self.draw(state)), html.escape(self._caption(state))
+            return png(self.draw(state)), html.escape(self._caption())
 
-    def _caption(self, state: State) -> str:
-        """Of the state that was drawn last."""
+    def _caption(self) -> str:
+        """Of the picture that was drawn last."""
         return ""
 
     def _show(self) -> None:
@@ -272,7 +272,7 @@ class _FigureExplorer(Explorer):
         return (canvas.copy_from_bbox(figure.bbox),
                 [canvas.copy_from_bbox(legend.get_window_extent()) for legend in legends])  # fmt: skip
 
-    def _caption(self, state: State) -> str:
+    def _caption(self) -> str:
         titles = [axis.get_title().replace("\n", ", ") for axis in self._figure.axes]
         return "; ".join(title for title in titles if title)
 

@@ -5,6 +5,8 @@ kernel's part of it, for pictures it has not drawn before; and in a fast drag of
 shown a second, and how long after the last move the last one comes.
 """
 
+import os
+import platform
 import sys
 import tempfile
 import time
@@ -12,6 +14,8 @@ from pathlib import Path
 
 import lab
 import numpy as np
+
+from minivae.training import versions
 
 PRESSES, MOVES = 12, 100
 
@@ -104,9 +108,9 @@ def main(out: str | None = None) -> None:
         page = lab.run_all(browser, address, "explorers")
         for name in lab.EXPLORERS:
             rows.append((name, f"{kernels[name]:.1f}", *measure(page, name)))
-    table = (
-        "\n".join("  ".join(f"{cell:>9}" for cell in row) for row in rows) + "\n(milliseconds, and pictures a second)\n"
-    )
+    made = ", ".join(f"{name} {version}" for name, version in versions().items())
+    table = "\n".join("  ".join(f"{cell:>9}" for cell in row) for row in rows)
+    table += f"\n(milliseconds, and pictures a second; {os.cpu_count()} cores, {platform.machine()}, {made})\n"
     print(table, end="")
     if out is not None:
         Path(out).write_text(table)
