@@ -70,7 +70,7 @@ def measure(page, name: str) -> list[str]:
     keys = []
     discrete = name in ("training", "compare")  # of a few values: there and back
     for i in range(PRESSES):
-        key = "ArrowRight" if not discrete or i % 8 < 4 else "ArrowLeft"
+        key = "ArrowRight" if not discrete or i % 4 < 2 else "ArrowLeft"
         keys.append(after(page, lambda key=key: handle.press(key)))
 
     def at(part: float) -> tuple[float, float]:  # measured anew each time: Lab scrolls when a cell becomes active
