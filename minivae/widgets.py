@@ -11,6 +11,7 @@ import functools
 import html
 import io
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -179,7 +180,8 @@ class Explorer(widgets.VBox):
         return self.start | {name: value}
 
     def _moved(self, name: str, change: dict[str, Any]) -> None:
-        if self._quiet:
+        # the browser sends a slider's first value back as it counts its steps, a rounding error off: no touch
+        if self._quiet or math.isclose(change["old"], change["new"], rel_tol=0, abs_tol=1e-9):
             return
         if name != self._touched:
             self._touched = name

@@ -348,3 +348,13 @@ def test_runs_side_by_side_start_from_the_same_picture(coloured, run):
     for runs in ({}, {"one": coloured, "another": run}):
         with pytest.raises(ValueError, match="same data set"):
             widgets.CompareExplorer(runs)
+
+
+def test_rounding_error_from_the_browser_is_no_touch(run):
+    explorer = widgets.TraversalExplorer(run)
+    first, last = (f"z{i}" for i in (explorer.order[0], explorer.order[-1]))
+    assert explorer._playing.value == f"plays {explorer.controls[first].description}"
+    explorer.controls[last].value += 2e-16 + 1e-12
+    assert explorer._playing.value == f"plays {explorer.controls[first].description}"
+    explorer.controls[last].value += 0.05
+    assert explorer._playing.value == f"plays {explorer.controls[last].description}"
