@@ -111,10 +111,11 @@ methods = {
     "β = 4": ["coloured-beta4-seed0"],
     "γ = 1000 (paper)": [f"coloured-capacity-seed{seed}" for seed in range(3)],
     "multiplier": ["coloured-lagrangian-seed0"],
-    "opened": [f"coloured-opened-seed{seed}" for seed in range(2)],
+    "opened": [f"coloured-opened-seed{seed}" for seed in range(3)],
 }
 white_methods = {
     "plain VAE": ["sprites-vae-seed0"],
+    "γ = 1000 (paper)": ["sprites-capacity-seed0"],
     "opened": ["sprites-opened-seed0"],
 }
 runs = {name: Run.load(RUNS / f"{name}.h5") for names in (*methods.values(), *white_methods.values()) for name in names}
@@ -320,8 +321,8 @@ for seed in range(3):
     quiet, told = inside[f"γ = 1000 (paper), {seed}"]
     assert min(quiet[1:]) > 0.5 and max(told[4:]) < 0.2 < 0.7 < min(told[:2])
 for title, (_, told) in inside.items():
-    begun = title.startswith(("plain VAE", "opened"))
-    assert told[5] > 0.1 if begun else told[5] < 0.05, title
+    begun = title in ("plain VAE, 0", "opened, 0", "opened, 1")
+    assert told[5] > 0.1 if begun else told[5] < (0.1 if title == "opened, 2" else 0.05), title
 assert max(inside["plain VAE, 0"][0]) < 0.2 and inside["β = 4, 0"][1][4] > 0.9
 assert (
     min(inside["multiplier, 0"][0][1:]) > 0.4
@@ -329,7 +330,7 @@ assert (
 )
 
 # %% [markdown]
-# **What you should see.** With γ = 1000 most channels of the second, third and fourth convolution are silent; what is left suffices for place and size. Brightness, which even random weights tell (first line), is gone, and the difference of two colours with it. β = 4 reads brightness as well as scale. A difference of colours is seen only by the plain VAE and the opened runs of section 6, and faintly.
+# **What you should see.** With γ = 1000 most channels of the second, third and fourth convolution are silent; what is left suffices for place and size. Brightness, which even random weights tell (first line), is gone, and the difference of two colours with it. β = 4 reads brightness as well as scale. A difference of colours is seen only by the plain VAE and two of the three opened runs of section 6, and faintly.
 #
 # Now look at the multiplier: its channels are nearly as silent, its brightness is as lost, and yet it opened further latents, for wide and slanting sprites. So silence goes with the missing colour; that γ = 1000 has no *fourth latent* is for chapter 5's reason.
 #
@@ -615,7 +616,12 @@ assert beta4["kl"] < 20 and vae["excess"] < beta4["excess"] < 100
 for seed, run in enumerate(opened):
     print(f"opened {seed}: excess {run['excess']:.0f} nats, MIG {run['mig']:.2f}, {run['kl']:.1f} nats of KL")
 print(f"plain VAE: excess {vae['excess']:.0f}, MIG {vae['mig']:.2f}, {vae['kl']:.1f} nats")
-assert all(run["excess"] < vae["excess"] and run["mig"] > 3 * vae["mig"] and run["kl"] < vae["kl"] for run in opened)
+assert [run["excess"] < vae["excess"] for run in opened] == [True, True, False]
+assert all(run["excess"] < vae["excess"] + 5 and run["kl"] < vae["kl"] for run in opened)
+assert all(2.5 * vae["mig"] < run["mig"] < 3.6 * vae["mig"] for run in opened)
+white_paper = scored["sprites-capacity-seed0"]
+print(f"white sprites: γ = 1000 {white_paper['excess']:.0f} nats and MIG {white_paper['mig']:.2f}")
+assert white_paper["excess"] > 5 * white_opened["excess"] and white_paper["mig"] < 0.6 * white_opened["mig"]
 white_vae = scored["sprites-vae-seed0"]
 print(f"white sprites: opened {white_opened['excess']:.0f} nats and MIG {white_opened['mig']:.2f}, plain VAE "
       f"{white_vae['excess']:.0f} and {white_vae['mig']:.2f}; ideal moments: MIG {ideal:.2f}")  # fmt: skip
@@ -639,9 +645,9 @@ plt.show()
 #
 # **Half true of the objective:** at 25 nats the factors would be the best code we know. On the ramp to 25 they are not, and what is learnt first stays: area, centroid, and shape and angle as width and slant (section 5).
 #
-# **True of a training that goes on:** at 25 nats there is no need to choose. The opened runs draw better than the plain VAE of as many steps, with fewer nats, and have three times its MIG: what was opened in order stays in order while the rest is learnt. They still have not got what a code of factors would: "all factors", each in its own.
+# **True of a training that goes on:** at 25 nats there is no need to choose. Of three opened runs two draw better than the plain VAE of as many steps, and the third, which had not begun with the colours, a little worse; all have fewer nats and two and a half to three and a half times its MIG: what was opened in order stays in order while the rest is learnt. They still have not got what a code of factors would: "all factors", each in its own.
 #
-# **Open:** colour. It is worth 32 nats. The plain VAE and the opened runs have begun to tell two colours apart after 100,000 steps, the others not at all (section 4), and nobody here has reached the eight factors each in a latent of its own.
+# **Open:** colour. It is worth 32 nats. The plain VAE and two of the three opened runs have begun to tell two colours apart after 100,000 steps, the others hardly or not at all (section 4), and nobody here has reached the eight factors each in a latent of its own.
 
 # %% [markdown]
 # ## 9. Drag the latents
@@ -726,7 +732,7 @@ check("6.4", answer)
 # - The published objective, nothing changed, finds place and size on coloured sprites and then pours nats into them.
 # - Inside, most channels of the encoder's second to fourth convolution have fallen silent; what it could tell of colour is gone.
 # - While nats are few, up to about 12, the best code is not made of the factors: centroid for place, area for scale, width and slant for shape and angle. That is arithmetic, without a network. Every training here learns these, and keeps them when the factors would be better.
-# - A multiplier, latents opened in order, and an optimizer that treats faint directions more like strong ones go on: better drawings than a plain VAE's, and three times its MIG, on coloured sprites and on white ones.
+# - A multiplier, latents opened in order, and an optimizer that treats faint directions more like strong ones go on: drawings about as good as a plain VAE's or better, and several times its MIG, on coloured sprites and on white ones.
 # - MIG asks for much: ideal x and y make 0.34 on five factors, the ideal moments 0.39.
 #
 # **Readings.** Burgess et al. 2018, sections 5 and A.2 and Figure 4. Chen et al. 2018 (MIG); Eastwood and Williams 2018 (DCI); Kim and Mnih 2018 (FactorVAE); Locatello et al. 2019, *Challenging common assumptions*. Sokar et al. 2023, on silent units. Jordan et al. 2024, *Muon*. Rolínek et al. 2019, *Variational autoencoders pursue PCA directions (by accident)*.
