@@ -623,7 +623,7 @@ print(f"""\
 blob width, range of positions        not stated           {setting.sigma:g} px, {area}
 training steps, batch, seeds shown    not stated, 1 seed   {seen.steps:,}, {seen.batch}, {len(vae)} seeds
 latents in use at β = 1               4                    {low} to {high}
-latents in use at β = 150             2                    2 on {good} of 5 seeds
+latents in use at β = 150             2                    2 on {sum(n == 2 for n in used[150])} of 5 seeds
 aligned with x and y at β = 150       by eye               |corr| ≥ 0.98 on {good} of 5 seeds
 KL at β = 150                         not stated           {kl150:.2f} nats; {best_kl:.2f} would be best (no network)
 fragmentation at β = 1                by eye               {broken[1]:.0%} of traversals broken, {broken[150]:.0%} at β = 150
