@@ -322,7 +322,7 @@ for seed in range(3):
     assert min(quiet[1:]) > 0.5 and max(told[4:]) < 0.2 < 0.7 < min(told[:2])
 for title, (_, told) in inside.items():
     begun = title in ("plain VAE, 0", "opened, 0", "opened, 1")
-    assert told[5] > 0.1 if begun else told[5] < (0.1 if title == "opened, 2" else 0.05), title
+    assert told[5] > 0.1 if begun else told[5] < 0.05, title
 assert max(inside["plain VAE, 0"][0]) < 0.2 and inside["β = 4, 0"][1][4] > 0.9
 assert (
     min(inside["multiplier, 0"][0][1:]) > 0.4
@@ -616,12 +616,13 @@ assert beta4["kl"] < 20 and vae["excess"] < beta4["excess"] < 100
 for seed, run in enumerate(opened):
     print(f"opened {seed}: excess {run['excess']:.0f} nats, MIG {run['mig']:.2f}, {run['kl']:.1f} nats of KL")
 print(f"plain VAE: excess {vae['excess']:.0f}, MIG {vae['mig']:.2f}, {vae['kl']:.1f} nats")
-assert [run["excess"] < vae["excess"] for run in opened] == [True, True, False]
-assert all(run["excess"] < vae["excess"] + 5 and run["kl"] < vae["kl"] for run in opened)
-assert all(2.5 * vae["mig"] < run["mig"] < 3.6 * vae["mig"] for run in opened)
+ahead = [run["excess"] < vae["excess"] and run["mig"] > 3 * vae["mig"] for run in opened]
+assert ahead == [True, True, False] and all(run["kl"] < vae["kl"] for run in opened)
+assert opened[2]["excess"] < vae["excess"] + 3 and opened[2]["mig"] > 2.5 * vae["mig"]
 white_paper = scored["sprites-capacity-seed0"]
 print(f"white sprites: γ = 1000 {white_paper['excess']:.0f} nats and MIG {white_paper['mig']:.2f}")
 assert white_paper["excess"] > 5 * white_opened["excess"] and white_paper["mig"] < 0.6 * white_opened["mig"]
+assert white_paper["active"] == 2
 white_vae = scored["sprites-vae-seed0"]
 print(f"white sprites: opened {white_opened['excess']:.0f} nats and MIG {white_opened['mig']:.2f}, plain VAE "
       f"{white_vae['excess']:.0f} and {white_vae['mig']:.2f}; ideal moments: MIG {ideal:.2f}")  # fmt: skip
@@ -641,13 +642,13 @@ plt.show()
 #
 # **True:** place comes before size, as chapter 5 computes, and the objective holds the KL where one wants it.
 #
-# **Not true, as published and as far as we could follow it:** "all factors". Three latents on three seeds of three; 25 nats of KL and a reconstruction that a fixed β = 4 beats by about 110 nats with 18. γ is not what separates the factors; it is what stops the others.
+# **Not true, as published and as far as we could follow it:** "all factors". Three latents on three seeds of three, and two on white sprites, where the opened run draws more than five times closer and has nearly twice the MIG; 25 nats of KL and a reconstruction that a fixed β = 4 beats by about 110 nats with 18. γ is not what separates the factors; it is what stops the others.
 #
 # **Half true of the objective:** at 25 nats the factors would be the best code we know. On the ramp to 25 they are not, and what is learnt first stays: area, centroid, and shape and angle as width and slant (section 5).
 #
-# **True of a training that goes on:** at 25 nats there is no need to choose. Of three opened runs two draw better than the plain VAE of as many steps, and the third, which had not begun with the colours, a little worse; all have fewer nats and two and a half to three and a half times its MIG: what was opened in order stays in order while the rest is learnt. They still have not got what a code of factors would: "all factors", each in its own.
+# **True of a training that goes on:** at 25 nats there is no need to choose. Of three opened runs two draw better than the plain VAE of as many steps, with more than three times its MIG; the third, which had not begun with the colours, a little worse, with two and a half times its MIG; all have fewer nats: what was opened in order stays in order while the rest is learnt. They still have not got what a code of factors would: "all factors", each in its own.
 #
-# **Open:** colour. It is worth 32 nats. The plain VAE and two of the three opened runs have begun to tell two colours apart after 100,000 steps, the others hardly or not at all (section 4), and nobody here has reached the eight factors each in a latent of its own.
+# **Open:** colour. It is worth 32 nats. The plain VAE and two of the three opened runs have begun to tell two colours apart after 100,000 steps, the others not at all (section 4), and nobody here has reached the eight factors each in a latent of its own.
 
 # %% [markdown]
 # ## 9. Drag the latents
