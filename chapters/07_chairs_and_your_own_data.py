@@ -5,10 +5,10 @@
 #
 # **By the end you will have shown that**
 #
-# 1. a chair made of upright prisms can be drawn by a few comparisons a ray, and that its picture has a floor of several hundred nats that no model gets below;
-# 2. which factor is worth its nats can be said before any training, from mean pictures: first how it stands, which way it turns and how large it is;
-# 3. a training that opens its latents in order puts these three first, and trainings fuse factors of two kinds: those that can be drawn only together, and those that change the same pixels;
-# 4. a folder of pictures becomes a data set in one command, the end of C comes from a run with a low β, and then the same code trains on them.
+# 1. a chair made of upright prisms can be drawn with a few comparisons per ray, and its picture has a floor of several hundred nats that no model gets below;
+# 2. which factor is worth its nats can be computed before any training, from mean pictures, and the answer depends on what is known already: legs, azimuth and size pay first, elevation pays only last;
+# 3. one number of the *picture*, how far its ink spreads from left to right, pays as well as the best factor of the *chair*, and trainings find it: size and width fuse in it;
+# 4. a folder of pictures becomes a data set in one command, the end of C comes from a plain VAE (β = 1), and then the same code trains on them.
 #
 # **You need** the price of a nat (chapters 4 and 5), the alignment matrix and the training that goes on (chapter 6).
 # **Time:** 50 minutes to read, about 4 minutes of CPU time.
@@ -16,19 +16,22 @@
 # %% [markdown]
 # ## A puzzle before we start
 #
-# - A chair has legs of one of five kinds, a back of one of four, armrests or none, a size, a width, a height of its back, and you see it from one of 31 sides. You may ask one question. Which answer tells most about the picture, in nats saved per nat of the answer?
-# - Who knows both the legs and the side that the chair is seen from: does he save as much as the two save one by one, less, or more?
+# - A chair has legs of one of five kinds, a back of one of four, armrests or none, a size, a width, a height of its back, and you see it from one of 31 sides. You may ask about one of these. Whose answer tells most about the picture, in nats saved per nat of the answer?
+# - Someone knows both the legs and the side that the chair is seen from. Does that save as much as the two save one by one, less, or more?
+#
+# Write down two guesses; section 3 has the answers.
 
 # %% [markdown]
 # ## Notation
 #
 # | symbol | meaning | unit |
 # |---|---|---|
-# | $u$, $v$ | place of a ray in the picture: to the right, up | depths of a seat |
-# | $s$ | depth along the floor, away from the camera | depths of a seat |
-# | $\theta$ | elevation of the camera | degrees |
+# | $u$, $v$ | place of a ray in the picture: to the right and up from its middle | depths of a seat |
+# | $s$ | depth along the floor, away from the camera; 0 is the middle of the chair | depths of a seat |
+# | $h$ | height above the middle of the chair | depths of a seat |
+# | $\theta$ | elevation of the camera: how far it looks down | degrees |
 # | $\bar p_f$ | mean picture of all chairs with the value $f$ of a factor | – |
-# | $H(\bar p)$ | sum over pixels of a Bernoulli's entropy at the mean picture: the loss of one who draws it | nats |
+# | $H(\bar p)$ | sum over pixels of a Bernoulli's entropy at the mean picture: the mean loss of a model that always draws it | nats |
 #
 # Losses are **sums over pixels and latents and means over the batch, in nats**. The symbols of the whole course are in
 # [NOTATION.md](NOTATION.md).
@@ -67,42 +70,73 @@ axis.axis("off")
 plt.show()
 
 # %% [markdown]
-# *Figure 7.1. Forty chairs, drawn from eight factors: azimuth, elevation, legs, back, size, height of the back, width and armrests.*
+# *Figure 7.1. Forty chairs, drawn from eight factors.*
 #
-# How are they drawn? A chair is a handful of **upright prisms**, boxes and cylinders that stand on end. The camera is far away, so its rays are parallel, and those of one column of the picture lie in one upright plane. Take a ray at $(u, v)$. Its depth above the floor plan is $s$; its height there is
+# | factor | values | |
+# |---|---|---|
+# | azimuth | 31, all round | the side that the chair is seen from |
+# | elevation | 20° or 30° | how far the camera looks down |
+# | legs | 5 | four legs, sled, star, disc, panels |
+# | back | 4 | solid, slats, ladder, tub |
+# | size | 0.7 to 1 | of the whole chair |
+# | height | 0.4 to 1 | of the back, in depths of the seat |
+# | width | 0.7 to 1.3 | of the seat, in its depths |
+# | arms | 2 | armrests or none |
 #
-# $$ z = \frac{v - s \sin\theta}{\cos\theta} , $$
+# Azimuth and elevation have the values of the published renderings. All factors are drawn uniformly, each for itself.
 #
-# falling as it goes away from the camera. Where it crosses a prism's outline in the floor plan depends on $u$ only: from $s_1(u)$ to $s_2(u)$. Where it crosses the heights of top and bottom depends on $v$ only: $s_3(v) = (v - z_\text{top} \cos\theta) / \sin\theta$ and $s_4(v)$. The ray hits the prism if the later of the two entries comes before the earlier of the two exits, and of all prisms the nearest entry wins. By hand, for boxes that are not turned:
+# How is a chair drawn? It is a handful of **upright prisms**, boxes and cylinders that stand on end. The camera is far away, so its rays are parallel, and as it looks straight ahead and down, all rays of one *column* of the picture lie in one upright plane. A point at depth $s$ and height $h$ is seen the higher in the picture the higher it is and the farther away:
+#
+# $$ v = h \cos\theta + s \sin\theta \quad\Longrightarrow\quad h = \frac{v - s \sin\theta}{\cos\theta} . $$
+#
+# The second form is a ray: it has one $v$, and its height falls as it goes away from the camera. When is it inside a prism?
+#
+# - Its outline in the floor plan is crossed from $s_1(u)$ to $s_2(u)$: these depend on the column only.
+# - It falls through the height of the prism's top at $s_3(v) = (v - h_\text{top} \cos\theta) / \sin\theta$, and through that of its bottom at $s_4(v)$, farther away: these depend on the row only.
+# - So it enters at the later of $s_1$ and $s_3$ and leaves at the earlier of $s_2$ and $s_4$. If it would leave before it enters, it misses the prism. Of all prisms that it hits, the nearest entry is the one that is seen.
+#
+# By hand, for boxes that are not turned:
 
 
 # %%
 def draw_boxes(boxes, elevation, size=64, reach=1.32):
-    """Depth and number of the nearest box at every ray; boxes (n, 6): x, y (middle), half width, half depth, low, high."""
-    rays = reach * ((torch.arange(size) + 0.5) / size * 2 - 1)
-    c, s = np.cos(elevation), np.sin(elevation)
+    """Number of the nearest box at every ray, −1 for none; boxes: middle (u, s), half width, half depth, low, high."""
+    u = reach * ((torch.arange(size) + 0.5) / size * 2 - 1)  # the columns, from left to right
+    v = -u  # the rows, from the top down
+    cos, sin = np.cos(elevation), np.sin(elevation)
     nearest, which = torch.full((size, size), np.inf), torch.full((size, size), -1)
-    for k, (x, y, a, b, low, high) in enumerate(boxes):
-        inside = (rays - x).abs() < a
-        enter = torch.maximum(torch.where(inside, y - b, np.inf)[None], ((-rays - high * c) / s)[:, None])
-        leave = torch.minimum(torch.where(inside, y + b, -np.inf)[None], ((-rays - low * c) / s)[:, None])
+    for k, (middle, depth, a, b, low, high) in enumerate(boxes):
+        inside = (u - middle).abs() < a
+        s1, s2 = torch.where(inside, depth - b, np.inf), torch.where(inside, depth + b, -np.inf)
+        s3, s4 = (v - high * cos) / sin, (v - low * cos) / sin
+        enter, leave = torch.maximum(s1[None], s3[:, None]), torch.minimum(s2[None], s4[:, None])
         closer = (enter < leave) & (enter < nearest)
         nearest, which = torch.where(closer, enter, nearest), torch.where(closer, k, which)
-    return nearest, which
+    return which
 
 
 plain = torch.tensor([[0.0, 20.0, 0, 0, 1.0, 0.8, 1.0, 0]])  # four legs, solid back, seen from the front
-parts = [(0, 0, 0.5, 0.5, 0.85, 0.97), (0, 0.45, 0.5, 0.05, 0.97, 1.77)]
-parts += [(x, y, 0.05, 0.05, 0, 0.85) for x in (0.45, -0.45) for y in (-0.45, 0.45)]
-parts = [(x, y, a, b, low - 0.95, high - 0.95) for x, y, a, b, low, high in parts]
-_, which = draw_boxes(parts, np.deg2rad(20))
-covered = data.render(plain)[0, 0] < 1
-disagree = ((which >= 0) != covered).float().mean().item()
-print(f"covered by hand and by minivae.datasets.Chairs: the same in {1 - disagree:.1%} of the pixels")
-assert disagree < 0.02  # minivae sends four rays a pixel
+parts = [(0, 0, 0.5, 0.5, 0.85, 0.97), (0, 0.45, 0.5, 0.05, 0.97, 1.77)]  # seat and back; heights above the floor
+parts += [(u, s, 0.05, 0.05, 0, 0.85) for u in (0.45, -0.45) for s in (-0.45, 0.45)]
+parts = [(*where, low - 0.95, high - 0.95) for *where, low, high in parts]  # a chair's middle is 0.95 above the floor
+which = draw_boxes(parts, np.deg2rad(20))
+library = data.render(plain)[0, 0]
+by_hand, covered = which >= 0, library < 1
+overlap = ((by_hand & covered).sum() / (by_hand | covered).sum()).item()
+print(f"of the pixels that either covers, both cover {overlap:.0%}")
+assert overlap > 0.9  # the library sends four rays a pixel, so it also covers pixels of which a corner is hit
+figure, axes = plt.subplots(1, 2, figsize=(5, 2.6), layout="constrained")
+shades = np.array([1.0, 0.85, 0.6, 0.45, 0.3, 0.3, 0.45])[which + 1]  # white, seat, back, four legs
+for axis, picture, title in zip(axes, (shades, library), ("by hand", "minivae.datasets.Chairs"), strict=True):
+    axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
+    axis.set_title(title, fontsize=10)
+    axis.axis("off")
+plt.show()
 
 # %% [markdown]
-# `minivae/datasets/chairs.py` adds turned prisms, cylinders, light from the upper left, and four rays a pixel. A row of pictures for each factor, all others held:
+# *Figure 7.2. The same chair, drawn by the dozen lines above, a shade for each part, and by the library.*
+#
+# The library adds turned prisms, cylinders, light from the upper left, and four rays per pixel (`minivae/datasets/chairs.py`). A row of pictures for each factor, all others held:
 
 # %%
 middle = torch.tensor([40.0, 20.0, 0, 2, 0.9, 0.7, 1.0, 1])
@@ -120,11 +154,11 @@ figures.picture_rows([rows])
 plt.show()
 
 # %% [markdown]
-# *Figure 7.2. What each factor does to one chair: it turns, is seen from higher up, stands on other legs, has another back, grows, gets a higher back, becomes wider, loses its arms.*
+# *Figure 7.3. What each factor does to one chair: it turns once round, is seen from higher up (10° to 45°, more than the data's 20° and 30°), stands on other legs, has another back, grows, gets a higher back, becomes wider, gets arms.*
 #
 # ## 2. The floor
 #
-# A pixel that is grey costs nats even if it is drawn exactly: the Bernoulli loss at target $x$ is least for the drawing $x$, and there it is the entropy $H(x)$ (chapter 1). Chairs are grey:
+# A grey pixel costs nats even if it is drawn exactly: the Bernoulli loss at target $x$ is least for the drawing $x$, and there it is the entropy $H(x)$ (chapter 1). Chairs are grey, so no model gets below the mean of $H$ over the pictures, with this loss:
 
 # %%
 many, made_from = data.sample(10_000, torch.Generator().manual_seed(1))
@@ -139,7 +173,7 @@ floor = entropy(many).mean().item()
 assert abs(floor - bernoulli_floor(many).mean().item()) < 0.1
 nothing = entropy(many.mean(0)).item()
 print(
-    f"floor {floor:.0f} nats; to draw the mean picture always costs {nothing:.0f}; between them lie {nothing - floor:.0f}"
+    f"floor {floor:.0f} nats; always to draw the mean picture costs {nothing:.0f}; between them lie {nothing - floor:.0f}"
 )
 assert 360 < floor < 410 and 200 < nothing - floor < 280
 
@@ -148,61 +182,128 @@ assert 360 < floor < 410 and 200 < nothing - floor < 280
 #
 # ## 3. What a factor is worth
 #
-# Before any training. Who knows the value $f$ of one factor and nothing else draws, at best, the mean picture $\bar p_f$ of all chairs with that value, and pays $H(\bar p_f)$ on average. What he saves, divided by the nats that it takes to say the value, is what a nat is worth when spent there: chapter 5's gain per nat, for a whole factor.
+# This can be computed before any training. Someone who knows the value $f$ of one factor and nothing else draws, at best, the mean picture $\bar p_f$ of all chairs with that value, and pays $H(\bar p_f)$ on average. What that saves against $H(\bar p)$, divided by the nats that it takes to say the value, is what a nat is worth when spent there: chapter 5's gain per nat, for a whole factor. (All classes are equally frequent, so one of $K$ takes $\log K$ nats. The continuous factors are cut into ten classes; a model may send fewer nats of them, and begins with the dearest.)
 
 # %%
 names, classes = metrics.factor_classes(data, made_from)
 
 
-def saved(*which):
-    """Nats saved per picture by who knows the classes of these factors, and the nats that it takes to name them."""
+def saved(*columns):
+    """Nats saved per picture by knowing these classes, each (n,), of the pictures in `many`."""
     key = torch.zeros(len(many), dtype=torch.long)
-    for i in which:
-        key = key * int(classes[:, i].max() + 1) + classes[:, i]
+    for column in columns:
+        key = key * int(column.max() + 1) + column
     _, place, count = key.unique(return_inverse=True, return_counts=True)
     sums = torch.zeros(len(count), *many.shape[1:]).index_add_(0, place, many)
-    cost = 0.0
+    everything, cost = many.mean(0), 0.0
     for some in torch.arange(len(many)).split(1000):
         x, n = many[some], count[place[some]].view(-1, 1, 1, 1)
-        others = (sums[place[some]] - x + many.mean(0)) / n  # of the class, without x itself; and a little of all
-        cost -= (torch.xlogy(x, others) + torch.xlogy(1 - x, (1 - others).clamp_min(1e-6))).sum().item()
-    return nothing - cost / len(many), np.log(len(count))
+        mean = (sums[place[some]] - x + everything) / n  # of the class: without x, and with `everything` as one more
+        cost -= (torch.xlogy(x, mean) + torch.xlogy(1 - x, (1 - mean).clamp_min(1e-6))).sum().item()
+    return nothing - cost / len(many)
 
 
-worth = {}
-for i, name in enumerate(names):
-    gain, nats = saved(i)
-    worth[name] = gain / nats
-    print(f"{name:10} saves {gain:5.1f} nats, takes {nats:.1f} nats to say: {worth[name]:5.1f} a nat")
+alone = {name: saved(column) for name, column in zip(names, classes.T, strict=True)}
+kinds = {name: len(column.unique()) for name, column in zip(names, classes.T, strict=True)}
+worth = {name: gain / np.log(kinds[name]) for name, gain in alone.items()}
+for name in names:
+    print(f"{name:10} saves {alone[name]:5.1f} nats, takes {np.log(kinds[name]):.1f} to say: {worth[name]:5.1f} a nat")
 assert sorted(worth, key=worth.get)[:-4:-1] == ["legs", "azimuth", "size"]
+assert all(worth[name] < 4 for name in set(names) - {"legs", "azimuth", "size"})
 
 # %% [markdown]
-# Each chair is drawn by the mean of the *other* chairs of its class. A mean that contains the picture itself flatters: it saves the more the fewer there are in a class, though nothing is known. That matters now, as we ask for pairs, which have up to 310 classes:
+# Each chair is drawn here by the mean of the *other* chairs of its class. A mean that contains the picture itself flatters: the fewer are in a class, the more it seems to save, though nothing is known. (In place of the picture, the mean of all pictures counts as one more in its class, so that no pixel is declared impossible.)
+#
+# So legs, azimuth and size pay ten nats and more for each of theirs, the others three or less, and elevation hardly one. Is elevation not worth sending? That depends on what is known already. Take a chair of which everything is known but one factor, and draw it with every value of that one:
 
 # %%
-alone = {name: saved(i)[0] for i, name in enumerate(names)}
-together = {}
-for one, other in [
-    ("azimuth", "legs"),
-    ("legs", "size"),
-    ("azimuth", "size"),
-    ("size", "width"),
-    ("azimuth", "height"),
-]:
-    both = saved(names.index(one), names.index(other))[0]
-    together[one, other] = both - alone[one] - alone[other]
-    print(f"{one} and {other}: together {both:.0f} nats, one by one {alone[one]:.0f} + {alone[other]:.0f}")
-assert max(together, key=together.get) == ("azimuth", "legs") and together["azimuth", "legs"] > alone["legs"] / 3
-assert all(abs(more) < 8 for pair, more in together.items() if pair != ("azimuth", "legs"))
+some_chairs = data.sample(60, torch.Generator().manual_seed(2))[1]
+values = {"azimuth": torch.arange(31) * 360 / 31, "elevation": torch.tensor([20.0, 30.0])}
+for i, name in enumerate(data.factors[2:], start=2):
+    low, high = data.ranges[i]
+    tenths = low + (high - low) * (torch.arange(10) + 0.5) / 10  # the middles of ten classes
+    values[name] = torch.arange(high + 1.0) if name in data.classes else tenths
+last = {}
+for i, name in enumerate(data.factors):
+    asked = some_chairs[:, None].repeat(1, len(values[name]), 1)
+    asked[:, :, i] = values[name]
+    drawn = data.render(asked.flatten(0, 1)).view(*asked.shape[:2], 1, 64, 64)
+    last[name] = (entropy(drawn.mean(1)) - entropy(drawn).mean(1)).mean().item()
+
+print(" " * 10 + "   known first    known last    (nats saved, and per nat)")
+for name in names:
+    print(f"{name:10}{alone[name]:8.1f}{worth[name]:6.1f}{last[name]:8.1f}{last[name] / np.log(kinds[name]):6.1f}")
+assert all(last[name] > alone[name] for name in names)
+assert alone["elevation"] < 2 and last["elevation"] > 10 * alone["elevation"]
+assert last["elevation"] / np.log(2) > 1.5 * max(
+    last[name] / np.log(kinds[name]) for name in ("back", "height", "arms")
+)
 
 # %% [markdown]
-# **What you should see.** Legs, azimuth and size are worth ten nats and more for each of theirs, the others three or less. (The continuous factors were cut into ten values; a model may send fewer nats of them, and will begin with the dearest.) And azimuth and legs save more together than one by one, by more than a third of what the legs are worth alone: legs can be drawn only by who knows how they are turned. Factors that help each other are candidates to *fuse* in a latent, as shape and orientation were in chapters 5 and 6.
+# **What you should see.** Every factor saves more if it comes last, and elevation more than ten times as much. To see a chair from 20° or from 30° moves every edge by a few pixels: the mean of all chairs is a blur in which this does not show, and a chair that is known edge by edge is drawn wrongly everywhere. Known last, elevation pays better than the back, its height and the armrests. So a training should begin with legs, azimuth and size, and one that gets far should have elevation too.
 #
-# So a training with a few nats to spend should begin with the legs, the side that the chair is seen from and its size, and may never get to the armrests and the elevation, of which a picture shows next to nothing.
+# Between first and last lie the pairs. Which factors help each other, which say the same?
+
+# %%
+extra = {}
+for one, other in itertools.combinations(("azimuth", "legs", "size", "width", "height"), 2):
+    both = saved(classes[:, names.index(one)], classes[:, names.index(other)])
+    extra[one, other] = both - alone[one] - alone[other]
+for (one, other), more in sorted(extra.items(), key=lambda item: -item[1]):
+    print(f"{one} and {other}: together {more:+5.1f} nats beyond the sum of the two")
+ranked = sorted(extra, key=extra.get)
+assert ranked[-1] == ("azimuth", "legs") and extra[ranked[-1]] > alone["legs"] / 3
+assert ranked[0] == ("azimuth", "height") and -8 < extra[ranked[0]] < -3
+assert all(-4 < extra[pair] < 8 for pair in ranked[1:-1])
+
+# %% [markdown]
+# Azimuth and legs save more together than one by one, by more than a third of what the legs are worth alone: legs can be drawn only if it is known how they are turned. Azimuth and the height of the back save less together: each says something that the other says too.
+#
+# And nothing forces a code to send *factors*. Chapter 6 had a surprise: while nats are few, the area and centroid of a sprite pay better than its scale and position. So ask the same of a few numbers of the picture. Its ink is 1 minus the grey; how much is there, where is its middle, how far does it spread, does it slant? Each is cut into ten equally frequent classes:
+
+
+# %%
+def moments(images):
+    """Moments of the ink of pictures (n, 1, h, w), each (n,): its mass, mean, standard deviation and covariance."""
+    ink = 1 - images[:, 0].double()
+    mass = ink.sum((1, 2))
+    ink = ink / mass[:, None, None]
+    across, up = torch.arange(ink.shape[2]).double(), -torch.arange(ink.shape[1]).double()[:, None]
+    x, y = ((ink * place).sum((1, 2), keepdim=True) for place in (across, up))
+    return {
+        "ink": mass, "middle, across": x.flatten(), "middle, up": y.flatten(),
+        "spread, across": (ink * (across - x) ** 2).sum((1, 2)).sqrt(),
+        "spread, up": (ink * (up - y) ** 2).sum((1, 2)).sqrt(),
+        "slant": (ink * (across - x) * (up - y)).sum((1, 2)),
+    }  # fmt: skip
+
+
+def cut(value, parts=10):
+    """Classes, equally frequent, of numbers (n,)."""
+    return value.argsort().argsort() * parts // len(value)
+
+
+of_picture = {name: saved(cut(value)) for name, value in moments(many).items()}
+for name, gain in of_picture.items():
+    print(f"{name:14} saves {gain:4.1f} nats, {gain / np.log(10):4.1f} a nat")
+five = saved(cut(moments(many)["spread, across"], 5))
+print(f"spread across, ten classes: {of_picture['spread, across']:.1f} nats; size, ten classes: {alone['size']:.1f}")
+print(f"spread across, five classes: {five:.1f} nats; legs, five classes: {alone['legs']:.1f}")
+assert max(of_picture, key=of_picture.get) == "spread, across"
+assert of_picture["spread, across"] > 1.4 * alone["size"] and abs(five - alone["legs"]) < 2
+
+# %% [markdown]
+# **What you should see.** How far the ink spreads from left to right saves as much as the legs, the best factor, class for class, and half as much again as the size. It is no factor: a chair is wide in the picture if it is large, if its seat is wide, if its legs reach out to the sides, if its arms do. Whoever has a nat or two to send does well to send that.
+#
+# <details><summary>The puzzle's answers</summary>
+#
+# Legs: 22 nats a nat, azimuth 12, size 10, if nothing else is known. And legs and azimuth save 14 nats more together than one by one.
+#
+# </details>
 #
 # ## 4. What trainings make of them
 #
-# Two trainings of 40,000 steps are recorded: a plain VAE, and chapter 6's method, latents opened a few at a time and then trained on. They see 86,366 chairs, as many pictures as the published set has; we look at chairs that neither has seen.
+# Two trainings of 40,000 steps are recorded: a plain VAE, and chapter 6's method, in which two latents are open first, then three, then all. They see 86,366 chairs, as many pictures as the published set has; we look at chairs that neither has seen. (The paper's own training follows below.)
 
 # %%
 runs = {
@@ -216,9 +317,9 @@ figures.latent_rows(runs["opened in order"].model(), fresh[:40], title="latents 
 plt.show()
 
 # %% [markdown]
-# *Figure 7.3. As Figure 4b of the paper: nine chairs, their reconstructions, and the first of them changed along each latent, from the latent with most nats to that with least.*
+# *Figure 7.4. As Figure 4b of the paper: nine chairs, their reconstructions, and the first of them changed along each latent from −3 to 3, from the latent with most nats to that with least.*
 #
-# By eye one would name the rows: legs, size, side, height. The authors had to leave it there. We need not: R² of every factor in every latent, as in chapter 6.
+# By eye one would name the rows: legs, size, side, height. The authors had to leave it there. We need not: R² of every factor in every latent, as in chapter 6. And of every moment of the picture; and as azimuth is a circle, of its two coordinates too, the sine (is the chair turned to the left or to the right?) and the cosine (towards the camera or away?):
 
 # %%
 with torch.no_grad():
@@ -227,11 +328,16 @@ with torch.no_grad():
     }
 kls = {title: metrics.mean_kl(run.model(), fresh) for title, run in runs.items()}
 tables = {title: metrics.alignment(codes[title], data, of_fresh) for title in runs}
-figures.alignments(tables, kls)
+azimuth = torch.deg2rad(of_fresh[:, 0])
+others = {"sin(azimuth)": azimuth.sin(), "cos(azimuth)": azimuth.cos(), **moments(fresh)}
+seen = {
+    title: {name: metrics.explained(codes[title], value[:, None]) for name, value in others.items()} for title in runs
+}
+figures.alignments({title: tables[title] | seen[title] for title in runs}, kls)
 plt.show()
 
 # %% [markdown]
-# *Figure 7.4. Which latent of the plain VAE and of the opened training holds which factor of the chairs: shares of variance explained, latents by their nats.*
+# *Figure 7.5. What the latents of the plain VAE and of the opened training hold, latents by their nats. First eight rows: the factors. Then azimuth's two coordinates and six moments of the picture. Numbers are shares of variance explained.*
 
 # %%
 scored = {
@@ -250,7 +356,19 @@ free, ordered = scored["plain VAE"], scored["opened in order"]
 assert ordered["excess"] < free["excess"] < 30 and ordered["kl"] < free["kl"] and ordered["mig"] > 3 * free["mig"]
 
 # %% [markdown]
-# Both draw a chair to within thirty nats of the floor, chairs that they have never seen as well as those that they have. As in chapter 6 the opened training draws better than the plain VAE, with fewer nats, and has several times its MIG. But a matrix with one dark square in each row it is not. **Elevation** alone has found a latent of its own, in the opened training, and that is the factor of which a picture shows next to nothing: what is small disturbs nobody. Of the three factors that matter none is alone. Which go together?
+# Both draw a chair to within thirty nats of the floor, chairs that they have never seen as well as those that they have. As in chapter 6 the opened training draws a little better than the plain VAE, with fewer nats, and has several times its MIG. (One seed each: three nats of difference are no proof.) But a matrix with one dark square in each row it is not. Where does its MIG come from?
+
+# %%
+_, of_classes = metrics.factor_classes(data, of_fresh)
+for title in runs:
+    best, second = metrics.information(codes[title], of_classes).topk(2, dim=1).values.T
+    gap = (best - second) / torch.tensor([np.log(kinds[name]) for name in names])
+    print(f"{title:16} " + ", ".join(f"{name} {value:.2f}" for name, value in zip(names, gap, strict=True)))
+assert sorted(names, key=lambda name: -gap[names.index(name)])[:2] == ["elevation", "legs"]  # of the opened training
+assert gap.sort().values[-3] < 0.2 and gap[names.index("elevation")] > 0.7
+
+# %% [markdown]
+# From two factors: **elevation**, which has a latent of its own, and legs, half. Elevation comes late and saves next to nothing before the rest is known (section 3), so it competes with nothing: by then the other latents are taken. Which factors share a latent? We say that two **fuse** in a latent that holds some of both, and count the smaller R² of the two, summed over latents:
 
 # %%
 for title, table in tables.items():
@@ -260,56 +378,32 @@ for title, table in tables.items():
     }
     first = sorted(common, key=common.get, reverse=True)[:3]
     print(f"{title:16} " + ", ".join(f"{one} with {other} {common[one, other]:.2f}" for one, other in first))
-    assert first[0] == ("size", "width") or first[1] == ("size", "width")
-    assert ("azimuth", "height") in first[:2]
-opened = tables["opened in order"]
-first = kls["opened in order"].argsort(descending=True)[:3].tolist()
-assert [opened[name].argmax() for name in ("legs", "size", "azimuth")] == first  # the three that section 3 put first
-assert opened["azimuth"][first[0]] > 0.1  # the latent of legs has some of azimuth too
-own = [(title, name) for title, table in tables.items() for name, values in table.items() if values.max() > 0.7]
+    assert set(first[:2]) == {("size", "width"), ("azimuth", "height")}
+opened, of_opened = tables["opened in order"], seen["opened in order"]
+own = [(title, name) for title, table in tables.items() for name, row in table.items() if row.max() > 0.7]
 assert own == [("opened in order", "elevation")]
+wide = of_opened["spread, across"].argmax()
+assert set(sorted(opened, key=lambda name: opened[name][wide])[-2:]) == {"size", "width"}
+assert of_opened["spread, across"][wide] > opened["size"][wide]
+assert all(seen[title]["spread, across"].max() > 0.65 for title in runs)
+assert all(tables[title]["size"].max() < seen[title]["spread, across"].max() - 0.05 for title in runs)
+assert seen["plain VAE"]["sin(azimuth)"].argmax() == seen["plain VAE"]["slant"].argmax()
+assert seen["plain VAE"]["cos(azimuth)"].argmax() == seen["plain VAE"]["middle, up"].argmax()
+for turned, moved in (("sin(azimuth)", "slant"), ("cos(azimuth)", "middle, up")):
+    assert abs(seen["plain VAE"][turned].max() - seen["plain VAE"][moved].max()) < 0.1
 
 # %% [markdown]
-# The opened training's first three latents hold legs, size and azimuth, as section 3 said. Legs and azimuth share the first: the pair that saves more together than one by one. But size goes with width and azimuth with the height of the back, which save hardly more together, or less. Chapter 6 had such a case: area and centroid, not scale and position. So look at the picture instead of the chair. A few of its moments, of the ink, which is 1 minus the grey:
-
-# %%
-ink = 1 - fresh[:, 0].double()
-ink /= ink.sum((1, 2), keepdim=True)
-place = torch.arange(64, dtype=torch.float64)
-x, y = (ink * place).sum((1, 2), keepdim=True), (ink * place[:, None]).sum((1, 2), keepdim=True)
-moments = {
-    "middle, across": x[:, 0],
-    "middle, up": y[:, 0],
-    "spread, across": (ink * (place - x) ** 2).sum((1, 2)).sqrt()[:, None],
-    "spread, up": (ink * (place[:, None] - y) ** 2).sum((1, 2)).sqrt()[:, None],
-    "slant": (ink * (place - x) * (place[:, None] - y)).sum((1, 2))[:, None],
-}
-seen = {title: {name: metrics.explained(codes[title], values) for name, values in moments.items()} for title in runs}
-figures.alignments(seen, kls)
-plt.show()
-
-# %% [markdown]
-# *Figure 7.5. The same latents against moments of the picture: where the middle of its ink lies, how far it spreads, and which way it slants.*
-
-# %%
-for title in runs:
-    best = {name: values.max().item() for name, values in seen[title].items()}
-    print(f"{title:16} " + ", ".join(f"{name} {value:.2f}" for name, value in best.items()))
-    assert best["spread, across"] > max(values.max() for name, values in tables[title].items() if name != "elevation")
-    up = seen[title]["middle, up"].argmax()
-    assert tables[title]["azimuth"][up] > 0.2 < tables[title]["height"][up]  # both move the middle up and down
-assert min(seen["plain VAE"]["slant"].max(), seen["plain VAE"]["middle, across"].max()) > 0.5
-assert seen["plain VAE"]["slant"].argmax() == seen["plain VAE"]["middle, across"].argmax()
-across = seen["opened in order"]["spread, across"].argmax()
-assert set(sorted(opened, key=lambda name: opened[name][across])[-2:]) == {"size", "width"}
-side = tables["plain VAE"]["azimuth"][seen["plain VAE"]["slant"].argmax()]
-print(f"azimuth in the plain VAE's latent of slant: {side:.2f}")
-assert 0.3 < side < 0.5
-
-# %% [markdown]
-# **What you should see.** One latent holds how far the ink spreads from left to right, better than any latent holds a factor but elevation; and in the opened training size and width are the factors that it holds most of. Another holds where the middle lies, up or down, which azimuth and the height of the back both move. In the plain VAE one latent holds slant and middle at once: a chair that is turned leans its ink to one side. Of azimuth, a circle, that is one coordinate of two, left or right but not front or back, and so R² is just under a half.
+# **What you should see.**
 #
-# That is chapter 6's finding again, on other pictures: the first nats go to what moves the most ink, moments of the *picture*, whichever factor moved it. Two factors fuse if they can only be drawn together (legs and azimuth), or if they move the same ink (size and width; azimuth and height). "It is unclear exactly what the disentangled axes should correspond to": while nats are few, to moments.
+# *Size with width.* In both trainings one latent holds how far the ink spreads from left to right (R² of .70 and .67), better than any latent holds size or width. Section 3 said why: that number pays half as much again as the size. Both factors move it, so both are in this latent, and what distinguishes them has to go elsewhere. This is chapter 6's finding on other pictures: a moment of the picture in place of a factor.
+#
+# *Azimuth with height.* Do they meet in a moment as well, the height of the ink's middle? In the plain VAE the latent that holds it (.48) holds the cosine of azimuth as well (.53), and another holds the sine (.79) and the slant of the ink (.73). Here factor and moment move together, and R² cannot tell which of the two is sent. What section 3 did say is that azimuth and height save less together than one by one.
+#
+# *Legs with azimuth.* They save 14 nats more together, and in the opened training the latent with most nats holds both. In the plain VAE they do not fuse; there legs go with width. So two guesses remain, factors fuse if they can only be drawn together or if they move the same number of the picture, and with one seed each they are no more than guesses.
+#
+# *What leads.* In the opened training legs, size and azimuth, the three that pay first, are in the first three latents, though not one each. That these lead was put in by hand: two latents had the first 3,000 steps to themselves. It is not so in the plain VAE.
+#
+# "It is unclear exactly what the disentangled axes should correspond to": not one factor each, with 20 nats; but what each holds can be measured.
 
 # %% tags=["nbval-ignore-output"]
 CompareExplorer(runs)
@@ -320,12 +414,13 @@ CompareExplorer(runs)
 # %% [markdown]
 # ## 5. Pictures of your own
 #
-# Now a folder of pictures of which nobody knows the factors. So that this chapter runs everywhere we draw one, 1,200 small cartoon faces, and put into it what is in every real folder: a copy, a broken file, and something that is no picture. Put the path of your own in its place.
+# Now a folder of pictures of which nobody knows the factors. So that this chapter runs everywhere we draw one, 1,200 small cartoon faces, and put into it what is in every real folder: a copy, a broken file, and something that is no picture. To take your own, put its path in place of `None`: a folder, its subfolders included, or a zip or tar file. What is said below of faces then does not hold, and is not asserted.
 
 # %%
-folder = Path(tempfile.mkdtemp())
-mine = folder / "faces"
-mine.mkdir()
+own = None  # or "/home/me/pictures"
+out = Path(tempfile.mkdtemp())  # the data set goes here, and is gone when the machine restarts: keep your own elsewhere
+
+# %%
 rng = np.random.default_rng(0)
 
 
@@ -347,25 +442,30 @@ def face(turn, smile, eyes, skin, hair):
 
 
 truth = rng.random((1200, 5))
-for i, values in enumerate(truth):
-    face(*values).save(mine / f"{i:04d}.png")
-(mine / "copy of 0000.png").write_bytes((mine / "0000.png").read_bytes())
-(mine / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 the rest was lost")
-(mine / "notes.txt").write_text("no picture")
-report = import_pictures("folder", mine, folder / "faces.h5", progress=False)
+if own is None:
+    mine = out / "faces"
+    mine.mkdir()
+    for i, features in enumerate(truth):
+        face(*features).save(mine / f"{i:04d}.png")
+    (mine / "copy of 0000.png").write_bytes((mine / "0000.png").read_bytes())
+    (mine / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 the rest was lost")
+    (mine / "notes.txt").write_text("no picture")
+report = import_pictures("folder", own or mine, out / "pictures.h5", progress=own is not None)
 print(f"{report.pictures} pictures; the same twice: {report.duplicates}; passed over: {report.others}")
 print("not readable:", [name for name, reason in report.unreadable])
-assert (report.pictures, len(report.duplicates), len(report.unreadable), report.others) == (1200, 1, 1, 1)
+if own is None:
+    assert (report.pictures, len(report.duplicates), len(report.unreadable), report.others) == (1200, 1, 1, 1)
 
 # %% [markdown]
-# On the command line the same is `python -m minivae data import folder PATH --out faces.h5`. Pictures are turned as their camera noted, cut to the largest central square and made smaller to 64 × 64; what is the same byte for byte is taken once; what cannot be read is named. The file is read from the disk as pictures are asked for, so it may be larger than your memory. `chairs` and `celeba` in place of `folder` read the published archives ([data/README.md](../data/README.md) says where they are), and `train chairs-published` and `train celeba` are the paper's two experiments on them.
+# On the command line the same is `python -m minivae data import folder PATH --out pictures.h5`. Pictures are turned as their camera noted (EXIF), cut to the largest central square and reduced to 64 × 64. Files that agree byte for byte are taken once; near-duplicates, such as a burst of photographs, are not noticed. What cannot be read is named; what does not look like a picture, HEIC and RAW files among it, is passed over and counted: convert those first. If the import is interrupted, the same call goes on; if it is finished, the same call is refused unless you say `overwrite=True` (`--force`). The file is read from the disk as pictures are asked for, so it may be larger than your memory. `chairs` and `celeba` in place of `folder` read the published archives ([data/README.md](../data/README.md) says where they are), and `train chairs-published` and `train celeba` are the paper's two experiments on them.
 
 # %%
-faces = Pictures.open(folder / "faces.h5")
+faces = Pictures.open(out / "pictures.h5")
 some, _ = faces.sample(256, torch.Generator().manual_seed(0))
 figures.image_row(some[:8])
 plt.show()
-print(f"floor of these pictures: {bernoulli_floor(some).mean().item():,.0f} nats")
+lowest = bernoulli_floor(some).mean().item()
+print(f"floor of these pictures: {lowest:,.0f} nats")
 
 # %% [markdown]
 # *Figure 7.6. Eight of the faces, cut to a square: they look left or right, smile or not, with eyes wide or narrow, light or dark skin, more or less hair.*
@@ -376,14 +476,16 @@ print(f"floor of these pictures: {bernoulli_floor(some).mean().item():,.0f} nats
 quick = experiments.Experiment("faces-vae", faces, ELBO(), steps=400, optimizer="muon", learning_rate=2e-3)
 free = train(quick)
 wanted = float(free.mean_kl(50).sum())
-print(f"a plain VAE takes {wanted:.0f} nats; reconstruction {free.history['reconstruction'][-50:].mean():,.0f}")
+above = free.history["reconstruction"][-50:].mean() - lowest
+print(f"a plain VAE takes {wanted:.0f} nats; reconstruction {above:,.0f} above the floor")
 
 # %%
-assert 5 < wanted < 60
-print("more than 5 nats, less than 60")
+if own is None:
+    assert 5 < wanted < 60
+    print("more than 5 nats, less than 60")
 
 # %% [markdown]
-# So C may rise to that, and the ramp is spread over the training. Six hundred steps are a taste; give it tens of thousands at night.
+# That is a lower bound: after 400 steps the VAE is far from done, and has not found all that is worth a nat. For your own pictures take some 20,000 steps (`steps=20_000`, an hour), and a ramp over the first half of 50,000 for what follows. There is no validation set here. With a thousand pictures and tens of thousands of steps a network learns them by heart: its loss falls on, and the traversals get worse. Then take more pictures, or fewer steps.
 
 # %% tags=["nbval-ignore-output"]
 ramp = LinearSchedule(0.0, round(wanted), 0, 500)
@@ -392,41 +494,44 @@ careful = experiments.Experiment(
 )
 run = train(careful)
 alive = metrics.mean_kl(run.model(), some) > 0.1
-print(
-    f"{int(alive.sum())} latents above a tenth of a nat; reconstruction {run.history['reconstruction'][-50:].mean():,.0f}"
-)
+above = run.history["reconstruction"][-50:].mean() - lowest
+print(f"{int(alive.sum())} latents above a tenth of a nat; reconstruction {above:,.0f} above the floor")
 
 # %%
-assert 2 <= int(alive.sum()) <= 10
-assert run.history["reconstruction"][-50:].mean() < run.history["reconstruction"][:50].mean() - 100
-figures.latent_rows(run.model(), some, rows=5, title="faces, C up to what a plain VAE takes")
+if own is None:
+    assert 2 <= int(alive.sum()) <= 10
+    assert run.history["reconstruction"][-50:].mean() < run.history["reconstruction"][:50].mean() - 100
+figures.latent_rows(run.model(), some, rows=5, columns=7, title="C up to what a plain VAE takes")
 plt.show()
 
 # %% [markdown]
-# *Figure 7.7. Originals, reconstructions, and traversals of the five latents with most nats.*
+# *Figure 7.7. Originals, reconstructions, and traversals of the five latents with most nats, from −3 to 3, that start from the first original.*
 #
 # We do know what these faces were drawn from, and may look it up (R² of each factor in each latent, as in chapter 6):
 
 # %% tags=["nbval-ignore-output"]
-everyone, _ = faces.pick(torch.arange(len(faces)))
-order = [int(Path(name).stem) for name in faces.names]
-with torch.no_grad():
-    codes = run.model().encode(everyone)[0]
-by_kl = metrics.mean_kl(run.model(), everyone).argsort(descending=True)
-table = {
-    name: metrics.explained(codes, torch.from_numpy(truth[order, i : i + 1]))[by_kl]
-    for i, name in enumerate(("turn", "smile", "eyes", "skin", "hair"))
-}
-print(" " * 8 + "".join(f"z{i:<6}" for i in by_kl.tolist()))
-for name, row in table.items():
-    print(f"{name:8}" + "".join(f"{value:<7.2f}" for value in row))
+if own is None:
+    everyone, _ = faces.pick(torch.arange(len(faces)))
+    order = [int(Path(name).stem) for name in faces.names]
+    with torch.no_grad():
+        codes = run.model().encode(everyone)[0]
+    by_kl = metrics.mean_kl(run.model(), everyone).argsort(descending=True)
+    table = {
+        name: metrics.explained(codes, torch.from_numpy(truth[order, i : i + 1]))[by_kl]
+        for i, name in enumerate(("turn", "smile", "eyes", "skin", "hair"))
+    }
+    print(" " * 8 + "".join(f"z{i:<6}" for i in by_kl.tolist()))
+    for name, row in table.items():
+        print(f"{name:8}" + "".join(f"{value:<7.2f}" for value in row))
 
 # %%
-assert table["skin"][:3].max() > 0.7 and table["hair"].max() > 0.5 > table["smile"].max()
-print("skin is in one of the first three latents, hair in one too; a smile is not found in so short a training")
+if own is None:
+    assert table["skin"][:3].max() > 0.7 and table["hair"].max() > 0.5 > table["smile"].max()
+    assert table["turn"].max() > 0.5 and (table["turn"] > 0.25).sum() >= 2
+    print("skin is in one of the first three latents, hair in one too, the turn in several; the smile is not found yet")
 
 # %% [markdown]
-# **What you should see.** Skin first: it changes the most pixels. Then where the face looks, and its hair and eyes. A smile is a few dozen pixels, and waits. Nobody told the model what a face is; what it found first is what is worth most nats.
+# **What you should see.** Skin and hair are each in a latent: they change the most pixels. Where the face looks is known just as well, but smeared over several latents: a nod to what the matrix of chairs showed for azimuth. A smile is a few dozen pixels, and waits. Nobody told the model what a face is; what it found first is what is worth most nats.
 
 # %% tags=["nbval-ignore-output"]
 TraversalExplorer(run)
@@ -437,9 +542,9 @@ TraversalExplorer(run)
 # | | paper | here |
 # |---|---|---|
 # | chairs | renderings of 1,393 models, 62 views each | drawn from eight factors, without end |
-# | what an axis is | "it is unclear exactly what the disentangled axes should correspond to" | measured: moments of the picture, which several factors move; elevation alone has a latent of its own |
+# | what an axis is | "it is unclear exactly what the disentangled axes should correspond to" | measured: parts of several factors; how far the ink spreads; elevation alone has a latent of its own, in the opened training |
 # | what rows show, by eye | "viewing angle, size, and chair leg and back styles" | legs, size, side, height of the back |
-# | which come first | not discussed | what saves most nats a nat: legs, azimuth, size |
+# | what pays first | not discussed | legs, azimuth, size, and as much as these the spread of the ink; elevation pays last |
 # | reconstruction | "reasonable looking chairs in all cases" | within 30 nats of the floor after 40,000 steps, and as near on chairs not seen |
 # | C at the end | 25, for CelebA 50; not said why | what a plain VAE takes of itself |
 #
@@ -455,14 +560,14 @@ answer = None
 check("7.1", answer)
 
 # %% [markdown]
-# **7.2** (medium, 10 min) Write `saved(images, classes)`: nats saved per picture by who knows the class of a picture (n,) and draws the mean picture of the class, against one who draws the mean of all; images (n, channels, height, width). *Hint: section 3.*
+# **7.2** (medium, 10 min) Write `saved(images, classes)`: nats saved per picture by who knows the class of a picture (n,) and draws the mean picture of the class, against always drawing the mean of all; images (n, channels, height, width). To keep it short let each mean contain the picture itself, and remember from section 3 that this flatters where classes are small. *Hint: classes need not be equally frequent.*
 
 # %%
 answer = None  # def answer(images, classes): ...
 check("7.2", answer)
 
 # %% [markdown]
-# **7.3** (medium, 10 min) Write `enter(s1, v, top, elevation)`: the depth at which a ray enters a prism, from where its column enters the outline in the floor plan, the ray's height in the picture, the prism's height and the camera's elevation in radians. *Hint: section 1, the later of two.*
+# **7.3** (medium, 10 min) Write `enter(s1, v, top, elevation)`: the depth at which a ray enters a prism. `s1` is where its column enters the outline in the floor plan, `v` the ray's place in the picture, upwards from the middle, `top` the height of the prism's top above the middle of the chair, all in depths of a seat, and `elevation` the camera's, in radians. *Hint: section 1, the later of two.*
 
 # %%
 answer = None  # def answer(s1, v, top, elevation): ...
@@ -477,8 +582,8 @@ check("7.3", answer)
 # ## Summary
 #
 # - Grey pictures have a floor of hundreds of nats. Subtract it before you compare.
-# - What a factor is worth a nat can be computed from mean pictures, before any training, if no picture is in its own mean. The three dearest came first.
-# - Factors fuse that can be drawn only together, and factors that move the same ink: the first latents are moments of the picture.
+# - What a factor is worth a nat can be computed from mean pictures, before any training, if no picture is in its own mean. Legs, azimuth and size pay first; elevation pays when all else is known.
+# - One moment of the picture, how far the ink spreads, pays as well as the best factor. Size and width fuse in it. Legs and azimuth save more together than one by one.
 # - A folder of pictures becomes a data set in one command, and C's end is what a plain VAE takes of itself.
 #
 # **Readings.** Burgess et al. 2018, Figure 4b and section A.2. Aubry et al. 2014, *Seeing 3D chairs*. Liu et al. 2015, *Deep learning face attributes in the wild* (CelebA).
