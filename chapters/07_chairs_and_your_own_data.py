@@ -531,7 +531,7 @@ if own is None:
     print("skin is in one of the first three latents, hair in one too, the turn in several; the smile is not found yet")
 
 # %% [markdown]
-# **What you should see.** Skin and hair are each in a latent: they change the most pixels. Where the face looks is known just as well, but smeared over several latents: a nod to what the matrix of chairs showed for azimuth. A smile is a few dozen pixels, and waits. Nobody told the model what a face is; what it found first is what is worth most nats.
+# **What you should see.** Skin comes first, and hair: they change the most pixels. Where the face looks is known as well, but it is smeared over several latents. A smile is a few dozen pixels, and waits. Nobody told the model what a face is; what it found first is what is worth most nats.
 
 # %% tags=["nbval-ignore-output"]
 TraversalExplorer(run)

@@ -25,12 +25,12 @@ from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from minivae import figures, gaussian
+from minivae import figures
 from minivae._arguments import check_count
 from minivae.bayes import SpriteChannels, amplitudes
 from minivae.metrics import ALIVE, mean_kl, traversal
 from minivae.models import VAE, FactorGenerator
-from minivae.optimal import RateDistortion
+from minivae.optimal import RateDistortion, trained_curve
 from minivae.runs import Run
 
 ZOOM = 4  # screen pixels per image pixel
@@ -91,9 +91,11 @@ class Explorer(widgets.VBox):
         reset: the button.
         play: the animation; it moves the control that was touched last.
         frames: pictures of a continuous control's range in the book.
+        zoom: screen pixels to a side of what is one colour; the book stores one of them.
     """
 
     frames = FRAMES
+    zoom = 1
 
     def __init__(
         self,
@@ -107,11 +109,13 @@ class Explorer(widgets.VBox):
         self.title, self.draw, self.controls, self.about = title, draw, controls, about or title
         self._folded = frozenset(folded)
         self.start = self.state
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        self.picture = widgets.Image(
+            format="png", tooltip=self.about, layout=widgets.Layout(align_self="flex-start", max_width="100%")
+        )  # the tooltip is also what a screen reader says
         self.caption = widgets.HTML()
         self._rendered = functools.lru_cache(MEMORY)(self._render)
         self.reset = widgets.Button(description="reset", icon="undo", tooltip="back to where it began")
-        self.reset.on_click(lambda _: self.set(self._home()))
+        self.reset.on_click(self._restart)
         self._touched, self._quiet = next(iter(controls)), False
         self.play = widgets.Play(max=2 * FRAMES - 3, interval=100, repeat=True, show_repeat=False)
         self.play.observe(self._advance, "value")
@@ -159,7 +163,7 @@ class Explorer(widgets.VBox):
             strips.append({
                 "label": control.description,
                 "strip": "data:image/webp;base64," + base64.b64encode(
-                    _strip([np.asarray(Image.open(io.BytesIO(picture))) for picture, _ in shown])
+                    _strip([np.asarray(Image.open(io.BytesIO(p)))[:: self.zoom, :: self.zoom] for p, _ in shown])
                 ).decode("ascii"),
                 "values": [_readout(control, value) for value in steps],
                 "captions": [caption for _, caption in shown],
@@ -168,8 +172,13 @@ class Explorer(widgets.VBox):
         width, height = Image.open(io.BytesIO(self._at(self.start)[0])).size
         return _STILL.format(
             title=html.escape(self.title), about=html.escape(self.about), width=width, height=height,
+            rendering="pixelated" if self.zoom > 1 else "auto",
             strips=json.dumps(strips, ensure_ascii=False).replace("</", "<\\/"),
         )  # fmt: skip
+
+    def _restart(self, _: widgets.Button) -> None:
+        self.play.playing = False
+        self.set(self._home())
 
     def _home(self) -> State:
         """Where the reset leads."""
@@ -184,6 +193,7 @@ class Explorer(widgets.VBox):
         if self._quiet or math.isclose(change["old"], change["new"], rel_tol=0, abs_tol=1e-9):
             return
         if name != self._touched:
+            self.play.playing = False  # it would go on with this one
             self._touched = name
             self._playing.value = self._touched_label()
         self._show()
@@ -203,10 +213,10 @@ class Explorer(widgets.VBox):
     def _render(self, items: tuple[tuple[str, Any], ...]) -> tuple[bytes, str]:
         state = dict(items)
         with _one_thread():
-            return png(self.draw(state)), html.escape(self._caption())
+            return png(self.draw(state)), self._caption(state)
 
-    def _caption(self) -> str:
-        """Of the picture that was drawn last."""
+    def _caption(self, state: State) -> str:
+        """Of the picture that was drawn last, as HTML."""
         return ""
 
     def _show(self) -> None:
@@ -274,9 +284,9 @@ class _FigureExplorer(Explorer):
         return (canvas.copy_from_bbox(figure.bbox),
                 [canvas.copy_from_bbox(legend.get_window_extent()) for legend in legends])  # fmt: skip
 
-    def _caption(self) -> str:
+    def _caption(self, state: State) -> str:
         titles = [axis.get_title().replace("\n", ", ") for axis in self._figure.axes]
-        return "; ".join(title for title in titles if title)
+        return html.escape("; ".join(title for title in titles if title))
 
 
 def figure_pixels(figure: Figure, dpi: int = 80) -> np.ndarray:
@@ -354,6 +364,8 @@ class TraversalExplorer(Explorer):
         ValueError: if seeds < 1 or the run has no such snapshot.
     """
 
+    zoom = ZOOM
+
     def __init__(self, run: Run, seeds: int = 12, step: int | None = None) -> None:
         check_count("seeds", seeds)
         self.model = run.model(step)
@@ -380,6 +392,9 @@ class TraversalExplorer(Explorer):
     def inferred(self, image: int) -> State:
         """The latents' part of the state that the encoder infers from a seed image, within ±3, to a slider's step."""
         return {f"z{i}": _snap(value) for i, value in enumerate(self.means[image].clamp(-LIMIT, LIMIT).tolist())}
+
+    def _caption(self, state: State) -> str:
+        return f"left: seed image {state['image']}; right: decoded from the sliders' code"
 
     def _alone(self, name: str, value: Any) -> State:
         return super()._alone(name, value) | (self.inferred(value) if name == "image" else {})
@@ -501,41 +516,34 @@ class CompareExplorer(Explorer):
         )  # fmt: skip
 
 
-def shares_picture(
-    panels: Sequence[Tensor], titles: Sequence[str], factors: Sequence[str], best: Tensor, trained: Tensor
-) -> np.ndarray:
-    """Pictures side by side over bars of the nats that each factor gets: (height, width, 3) uint8.
+def shares_table(factors: Sequence[str], best: Tensor, trained: Tensor) -> str:
+    """Bars of the nats that each factor gets, as HTML, so that they fit any width and follow the page's theme.
 
     Args:
-        panels: images (1, 64, 64) in [0, 1].
-        titles: one a panel.
         factors: names.
         best: nats of each factor in the best split, (factors,).
         trained: the same of the training.
     """
-    side, line, left, nat = ZOOM * 64, 22, 110, 60  # pixels; `nat` is the length of a bar of one nat
-    width, height = len(panels) * (side + GAP) - GAP, side + line * (len(factors) + 2)
-    canvas = Image.new("RGB", (width, height), "white")
-    pen, font = ImageDraw.Draw(canvas), _font(14)
-    for i, (image, title) in enumerate(zip(panels, titles, strict=True)):
-        canvas.paste(Image.fromarray(_enlarge(image)), (i * (side + GAP), 0))
-        pen.text((i * (side + GAP), side + 2), title, "black", font)
-    for i, (name, *nats) in enumerate(zip(factors, best.tolist(), trained.tolist(), strict=True)):
-        top = side + line * (i + 1) + 6
-        pen.text((0, top), name, "black", font)
-        for j, (value, colour) in enumerate(zip(nats, (figures.GREY, figures.BLUE), strict=True)):
-            y = top + 2 + 8 * j
-            pen.rectangle((left, y, left + max(0.0, value) * nat, y + 6), colour)
-        pen.text((left + max(*nats, 0.0) * nat + 6, top), f"{nats[0]:.2f} | {nats[1]:.2f}", "black", font)
-    pen.text((0, height - line + 2), "nats of each factor: best split (grey) | trained (blue)", figures.GREY, font)
-    return np.asarray(canvas)
+
+    def bars(nats: Sequence[float]) -> str:
+        return "".join(
+            f'<div style="background:{colour};width:{max(0.0, value):.2f}em;height:.45em;margin:1px 0"></div>'
+            for value, colour in zip(nats, (figures.GREY, figures.BLUE), strict=True)
+        )
+
+    rows = "".join(
+        f'<tr><td>{html.escape(name)}</td><td style="text-align:right">{nats[0]:.2f} | {nats[1]:.2f}</td>'
+        f"<td>{bars(nats)}</td></tr>"
+        for name, *nats in zip(factors, best.tolist(), trained.tolist(), strict=True)
+    )
+    return f'<table style="line-height:1.3"><caption>nats: best split (grey) | trained (blue)</caption>{rows}</table>'
 
 
 class CapacityExplorer(Explorer):
     """Slide the capacity: who gets the nats, what the best decoder draws from them, and what a trained one draws.
 
-    Both decoders hear the factors of the same picture through the same noise, each at its own split. The trained one is
-    shown at the snapshot whose capacity is nearest.
+    Both decoders hear the factors of the same picture through the same noise, each at its own split. What each factor
+    gets in the training is read off the run's history; the picture is drawn by the snapshot of the nearest capacity.
 
     Args:
         run: a generator's run with snapshots.
@@ -544,9 +552,11 @@ class CapacityExplorer(Explorer):
         pictures: number of pictures to choose from.
 
     Raises:
-        ValueError: if pictures < 1, the run is not that of a generator with a schedule of C, or run, limit and channels
-            are not about the same factors.
+        ValueError: if pictures < 1, the run is not that of a generator with a schedule of C, run, limit and channels
+            are not about the same factors, or one of run and channels sends them centred and the other does not.
     """
+
+    zoom = ZOOM
 
     def __init__(self, run: Run, limit: RateDistortion, channels: SpriteChannels, pictures: int = 8) -> None:
         check_count("pictures", pictures)
@@ -558,17 +568,20 @@ class CapacityExplorer(Explorer):
                 f"run, limit and channels must have the same factors, got {', '.join(run.experiment.latent_names)}; "
                 f"{', '.join(limit.factors)}; {', '.join(channels.factors)}"
             )
+        raw = {"run": run.experiment.model == "generator", "channels": bool(channels.excess.any())}
+        if raw["run"] != raw["channels"]:
+            raise ValueError(
+                "run and channels must both send the factors raw or both centred, got "
+                + ", ".join(f"{'raw' if is_raw else 'centred'} {name}" for name, is_raw in raw.items())
+            )
         self.limit, self.channels = limit, channels
+        self.trained = trained_curve(run, window=max(int(run.history["step"][0]), run.step // 200))
         generator = torch.Generator().manual_seed(3)
         dataset = run.experiment.dataset
         self.classes = dataset.sample_classes(pictures, generator)
         self.originals = dataset.render(self.classes)
         self.noise = torch.randn(pictures, len(channels.factors), generator=generator)
-        many = dataset.sample_classes(4096, generator)
-        self.models: list[tuple[float, FactorGenerator, Tensor]] = []  # C, model, its rates
-        for step in [*sorted(run.snapshots), run.step]:
-            model = run.model(step)
-            self.models.append((schedule(step), model, gaussian.kl_per_latent(*model.encode(many)).mean(0)))
+        self.models = [(schedule(step), run.model(step)) for step in [*sorted(run.snapshots), run.step]]
 
         low, high = limit.capacities[0].item(), limit.capacities[-1].item()
         capacity = _float("C (nats)", min(high, max(low, 7.3)), low, high, 0.1)
@@ -576,8 +589,8 @@ class CapacityExplorer(Explorer):
             f"{run.experiment.name}, seed {run.seed}, beside the best there is",
             lambda state: self.pixels(state["C"], state["image"]),
             {"C": capacity, "image": _int("picture", 0, pictures - 1)},
-            about="A sprite, what the best decoder draws from C nats about its factors, what the trained one draws, "
-            "and bars of the nats that each factor gets in both.",
+            about="Left: a sprite. Middle: what the best decoder draws from C nats about its factors. Right: what the "
+            "trained one draws.",
         )
 
     @torch.no_grad()
@@ -588,11 +601,23 @@ class CapacityExplorer(Explorer):
         classes = self.classes[index : index + 1]
         _, signals = self.channels.draw(self.channels.points(classes))
         drawn = self.channels.decode(amplitude * signals + self.noise[index], amplitude)
-        nearest, model, kl = min(self.models, key=lambda snapshot: abs(snapshot[0] - capacity))
+        _, model = self._nearest(capacity)
         mean, log_std = model.encode(classes)
         trained = torch.sigmoid(model.decode(mean + log_std.exp() * self.noise[index]))[0]
-        titles = ["original", f"best decoder, C = {capacity:.1f}", f"trained, C = {nearest:.1f}"]
-        return shares_picture([self.originals[index], drawn, trained], titles, self.channels.factors, best, kl)
+        gap = np.full((ZOOM * 64, GAP), 255, np.uint8)
+        return np.concatenate([_enlarge(self.originals[index]), gap, _enlarge(drawn), gap, _enlarge(trained)], axis=1)
+
+    def _nearest(self, capacity: float) -> tuple[float, FactorGenerator]:
+        """The snapshot whose capacity is nearest, and that capacity."""
+        return min(self.models, key=lambda snapshot: abs(snapshot[0] - capacity))
+
+    def _caption(self, state: State) -> str:
+        capacity, ends = state["C"], self.trained.capacities[[0, -1]].tolist()
+        best, trained = self.limit.at(capacity)[0], self.trained.at(min(max(capacity, ends[0]), ends[1]))[0]
+        return (
+            f"left: original; middle: best decoder, C = {capacity:.1f}; right: trained, nearest snapshot, "
+            f"C = {self._nearest(capacity)[0]:.1f}{shares_table(self.channels.factors, best, trained)}"
+        )
 
 
 def _float(label: str, value: float, low: float, high: float, step: float = 0.05) -> widgets.FloatSlider:
@@ -648,7 +673,8 @@ def _strip(pictures: Sequence[np.ndarray]) -> bytes:
 # every control has its strip of pictures in the one frame; moving a control shows its strip, at its value
 _STILL = """<div class="minivae-explorer" style="max-width:{width}px">
 <b>{title}</b>
-<div style="overflow:hidden;aspect-ratio:{width}/{height}"><img alt="{about}" style="display:block;width:100%"></div>
+<div style="overflow:hidden;aspect-ratio:{width}/{height}">
+<img alt="{about}" style="display:block;width:100%;image-rendering:{rendering}"></div>
 <div></div>
 <script>
 (box => {{

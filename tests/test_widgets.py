@@ -5,6 +5,7 @@ import dataclasses
 import html
 import io
 import json
+import re
 
 import ipywidgets
 import numpy as np
@@ -19,7 +20,7 @@ from minivae.metrics import centre_of_light
 from minivae.optimal import RateDistortion
 from minivae.runs import Run
 from minivae.training import train
-from minivae.widgets import CapacityExplorer, figure_pixels, png, shares_picture
+from minivae.widgets import CapacityExplorer, figure_pixels, png, shares_table
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +140,17 @@ def test_play_goes_there_and_back_along_the_control_touched_last(explorer):
     assert explorer.code(explorer.state)[first] == pytest.approx(explorer.means[0][first].item(), abs=0.0251)
 
 
+def test_reset_and_another_slider_stop_the_play(explorer):
+    first, second = list(explorer.controls)[:2]
+    for stop in (explorer.reset.click, lambda: setattr(explorer.controls[second], "value", 1.0)):
+        explorer.controls[first].value = 0.5
+        explorer.play.playing = True
+        explorer.play.value += 1
+        assert explorer.play.playing and explorer._touched == first  # its own moves do not stop it
+        stop()
+        assert not explorer.play.playing
+
+
 def test_a_play_through_a_few_classes_goes_round(coloured):
     explorer = widgets.CompareExplorer({"one": coloured}, rows=2, seeds=2)
     seen = []
@@ -158,16 +170,17 @@ def test_still_holds_the_picture_of_every_value(explorer):
     nearest = min(found[0]["values"], key=lambda value: abs(float(value) - explorer.start[name]))
     assert found[0]["values"][found[0]["start"]] == nearest
     data = base64.b64decode(found[0]["strip"].removeprefix("data:image/webp;base64,"))
-    pictures = np.asarray(Image.open(io.BytesIO(data)).convert("L")).reshape(21, 256, -1)
+    pictures = np.asarray(Image.open(io.BytesIO(data)).convert("L")).reshape(21, 64, -1)
     for i in (0, 10, 20):
         exact = explorer.draw(explorer.start | {name: float(found[0]["values"][i])})
-        assert np.abs(pictures[i].astype(float) - exact).mean() < 4  # of 255: strips have 64 colours
+        assert np.array_equal(exact, exact[::4, ::4].repeat(4, 0).repeat(4, 1))  # so the strip loses nothing
+        assert np.abs(pictures[i].astype(float) - exact[::4, ::4]).mean() < 4  # of 255: strips have 64 colours
     image = found[-1]
     assert image["label"] == "seed image" and image["values"] == ["0", "1", "2"]
     data = base64.b64decode(image["strip"].removeprefix("data:image/webp;base64,"))
-    picture = np.asarray(Image.open(io.BytesIO(data)).convert("L")).reshape(3, 256, -1)[2]
+    picture = np.asarray(Image.open(io.BytesIO(data)).convert("L")).reshape(3, 64, -1)[2]
     explorer.controls["image"].value = 2  # another image with its own code, as when one drags
-    assert np.abs(picture.astype(float) - drawn(explorer)).mean() < 4
+    assert np.abs(picture.astype(float) - drawn(explorer)[::4, ::4]).mean() < 4
     page = explorer.still()
     assert f'alt="{explorer.about}"' in page and "http" not in page
 
@@ -267,12 +280,18 @@ def capacity() -> CapacityExplorer:
 @pytest.mark.parametrize("nats", [1.0, 10.0, 24.0])
 def test_capacity_picture_shows_original_best_and_trained(capacity, nats):
     pixels = capacity.pixels(nats, 1)
-    original, best = (pixels[:256, i * 264 : i * 264 + 256, 0][::4, ::4] / 255 for i in (0, 1))
+    original, best = (pixels[:, i * 264 : i * 264 + 256][::4, ::4] / 255 for i in (0, 1))
     assert np.array_equal(original, capacity.originals[1, 0].numpy())
     low, high = {1.0: (200, 999), 10.0: (60, 200), 24.0: (0, 60)}[nats]  # with nats enough it draws the sprite
-    assert low < abs(best - original).sum() < high
-    kl = capacity.models[0][2]
-    assert len(capacity.models) == 2 and torch.allclose(kl, torch.full((5,), 0.1), rtol=0.2)
+    assert low < abs(best - original).sum() < high and len(capacity.models) == 2
+
+
+def test_capacity_caption_gives_the_nats_of_best_split_and_training(capacity):
+    text = capacity._caption({"C": 2.0, "image": 0})  # beyond the end of this short training, which gives its last
+    both = capacity.limit.at(2.0)[0], capacity.trained.rates[-1]
+    for name, best, reached in zip(capacity.channels.factors, *(nats.tolist() for nats in both), strict=True):
+        assert f"<td>{name}</td>" in text and f"{best:.2f} | {reached:.2f}" in text
+    assert f"C = {capacity.models[-1][0]:.1f}" in text  # of the nearest snapshot
 
 
 def test_capacity_sliders_move_the_picture(capacity):
@@ -286,12 +305,10 @@ def test_capacity_sliders_move_the_picture(capacity):
 
 
 def test_bars_are_as_long_as_the_nats_say():
-    rates = torch.tensor([0.0, 3.0])
-    pixels = shares_picture([torch.zeros(1, 64, 64)] * 3, ["a", "b", "c"], ["one", "two"], rates, rates.flip(0))
-    grey, blue = (np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) for colour in (GREY, BLUE))
-    for top, colour, length in ((256 + 28, grey, 1), (256 + 28, blue, 181), (256 + 50, grey, 181), (256 + 50, blue, 1)):
-        bar = (pixels[top : top + 20, 110:300] == colour).all(2)
-        assert bar.sum(1).max() == length
+    table = shares_table(["one", "<two>"], torch.tensor([0.0, 3.0]), torch.tensor([1.5, -0.1]))
+    bars = re.findall(r"background:(#\w+);width:([\d.]+)em", table)
+    assert bars == [(GREY, "0.00"), (BLUE, "1.50"), (GREY, "3.00"), (BLUE, "0.00")]
+    assert "0.00 | 1.50" in table and "&lt;two&gt;" in table
 
 
 def test_capacity_explorer_wants_a_generator(run, capacity):
@@ -303,6 +320,8 @@ def test_capacity_explorer_wants_a_generator(run, capacity):
     blobs = dataclasses.replace(capacity.limit, factors=("x", "y"))
     with pytest.raises(ValueError, match=r"must have the same factors, got shape, .*; x, y; shape, "):
         CapacityExplorer(generator, blobs, capacity.channels)
+    with pytest.raises(ValueError, match="both send the factors raw or both centred, got raw run, centred channels"):
+        CapacityExplorer(generator, capacity.limit, SpriteChannels("centred"))
 
 
 @pytest.fixture(scope="module")
