@@ -5,7 +5,7 @@ Every check accepts the solution in `chapters/solutions` and refuses the wrong a
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import torch
 
@@ -28,11 +28,39 @@ def check(exercise: str, answer: Any) -> bool:
         print(f"Exercise {exercise}: not tried yet.")
         return False
     try:
-        problem = _CHECKS[exercise](answer)
+        problem = _CHECKS[exercise](_of_the_kind(_CHECKS[exercise], answer))
+    except _WrongKind as error:
+        problem = str(error)
     except Exception as error:  # the learner's own code may fail in any way; that is an answer too
         problem = f"your answer raised {type(error).__name__}: {error}"
     print(f"Exercise {exercise}: {'right.' if problem is None else 'not yet: ' + problem}")
     return problem is None
+
+
+class _WrongKind(Exception):
+    """The answer is not the kind of thing that the exercise asks for."""
+
+
+def _of_the_kind(asks: Callable[[Any], str | None], answer: Any) -> Any:
+    """The answer as a check's annotation wants it: a function that returns something, or a number."""
+    kind = get_type_hints(asks)["answer"]
+    if get_origin(kind) is Callable:
+        if not callable(answer):
+            raise _WrongKind(f"a function is asked for (answer = your_function, not called), got {answer!r}")
+
+        def returning(*arguments: Any) -> Any:
+            result = answer(*arguments)
+            if result is None:
+                raise _WrongKind("your function returned None: is its `return` missing?")
+            return result
+
+        return returning
+    if kind is float:
+        try:
+            return float(answer)
+        except (TypeError, ValueError):
+            raise _WrongKind(f"one number is asked for, got {answer!r}") from None
+    return answer
 
 
 def _gap_of_linear_model(answer: float) -> str | None:

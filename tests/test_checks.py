@@ -1,6 +1,7 @@
 """The frame of the exercise checks; right and wrong answers are run in chapters/solutions."""
 
 import pytest
+import torch
 
 from minivae.checks import check
 
@@ -18,3 +19,18 @@ def test_an_answer_that_raises_is_told_so(capsys):
 def test_unknown_exercise():
     with pytest.raises(ValueError, match="no exercise"):
         check("9.9", 1)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "message"),
+    [
+        ("7.1", len, "one number is asked for, got <built-in function len>"),
+        ("7.1", torch.ones(2), "one number is asked for, got tensor"),
+        ("7.2", 3.0, "a function is asked for (answer = your_function, not called), got 3.0"),
+        ("7.2", lambda images, classes: None, "your function returned None: is its `return` missing?"),
+        ("7.2", lambda images: 0.0, "your answer raised TypeError: "),
+    ],
+)
+def test_an_answer_of_the_wrong_kind_is_told_what_is_asked_for(capsys, exercise, answer, message):
+    assert not check(exercise, answer)
+    assert f"Exercise {exercise}: not yet: {message}" in capsys.readouterr().out
