@@ -197,7 +197,8 @@ def collapse(
     axis.axhline(150, color="black", linewidth=0.8, linestyle="--")
     axis.annotate("β = 150, the paper's", (max(widths), 150), fontsize=8, ha="right", va="bottom")
     ticks = [20, 50, 100, 200, 400]
-    axis.set(yscale="log", ylim=(20, 450), xlabel="blob width σ (pixels)", ylabel="β", xlim=(min(widths), max(widths)))
+    ends = (min(widths) - 0.15, max(widths) + 0.15)
+    axis.set(yscale="log", ylim=(20, 450), xlabel="blob width σ (pixels)", ylabel="β", xlim=ends)
     axis.set_yticks(ticks, [str(tick) for tick in ticks])
     axis.yaxis.set_minor_formatter(NullFormatter())
     axis.annotate("dead", (min(widths) + 0.3, 300), color=GREY)
@@ -409,7 +410,8 @@ def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion] =
     for axis, (title, curve), limit in zip(axes[0], panels.items(), limits or [None] * len(panels), strict=True):
         for i, name in enumerate(limit.factors if limit else curve.factors):
             if limit:
-                axis.plot(limit.capacities, limit.rates[:, i], color=PALETTE[i], alpha=0.3, linewidth=5)
+                width = 2 if name == "x" else 6  # it lies on y for most of its way
+                axis.plot(limit.capacities, limit.rates[:, i], color=PALETTE[i], alpha=0.4, linewidth=width)
             axis.plot(curve.capacities, curve.rates[:, curve.factors.index(name)], label=name, **_factor_style(i))
         if limit:
             axis.plot([], [], color=GREY, alpha=0.4, linewidth=5, label="best split")
@@ -584,8 +586,9 @@ def _round_up(value: float) -> float:
 
 
 def _factor_style(i: int) -> dict[str, Any]:
-    """Colour and dashes of factor i; x, dotted, lies on y, so that both show where they are equal."""
-    return {"color": PALETTE[i], "linestyle": DASHES[i % len(DASHES)], "zorder": 3 - 0.1 * i}
+    """Colour and dashes of factor i; x, dotted, lies on y, which is broader, so that both show where they are equal."""
+    broad = {"linewidth": 4.0, "alpha": 0.5} if i == 4 else {}
+    return {"color": PALETTE[i], "linestyle": DASHES[i % len(DASHES)], "zorder": 3 - 0.1 * i, **broad}
 
 
 def _picture(axis: Axes, image: Tensor) -> None:

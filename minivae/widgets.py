@@ -109,9 +109,7 @@ class Explorer(widgets.VBox):
         self.title, self.draw, self.controls, self.about = title, draw, controls, about or title
         self._folded = frozenset(folded)
         self.start = self.state
-        self.picture = widgets.Image(
-            format="png", tooltip=self.about, layout=widgets.Layout(align_self="flex-start", max_width="100%")
-        )  # the tooltip is also what a screen reader says
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
         self.caption = widgets.HTML()
         self._rendered = functools.lru_cache(MEMORY)(self._render)
         self.reset = widgets.Button(description="reset", icon="undo", tooltip="back to where it began")

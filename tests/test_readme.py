@@ -129,6 +129,21 @@ def test_figure_4():
         assert [cell.strip() for cell in found.split("|")[3:7]] == want
 
 
+def test_figure_4b():
+    names = ("chairs", "chairs-32", "chairs-vae", "chairs-opened")
+    scores = [json.loads((ROOT / "data" / "metrics" / f"{name}-seed0.json").read_text()) for name in names]
+    living = [int((load(name, 0).mean_kl(1_000) > 0.1).sum()) for name in names]
+    for start, digits, values in (
+        ("chairs: latents above 0.1 nats", 0, living),
+        *(
+            (f"chairs: {title}", digits, [score[key] for score in scores])
+            for title, key, digits in (("reconstruction", "excess", 0), ("KL", "kl", 0), ("MIG", "mig", 2))
+        ),
+    ):
+        (found,) = [line for line in README.splitlines() if line.startswith(f"| {start}")]
+        assert [cell.strip() for cell in found.split("|")[3:7]] == [f"{value:.{digits}f}" for value in values]
+
+
 def test_pictures_are_those_of_the_chapters():
     tool = runpy.run_path(str(ROOT / "tools" / "build_pictures.py"))
     for chapter, number in tool["STORED"].items():

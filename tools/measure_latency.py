@@ -79,7 +79,7 @@ def measure(page, name: str) -> list[str]:
 
     clicks = []
     for i in range(PRESSES):
-        part = (0.75 if i % 2 else 0.3) + (0 if discrete else 0.005 * i)
+        part = 0.95 - 0.9 * (i % 2) if discrete else (0.75 if i % 2 else 0.3) + 0.005 * i
         clicks.append(after(page, lambda part=part: page.mouse.click(*at(part))))
     handle.press("Home")
     page.wait_for_timeout(500)
