@@ -12,6 +12,8 @@ import html
 import io
 import json
 import math
+import struct
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -59,8 +61,23 @@ def draw(model: VAE, z: Tensor, seed_image: Tensor) -> np.ndarray:
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """Encode grey (H, W) or colour (H, W, 3) uint8 pixels as PNG."""
-    return _encode(pixels, format="PNG", compress_level=1)
+    """Encode grey (H, W) or colour (H, W, 3) uint8 pixels as PNG.
+
+    Pillow tries five filters on every row, which takes three times as long as all the rest. Here none is used.
+    """
+    height, width = pixels.shape[:2]
+    rows = np.zeros((height, 1 + pixels[0].size), np.uint8)  # each begins with the number of its filter, 0
+    rows[:, 1:] = pixels.reshape(height, -1)
+    colour_type = 2 if pixels.ndim == 3 else 0
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0),
+        b"IDAT": zlib.compress(rows, 1),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks.items()
+    )
 
 
 def values(control: widgets.Widget, n: int = FRAMES) -> list[Any]:

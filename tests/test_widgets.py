@@ -125,6 +125,13 @@ def strips(explorer: widgets.Explorer) -> list[dict]:
     return json.loads(line.strip().removeprefix("const strips = ").split(", image = box.")[0].replace("<\\/", "</"))
 
 
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
+def test_png_is_read_back_as_it_was(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    image = Image.open(io.BytesIO(png(pixels)))
+    assert image.format == "PNG" and np.array_equal(np.asarray(image), pixels)
+
+
 def test_play_goes_there_and_back_along_the_control_touched_last(explorer):
     latent = f"z{explorer.order[1]}"
     explorer.controls[latent].value = 1.0
