@@ -822,6 +822,8 @@ scale = names.index("scale")
 assert limits["raw"][0].at(6.4)[0][scale] < 0.1 and limits["raw"][0].at(6.8)[0][scale] > 1.0
 change = limits["raw"][0].at(13.6)[0] - limits["raw"][0].at(13.0)[0]
 assert names[change.argmin()] == "scale" and names[change.argmax()] == "orientation" and abs(change[0]) < 0.1
+assert abs(change[scale] + 0.8) < 0.05 and all(abs(change[names.index(name)] + 0.6) < 0.05 for name in "xy")
+assert abs(curves["-lagrangian"].onset("scale") - 8.5) < 0.1
 
 # %% [markdown]
 # <details><summary>What you should have found</summary>

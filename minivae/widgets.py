@@ -55,9 +55,7 @@ def draw(model: VAE, z: Tensor, seed_image: Tensor) -> np.ndarray:
         seed_image: (channels, 64, 64) in [0, 1].
     """
     drawn = torch.sigmoid(model.decode(z[None]))[0]
-    panels = [_enlarge(image) for image in (seed_image, drawn)]
-    gap = np.full((panels[0].shape[0], GAP, *panels[0].shape[2:]), 255, np.uint8)
-    return np.concatenate([panels[0], gap, panels[1]], axis=1)
+    return _side_by_side(seed_image, drawn)
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -231,7 +229,7 @@ class Explorer(widgets.VBox):
             return png(self.draw(state)), self._caption(state)
 
     def _caption(self, state: State) -> str:
-        """Of the picture that was drawn last, as HTML."""
+        """Of a state, whose picture was drawn last, as HTML."""
         return ""
 
     def _show(self) -> None:
@@ -619,8 +617,7 @@ class CapacityExplorer(Explorer):
         _, model = self._nearest(capacity)
         mean, log_std = model.encode(classes)
         trained = torch.sigmoid(model.decode(mean + log_std.exp() * self.noise[index]))[0]
-        gap = np.full((ZOOM * 64, GAP), 255, np.uint8)
-        return np.concatenate([_enlarge(self.originals[index]), gap, _enlarge(drawn), gap, _enlarge(trained)], axis=1)
+        return _side_by_side(self.originals[index], drawn, trained)
 
     def _nearest(self, capacity: float) -> tuple[float, FactorGenerator]:
         """The snapshot whose capacity is nearest, and that capacity."""
@@ -727,6 +724,13 @@ _STILL = """<div class="minivae-explorer" style="max-width:{width}px">
 @functools.cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(findfont("DejaVu Sans"), size)
+
+
+def _side_by_side(*images: Tensor) -> np.ndarray:
+    """Images (channels, 64, 64) in [0, 1], enlarged, with a white gap after each but the last."""
+    panels = [_enlarge(image) for image in images]
+    gap = np.full((panels[0].shape[0], GAP, *panels[0].shape[2:]), 255, np.uint8)
+    return np.concatenate([part for panel in panels for part in (gap, panel)][1:], axis=1)
 
 
 def _enlarge(image: Tensor, zoom: int = ZOOM) -> np.ndarray:

@@ -13,8 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from minivae import experiments, widgets
+from minivae import experiments, gaussian, widgets
 from minivae.bayes import SpriteChannels
+from minivae.datasets import Sprites
 from minivae.figures import BLUE, GREY
 from minivae.metrics import centre_of_light
 from minivae.optimal import RateDistortion
@@ -290,7 +291,15 @@ def test_capacity_picture_shows_original_best_and_trained(capacity, nats):
     original, best = (pixels[:, i * 264 : i * 264 + 256][::4, ::4] / 255 for i in (0, 1))
     assert np.array_equal(original, capacity.originals[1, 0].numpy())
     low, high = {1.0: (200, 999), 10.0: (60, 200), 24.0: (0, 60)}[nats]  # with nats enough it draws the sprite
-    assert low < abs(best - original).sum() < high and len(capacity.models) == 2
+    assert low < abs(best - original).sum() < high and len(capacity.models) == 2 and pixels.shape == (256, 784)
+    model = capacity.models[-1][1]  # all that it trained is below 1 nat
+    with torch.no_grad():
+        mean, log_std = model.encode(capacity.classes[1:2])
+        trained = torch.sigmoid(model.decode(mean + log_std.exp() * capacity.noise[1]))[0, 0]
+    assert np.abs(pixels[:, 528:][::4, ::4] / 255 - trained.numpy()).max() < 0.003
+    with torch.no_grad():
+        kl = gaussian.kl_per_latent(*capacity.models[0][1].encode(Sprites().sample_classes(4096))).mean(0)
+    assert torch.allclose(kl, torch.full((5,), 0.1), rtol=0.2)  # of a generator that has hardly begun
 
 
 def test_capacity_caption_gives_the_nats_of_best_split_and_training(capacity):
