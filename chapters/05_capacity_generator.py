@@ -430,7 +430,7 @@ figures.shares(
 plt.show()
 
 # %% [markdown]
-# *Figure 5.5. Nats of each factor over C: trainings (thin lines) over the best split (broad pale lines; where x and y are equal, the narrower line of x lies on that of y).*
+# *Figure 5.5. Nats of each factor over C: trainings (lines; x is dotted on the broader y) over the best split (pale bands; where x and y are equal, the narrower one of x lies on that of y).*
 
 # %%
 figures.frontier(
