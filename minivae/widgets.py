@@ -61,15 +61,19 @@ def draw(model: VAE, z: Tensor, seed_image: Tensor) -> np.ndarray:
 def png(pixels: np.ndarray) -> bytes:
     """Encode grey (H, W) or colour (H, W, 3) uint8 pixels as PNG.
 
-    Pillow tries five filters on every row, which takes three times as long as all the rest. Here none is used.
+    Pillow tries five filters on every row, which takes three times as long as all the rest. Here each row is stored as
+    its difference from the one above: of a chart mostly zeros, in long runs.
     """
     height, width = pixels.shape[:2]
-    rows = np.zeros((height, 1 + pixels[0].size), np.uint8)  # each begins with the number of its filter, 0
-    rows[:, 1:] = pixels.reshape(height, -1)
+    flat = pixels.reshape(height, -1)
+    rows = np.full((height, 1 + flat.shape[1]), 2, np.uint8)  # each begins with the number of its filter, 2
+    rows[0, 1:] = flat[0]
+    np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])  # modulo 256
+    runs = zlib.compressobj(1, strategy=zlib.Z_RLE)
     colour_type = 2 if pixels.ndim == 3 else 0
     chunks = {
         b"IHDR": struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0),
-        b"IDAT": zlib.compress(rows, 1),
+        b"IDAT": runs.compress(rows) + runs.flush(),
         b"IEND": b"",
     }
     return b"\x89PNG\r\n\x1a\n" + b"".join(
