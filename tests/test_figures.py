@@ -105,27 +105,34 @@ def test_elbo_gap_of_a_known_posterior():
     log_p = -0.5 * np.log(4 * np.pi) - 0.25
     for mean, gap in ((0.5, 0.0), (1.5, 1.0)):
         axis = figures.elbo_gap(log_joint, mean=mean, std=0.5**0.5).axes[1]
-        title = axis.get_title()
-        assert (
-            f"log p(x) = {log_p:.2f} " in title and f"ELBO = {log_p - gap:.2f} " in title and f"gap {gap:.3f}" in title
-        )
         fit = -0.5 * np.log(2 * np.pi) - 0.5 * ((1 - mean) ** 2 + 0.5)  # E log N(1; z, 1)
         kl = 0.5 * (mean**2 + 0.5 - 1 - np.log(0.5))
-        heights = [bar.get_height() for bar in axis.patches]
+        assert axis.get_title() == (
+            f"ELBO = {fit:.2f} - {kl:.2f} = {log_p - gap:.2f} (dotted)\nlog p(x) = {log_p:.2f} (dashed), gap {gap:.3f}"
+        ).replace("-", "−")
+        (bars,) = axis.collections
+        heights = [outline.vertices[0, 1] - outline.vertices[2, 1] for outline in bars.get_paths()]
         assert heights == pytest.approx([fit, -kl, gap], abs=1e-4)
-        assert axis.patches[2].get_y() + heights[2] == pytest.approx(log_p, abs=1e-4)  # the stairs end at log p(x)
+        assert bars.get_paths()[2].vertices[0, 1] == pytest.approx(log_p, abs=1e-4)  # the stairs end at log p(x)
 
 
 def test_overlap_draws_the_decoders_belief_and_the_mistakes():
     means, stds = torch.tensor([-1.0, 1.0]), torch.tensor([1.0, 1.0])
     top, bottom = figures.overlap(means, stds, star=0.3).axes
     assert "best guess wrong 16%" in top.get_title() and "cost 0.11 D" in top.get_title()
-    border = bottom.patches[0].get_xy()  # the belief in the first picture is ½ half-way between
+    border = bottom.collections[0].get_paths()[0].vertices  # the belief in the first picture is ½ half-way between
     assert border[np.abs(border[:, 0]) < 1e-9, 1].max() == pytest.approx(0.5)
 
 
 def test_best_guess_among_many_far_posteriors_is_always_right():
     assert figures.right_guesses(torch.tensor([-9.0, 0.0, 9.0]), torch.ones(3)) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.5, 1.0, 3.0])
+def test_best_guess_of_two_equally_wide_posteriors_is_right_as_often_as_the_normal_distribution_says(apart):
+    means = torch.tensor([-apart / 2, apart / 2], dtype=torch.float64)
+    expected = torch.special.ndtr(torch.tensor(apart / 2, dtype=torch.float64)).item()
+    assert figures.right_guesses(means, torch.ones_like(means)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_orders_mark_the_first_and_healing_starts_at_zero():

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import html
 import io
+import itertools
 import json
 import re
 
@@ -365,6 +366,10 @@ def test_training_slider_goes_from_snapshot_to_snapshot(coloured, run):
     assert explorer.picture.value != after
     explorer.controls["step"].value = 2
     assert explorer.picture.value == after
+    assert explorer._rendered.cache_info().misses == 2 * 2  # every picture there is was drawn before it was shown
+    for step, image in itertools.product((1, 2), (0, 1)):
+        explorer.set({"step": step, "image": image})
+    assert explorer._rendered.cache_info().misses == 2 * 2
     with pytest.raises(ValueError, match="no snapshots"):
         widgets.TrainingExplorer(run)
     with pytest.raises(ValueError, match="seeds"):
