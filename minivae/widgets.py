@@ -435,27 +435,33 @@ class TraversalExplorer(Explorer):
 
 @torch.no_grad()
 def rows_picture(
-    model: VAE, code: Tensor, latents: Sequence[int], kl: Tensor, columns: int = 9, title: str = ""
+    model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Tensor, columns: int = 7, title: str = ""
 ) -> np.ndarray:
-    """A traversal of each of the latents over [−3, 3], with its KL at the left: (height, width, 3) uint8.
+    """A seed image and how it is redrawn; below, a traversal over [−3, 3] of each latent: (height, width, 3) uint8.
 
     Args:
         model: a VAE with one or three image channels.
-        code: where the traversals start, (latents,).
-        latents: whose traversals, one below the other.
+        seed_image: (channels, 64, 64) in [0, 1]; the traversals start from its code.
+        latents: whose traversals, one below the other, each with its KL at the left.
         kl: mean KL of every latent in nats, (latents,).
-        columns: pictures in a row.
+        columns: pictures in a row, at least 2.
         title: a line above the pictures.
     """
-    side, gap, left, above = 64, 4, 120, 20 * bool(title)  # pixels
-    canvas = Image.new("RGB", (left + columns * (side + gap), above + len(latents) * (side + gap)), "white")
-    pen, font = ImageDraw.Draw(canvas), _font(13)
-    pen.text((left, 0), title, "black", font)
-    for row, latent in enumerate(latents):
+    side, gap, left, above = 64, 4, 80, 24 * bool(title)  # pixels
+    code = model.encode(seed_image[None])[0]
+    codes = torch.cat(
+        [code, *(traversal(code[0], latent, torch.linspace(-LIMIT, LIMIT, columns)) for latent in latents)]
+    )
+    redrawn, *drawn = torch.sigmoid(model.decode(codes))
+    rows = [[seed_image, redrawn], *(drawn[i : i + columns] for i in range(0, len(drawn), columns))]
+    labels = [("seed and", "redrawn", True), *((f"z{i}", f"{kl[i]:.2f} nats", kl[i] > ALIVE) for i in latents)]
+    canvas = Image.new("RGB", (left + columns * (side + gap), above + len(rows) * (side + gap)), "white")
+    pen, font = ImageDraw.Draw(canvas), _font(14)
+    pen.text((left, 2), title, "black", font)
+    for row, (images, (first, second, alive)) in enumerate(zip(rows, labels, strict=True)):
         top = above + row * (side + gap)
-        pen.text((0, top + 16), f"z{latent}", "black", font)
-        pen.text((0, top + 34), f"{kl[latent]:.2f} nats", "black" if kl[latent] > ALIVE else figures.GREY, font)
-        images = torch.sigmoid(model.decode(traversal(code, latent, torch.linspace(-LIMIT, LIMIT, columns))))
+        pen.text((2, top + 14), first, "black", font)
+        pen.text((2, top + 32), second, "black" if alive else figures.GREY, font)
         for column, image in enumerate(images):
             canvas.paste(Image.fromarray(_enlarge(image, 1)), (left + column * (side + gap), top))
     return np.asarray(canvas)
@@ -481,7 +487,6 @@ class TrainingExplorer(Explorer):
         images, _ = run.experiment.dataset.sample(max(seeds, 256), torch.Generator().manual_seed(0))
         steps = [*sorted(run.snapshots), run.step]
         models = {step: run.model(step) for step in steps}
-        codes = {step: model.encode(images[:seeds])[0] for step, model in models.items()}
         kl = {step: mean_kl(model, images) for step, model in models.items()}
         order = kl[run.step].argsort(descending=True).tolist()
         step = widgets.SelectionSlider(
@@ -489,16 +494,17 @@ class TrainingExplorer(Explorer):
         )
         super().__init__(
             f"{run.experiment.name}, seed {run.seed}, through its training",
-            lambda state: rows_picture(
-                models[state["step"]], codes[state["step"]][state["image"]], order, kl[state["step"]]
-            ),
+            lambda state: rows_picture(models[state["step"]], images[state["image"]], order, kl[state["step"]]),
             {"step": step, "image": _int("seed image", 0, seeds - 1)},
-            about="A traversal of every latent at a step of the training, one row a latent, with its KL in nats.",
+            about="A seed image and how it is redrawn at a step of the training; below, a traversal of every latent, "
+            "one row a latent, with its KL in nats.",
         )
 
 
 class CompareExplorer(Explorer):
-    """Two or more runs on the same data, side by side: the traversals of each run's latents from the same seed image.
+    """Two runs on the same data, side by side: the traversals of each run's latents from the same seed image.
+
+    Of more than two, sliders choose which one is on the left and which one on the right.
 
     Args:
         runs: title → run; all of one data set.
@@ -506,33 +512,44 @@ class CompareExplorer(Explorer):
         seeds: number of seed images to choose from.
 
     Raises:
-        ValueError: if there is no run, their data sets differ, or rows or seeds are below 1.
+        ValueError: if there are less than two runs, their data sets differ, or rows or seeds are below 1.
     """
 
     def __init__(self, runs: dict[str, Run], rows: int = 8, seeds: int = 6) -> None:
         check_count("seeds", seeds)
         check_count("rows", rows)
-        if len({run.experiment.dataset for run in runs.values()}) != 1:
-            raise ValueError("runs to compare must be at least one, and of the same data set")
-        dataset = next(iter(runs.values())).experiment.dataset
+        if len(runs) < 2 or len({run.experiment.dataset for run in runs.values()}) != 1:
+            raise ValueError("runs to compare must be at least two, and of the same data set")
+        titles = list(runs)
+        first = dict(zip(("left", "right"), titles, strict=False))
+        dataset = runs[titles[0]].experiment.dataset
         images, _ = dataset.sample(max(seeds, 256), torch.Generator().manual_seed(0))
-        panels = []
-        for title, run in runs.items():
-            model = run.model()
+        panels = {}
+        models = {title: run.model() for title, run in runs.items()}
+        rows = min(rows, *(model.decoder.latents for model in models.values()))
+        for title, model in models.items():
             kl = mean_kl(model, images)
-            panels.append(
-                (title, model, model.encode(images[:seeds])[0], kl, kl.argsort(descending=True)[:rows].tolist())
-            )
+            latents = kl.argsort(descending=True)[:rows].tolist()
+            for i in range(seeds):
+                panels[title, i] = rows_picture(model, images[i], latents, kl, columns=5, title=title)
+        gap = np.full((len(panels[titles[0], 0]), 2 * GAP, 3), 255, np.uint8)
 
         def side_by_side(state: State) -> np.ndarray:
-            return np.concatenate([
-                rows_picture(model, codes[state["image"]], latents, kl, columns=7, title=title)
-                for title, model, codes, kl, latents in panels
-            ], axis=1)  # fmt: skip
+            left, right = (panels[state.get(side, first[side]), state["image"]] for side in first)
+            return np.concatenate([left, gap, right], axis=1)
 
+        controls: dict[str, widgets.Widget] = {"image": _int("seed image", 0, seeds - 1)}
+        if len(runs) > 2:
+            controls |= {
+                side: widgets.SelectionSlider(
+                    options=list(zip(titles, titles, strict=True)), value=title, description=side
+                )
+                for side, title in first.items()
+            }
         super().__init__(
-            "The same seed image through several runs", side_by_side, {"image": _int("seed image", 0, seeds - 1)},
-            about=f"Traversals of the latents of {', '.join(runs)} side by side, one row a latent, with its KL.",
+            "The same seed image through two runs", side_by_side, controls,
+            about=f"Of two of the runs {', '.join(runs)}, side by side: a seed image and how it is redrawn; below, "
+            "traversals of the latents, one row a latent, with its KL in nats.",
         )  # fmt: skip
 
 

@@ -161,7 +161,7 @@ def test_reset_and_another_slider_stop_the_play(explorer):
 
 
 def test_a_play_through_a_few_classes_goes_round(coloured):
-    explorer = widgets.CompareExplorer({"one": coloured}, rows=2, seeds=2)
+    explorer = widgets.CompareExplorer({"one": coloured, "two": coloured}, rows=2, seeds=2)
     seen = []
     for tick in range(1, 5):
         explorer.play.value = tick
@@ -349,13 +349,17 @@ def coloured() -> Run:
 
 
 def test_rows_picture_holds_what_the_decoder_draws(coloured):
-    model, code = coloured.model(), torch.zeros(10)
-    pixels = widgets.rows_picture(model, code, [4, 7], torch.zeros(10), columns=3)
-    assert pixels.shape == (2 * 68, 120 + 3 * 68, 3)
-    z = torch.zeros(1, 10)
-    z[0, 7] = 3.0
-    drawn = torch.sigmoid(model.decode(z))[0].detach().movedim(0, -1).numpy()
-    assert np.abs(pixels[68 : 68 + 64, 120 + 2 * 68 : 120 + 2 * 68 + 64] / 255 - drawn).max() <= 0.5 / 255 + 1e-6
+    def panel(row, column):
+        return pixels[68 * row : 68 * row + 64, 80 + 68 * column : 80 + 68 * column + 64] / 255
+
+    model, image = coloured.model(), torch.rand(3, 64, 64)
+    pixels = widgets.rows_picture(model, image, [4, 7], torch.zeros(10), columns=3)
+    assert pixels.shape == (3 * 68, 80 + 3 * 68, 3)
+    z = model.encode(image[None])[0].repeat(2, 1)
+    z[1, 7] = 3.0
+    redrawn, last = torch.sigmoid(model.decode(z)).detach().movedim(1, -1).numpy()
+    for (row, column), wanted in {(0, 0): image.movedim(0, -1).numpy(), (0, 1): redrawn, (2, 2): last}.items():
+        assert np.abs(panel(row, column) - wanted).max() <= 0.5 / 255 + 1e-5
 
 
 def test_training_slider_goes_from_snapshot_to_snapshot(coloured, run):
@@ -379,15 +383,26 @@ def test_training_slider_goes_from_snapshot_to_snapshot(coloured, run):
 def test_runs_side_by_side_start_from_the_same_picture(coloured, run):
     explorer = widgets.CompareExplorer({"one": coloured, "two": coloured}, rows=3, seeds=2)
     pixels = np.asarray(Image.open(io.BytesIO(explorer.picture.value)))
-    half = pixels.shape[1] // 2
-    assert pixels.shape[0] == 20 + 3 * 68 and np.array_equal(pixels[20:, :half], pixels[20:, half:])
-    assert not np.array_equal(pixels[:20, :half], pixels[:20, half:])  # each has its title
+    left, right = pixels[:, : 80 + 5 * 68], pixels[:, 80 + 5 * 68 + 16 :]
+    assert len(pixels) == 24 + (1 + 3) * 68 and np.array_equal(left[24:], right[24:])
+    assert not np.array_equal(left[:24], right[:24])  # each has its title
+    assert list(explorer.controls) == ["image"]
     before = explorer.picture.value
     explorer.controls["image"].value = 1
     assert explorer.picture.value != before
-    for runs in ({}, {"one": coloured, "another": run}):
-        with pytest.raises(ValueError, match="same data set"):
+    for runs in ({}, {"one": coloured}, {"one": coloured, "another": run}):
+        with pytest.raises(ValueError, match="at least two, and of the same data set"):
             widgets.CompareExplorer(runs)
+
+
+def test_any_two_of_several_runs_can_be_put_side_by_side(coloured):
+    explorer = widgets.CompareExplorer(dict.fromkeys(("one", "two", "three"), coloured), rows=30, seeds=2)
+    both = np.asarray(Image.open(io.BytesIO(explorer.picture.value)))
+    assert len(both) == 24 + (1 + 10) * 68  # there are no more latents
+    explorer.set({"left": "three", "right": "one"})
+    pixels = np.asarray(Image.open(io.BytesIO(explorer.picture.value)))
+    assert np.array_equal(both[:, : 80 + 5 * 68], pixels[:, 80 + 5 * 68 + 16 :])  # "one", with its title
+    assert [strip["values"] for strip in strips(explorer)][1:] == [["one", "two", "three"]] * 2
 
 
 def test_rounding_error_from_the_browser_is_no_touch(run):
