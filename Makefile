@@ -27,10 +27,10 @@ $(STAMP): pyproject.toml constraints.txt
 lab: $(STAMP)
 	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/jupyter $(BIN)/jupyter lab $(ROOT) chapters
 
-# a file at a time on every core; the browser, whose answers are timed, alone
+# on every core a file at a time, or a notebook in its own browser
 test: $(STAMP) lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval -n auto --dist loadfile chapters tests --ignore tests/browser
-	$(BIN)/python -m pytest tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup tests/browser
 
 chapters: $(STAMP)
 	$(BIN)/python tools/build_chapters.py $(ONLY)

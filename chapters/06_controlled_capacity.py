@@ -653,16 +653,36 @@ plt.show()
 # %% [markdown]
 # ## 9. Drag the latents
 #
-# Tasks: (1) In the training, which latents are alive at step 3,000 and which at 12,000? (2) Side by side, move the seed image: which method keeps the sprite's place when it redraws it, and which its colour? (3) With β = 4, find the latent that stretches the sprite. Does it change the shape or the angle?
+# Tasks: (1) In the training, which latents are alive at step 3,000 and which at 12,000? (2) Put two methods side by side and move the seed image: which keeps the sprite's place when it redraws it, and which its colour? (3) With β = 4, find the latent that stretches the sprite. Does it change the shape or the angle?
 #
 # <details><summary>What you should have found</summary>
 #
-# (1) Two, for y and x; then all but one. (2) All keep the place; none keeps the colour but the plain VAE, a little. (3) Both: from a lying ellipse to a standing one it passes through something like a square. It is width against height.
+# (1) Two, for y and x; then all but one. (2) All keep the place. β = 4, γ = 1000 and the multiplier draw grey sprites; the plain VAE and the opened run tell reddish from greenish and keep nearly a third of the colour, as the numbers below say. (3) Both: from a lying ellipse to a standing one it passes through something like a square. It is width against height.
 #
 # </details>
 
 # %% tags=["nbval-ignore-output"]
 TrainingExplorer(runs["sprites-opened-seed0"])
+
+# %%
+images = runs["coloured-vae-seed0"].experiment.dataset.sample(256, torch.Generator().manual_seed(0))[0]
+inside = (images.amax(1, keepdim=True) > 0.3).float()  # sprites are never darker
+
+
+@torch.no_grad()
+def tint(images):
+    """Mean colour of each sprite, less its grey (n, 3)."""
+    colour = (images * inside).sum((2, 3)) / inside.sum((2, 3))
+    return colour - colour.mean(1, keepdim=True)
+
+
+kept = {}
+for title, names in methods.items():
+    model = runs[names[0]].model()
+    redrawn = tint(torch.sigmoid(model.decode(model.encode(images)[0])))
+    kept[title] = ((redrawn * tint(images)).sum() / tint(images).square().sum()).item()
+print("share of a sprite's tint that is redrawn:", ", ".join(f"{title} {share:.2f}" for title, share in kept.items()))
+assert all((share > 0.25) == (title in ("plain VAE", "opened")) for title, share in kept.items())
 
 # %% tags=["nbval-ignore-output"]
 CompareExplorer({title: runs[names[0]] for title, names in methods.items()})

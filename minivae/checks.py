@@ -5,6 +5,7 @@ Every check accepts the solution in `chapters/solutions` and refuses the wrong a
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, get_origin, get_type_hints
 
 import torch
@@ -16,8 +17,22 @@ from minivae.objectives import bernoulli_floor
 from minivae.optimal import collapse_threshold
 
 
-def check(exercise: str, answer: Any) -> bool:
-    """Print a verdict on an answer and return whether it is right; None means not tried yet.
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says of an answer; true if it is right."""
+
+    right: bool
+    text: str
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def check(exercise: str, answer: Any) -> Verdict:
+    """The verdict on an answer to an exercise; None means not tried yet.
 
     Raises:
         ValueError: if there is no such exercise.
@@ -25,16 +40,14 @@ def check(exercise: str, answer: Any) -> bool:
     if exercise not in _CHECKS:
         raise ValueError(f"no exercise {exercise!r}: there are {', '.join(_CHECKS)}")
     if answer is None:
-        print(f"Exercise {exercise}: not tried yet.")
-        return False
+        return Verdict(False, f"Exercise {exercise}: not tried yet.")
     try:
         problem = _CHECKS[exercise](_of_the_kind(_CHECKS[exercise], answer))
     except _WrongKind as error:
         problem = str(error)
     except Exception as error:  # the learner's own code may fail in any way; that is an answer too
         problem = f"your answer raised {type(error).__name__}: {error}"
-    print(f"Exercise {exercise}: {'right.' if problem is None else 'not yet: ' + problem}")
-    return problem is None
+    return Verdict(problem is None, f"Exercise {exercise}: {'right.' if problem is None else 'not yet: ' + problem}")
 
 
 class _WrongKind(Exception):

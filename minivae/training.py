@@ -202,6 +202,8 @@ def train(
                 written = _save(good, out, overwrite or written, final=stop) or written
                 saved = time.perf_counter()
             if stop:
+                if step < steps:
+                    bar.set_description(f"{experiment.name}, interrupted")
                 break
     return good
 

@@ -1,19 +1,26 @@
 """The frame of the exercise checks; right and wrong answers are run in chapters/solutions."""
 
+import math
+
 import pytest
 import torch
 
 from minivae.checks import check
 
 
-def test_an_exercise_not_tried_yet_is_neither_right_nor_an_error(capsys):
-    assert check("4.1", None) is False
-    assert "not tried yet" in capsys.readouterr().out
+def test_an_exercise_not_tried_yet_is_neither_right_nor_an_error():
+    verdict = check("4.1", None)
+    assert not verdict and repr(verdict) == "Exercise 4.1: not tried yet."
 
 
-def test_an_answer_that_raises_is_told_so(capsys):
-    assert check("4.3", lambda x, f: 1 / 0) is False
-    assert "ZeroDivisionError" in capsys.readouterr().out
+def test_an_answer_that_raises_is_told_so():
+    verdict = check("4.3", lambda x, f: 1 / 0)
+    assert not verdict and "ZeroDivisionError" in repr(verdict)
+
+
+def test_a_right_answer_is_told_so():
+    verdict = check("7.1", -600 * (0.2 * math.log(0.2) + 0.8 * math.log(0.8)))
+    assert verdict and repr(verdict) == "Exercise 7.1: right."
 
 
 def test_unknown_exercise():
@@ -31,6 +38,6 @@ def test_unknown_exercise():
         ("7.2", lambda images: 0.0, "your answer raised TypeError: "),
     ],
 )
-def test_an_answer_of_the_wrong_kind_is_told_what_is_asked_for(capsys, exercise, answer, message):
-    assert not check(exercise, answer)
-    assert f"Exercise {exercise}: not yet: {message}" in capsys.readouterr().out
+def test_an_answer_of_the_wrong_kind_is_told_what_is_asked_for(exercise, answer, message):
+    verdict = check(exercise, answer)
+    assert not verdict and repr(verdict).startswith(f"Exercise {exercise}: not yet: {message}")

@@ -159,10 +159,12 @@ class InterruptAt:
         return reconstruction + kl.sum()
 
 
-def test_interrupt_ends_after_the_step_and_resumes_exactly(tmp_path):
+def test_interrupt_ends_after_the_step_says_so_and_resumes_exactly(tmp_path, capsys):
     handler = signal.getsignal(signal.SIGINT)
     experiment = dataclasses.replace(EXPERIMENT, objective=InterruptAt(13))
-    run = quick(experiment, steps=30, out=tmp_path / "run.h5")
+    run = train(experiment, seed=1, device="cpu", precision="fp32", steps=30, out=tmp_path / "run.h5")
+    bar = capsys.readouterr().err.splitlines()[-1]
+    assert f"{experiment.name}, interrupted" in bar and "13/30" in bar
     assert run.step == 13 and signal.getsignal(signal.SIGINT) is handler
     plain = dataclasses.replace(EXPERIMENT, objective=ELBO())
     stopped = dataclasses.replace(run, experiment=plain)
