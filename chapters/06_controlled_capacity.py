@@ -49,6 +49,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from torch import nn
+from tqdm.auto import tqdm
 
 from minivae import experiments, figures, metrics
 from minivae.bayes import SpriteChannels, distortion, moments, sobol
@@ -152,7 +153,7 @@ for run in published:
 # Chapter 5's best split brings position first and then scale; are these the three? For every latent and every factor, ask how much of the factor's variance the latent explains (R², from the factor's mean in 20 bins of the latent, of equal numbers of pictures; orientation counts modulo the turn after which a shape looks the same):
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def encoded(name, points=3000):
     run = runs[name]
     codes, made_from, nll, floor, kl = metrics.encode(run.model(), run.experiment.dataset, points)
@@ -160,7 +161,9 @@ def encoded(name, points=3000):
     return table, kl, nll - floor, codes, made_from
 
 
-found = {name: encoded(name) for name in runs}
+found = {name: encoded(name) for name in tqdm(runs, desc="runs encoded")}
+
+# %%
 shown = {"plain VAE": "coloured-vae-seed0", "β = 4": "coloured-beta4-seed0", "γ = 1000": "coloured-capacity-seed0"}
 figures.alignments(
     {title: found[name][0] for title, name in shown.items()}, {title: found[name][1] for title, name in shown.items()}
