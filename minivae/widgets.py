@@ -437,7 +437,7 @@ class TraversalExplorer(Explorer):
 def rows_picture(
     model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Tensor, columns: int = 7, title: str = ""
 ) -> np.ndarray:
-    """A seed image and how it is redrawn; below, a traversal over [−3, 3] of each latent: (height, width, 3) uint8.
+    """A seed image and how it is redrawn; below, a traversal over [−3, 3] of each latent.
 
     Args:
         model: a VAE with one or three image channels.
@@ -446,6 +446,9 @@ def rows_picture(
         kl: mean KL of every latent in nats, (latents,).
         columns: pictures in a row, at least 2.
         title: a line above the pictures.
+
+    Returns:
+        Grey (height, width) or colour (height, width, 3), uint8, as the images are.
     """
     side, gap, left, above = 64, 4, 80, 24 * bool(title)  # pixels
     code = model.encode(seed_image[None])[0]
@@ -455,7 +458,8 @@ def rows_picture(
     redrawn, *drawn = torch.sigmoid(model.decode(codes))
     rows = [[seed_image, redrawn], *(drawn[i : i + columns] for i in range(0, len(drawn), columns))]
     labels = [("seed and", "redrawn", True), *((f"z{i}", f"{kl[i]:.2f} nats", kl[i] > ALIVE) for i in latents)]
-    canvas = Image.new("RGB", (left + columns * (side + gap), above + len(rows) * (side + gap)), "white")
+    colours = "L" if len(seed_image) == 1 else "RGB"
+    canvas = Image.new(colours, (left + columns * (side + gap), above + len(rows) * (side + gap)), "white")
     pen, font = ImageDraw.Draw(canvas), _font(14)
     pen.text((left, 2), title, "black", font)
     for row, (images, (first, second, alive)) in enumerate(zip(rows, labels, strict=True)):
@@ -532,10 +536,10 @@ class CompareExplorer(Explorer):
             latents = kl.argsort(descending=True)[:rows].tolist()
             for i in range(seeds):
                 panels[title, i] = rows_picture(model, images[i], latents, kl, columns=5, title=title)
-        gap = np.full((len(panels[titles[0], 0]), 2 * GAP, 3), 255, np.uint8)
 
         def side_by_side(state: State) -> np.ndarray:
             left, right = (panels[state.get(side, first[side]), state["image"]] for side in first)
+            gap = np.full((len(left), 2 * GAP, *left.shape[2:]), 255, np.uint8)
             return np.concatenate([left, gap, right], axis=1)
 
         controls: dict[str, widgets.Widget] = {"image": _int("seed image", 0, seeds - 1)}

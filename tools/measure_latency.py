@@ -17,7 +17,7 @@ import numpy as np
 
 from minivae.training import versions
 
-PRESSES, MOVES = 12, 100
+KEYS, CLICKS, MOVES = 32, 12, 100
 
 WATCH = """image => {
     window.seen = [];
@@ -69,7 +69,7 @@ def measure(page, name: str) -> list[str]:
     page.wait_for_timeout(500)
     keys = []
     discrete = name in ("training", "compare")  # of a few values: there and back
-    for i in range(PRESSES):
+    for i in range(KEYS):
         key = "ArrowRight" if not discrete or i % 4 < 2 else "ArrowLeft"
         keys.append(after(page, lambda key=key: handle.press(key)))
 
@@ -77,8 +77,10 @@ def measure(page, name: str) -> list[str]:
         place = track.bounding_box()
         return place["x"] + place["width"] * part, place["y"] + place["height"] / 2
 
+    handle.press("Home")  # a click on the handle would move nothing
+    page.wait_for_timeout(500)
     clicks = []
-    for i in range(PRESSES):
+    for i in range(CLICKS):
         part = 0.95 - 0.9 * (i % 2) if discrete else (0.75 if i % 2 else 0.3) + 0.005 * i
         clicks.append(after(page, lambda part=part: page.mouse.click(*at(part))))
     handle.press("Home")
