@@ -27,10 +27,10 @@ $(STAMP): pyproject.toml constraints.txt
 lab: $(STAMP)
 	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/jupyter $(BIN)/jupyter lab $(ROOT) chapters
 
-# on every core a file at a time, or a notebook in its own browser
+# on every core a file at a time, then a chapter in the browser
 test: $(STAMP) lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval -n auto --dist loadfile chapters tests --ignore tests/browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder tests/browser
 
 chapters: $(STAMP)
 	$(BIN)/python tools/build_chapters.py $(ONLY)

@@ -525,14 +525,16 @@ def descend(data, beta, degrees=20.0, steps=300):
 
 
 small = 1 / 4  # of the size, so 1/16 of the pixels, of β, and of the nats
-paths = {
-    "square": descend(Blobs(7 * small, 8 * small, "square", 16), 100 * small**2),
-    "diamond": descend(Blobs(7 * small, 8 * small, "diamond", 16), 100 * small**2),
-    "disc": descend(Blobs(7 * small, 8 * small, "disc", 16), 100 * small**2),
-    "inner disc": descend(Blobs(5 * small, 16 * small, "disc", 16), 55 * small**2),
+cases = {
+    "square": (Blobs(7 * small, 8 * small, "square", 16), 100),
+    "diamond": (Blobs(7 * small, 8 * small, "diamond", 16), 100),
+    "disc": (Blobs(7 * small, 8 * small, "disc", 16), 100),
+    "inner disc": (Blobs(5 * small, 16 * small, "disc", 16), 55),
 }
+paths = {}
 figure, axis = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
-for (name, path), colour, dash in zip(paths.items(), figures.PALETTE, figures.DASHES, strict=False):
+for (name, (scaled, beta)), colour, dash in zip(cases.items(), figures.PALETTE, figures.DASHES, strict=False):
+    path = paths[name] = descend(scaled, beta * small**2)
     axis.plot(path[:, 0], color=colour, linestyle=dash, label=name)
     print(
         f"{name:10} 20° → {path[-1, 0]:2.0f}°, after step 100 worth {16 * (path[100, 1] - path[-1, 1]):.2f} of {16 * path[-1, 1]:.0f} nats"

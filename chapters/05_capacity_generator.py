@@ -399,8 +399,7 @@ for kind, channels, tries in (("raw", raw, np.arange(6.2, 7.21, 0.1)), ("centred
     predicted[kind] = []
     for seed in range(3):
         others = sobol(channels, 256, 100 + seed)
-        gains = [along(channels, C, fine.clip(max=C), others).min() for C in tries]
-        predicted[kind].append(next(C for C, gain in zip(tries, gains, strict=True) if gain < -1e-3))
+        predicted[kind].append(next(C for C in tries if along(channels, C, fine.clip(max=C), others).min() < -1e-3))
     mean, std = np.mean(predicted[kind]), np.std(predicted[kind])
     print(
         f"{kind:8} scale pays from C = {mean:.1f} ± {std:.1f} (search over all splits: {best[kind]['scale'][0]:.1f} ± {best[kind]['scale'][1]:.1f})"

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from test_lab import pixels
 
-pytestmark = pytest.mark.xdist_group("book")
 CHAPTERS = sorted(path.stem for path in build_book.CHAPTERS.glob("*.ipynb"))
 
 

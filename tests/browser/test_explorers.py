@@ -14,8 +14,6 @@ import pytest
 from PIL import Image
 from test_lab import pixels
 
-pytestmark = pytest.mark.xdist_group("explorers")
-
 
 @pytest.fixture(scope="module")
 def page(open_chapter):
