@@ -1,8 +1,8 @@
 """How soon does an explorer answer? Measured in JupyterLab in a real browser: python tools/measure_latency.py [OUT]
 
 For every explorer, from the press of an arrow key, and from a click beside the handle, to the new picture decoded; the
-kernel's part of it, for pictures it has not drawn before; and in a fast drag of two seconds how many pictures are
-shown a second, and how long after the last move the last one comes.
+kernel's part of it, for pictures it was not asked for before (an explorer of few has drawn them all beforehand); and in
+a fast drag of two seconds how many pictures are shown a second, and how long after the last move the last one comes.
 """
 
 import os
@@ -35,7 +35,7 @@ WATCH = """image => {
 
 
 def kernel_ms(name: str) -> float:
-    """Median time to draw and encode a picture that was not drawn before, in a process like a kernel."""
+    """Median time until a picture that was not asked for before is there, in a process like a kernel."""
     space: dict = {}
     exec(lab.SETUP.replace("../data", str(lab.ROOT / "data")), space)
     explorer = eval(lab.EXPLORERS[name].replace("../data", str(lab.ROOT / "data")), space)
