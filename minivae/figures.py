@@ -587,7 +587,7 @@ def _fill(
 ) -> None:  # fmt: skip
     """Fill n areas from bases up to tops, (n, points) or less, or change those of this name; limits stay as they are.
 
-    All in one collection: to draw areas one by one takes several times as long.
+    They are one collection, which is changed at once.
     """
     x, tops, bases = np.broadcast_arrays(x, tops, bases)
     outlines = np.stack([np.hstack([x, x[:, ::-1]]), np.hstack([tops, bases[:, ::-1]])], axis=2)

@@ -64,7 +64,7 @@ def draw(model: VAE, z: Tensor, seed_image: Tensor) -> np.ndarray:
 def png(pixels: np.ndarray) -> bytes:
     """Encode grey (H, W) or colour (H, W, 3) uint8 pixels as PNG.
 
-    Pillow and zlib take ten times as long for what is drawn anew with every move of a slider.
+    Pillow and zlib take several times as long, and this is done with every move of a slider.
     """
     height, width = pixels.shape[:2]
     rows = np.zeros((height, 1 + pixels[0].size), np.uint8)  # each begins with the number of its filter: 0, none
