@@ -2,7 +2,7 @@
 
 Each is a picture above its controls. The picture is a pure function of the controls' values, and is replaced in place
 as they move. Where no kernel runs, the output shows the picture as it was when the cell was executed; the book has the
-explorer as a strip of pictures made beforehand, see `Explorer.still`.
+explorer as a sheet of pictures made beforehand, see `Explorer.still`.
 """
 
 import base64
@@ -40,7 +40,8 @@ from minivae.runs import Run
 ZOOM = 4  # screen pixels per image pixel
 GAP = 8  # screen pixels between panels
 LIMIT = 3.0  # traversals run over [−LIMIT, LIMIT], as in Figure 2
-FRAMES = 21  # pictures of a control's range, in an animation and in the book
+FRAMES = 21  # pictures of a control's range
+SHEET = 2**20  # pixels: how far back WebP looks for what repeats
 MEMORY = 256  # pictures that an explorer remembers
 FEW = 64  # an explorer of no more pictures draws them all before it is shown
 STILL = "application/vnd.minivae.explorer+html"  # kind of output that only the book looks for
@@ -81,11 +82,15 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def values(control: widgets.Widget, n: int = FRAMES) -> list[Any]:
-    """The values that a slider goes through from one end to the other: n of a continuous one, else all it has."""
+    """The values that a slider goes through from one end to the other: n of a range, all of a list of options.
+
+    Whole numbers are as many as there are, if that is less than n.
+    """
     if isinstance(control, widgets.SelectionSlider):
         return [value for _, value in control.options]
     if isinstance(control, widgets.IntSlider):
-        return list(range(control.min, control.max + 1))
+        n = min(n, control.max - control.min + 1)
+        return np.linspace(control.min, control.max, n).round().astype(int).tolist()
     steps = np.linspace(control.min, control.max, n)
     return (control.base**steps if isinstance(control, widgets.FloatLogSlider) else steps).tolist()
 
@@ -95,23 +100,27 @@ class Explorer(widgets.VBox):
 
     Args:
         title: a line above the picture.
-        draw: picture of a state, (height, width) or (height, width, 3) uint8; a pure function.
+        draw: picture of a state, (height, width) or (height, width, 3) uint8; a pure function. The panels stand beside
+            one another in it, all of one width.
         controls: name → slider, from top to bottom.
         folded: names of controls that lie folded away.
         fold: the heading above these.
         about: what the picture shows, for those who cannot see it.
 
     Attributes:
-        picture: the image, as PNG.
+        pictures: the image of every panel, as PNG.
         caption: what the picture says in numbers, if it does.
         controls: name → slider.
         reset: the button.
         play: the animation; it moves the control that was touched last.
-        frames: pictures of a continuous control's range in the book.
+        in_book: names of the controls that the book has: all that are not folded away.
+        frames: pictures of a control's range in the book.
+        panels: pictures side by side, which stand below one another where there is no room.
         zoom: screen pixels to a side of what is one colour; the book stores one of them.
     """
 
     frames = FRAMES
+    panels = 1
     zoom = 1
 
     def __init__(
@@ -124,9 +133,11 @@ class Explorer(widgets.VBox):
         about: str = "",
     ) -> None:
         self.title, self.draw, self.controls, self.about = title, draw, controls, about or title
-        self._folded = frozenset(folded)
+        self.in_book = [name for name in controls if name not in folded]
         self.start = self.state
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="100%"))
+        self.pictures = tuple(
+            widgets.Image(format="png", layout=widgets.Layout(max_width="100%")) for _ in range(self.panels)
+        )
         self.caption = widgets.HTML()
         self._rendered = functools.lru_cache(MEMORY)(self._render)
         self.reset = widgets.Button(description="reset", icon="undo", tooltip="back to where it began")
@@ -139,12 +150,13 @@ class Explorer(widgets.VBox):
             control.style.description_width = "9em"
             control.layout = widgets.Layout(width="95%", max_width="34em")
             control.observe(functools.partial(self._moved, name), "value")
-        shown = [control for name, control in controls.items() if name not in folded]
+        shown = [controls[name] for name in self.in_book]
         if folded:
             hidden = widgets.VBox([controls[name] for name in folded])
             shown.append(widgets.Accordion([hidden], titles=(fold,), layout=widgets.Layout(max_width="34em")))
         buttons = widgets.HBox([self.play, self._playing, self.reset], layout=widgets.Layout(flex_flow="row wrap"))
-        super().__init__([widgets.HTML(f"<b>{html.escape(title)}</b>"), self.picture, self.caption, *shown, buttons])
+        panels = widgets.Box(self.pictures, layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
+        super().__init__([widgets.HTML(f"<b>{html.escape(title)}</b>"), panels, self.caption, *shown, buttons])
         if all(isinstance(control, (widgets.IntSlider, widgets.SelectionSlider)) for control in controls.values()):
             ranges = [values(control) for control in controls.values()]
             if math.prod(map(len, ranges)) <= FEW:
@@ -169,31 +181,35 @@ class Explorer(widgets.VBox):
         self._show()
 
     def still(self) -> str:
-        """The explorer as self-contained HTML for a page without a kernel: a strip of pictures for every control.
+        """The explorer as self-contained HTML for a page without a kernel: one sheet of pictures, each in it once.
 
-        A control moves alone there: the others go back to where they began. Those that are folded away are left out.
+        A control moves alone there: the others go back to where they began.
         """
-        strips = []
-        for name, control in self.controls.items():
-            if name in self._folded:
-                continue
+        cells: dict[bytes, int] = {}  # picture → its place on the sheet
+        moves = []
+        for name in self.in_book:
+            control, begin = self.controls[name], self.start[name]
             steps = values(control, self.frames)
-            begin = self.start[name]
             shown = [self._at(self._alone(name, value)) for value in steps]
-            strips.append({
+            moves.append({
                 "label": control.description,
-                "strip": "data:image/webp;base64," + base64.b64encode(
-                    _strip([np.asarray(Image.open(io.BytesIO(p)))[:: self.zoom, :: self.zoom] for p, _ in shown])
-                ).decode("ascii"),
                 "values": [_readout(control, value) for value in steps],
+                "cells": [[cells.setdefault(picture, len(cells)) for picture in pictures] for pictures, _ in shown],
                 "captions": [caption for _, caption in shown],
                 "start": steps.index(begin) if begin in steps else int(np.abs(np.array(steps) - begin).argmin()),
             })  # fmt: skip
-        width, height = Image.open(io.BytesIO(self._at(self.start)[0])).size
-        return _STILL.format(
-            title=html.escape(self.title), about=html.escape(self.about), width=width, height=height,
+        pictures = [_pixels(picture) for picture in cells]
+        height, width = pictures[0].shape[:2]
+        sheet, rows, columns = _sheet([pixels[:: self.zoom, :: self.zoom] for pixels in pictures])
+        panel = _PANEL.format(
+            about=html.escape(self.about), width=width, height=height, columns=columns,
             rendering="pixelated" if self.zoom > 1 else "auto",
-            strips=json.dumps(strips, ensure_ascii=False).replace("</", "<\\/"),
+        )  # fmt: skip
+        return _STILL.format(
+            title=html.escape(self.title), width=self.panels * width, panels=self.panels * panel,
+            rows=rows, columns=columns,
+            sheet=base64.b64encode(sheet).decode("ascii"),
+            moves=json.dumps(moves, ensure_ascii=False).replace("</", "<\\/"),
         )  # fmt: skip
 
     def _restart(self, _: widgets.Button) -> None:
@@ -210,7 +226,8 @@ class Explorer(widgets.VBox):
 
     def _moved(self, name: str, change: dict[str, Any]) -> None:
         # the browser sends a slider's first value back as it counts its steps, a rounding error off: no touch
-        if self._quiet or math.isclose(change["old"], change["new"], rel_tol=0, abs_tol=1e-9):
+        old, new = change["old"], change["new"]
+        if self._quiet or (isinstance(new, float) and math.isclose(old, new, rel_tol=0, abs_tol=1e-9)):
             return
         if name != self._touched:
             self.play.playing = False  # it would go on with this one
@@ -226,25 +243,29 @@ class Explorer(widgets.VBox):
     def _touched_label(self) -> str:
         return f"plays {html.escape(self.controls[self._touched].description)}"
 
-    def _at(self, state: State) -> tuple[bytes, str]:
-        """Picture, as PNG, and caption of a state, made once and remembered."""
+    def _at(self, state: State) -> tuple[tuple[bytes, ...], str]:
+        """Every panel's picture, as PNG, and the caption of a state, made once and remembered."""
         return self._rendered(tuple(state.items()))
 
-    def _render(self, items: tuple[tuple[str, Any], ...]) -> tuple[bytes, str]:
+    def _render(self, items: tuple[tuple[str, Any], ...]) -> tuple[tuple[bytes, ...], str]:
         state = dict(items)
         with _one_thread():
-            return png(self.draw(state)), self._caption(state)
+            panels = np.split(self.draw(state), self.panels, axis=1)
+            return tuple(png(panel) for panel in panels), self._caption(state)
 
     def _caption(self, state: State) -> str:
         """Of a state, whose picture was drawn last, as HTML."""
         return ""
 
     def _show(self) -> None:
-        self.picture.value, self.caption.value = self._at(self.state)
+        pictures, self.caption.value = self._at(self.state)
+        for image, picture in zip(self.pictures, pictures, strict=True):
+            image.value = picture
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
-        bundle["image/png"] = base64.b64encode(self.picture.value).decode("ascii")
+        whole = np.concatenate([_pixels(image.value) for image in self.pictures], axis=1)
+        bundle["image/png"] = base64.b64encode(png(whole)).decode("ascii")
         bundle[STILL] = self.still()
         return bundle
 
@@ -259,7 +280,7 @@ class _FigureExplorer(Explorer):
         figure: figure of a state; given the last one, it changes it in place.
     """
 
-    frames = 11  # figures take longer to draw, and more room
+    frames = 11  # figures take more room
 
     def __init__(
         self, title: str, figure: Callable[[State, Figure | None], Figure], *arguments: Any, **settings: Any
@@ -341,6 +362,8 @@ class ElboExplorer(_FigureExplorer):
 class ChannelExplorer(_FigureExplorer):
     """Spread the means and shrink the noise of eight messages on one latent: KL, information, slack and mistakes."""
 
+    frames = 9
+
     def __init__(self) -> None:
         super().__init__(
             "Eight messages through one latent",
@@ -366,6 +389,7 @@ class OverlapExplorer(_FigureExplorer):
             about="Above: the posteriors of three pictures on one latent. Below: how much an optimal decoder believes "
             "in each of them at every z.",
         )
+        self.in_book = ["mean 1", "σ 1"]  # moved alone, each of the three tells the same
 
 
 class TraversalExplorer(Explorer):
@@ -384,6 +408,7 @@ class TraversalExplorer(Explorer):
         ValueError: if seeds < 1 or the run has no such snapshot.
     """
 
+    frames = 13  # steps of 0.5
     zoom = ZOOM
 
     def __init__(self, run: Run, seeds: int = 12, step: int | None = None) -> None:
@@ -434,9 +459,7 @@ class TraversalExplorer(Explorer):
 
 
 @torch.no_grad()
-def rows_picture(
-    model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Tensor, columns: int = 7, title: str = ""
-) -> np.ndarray:
+def rows_picture(model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Tensor, title: str = "") -> np.ndarray:
     """A seed image and how it is redrawn; below, a traversal over [−3, 3] of each latent.
 
     Args:
@@ -444,13 +467,12 @@ def rows_picture(
         seed_image: (channels, 64, 64) in [0, 1]; the traversals start from its code.
         latents: whose traversals, one below the other, each with its KL at the left.
         kl: mean KL of every latent in nats, (latents,).
-        columns: pictures in a row, at least 2.
         title: a line above the pictures.
 
     Returns:
         Grey (height, width) or colour (height, width, 3), uint8, as the images are.
     """
-    side, gap, left, above = 64, 4, 80, 24 * bool(title)  # pixels
+    columns, side, gap, left, above = 5, 64, 4, 96, 24 * bool(title)  # the last four in pixels
     code = model.encode(seed_image[None])[0]
     codes = torch.cat(
         [code, *(traversal(code[0], latent, torch.linspace(-LIMIT, LIMIT, columns)) for latent in latents)]
@@ -460,12 +482,12 @@ def rows_picture(
     labels = [("seed and", "redrawn", True), *((f"z{i}", f"{kl[i]:.2f} nats", kl[i] > ALIVE) for i in latents)]
     colours = "L" if len(seed_image) == 1 else "RGB"
     canvas = Image.new(colours, (left + columns * (side + gap), above + len(rows) * (side + gap)), "white")
-    pen, font = ImageDraw.Draw(canvas), _font(14)
+    pen, font = ImageDraw.Draw(canvas), _font(16)
     pen.text((left, 2), title, "black", font)
     for row, (images, (first, second, alive)) in enumerate(zip(rows, labels, strict=True)):
         top = above + row * (side + gap)
-        pen.text((2, top + 14), first, "black", font)
-        pen.text((2, top + 32), second, "black" if alive else figures.GREY, font)
+        pen.text((8, top + 12), first, "black", font)
+        pen.text((8, top + 32), second, "black" if alive else figures.GREY, font)
         for column, image in enumerate(images):
             canvas.paste(Image.fromarray(_enlarge(image, 1)), (left + column * (side + gap), top))
     return np.asarray(canvas)
@@ -519,6 +541,9 @@ class CompareExplorer(Explorer):
         ValueError: if there are less than two runs, their data sets differ, or rows or seeds are below 1.
     """
 
+    frames = 3
+    panels = 2
+
     def __init__(self, runs: dict[str, Run], rows: int = 8, seeds: int = 6) -> None:
         check_count("seeds", seeds)
         check_count("rows", rows)
@@ -535,12 +560,10 @@ class CompareExplorer(Explorer):
             kl = mean_kl(model, images)
             latents = kl.argsort(descending=True)[:rows].tolist()
             for i in range(seeds):
-                panels[title, i] = rows_picture(model, images[i], latents, kl, columns=5, title=title)
+                panels[title, i] = rows_picture(model, images[i], latents, kl, title)
 
         def side_by_side(state: State) -> np.ndarray:
-            left, right = (panels[state.get(side, first[side]), state["image"]] for side in first)
-            gap = np.full((len(left), 2 * GAP, *left.shape[2:]), 255, np.uint8)
-            return np.concatenate([left, gap, right], axis=1)
+            return np.concatenate([panels[state.get(side, first[side]), state["image"]] for side in first], axis=1)
 
         controls: dict[str, widgets.Widget] = {"image": _int("seed image", 0, seeds - 1)}
         if len(runs) > 2:
@@ -697,52 +720,64 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _encode(pixels: np.ndarray, **settings: Any) -> bytes:
+def _pixels(picture: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(picture)))
+
+
+def _sheet(pictures: Sequence[np.ndarray]) -> tuple[bytes, int, int]:
+    """Pictures of one size in rows and columns, in 64 colours, as WebP; the number of rows; that of columns."""
+    height, width = pictures[0].shape[:2]
+    columns = min(math.ceil(math.sqrt(len(pictures))), max(1, SHEET // (height * width)))
+    rows = math.ceil(len(pictures) / columns)
+    sheet = Image.new("RGB", (columns * width, rows * height))
+    for i, pixels in enumerate(pictures):
+        sheet.paste(Image.fromarray(pixels), (i % columns * width, i // columns * height))
+    few = sheet.quantize(64, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).convert("RGB")
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, **settings)
-    return buffer.getvalue()
+    few.save(buffer, format="WEBP", lossless=True, quality=80, method=2)  # quality above 75 looks back all the way
+    return buffer.getvalue(), rows, columns
 
 
-def _strip(pictures: Sequence[np.ndarray]) -> bytes:
-    """Pictures of one size, one below the other, in 64 colours, as WebP."""
-    strip = Image.fromarray(np.concatenate(pictures)).convert("RGB")
-    few = strip.quantize(64, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).convert("RGB")
-    return _encode(np.asarray(few), format="WEBP", lossless=True, quality=50, method=2)
+_PANEL = """<div style="flex:0 0 min(100%,{width}px);overflow:hidden;aspect-ratio:{width}/{height}">
+<img alt="{about}" style="display:block;width:{columns}00%;max-width:none;image-rendering:{rendering}"></div>
+"""
 
-
-# every control has its strip of pictures in the one frame; moving a control shows its strip, at its value
+# the sheet lies behind every panel's window; moving a control moves it so that the picture of its value is in view
 _STILL = """<div class="minivae-explorer" style="max-width:{width}px">
 <b>{title}</b>
-<div style="overflow:hidden;aspect-ratio:{width}/{height}">
-<img alt="{about}" style="display:block;width:100%;image-rendering:{rendering}"></div>
+<div style="display:flex;flex-wrap:wrap">
+{panels}</div>
 <div></div>
 <script>
 (box => {{
-  const strips = {strips}, image = box.querySelector("img"), inputs = [];
+  const moves = {moves}, rows = {rows}, columns = {columns}, inputs = [];
+  const caption = box.querySelector(":scope > div + div"), images = box.querySelectorAll("img");
+  images.forEach(image => {{ image.src = "data:image/webp;base64,{sheet}"; }});
   const show = (k, i) => {{
-    box.querySelector("div + div").innerHTML = strips[k].captions[i];
-    const n = strips[k].values.length;
-    if (image.src !== strips[k].strip) image.src = strips[k].strip;
-    image.style.transform = `translateY(${{-100 * i / n}}%)`;
+    caption.innerHTML = moves[k].captions[i];
+    moves[k].cells[i].forEach((cell, panel) => {{
+      const x = cell % columns / columns, y = Math.floor(cell / columns) / rows;
+      images[panel].style.transform = `translate(${{-100 * x}}%, ${{-100 * y}}%)`;
+    }});
   }};
-  strips.forEach((s, k) => {{
+  moves.forEach((move, k) => {{
     const label = document.createElement("label"), input = document.createElement("input");
     const out = document.createElement("output");
-    Object.assign(input, {{type: "range", min: 0, max: s.values.length - 1, value: s.start}});
+    Object.assign(input, {{type: "range", min: 0, max: move.values.length - 1, value: move.start}});
     label.style.cssText = "display:flex;gap:.5em;align-items:center";
     input.style.flex = "1";
     out.style.minWidth = "4em";
-    const set = () => {{ out.textContent = s.values[input.value]; }};
+    const set = () => {{ out.textContent = move.values[input.value]; }};
     input.addEventListener("input", () => {{
-      inputs.forEach(([other, reset], j) => {{ if (j !== k) {{ other.value = strips[j].start; reset(); }} }});
+      inputs.forEach(([other, reset], j) => {{ if (j !== k) {{ other.value = moves[j].start; reset(); }} }});
       set(); show(k, +input.value);
     }});
-    label.append(s.label, input, out);
+    label.append(move.label, input, out);
     box.append(label);
     inputs.push([input, set]);
     set();
   }});
-  show(0, strips[0].start);
+  show(0, moves[0].start);
 }})(document.currentScript.parentElement);
 </script>
 </div>

@@ -36,7 +36,7 @@ def explorer(run):
 
 
 def drawn(explorer: widgets.TraversalExplorer) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(explorer.picture.value)))
+    return np.asarray(Image.open(io.BytesIO(explorer.pictures[0].value)))
 
 
 @pytest.mark.parametrize("value", [-3.0, 0.0, 3.0])
@@ -105,13 +105,13 @@ def test_dead_latents_are_folded_away(run):
     (fold,) = [child for child in explorer.children if isinstance(child, ipywidgets.Accordion)]
     assert len(fold.children[0].children) == 10
     assert "10 latents" in fold.titles[0]
-    assert [strip["label"] for strip in strips(explorer)] == ["seed image"]  # none of them in the book
+    assert [move["label"] for move in moves(explorer)] == ["seed image"]  # none of them in the book
 
 
 def test_mime_bundle_shows_a_picture_where_no_kernel_runs(explorer):
     bundle = explorer._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert base64.b64decode(bundle["image/png"]) == explorer.picture.value
+    assert base64.b64decode(bundle["image/png"]) == explorer.pictures[0].value
     assert bundle[widgets.STILL] == explorer.still()
 
 
@@ -122,9 +122,22 @@ def test_bad_arguments(run):
         widgets.TraversalExplorer(run, step=7)
 
 
-def strips(explorer: widgets.Explorer) -> list[dict]:
-    (line,) = [line for line in explorer.still().splitlines() if line.strip().startswith("const strips = ")]
-    return json.loads(line.strip().removeprefix("const strips = ").split(", image = box.")[0].replace("<\\/", "</"))
+def constant(name: str, explorer: widgets.Explorer) -> str:
+    """Of the script in the explorer's page, as it stands there."""
+    return re.search(rf"\b{name} = (.*?),? (?:rows|columns|inputs) = ", explorer.still())[1]
+
+
+def moves(explorer: widgets.Explorer) -> list[dict]:
+    return json.loads(constant("moves", explorer).replace("<\\/", "</"))
+
+
+def on_sheet(explorer: widgets.Explorer) -> np.ndarray:
+    """The pictures of the sheet, grey (n, height, width), by the numbers of their cells."""
+    data = base64.b64decode(re.search('data:image/webp;base64,([^"]*)', explorer.still())[1])
+    sheet = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+    rows, columns = (int(constant(name, explorer)) for name in ("rows", "columns"))
+    cells = sheet.reshape(rows, len(sheet) // rows, columns, -1).swapaxes(1, 2)
+    return cells.reshape(rows * columns, *cells.shape[2:])
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
@@ -170,28 +183,35 @@ def test_a_play_through_a_few_classes_goes_round(coloured):
 
 
 def test_still_holds_the_picture_of_every_value(explorer):
-    explorer._folded = frozenset()  # after two steps of training all latents are dead
-    found = strips(explorer)
+    explorer.in_book = list(explorer.controls)  # after two steps of training all latents are dead
+    found, pictures = moves(explorer), on_sheet(explorer).astype(float)
     assert len(found) == len(explorer.controls)
     name = f"z{explorer.order[0]}"
     assert found[0]["label"] == explorer.controls[name].description
-    assert found[0]["values"][0] == "-3.00" and found[0]["values"][-1] == "3.00" and len(found[0]["values"]) == 21
+    assert found[0]["values"] == [f"{value:.2f}" for value in np.arange(-3, 3.1, 0.5)]
     nearest = min(found[0]["values"], key=lambda value: abs(float(value) - explorer.start[name]))
     assert found[0]["values"][found[0]["start"]] == nearest
-    data = base64.b64decode(found[0]["strip"].removeprefix("data:image/webp;base64,"))
-    pictures = np.asarray(Image.open(io.BytesIO(data)).convert("L")).reshape(21, 64, -1)
-    for i in (0, 10, 20):
+    for i in (0, 6, 12):
         exact = explorer.draw(explorer.start | {name: float(found[0]["values"][i])})
-        assert np.array_equal(exact, exact[::4, ::4].repeat(4, 0).repeat(4, 1))  # so the strip loses nothing
-        assert np.abs(pictures[i].astype(float) - exact[::4, ::4]).mean() < 4  # of 255: strips have 64 colours
+        assert np.array_equal(exact, exact[::4, ::4].repeat(4, 0).repeat(4, 1))  # so the sheet loses nothing
+        (cell,) = found[0]["cells"][i]
+        assert np.abs(pictures[cell] - exact[::4, ::4]).mean() < 4  # of 255: sheets have 64 colours
     image = found[-1]
     assert image["label"] == "seed image" and image["values"] == ["0", "1", "2"]
-    data = base64.b64decode(image["strip"].removeprefix("data:image/webp;base64,"))
-    picture = np.asarray(Image.open(io.BytesIO(data)).convert("L")).reshape(3, 64, -1)[2]
     explorer.controls["image"].value = 2  # another image with its own code, as when one drags
-    assert np.abs(picture.astype(float) - drawn(explorer)[::4, ::4]).mean() < 4
+    assert np.abs(pictures[image["cells"][2][0]] - drawn(explorer)[::4, ::4]).mean() < 4
     page = explorer.still()
     assert f'alt="{explorer.about}"' in page and "http" not in page
+
+
+def test_a_picture_is_once_on_the_sheet():
+    explorer = widgets.OverlapExplorer()
+    mean, width = moves(explorer)
+    assert (mean["label"], width["label"]) == ("mean 1", "σ 1") and len(mean["cells"]) == len(width["cells"]) == 11
+    cells = {cell for move in (mean, width) for (cell,) in move["cells"]}
+    different = {explorer._at(explorer._alone(name, value))[0] for name in explorer.in_book
+                 for value in widgets.values(explorer.controls[name], 11)}  # fmt: skip
+    assert cells == set(range(len(different))) and len(different) <= 22
 
 
 def bent(z: torch.Tensor) -> torch.Tensor:
@@ -215,7 +235,7 @@ def test_explorer_draws_the_figure_of_its_sliders(name):
     make, draw_figure = FIGURES[name]
     explorer = make()
     place, width = next(iter(explorer.controls.values())), list(explorer.controls.values())[-1]
-    first = explorer.picture.value
+    first = explorer.pictures[0].value
     for at in (0.0, 0.7, 1.0):
         place.value = place.min + at * (place.max - place.min)
         width.value = 10 ** (width.min + at * (width.max - width.min))
@@ -229,7 +249,7 @@ def test_explorer_draws_the_figure_of_its_sliders(name):
         assert got.shape == expected.shape and np.abs(got.mean((0, 1)) - expected.mean((0, 1))).max() < 2
         assert abs((got == 255).mean() - (expected == 255).mean()) < 0.02
     explorer.reset.click()
-    assert explorer.picture.value == first
+    assert explorer.pictures[0].value == first
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -262,7 +282,6 @@ def test_overlap_explorer_draws_the_posteriors_of_its_sliders(monkeypatch):
     assert len(seen) == 2
     means, stds = seen[-1]
     assert means.tolist() == [-1, 0, 3] and torch.allclose(stds, torch.tensor([2.0, 0.5, 0.5]), rtol=0.03)
-    assert len(strips(explorer)) == 6
 
 
 def test_axes_do_not_tremble():
@@ -312,13 +331,13 @@ def test_capacity_caption_gives_the_nats_of_best_split_and_training(capacity):
 
 
 def test_capacity_sliders_move_the_picture(capacity):
-    before = capacity.picture.value
+    before = capacity.pictures[0].value
     capacity.controls["C"].value = 20.0
-    later = capacity.picture.value
+    later = capacity.pictures[0].value
     assert later != before and later == png(capacity.pixels(20.0, 0))
     capacity.controls["image"].value = 2
-    assert capacity.picture.value == png(capacity.pixels(20.0, 2)) != later
-    assert capacity._repr_mimebundle_()["image/png"] == base64.b64encode(capacity.picture.value).decode("ascii")
+    assert capacity.pictures[0].value == png(capacity.pixels(20.0, 2)) != later
+    assert capacity._repr_mimebundle_()["image/png"] == base64.b64encode(capacity.pictures[0].value).decode("ascii")
 
 
 def test_bars_are_as_long_as_the_nats_say():
@@ -350,26 +369,26 @@ def coloured() -> Run:
 
 def test_rows_picture_holds_what_the_decoder_draws(coloured):
     def panel(row, column):
-        return pixels[68 * row : 68 * row + 64, 80 + 68 * column : 80 + 68 * column + 64] / 255
+        return pixels[68 * row : 68 * row + 64, 96 + 68 * column : 96 + 68 * column + 64] / 255
 
     model, image = coloured.model(), torch.rand(3, 64, 64)
-    pixels = widgets.rows_picture(model, image, [4, 7], torch.zeros(10), columns=3)
-    assert pixels.shape == (3 * 68, 80 + 3 * 68, 3)
+    pixels = widgets.rows_picture(model, image, [4, 7], torch.zeros(10))
+    assert pixels.shape == (3 * 68, 96 + 5 * 68, 3)
     z = model.encode(image[None])[0].repeat(2, 1)
     z[1, 7] = 3.0
     redrawn, last = torch.sigmoid(model.decode(z)).detach().movedim(1, -1).numpy()
-    for (row, column), wanted in {(0, 0): image.movedim(0, -1).numpy(), (0, 1): redrawn, (2, 2): last}.items():
+    for (row, column), wanted in {(0, 0): image.movedim(0, -1).numpy(), (0, 1): redrawn, (2, 4): last}.items():
         assert np.abs(panel(row, column) - wanted).max() <= 0.5 / 255 + 1e-5
 
 
 def test_training_slider_goes_from_snapshot_to_snapshot(coloured, run):
     explorer = widgets.TrainingExplorer(coloured, seeds=2)
     assert widgets.values(explorer.controls["step"]) == [1, 2]
-    after = explorer.picture.value
+    after = explorer.pictures[0].value
     explorer.controls["step"].value = 1
-    assert explorer.picture.value != after
+    assert explorer.pictures[0].value != after
     explorer.controls["step"].value = 2
-    assert explorer.picture.value == after
+    assert explorer.pictures[0].value == after
     assert explorer._rendered.cache_info().misses == 2 * 2  # every picture there is was drawn before it was shown
     for step, image in itertools.product((1, 2), (0, 1)):
         explorer.set({"step": step, "image": image})
@@ -382,14 +401,13 @@ def test_training_slider_goes_from_snapshot_to_snapshot(coloured, run):
 
 def test_runs_side_by_side_start_from_the_same_picture(coloured, run):
     explorer = widgets.CompareExplorer({"one": coloured, "two": coloured}, rows=3, seeds=2)
-    pixels = np.asarray(Image.open(io.BytesIO(explorer.picture.value)))
-    left, right = pixels[:, : 80 + 5 * 68], pixels[:, 80 + 5 * 68 + 16 :]
-    assert len(pixels) == 24 + (1 + 3) * 68 and np.array_equal(left[24:], right[24:])
+    left, right = (np.asarray(Image.open(io.BytesIO(picture.value))) for picture in explorer.pictures)
+    assert left.shape == (24 + (1 + 3) * 68, 96 + 5 * 68, 3) and np.array_equal(left[24:], right[24:])
     assert not np.array_equal(left[:24], right[:24])  # each has its title
     assert list(explorer.controls) == ["image"]
-    before = explorer.picture.value
+    before = explorer.pictures[0].value
     explorer.controls["image"].value = 1
-    assert explorer.picture.value != before
+    assert explorer.pictures[0].value != before
     for runs in ({}, {"one": coloured}, {"one": coloured, "another": run}):
         with pytest.raises(ValueError, match="at least two, and of the same data set"):
             widgets.CompareExplorer(runs)
@@ -397,12 +415,18 @@ def test_runs_side_by_side_start_from_the_same_picture(coloured, run):
 
 def test_any_two_of_several_runs_can_be_put_side_by_side(coloured):
     explorer = widgets.CompareExplorer(dict.fromkeys(("one", "two", "three"), coloured), rows=30, seeds=2)
-    both = np.asarray(Image.open(io.BytesIO(explorer.picture.value)))
-    assert len(both) == 24 + (1 + 10) * 68  # there are no more latents
-    explorer.set({"left": "three", "right": "one"})
-    pixels = np.asarray(Image.open(io.BytesIO(explorer.picture.value)))
-    assert np.array_equal(both[:, : 80 + 5 * 68], pixels[:, 80 + 5 * 68 + 16 :])  # "one", with its title
-    assert [strip["values"] for strip in strips(explorer)][1:] == [["one", "two", "three"]] * 2
+    one, two = (picture.value for picture in explorer.pictures)
+    assert len(np.asarray(Image.open(io.BytesIO(one)))) == 24 + (1 + 10) * 68  # there are no more latents
+    explorer.controls["left"].value = "three"  # as when it is dragged
+    explorer.controls["right"].value = "one"
+    three, again = (picture.value for picture in explorer.pictures)
+    assert again == one and three not in (one, two)  # they differ in their titles
+    still = base64.b64decode(explorer._repr_mimebundle_()["image/png"])
+    assert np.asarray(Image.open(io.BytesIO(still))).shape[1] == 2 * (96 + 5 * 68)
+    image, left, right = moves(explorer)
+    assert left["values"] == right["values"] == ["one", "two", "three"]
+    assert left["cells"] == [[0, 1], [1, 1], [left["cells"][2][0], 1]] and right["cells"][0] == [0, 0]
+    assert len(on_sheet(explorer)) >= 3 + 2 and image["cells"][0] == [0, 1]
 
 
 def test_rounding_error_from_the_browser_is_no_touch(run):

@@ -4,7 +4,7 @@ The pages are the committed notebooks with their stored outputs; nothing is exec
 notebooks and Furo's theme: of the field's tools these need no Node and load nothing from elsewhere, so that the book
 works from a disk without a network. MathJax comes along in tools/book/static for the same reason.
 
-On the way from notebook to page: explorers become the strips of pictures that they store for this purpose, pictures get
+On the way from notebook to page: explorers become the sheets of pictures that they store for this purpose, pictures get
 their caption as alternative text, and "chapter 4" and "Figure 4.2" become links.
 """
 
@@ -128,7 +128,7 @@ def make_ready(notebook: NotebookNode, links: Links, path: Path) -> None:
     """Change a notebook into what its page should show.
 
     Raises:
-        ValueError: if a picture has no caption to say what it shows, or an explorer stores no strip.
+        ValueError: if a picture has no caption to say what it shows, or an explorer stores no sheet.
     """
     captions: list[str] = []  # of the pictures above, the lowest first
     for cell in reversed(notebook.cells):  # a caption stands below its figure
@@ -149,7 +149,7 @@ def make_ready(notebook: NotebookNode, links: Links, path: Path) -> None:
             if STILL in data:
                 output.data = nbformat.from_dict({"text/html": data[STILL]})
             elif WIDGET in data:
-                raise ValueError(f"{path.name}: an explorer stores no strip of pictures: execute the chapter anew")
+                raise ValueError(f"{path.name}: an explorer stores no sheet of pictures: execute the chapter anew")
             elif "image/png" in data:
                 if not captions:
                     raise ValueError(f"{path.name}: a picture has no caption below it: {cell.source.splitlines()[-2:]}")

@@ -45,7 +45,7 @@ EXPLORERS = {
     "traversal": 'widgets.TraversalExplorer(recorded("blobs-beta150-seed0"))',
     "training": 'widgets.TrainingExplorer(recorded("sprites-opened-seed0"))',
     "compare": """widgets.CompareExplorer({
-    "fixed β = 4": recorded("coloured-beta4-seed0"), "opened in order": recorded("coloured-opened-seed0"),
+    name: recorded(f"coloured-{name}-seed0") for name in ("beta4", "opened", "vae")
 })""",
     "capacity": """widgets.CapacityExplorer(
     recorded("generator-lagrangian-seed0"), RateDistortion.load("../data/limits/sprites-raw-seed0.json"),

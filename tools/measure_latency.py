@@ -63,7 +63,7 @@ def measure(page, name: str) -> list[str]:
     box = lab.explorer(page, name)
     box.scroll_into_view_if_needed()
     handle, track = box.locator(".noUi-handle").first, box.locator(".noUi-target").first
-    page.evaluate(WATCH, box.locator("img.widget-image").element_handle())
+    page.evaluate(WATCH, box.locator("img.widget-image").last.element_handle())
     handle.focus()
     handle.press("Home")
     page.wait_for_timeout(500)

@@ -39,8 +39,12 @@ def expected(name: str, **moved) -> np.ndarray:
     """The picture, in grey, when the first control of an explorer that was not touched is moved."""
     explorer = here(name)
     first = next(iter(explorer.controls))
-    picture, _ = explorer._at(explorer._alone(first, moved["first"]) if "first" in moved else explorer.start)
-    return np.asarray(Image.open(io.BytesIO(picture)).convert("L"), dtype=float)
+    return expected_at(name, explorer._alone(first, moved["first"]) if "first" in moved else explorer.start)
+
+
+def expected_at(name: str, state: dict) -> np.ndarray:
+    pictures, _ = here(name)._at(state)
+    return np.concatenate([np.asarray(Image.open(io.BytesIO(p)).convert("L"), dtype=float) for p in pictures], axis=1)
 
 
 def number(text: str) -> float:
@@ -53,7 +57,7 @@ class Shown:
     def __init__(self, page, name: str) -> None:
         self.page, self.name = page, name
         self.box = lab.explorer(page, name)
-        self.picture = self.box.locator("img.widget-image")
+        self.pictures = self.box.locator("img.widget-image")
         self.handle, self.track = self.box.locator(".noUi-handle").first, self.box.locator(".noUi-target").first
         self.box.scroll_into_view_if_needed()
         self.click("reset")
@@ -66,10 +70,15 @@ class Shown:
     def value(self) -> float:
         return number(self.box.locator(".widget-readout").first.inner_text())
 
+    @property
+    def pixels(self) -> np.ndarray:
+        """Of all panels."""
+        return np.concatenate([pixels(picture) for picture in self.pictures.all()], axis=1)
+
     def settles(self, picture: np.ndarray) -> bool:
         """Whether the picture becomes this one within some seconds."""
         for _ in range(60):
-            now = pixels(self.picture)
+            now = self.pixels
             if now.shape == picture.shape and np.abs(now - picture).max() <= 1:  # colour becomes grey with rounding
                 return True
             self.page.wait_for_timeout(100)
@@ -130,14 +139,31 @@ def test_play_moves_the_picture_until_it_is_stopped(page):
     play, stop = shown.box.locator(".widget-play button").nth(0), shown.box.locator(".widget-play button").nth(1)
     play.click()
     page.wait_for_timeout(1_000)
-    assert not np.array_equal(pixels(shown.picture), expected("traversal"))
+    assert not np.array_equal(shown.pixels, expected("traversal"))
     stop.click()
     page.wait_for_timeout(500)
-    before = pixels(shown.picture)
+    before = shown.pixels
     page.wait_for_timeout(500)
-    assert np.array_equal(pixels(shown.picture), before)
+    assert np.array_equal(shown.pixels, before)
     shown.click("reset")
     assert shown.settles(expected("traversal"))
+
+
+def test_left_and_right_choose_two_of_several_runs(page):
+    shown, explorer = Shown(page, "compare"), here("compare")
+    left, right = (shown.box.locator(".noUi-handle").nth(i) for i in (1, 2))
+    left.focus()
+    left.press("End")
+    wanted = {"image": 0, "left": "vae", "right": "opened"}
+    assert shown.settles(expected_at("compare", wanted))
+    right.focus()
+    right.press("Home")
+    wanted["right"] = "beta4"
+    assert shown.settles(expected_at("compare", wanted))
+    readouts = shown.box.locator(".widget-readout").all_inner_texts()
+    assert readouts[1:3] == ["vae", "beta4"] and list(explorer.controls) == ["image", "left", "right"]
+    shown.click("reset")
+    assert shown.settles(expected("compare"))
 
 
 def luminance(colour: str) -> float:
@@ -190,8 +216,12 @@ def test_on_a_narrow_screen_nothing_sticks_out(page, screenshot):
             for i in range(parts.count()):
                 place = parts.nth(i).bounding_box() if parts.nth(i).is_visible() else None
                 assert place is None or place["x"] + place["width"] <= 420, (name, i, place)
-            picture = shown.picture.bounding_box()
-            natural = shown.picture.evaluate("image => image.naturalWidth / image.naturalHeight")
-            assert picture["width"] / picture["height"] == pytest.approx(natural, rel=0.02)  # smaller, not squeezed
+            above = -np.inf
+            for picture in shown.pictures.all():
+                place = picture.bounding_box()
+                natural = picture.evaluate("image => image.naturalWidth / image.naturalHeight")
+                assert place["width"] / place["height"] == pytest.approx(natural, rel=0.02)  # smaller, not squeezed
+                assert place["y"] >= above  # panels stand below one another
+                above = place["y"] + place["height"]
     finally:
         page.set_viewport_size({"width": 1280, "height": 900})
