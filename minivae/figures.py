@@ -255,7 +255,7 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float, fig
     log_q = gaussian.log_density(z, torch.tensor(mean).double(), torch.tensor(std).double().log())
     elbo = torch.trapezoid(log_q.exp() * (joint - log_q), z).item()
     kl = gaussian.kl_per_latent(torch.tensor(mean), torch.tensor(std).log()).item()
-    figure, (left, right) = _axes(figure, 1, 2, figsize=(8.5, 3.2), width_ratios=(3, 2))
+    figure, (left, right) = _halves(figure, figsize=(8.4, 3.2))
     seen = slice(1200, 2801, 4)  # z from −4 to 4
     truth, ours = (joint - log_p).exp()[seen].numpy(), log_q.exp()[seen].numpy()
     _fill(left, "p(z | x)", z[seen].numpy(), truth[None], colours=[GREY], alpha=0.4)
@@ -305,15 +305,20 @@ def overlap(
     mixed = confusions(means, stds)
     cost = 0.5 * (mixed.sum() - mixed.trace()).item()
     names = names or [f"picture {i + 1}" for i in range(len(means))]
-    figure, (top, bottom) = _axes(figure, 2, 1, figsize=(7, 4), sharex=True, height_ratios=(3, 2))
+    if figure is None:
+        figure, (top, bottom) = plt.subplots(
+            2, 1, figsize=(5.4, 4), sharex=True, height_ratios=(3, 2), layout="constrained"
+        )
+    else:
+        top, bottom = figure.axes
     for i, name in enumerate(names):
-        _line(top, f"q(z | {name})", z.numpy(), log_q[:, i].exp().numpy(), color=PALETTE[i],
+        _line(top, name, z.numpy(), log_q[:, i].exp().numpy(), color=PALETTE[i],
               linestyle=DASHES[i % len(DASHES)])  # fmt: skip
     prior = gaussian.log_density(z, z.new_zeros(()), z.new_zeros(())).exp()
     _line(top, "prior", z.numpy(), prior.numpy(), color=GREY, linewidth=0.8, linestyle=":")
     height = log_q.exp().max().item()
     top.set_ylim(0, _round_up(1.02 * max(height, prior.max().item())))
-    top.set_title(f"mean KL {kl:.2f} nats, best guess wrong {wrong:.0%}, likelihood cost {cost:.2f} D")
+    top.set_title(f"mean KL {kl:.2f} nats, best guess wrong {wrong:.0%}, likelihood cost {cost:.2f} D", fontsize=10)
     stacked = torch.softmax(log_q, 1).cumsum(1).T.numpy()
     _fill(bottom, "beliefs", z.numpy(), stacked, np.pad(stacked, ((1, 0), (0, 0)))[:-1], colours=PALETTE, alpha=0.5)
     if star is not None:
@@ -321,7 +326,7 @@ def overlap(
               linestyle="none")  # fmt: skip
         _line(bottom, "sample", [star, star], [0, 1], color="black", linewidth=0.8)
     if top.get_legend() is None:
-        top.set_ylabel("density")
+        top.set_ylabel("density q(z | x)")
         bottom.set(xlabel="z", ylabel="decoder's belief", ylim=(0, 1), xlim=(-4, 4))
         top.legend(fontsize=8, loc="upper right")
     return figure
@@ -535,7 +540,7 @@ def messages(spread: float, std: float, levels: int = 8, figure: Figure | None =
     below = torch.special.ndtr((edges - means[:, None]) / std)
     read = below.diff(dim=1)  # probability that message i is read as j
 
-    figure, (left, right) = _axes(figure, 1, 2, figsize=(9, 3.4), width_ratios=(2, 1))
+    figure, (left, right) = _halves(figure, figsize=(8.4, 3.8))
     _fill(left, "messages", z.numpy(), each.T.numpy(), colours=PALETTE, alpha=0.35)
     _line(left, "output, q(z)", z.numpy(), each.sum(1).numpy(), color="black")
     _line(left, "prior, p(z)", z.numpy(), prior.numpy(), color=GREY, linestyle="--")
@@ -547,8 +552,9 @@ def messages(spread: float, std: float, levels: int = 8, figure: Figure | None =
     if left.get_legend() is None:
         left.set(xlabel="z", ylabel="density", xlim=(-6, 6))
         left.legend(handles=list(left.lines), fontsize=8, loc="upper right")
-        right.set(xlabel="read as", ylabel="message sent", xticks=range(levels), yticks=range(levels), aspect="equal")
+        right.set(xlabel="read as", ylabel="message sent", xticks=range(levels), yticks=range(levels))
         right.set_ylim(levels - 0.5, -0.5)
+        right.spines[:].set_visible(False)
     return figure
 
 
@@ -558,13 +564,14 @@ def marks(axis: Axes) -> list[Artist]:
     return sorted(found, key=lambda artist: artist.get_zorder())
 
 
-def _axes(figure: Figure | None, rows: int, columns: int, **settings: Any) -> tuple[Figure, Sequence[Axes]]:
-    """A new figure and its axes, or those of a figure that is there, whose marks `_line` and its like then change.
+def _halves(figure: Figure | None, figsize: tuple[float, float]) -> tuple[Figure, Sequence[Axes]]:
+    """A new figure that can be cut in two halves and its axes, one in each, or a figure that is there and its own.
 
-    To make axes or a mark takes several times as long as to change one.
+    To make axes or a mark takes several times as long as to change one, as `_line` and its like do.
     """
     if figure is None:
-        return plt.subplots(rows, columns, layout="constrained", **settings)
+        figure, _ = plt.subplots(1, 2, figsize=figsize, layout="constrained")
+        figure.get_layout_engine().set(wspace=0.06)  # labels of the right axes stay right of the middle
     return figure, figure.axes
 
 

@@ -349,6 +349,8 @@ class ElboExplorer(_FigureExplorer):
         log_joint: log p(x, z) at the observed x for points z (n,), in nats.
     """
 
+    panels = 2
+
     def __init__(self, log_joint: Callable[[Tensor], Tensor]) -> None:
         super().__init__(
             "A Gaussian q over the true posterior, and what it leaves of log p(x)",
@@ -363,6 +365,7 @@ class ChannelExplorer(_FigureExplorer):
     """Spread the means and shrink the noise of eight messages on one latent: KL, information, slack and mistakes."""
 
     frames = 9
+    panels = 2
 
     def __init__(self) -> None:
         super().__init__(

@@ -35,8 +35,10 @@ def explorer(run):
     return widgets.TraversalExplorer(run, seeds=3)
 
 
-def drawn(explorer: widgets.TraversalExplorer) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(explorer.pictures[0].value)))
+def drawn(explorer: widgets.Explorer) -> np.ndarray:
+    """What is shown, panels side by side."""
+    panels = [np.asarray(Image.open(io.BytesIO(picture.value))) for picture in explorer.pictures]
+    return np.concatenate(panels, axis=1)
 
 
 @pytest.mark.parametrize("value", [-3.0, 0.0, 3.0])
@@ -246,6 +248,8 @@ def test_explorer_draws_the_figure_of_its_sliders(name):
             axis.set_title("")
         expected, got = figure_pixels(figure), drawn(explorer)
         # the axes stay where they were at first, so that they do not tremble: the same but for their place
+        middle = got.shape[1] // 2
+        assert explorer.panels == 1 or (got[:, middle - 2 : middle + 2] == 255).all()  # panels are cut apart there
         assert got.shape == expected.shape and np.abs(got.mean((0, 1)) - expected.mean((0, 1))).max() < 2
         assert abs((got == 255).mean() - (expected == 255).mean()) < 0.02
     explorer.reset.click()
