@@ -660,14 +660,39 @@ plt.show()
 #
 # <details><summary>What you should have found</summary>
 #
-# (1) Two, for y and x; then all but one. (2) All keep the place. β = 4, γ = 1000 and the multiplier draw grey sprites; the plain VAE and the opened run keep nearly a third of the colour, as the numbers below say. (3) Both: from a lying ellipse to a standing one it passes through something like a square. It is width against height.
+# (1) At 3,000 three: y and x, and z2, which was woken at this very step with a random message. That is why it has the most nats, and why little is drawn from them. At 12,000 all ten, and z2 tells the size; at the end z7 has died again. (2) All keep the place. β = 4, γ = 1000 and the multiplier draw grey sprites; the plain VAE and the opened run keep nearly a third of the colour, as the numbers below say. (3) z5, and both: from a standing ellipse to a lying one it passes through something like a square. It is width against height.
 #
 # </details>
 
 # %% tags=["nbval-ignore-output"]
 TrainingExplorer(runs["sprites-opened-seed0"])
 
+# %% tags=["nbval-ignore-output"]
+CompareExplorer({title: runs[names[0]] for title, names in methods.items()})
+
+# %% tags=["nbval-ignore-output"]
+TraversalExplorer(runs["coloured-beta4-seed0"])
+
 # %%
+# the numbers of the first answer
+trained = runs["sprites-opened-seed0"]
+images = trained.experiment.dataset.sample(256, torch.Generator().manual_seed(0))[0]
+tells = torch.cat([metrics.centre_of_light(images), images.sum((1, 2, 3))[:, None]], 1)
+alive, known = {}, {}
+for step in (3_000, 12_000, trained.step):
+    model = trained.model(step if step < trained.step else None)
+    alive[step] = (metrics.mean_kl(model, images) > metrics.ALIVE).nonzero().ravel().tolist()
+    with torch.no_grad():
+        codes = model.encode(images)[0]
+    known[step] = torch.stack([metrics.explained(codes, column[:, None]) for column in tells.T])[:, :3]
+    print(f"step {step:6,}: alive {alive[step]}")
+    for name, row in zip(("x", "y", "size"), known[step], strict=True):
+        print(f"    R² of {name:4} in z0, z1, z2: " + ", ".join(f"{value:.2f}" for value in row))
+assert [len(alive[step]) for step in alive] == [3, 10, 9]
+assert known[3_000][0, 1] > 0.95 and known[3_000][1, 0] > 0.95 and known[3_000][2, 2] < 0.3 < 0.7 < known[12_000][2, 2]
+
+# %%
+# the numbers of the second
 images = runs["coloured-vae-seed0"].experiment.dataset.sample(256, torch.Generator().manual_seed(0))[0]
 inside = (images.amax(1, keepdim=True) > 0.3).float()  # sprites are never darker
 
@@ -696,11 +721,22 @@ assert all(
 )
 assert max(moved.values()) < 0.5
 
-# %% tags=["nbval-ignore-output"]
-CompareExplorer({title: runs[names[0]] for title, names in methods.items()})
-
-# %% tags=["nbval-ignore-output"]
-TraversalExplorer(runs["coloured-beta4-seed0"])
+# %%
+# the numbers of the third: standard deviations of the light along y and x, from z = −3 to 3
+model = runs["coloured-beta4-seed0"].model()
+with torch.no_grad():
+    code = model.encode(images[:1])[0][0]
+    drawn = torch.sigmoid(model.decode(metrics.traversal(code, 5, torch.linspace(-3, 3, 5)))).mean(1)
+drawn = torch.where(drawn > 0.5 * drawn.amax((1, 2), keepdim=True), drawn, 0.0)
+place = torch.arange(64.0)
+widths = []
+for share in (drawn.sum(2), drawn.sum(1)):
+    share = share / share.sum(1, keepdim=True)
+    mean = (share * place).sum(1, keepdim=True)
+    widths.append((share * (place - mean).square()).sum(1).sqrt())
+ratio = widths[0] / widths[1]
+print("height by width along z5: " + ", ".join(f"{value:.2f}" for value in ratio))
+assert ratio[0] > 1.4 and 0.9 < ratio[2] < 1.15 and ratio[-1] < 0.85
 
 # %% [markdown]
 # ## 10. The paper and this chapter, side by side
