@@ -66,6 +66,7 @@ def test_fast_and_reference_path_give_the_same_first_loss(beta):
     assert ours == pytest.approx(theirs, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_loss_curves_of_both_paths_agree_within_the_spread_of_seeds():
     curves: dict[str, list[float]] = {"reference": [], "fp32": [], "bf16": []}
     for seed in range(3):
@@ -131,6 +132,7 @@ def test_every_contender_trains(monkeypatch):
         assert len(moved) == (0 if name.startswith("product") else 1), name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux' account of memory")
 def test_memory_of_the_data_does_not_depend_on_who_asks():
     ballast = np.ones(40_000_000)  # 320 MB in this process must not show in the others
@@ -138,6 +140,7 @@ def test_memory_of_the_data_does_not_depend_on_who_asks():
     assert 5 < peaks["data"] < 50 and 200 < peaks["training"] < 800 and ballast.any()
 
 
+@pytest.mark.slow
 def test_table_picture_and_json_are_written(short, capsys, tmp_path):
     assert main(["bench", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out

@@ -60,6 +60,7 @@ def code(notebook: dict) -> list[dict]:
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
+@pytest.mark.slow
 def test_the_good_chapter_passes_everything(good):
     for gate in gates.GATES:
         gate(good)
@@ -101,6 +102,7 @@ def raising_callback(notebook: dict) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "cell", "message"),
     [

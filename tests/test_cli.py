@@ -109,6 +109,7 @@ def test_check_reports_what_fails(capsys, monkeypatch, tmp_path):
     assert data["ok"] is False and "no recorded runs" in data["detail"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 def test_ctrl_c_leaves_a_loadable_run(folder):
     command = [sys.executable, "-m", "minivae", "train", "blobs-vae", "--out", "a.h5"]
@@ -240,6 +241,7 @@ def test_bad_limits_are_refused_before_the_search(folder, capsys, words, message
     assert (folder / "there.json").read_text() == "kept"
 
 
+@pytest.mark.slow
 def test_measure_scores_a_vae_of_sprites_and_refuses_others(folder, capsys, monkeypatch):
     monkeypatch.setattr(metrics, "measure", functools.partial(metrics.measure, points=400))
     for name in ("sprites-vae", "generator", "blobs-vae"):

@@ -44,6 +44,7 @@ def go_on(out: Path, steps: int) -> None:
           overwrite=before is not None)  # fmt: skip
 
 
+@pytest.mark.slow
 @linux
 def test_training_killed_at_20_random_moments_ends_as_if_nothing_had_been(tmp_path, monkeypatch, one_thread):
     monkeypatch.setattr(training, "LOOK_EVERY", 3)
@@ -75,6 +76,7 @@ def test_training_killed_at_20_random_moments_ends_as_if_nothing_had_been(tmp_pa
     assert sorted(os.listdir(tmp_path)) == ["run.h5", "warm.h5"]  # and nothing half-written
 
 
+@pytest.mark.slow
 @linux
 def test_sigterm_saves_and_leaves(tmp_path, one_thread):
     out = tmp_path / "run.h5"
@@ -188,6 +190,7 @@ def mutated(data: bytes, changes: list[tuple]) -> bytes:
     return bytes(made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "examples"), [("run.h5", 2_000), ("pictures.h5", 2_000), ("limit.json", 1_000)])
 def test_damaged_files_are_told_or_read_and_take_no_memory(name, examples, good_files, tmp_path):
     good, (read, told) = good_files[name], READERS[name]

@@ -259,6 +259,7 @@ def test_alignment_takes_orientation_modulo_each_shapes_symmetry():
     assert table["y"][3] > 0.95 and table["blue"][4] > 0.95 and table["x"].max() < 0.02
 
 
+@pytest.mark.slow
 def test_measure_has_every_key_and_refuses_others():
     model = VAE(generator=torch.Generator().manual_seed(0))
     scores = metrics.measure(model, Sprites(), points=400)
@@ -279,6 +280,7 @@ def test_colours_are_cut_into_ten_classes():
     assert [column.unique().tolist() for column in classes.T[5:]] == [list(range(10))] * 3
 
 
+@pytest.mark.slow
 def test_chairs_are_measured_by_their_own_factors():
     data = Chairs()
     factors = data.sample(4_000, torch.Generator().manual_seed(0))[1]

@@ -26,6 +26,7 @@ def test_blobs_share_every_capacity_equally(blobs):
     assert torch.allclose(blobs.rates.sum(1), blobs.capacities)
 
 
+@pytest.mark.slow
 def test_price_is_the_slope_of_the_curve():
     limit = rate_distortion(BlobChannels(Blobs()), [0.98, 1.0, 1.02], samples=1024)
     slope = (limit.distortions[0] - limit.distortions[2]) / 0.04
@@ -43,6 +44,7 @@ def test_first_price_is_below_the_collapse_threshold_and_the_distortion_that_of_
     assert 0.8 * threshold < limit.prices[1] < threshold
 
 
+@pytest.mark.slow
 def test_split_is_the_best_of_a_grid():
     channels = SpriteChannels("raw")
     points = sobol(channels, 256)
@@ -59,6 +61,7 @@ def test_split_is_the_best_of_a_grid():
     assert limit.rates[0, 1] > 1.2  # scale has come in by a jump
 
 
+@pytest.mark.slow
 def test_search_crosses_the_barrier_that_stops_descent():
     """A little of scale does harm before much of it does good, so nothing that walks downhill gets there from zero."""
     channels = SpriteChannels("raw")
@@ -74,6 +77,7 @@ def test_search_crosses_the_barrier_that_stops_descent():
     assert limit.rates[0, :3].tolist() == [0, 0, 0] and limit.rates[1, 1] > 1
 
 
+@pytest.mark.slow
 def test_no_split_scaled_down_from_above_does_better():
     """Where shape and orientation set in, all four shares leap at once; a trace of them must not bar the way."""
     channels = SpriteChannels()

@@ -86,6 +86,7 @@ def test_a_path_is_stored_and_read_only_when_needed(tmp_path):
         data.sample(1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 def test_export_on_a_full_disk_is_one_error(tmp_path):
     code = """

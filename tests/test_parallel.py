@@ -45,6 +45,7 @@ def one(rank: int, world: int, port: int, name: str, out: str) -> None:
             assert torch.equal(value, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_two_processes_of_32_do_what_one_of_64_does(tmp_path, name, free_port):
     alone = train(EXPERIMENTS[name], steps=8, seed=1, device="cpu", precision="fp32", progress=False)
@@ -77,6 +78,7 @@ def command(tmp_path: Path, port: int, *arguments: str) -> list[str]:
     return [*torchrun, "-m", "minivae", "train", "blobs-vae", "--precision", "fp32", "--out", out, *arguments]
 
 
+@pytest.mark.slow
 def test_torchrun_trains_and_one_process_speaks(tmp_path, free_port):
     done = subprocess.run(
         command(tmp_path, free_port, "--steps", "6"), capture_output=True, text=True, cwd=tmp_path,
@@ -89,6 +91,7 @@ def test_torchrun_trains_and_one_process_speaks(tmp_path, free_port):
     assert np.allclose(run.history["loss"], alone.history["loss"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_sigterm_ends_all_processes_with_a_run_to_resume(tmp_path, free_port):
     process = subprocess.Popen(
         command(tmp_path, free_port, "--steps", "100000"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -329,6 +329,7 @@ def test_progress_of_another_import_is_not_taken(tmp_path):
     assert len(Pictures.open(tmp_path / "out.h5")) == 3
 
 
+@pytest.mark.slow
 def test_killed_import_goes_on(tmp_path):
     image = content(picture(0, 178, 218), "JPEG", quality=95)
     source = folder(tmp_path / "img", {f"{i:06d}.jpg": image + i.to_bytes(4, "big") for i in range(1, 3_001)})

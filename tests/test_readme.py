@@ -74,6 +74,7 @@ def test_domains():
     assert row("what aligns two equal factors") == said
 
 
+@pytest.mark.slow
 def test_kl_at_150():
     kl = torch.tensor([load("blobs-beta150", seed).mean_kl(1_000).sum() for seed in SEEDS]).mean().item()
     limit = rate_distortion(BlobChannels(Blobs()), [1.4, 1.5, 1.6, 1.7], samples=512)
@@ -81,6 +82,7 @@ def test_kl_at_150():
     assert row("KL at β = 150") == f"{kl:.2f} nats; {best:.2f} is the best there is, computed without a network"
 
 
+@pytest.mark.slow
 def test_collapse_threshold():
     images, _ = Blobs().sample(4000, torch.Generator().manual_seed(0))
     said = row("why β = 150")

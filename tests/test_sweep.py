@@ -27,6 +27,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
     return ["sweep", "blobs-beta150", "--device", "cpu", "--out", str(folder), *arguments]
 
 
+@pytest.mark.slow
 def test_sweep_trains_every_combination_once_and_writes_a_table(tmp_path, capsys):
     arguments = command(tmp_path, "--seeds", "0:2", "--set", "beta=1,150", "--steps", "2", "--workers", "2")
     assert main([*arguments, "--json"]) == 0
@@ -57,6 +58,7 @@ def test_sweep_goes_on_where_a_training_was_broken_off(tmp_path):
     assert run.step == 6 and np.allclose(run.history["loss"], whole.history["loss"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_one_that_fails_does_not_keep_the_others(tmp_path, capsys):
     (tmp_path / "blobs-beta150-seed0.h5").write_text("no run")
     assert main(command(tmp_path, "--seeds", "0,1", "--steps", "1", "--workers", "1")) == 1
@@ -66,6 +68,7 @@ def test_one_that_fails_does_not_keep_the_others(tmp_path, capsys):
     assert (tmp_path / "blobs-beta150-seed0.h5").read_text() == "no run"
 
 
+@pytest.mark.slow
 def test_killed_sweep_is_restarted_by_the_same_command(tmp_path):
     arguments = [
         sys.executable,
@@ -86,6 +89,7 @@ def test_killed_sweep_is_restarted_by_the_same_command(tmp_path):
     assert all(Run.load(path).step == 1 for path in tmp_path.glob("*.h5"))
 
 
+@pytest.mark.slow
 def test_cluster_trains_through_submitit(tmp_path):
     pytest.importorskip("submitit")
     jobs = sweep.plan("blobs-vae", [0], {}, tmp_path, steps=2)

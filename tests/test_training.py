@@ -51,6 +51,7 @@ def assert_equal(a: Run, b: Run) -> None:
         assert torch.equal(a.checkpoint.objective, b.checkpoint.objective)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resume_is_exact(tmp_path, precision):
     whole = quick(steps=200, precision=precision)
@@ -655,6 +656,7 @@ def test_openings_need_a_vae_with_as_many_latents():
         dataclasses.replace(experiments.get("generator"), objective=LagrangianELBO(openings=((0, 2),)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resume_is_exact_with_muon_cooldown_and_revived_units(tmp_path, precision):
     experiment = dataclasses.replace(EXPERIMENT, steps=40, optimizer="muon", learning_rate=2e-3, cooldown=0.5, revive=7)

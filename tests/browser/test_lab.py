@@ -14,9 +14,10 @@ CELLS = "window.jupyterapp.shell.currentWidget.content.model.cells"
 
 def pixels(picture) -> np.ndarray:
     """What the browser decoded, in grey: the picture itself, wherever it is scrolled to."""
-    picture.evaluate("image => image.decode().catch(() => null)")  # another may come while it is decoded
     data = picture.evaluate(
-        """image => {
+        """async image => {
+            for (let whole = false; !whole;)  // another picture may come while one is decoded
+                whole = await image.decode().then(() => true, () => new Promise(r => setTimeout(r, 20)));
             const canvas = document.createElement('canvas');
             [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
             canvas.getContext('2d').drawImage(image, 0, 0);
@@ -83,7 +84,7 @@ class TestControlledCapacity(Chapter):
         def moving(rows: np.ndarray) -> int:
             """Rows whose first and last picture differ."""
             return sum(
-                np.abs(rows[top : top + 64, 80:144] - rows[top : top + 64, -68:-4]).mean() > 5
+                np.abs(rows[top : top + 64, 96:160] - rows[top : top + 64, -68:-4]).mean() > 5
                 for top in range(68, rows.shape[0] - 63, 68)  # the first row holds the seed image
             )
 
