@@ -6,11 +6,12 @@ STAMP := $(VENV)/.installed
 # JupyterLab asks for a word of consent before it runs as root, as it must in a container
 ROOT  := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test chapters book lint clean
+.PHONY: help lab test quick chapters book lint clean
 
 help:
 	@echo "make lab       set up and open the chapters in JupyterLab"
 	@echo "make test      set up and run everything that CI runs"
+	@echo "make quick     only the unit tests that do not take seconds each: two minutes in all"
 	@echo "make chapters  run every chapter and store its outputs (ONLY=04_blob_position: just that one)"
 	@echo "make book      build the book to read without a kernel: book/index.html"
 	@echo "make lint      check style"
@@ -31,6 +32,9 @@ lab: $(STAMP)
 test: $(STAMP) lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval -n auto --dist loadfile chapters tests --ignore tests/browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder tests/browser
+
+quick: $(STAMP) lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow" tests --ignore tests/browser
 
 chapters: $(STAMP)
 	$(BIN)/python tools/build_chapters.py $(ONLY)

@@ -26,6 +26,7 @@ def test_recorded_run_is_what_its_name_says(path):
     assert f"train {run.experiment.name} --seed {run.seed}" in run.made["command"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
 def test_code_in_the_tree_repeats_the_first_steps_of_the_run(path):
     run = Run.load(path)
