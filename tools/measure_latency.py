@@ -108,6 +108,7 @@ def main(out: str | None = None) -> None:
     kernels = {name: kernel_ms(name) for name in lab.EXPLORERS}
     with tempfile.TemporaryDirectory() as folder, lab.serve(Path(folder)) as address, lab.chromium() as browser:
         page = lab.run_all(browser, address, "explorers")
+        page.wait_for_timeout(5_000)  # Lab lays the page out and saves it
         for name in lab.EXPLORERS:
             rows.append((name, f"{kernels[name]:.1f}", *measure(page, name)))
     made = ", ".join(f"{name} {version}" for name, version in versions().items())
