@@ -11,9 +11,19 @@ import build_book
 import numpy as np
 import pytest
 from PIL import Image
+from test_explorers import contrast
 from test_lab import centre
 
 CHAPTERS = sorted(path.stem for path in build_book.CHAPTERS.glob("*.ipynb"))
+
+
+# of words, and of what is behind them
+COLOURS = """element => {
+    const colour = getComputedStyle(element).color;
+    const ground = () => getComputedStyle(element).backgroundColor;
+    while (ground() === 'rgba(0, 0, 0, 0)' && element.parentElement) element = element.parentElement;
+    return [colour, ground()];
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -156,7 +166,10 @@ def test_no_page_is_wider_than_its_window(book, browser, theme, width, screensho
         assert wide <= 1, f"{name} can be scrolled sideways by {wide} pixels"
         dark = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", dark)[:3])) < 200) == (theme == "dark")
-        explorer = page.locator(".minivae-explorer").first
-        explorer.scroll_into_view_if_needed()
+        explorers = page.locator(".minivae-explorer")
+        for i in range(explorers.count()):
+            for words in explorers.nth(i).locator("b, label, :scope > div:nth-of-type(2)").all():
+                assert contrast(*words.evaluate(COLOURS)) > 4.5, (name, words.inner_text())
+        explorers.first.scroll_into_view_if_needed()
         screenshot(page, f"book_{name}_{theme}_{width}")
     page.close()
