@@ -255,7 +255,7 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float, fig
     log_q = gaussian.log_density(z, torch.tensor(mean).double(), torch.tensor(std).double().log())
     elbo = torch.trapezoid(log_q.exp() * (joint - log_q), z).item()
     kl = gaussian.kl_per_latent(torch.tensor(mean), torch.tensor(std).log()).item()
-    figure, (left, right) = _halves(figure, figsize=(8.4, 3.2))
+    figure, (left, right) = _axes(figure, 1, 2, figsize=(8.4, 3.2))
     seen = slice(1200, 2801, 4)  # z from −4 to 4
     truth, ours = (joint - log_p).exp()[seen].numpy(), log_q.exp()[seen].numpy()
     _fill(left, "p(z | x)", z[seen].numpy(), truth[None], colours=[GREY], alpha=0.4)
@@ -305,12 +305,7 @@ def overlap(
     mixed = confusions(means, stds)
     cost = 0.5 * (mixed.sum() - mixed.trace()).item()
     names = names or [f"picture {i + 1}" for i in range(len(means))]
-    if figure is None:
-        figure, (top, bottom) = plt.subplots(
-            2, 1, figsize=(5.4, 4), sharex=True, height_ratios=(3, 2), layout="constrained"
-        )
-    else:
-        top, bottom = figure.axes
+    figure, (top, bottom) = _axes(figure, 2, 1, figsize=(5.4, 4), sharex=True, height_ratios=(3, 2))
     for i, name in enumerate(names):
         _line(top, name, z.numpy(), log_q[:, i].exp().numpy(), color=PALETTE[i],
               linestyle=DASHES[i % len(DASHES)])  # fmt: skip
@@ -540,7 +535,7 @@ def messages(spread: float, std: float, levels: int = 8, figure: Figure | None =
     below = torch.special.ndtr((edges - means[:, None]) / std)
     read = below.diff(dim=1)  # probability that message i is read as j
 
-    figure, (left, right) = _halves(figure, figsize=(8.4, 3.8))
+    figure, (left, right) = _axes(figure, 1, 2, figsize=(8.4, 3.8))
     _fill(left, "messages", z.numpy(), each.T.numpy(), colours=PALETTE, alpha=0.35)
     _line(left, "output, q(z)", z.numpy(), each.sum(1).numpy(), color="black")
     _line(left, "prior, p(z)", z.numpy(), prior.numpy(), color=GREY, linestyle="--")
@@ -564,13 +559,13 @@ def marks(axis: Axes) -> list[Artist]:
     return sorted(found, key=lambda artist: artist.get_zorder())
 
 
-def _halves(figure: Figure | None, figsize: tuple[float, float]) -> tuple[Figure, Sequence[Axes]]:
-    """A new figure that can be cut in two halves and its axes, one in each, or a figure that is there and its own.
+def _axes(figure: Figure | None, rows: int, columns: int, **settings: Any) -> tuple[Figure, Sequence[Axes]]:
+    """A new figure and its axes, or those of a figure that is there, whose marks `_line` and its like then change.
 
-    To make axes or a mark takes several times as long as to change one, as `_line` and its like do.
+    To make axes or a mark takes several times as long as to change one. Columns of one width can be cut apart.
     """
     if figure is None:
-        figure, _ = plt.subplots(1, 2, figsize=figsize, layout="constrained")
+        figure, _ = plt.subplots(rows, columns, layout="constrained", **settings)
         figure.get_layout_engine().set(wspace=0.06)  # labels of the right axes stay right of the middle
     return figure, figure.axes
 

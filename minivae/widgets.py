@@ -741,14 +741,15 @@ def _sheet(pictures: Sequence[np.ndarray]) -> tuple[bytes, int, int]:
     return buffer.getvalue(), rows, columns
 
 
-_PANEL = """<div style="flex:0 0 min(100%,{width}px);overflow:hidden;aspect-ratio:{width}/{height}">
+# a panel shrinks to 280 pixels before it goes below the other
+_PANEL = """<div style="flex:1 1 280px;max-width:{width}px;overflow:hidden;aspect-ratio:{width}/{height}">
 <img alt="{about}" style="display:block;width:{columns}00%;max-width:none;image-rendering:{rendering}"></div>
 """
 
 # the sheet lies behind every panel's window; moving a control moves it so that the picture of its value is in view
 _STILL = """<div class="minivae-explorer" style="max-width:{width}px">
 <b>{title}</b>
-<div style="display:flex;flex-wrap:wrap">
+<div style="display:flex;flex-wrap:wrap;align-items:flex-start">
 {panels}</div>
 <div></div>
 <script>

@@ -213,7 +213,9 @@ def test_a_picture_is_once_on_the_sheet():
     cells = {cell for move in (mean, width) for (cell,) in move["cells"]}
     different = {explorer._at(explorer._alone(name, value))[0] for name in explorer.in_book
                  for value in widgets.values(explorer.controls[name], 11)}  # fmt: skip
-    assert cells == set(range(len(different))) and len(different) <= 22
+    assert cells == set(range(len(different)))
+    columns = int(constant("columns", explorer))
+    assert 0 <= len(on_sheet(explorer)) - len(different) < columns  # no row but the last has empty places
 
 
 def bent(z: torch.Tensor) -> torch.Tensor:
@@ -237,7 +239,7 @@ def test_explorer_draws_the_figure_of_its_sliders(name):
     make, draw_figure = FIGURES[name]
     explorer = make()
     place, width = next(iter(explorer.controls.values())), list(explorer.controls.values())[-1]
-    first = explorer.pictures[0].value
+    first = drawn(explorer)
     for at in (0.0, 0.7, 1.0):
         place.value = place.min + at * (place.max - place.min)
         width.value = 10 ** (width.min + at * (width.max - width.min))
@@ -253,7 +255,7 @@ def test_explorer_draws_the_figure_of_its_sliders(name):
         assert got.shape == expected.shape and np.abs(got.mean((0, 1)) - expected.mean((0, 1))).max() < 2
         assert abs((got == 255).mean() - (expected == 255).mean()) < 0.02
     explorer.reset.click()
-    assert explorer.pictures[0].value == first
+    assert np.array_equal(drawn(explorer), first)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -426,7 +428,7 @@ def test_any_two_of_several_runs_can_be_put_side_by_side(coloured):
     three, again = (picture.value for picture in explorer.pictures)
     assert again == one and three not in (one, two)  # they differ in their titles
     still = base64.b64decode(explorer._repr_mimebundle_()["image/png"])
-    assert np.asarray(Image.open(io.BytesIO(still))).shape[1] == 2 * (96 + 5 * 68)
+    assert np.array_equal(widgets._pixels(still), drawn(explorer))
     image, left, right = moves(explorer)
     assert left["values"] == right["values"] == ["one", "two", "three"]
     assert left["cells"] == [[0, 1], [1, 1], [left["cells"][2][0], 1]] and right["cells"][0] == [0, 0]

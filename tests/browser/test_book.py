@@ -1,6 +1,7 @@
 """The book in a real browser, from the disk and with no network: mathematics, sliders, search, links, dark theme."""
 
 import io
+import itertools
 import re
 import urllib.parse
 from collections.abc import Iterator
@@ -170,6 +171,9 @@ def test_no_page_is_wider_than_its_window(book, browser, theme, width, screensho
         for i in range(explorers.count()):
             for words in explorers.nth(i).locator("b, label, :scope > div:nth-of-type(2)").all():
                 assert contrast(*words.evaluate(COLOURS)) > 4.5, (name, words.inner_text())
+            panels = [panel.bounding_box() for panel in explorers.nth(i).locator("div > div:has(> img)").all()]
+            below = [b["y"] > a["y"] + a["height"] / 2 for a, b in itertools.pairwise(panels)]
+            assert panels and all(stacked == (width == 420) for stacked in below), (name, panels)
         explorers.first.scroll_into_view_if_needed()
         screenshot(page, f"book_{name}_{theme}_{width}")
     page.close()

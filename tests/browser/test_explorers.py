@@ -150,7 +150,7 @@ def test_play_moves_the_picture_until_it_is_stopped(page):
 
 
 def test_left_and_right_choose_two_of_several_runs(page):
-    shown, explorer = Shown(page, "compare"), here("compare")
+    shown = Shown(page, "compare")
     left, right = (shown.box.locator(".noUi-handle").nth(i) for i in (1, 2))
     left.focus()
     left.press("End")
@@ -161,7 +161,7 @@ def test_left_and_right_choose_two_of_several_runs(page):
     wanted["right"] = "beta4"
     assert shown.settles(expected_at("compare", wanted))
     readouts = shown.box.locator(".widget-readout").all_inner_texts()
-    assert readouts[1:3] == ["vae", "beta4"] and list(explorer.controls) == ["image", "left", "right"]
+    assert readouts == ["0", "vae", "beta4"]
     shown.click("reset")
     assert shown.settles(expected("compare"))
 

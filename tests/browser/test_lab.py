@@ -16,7 +16,8 @@ def pixels(picture) -> np.ndarray:
     """What the browser decoded, in grey: the picture itself, wherever it is scrolled to."""
     data = picture.evaluate(
         """async image => {
-            for (let whole = false; !whole;)  // another picture may come while one is decoded
+            let whole = false;
+            for (let i = 0; i < 250 && !whole; i++)  // another picture may come while one is decoded
                 whole = await image.decode().then(() => true, () => new Promise(r => setTimeout(r, 20)));
             const canvas = document.createElement('canvas');
             [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
