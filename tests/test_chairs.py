@@ -94,6 +94,13 @@ def test_what_is_nearer_hides_what_is_behind():
     assert not torch.equal(data.render(changed(**in_front, arms=1)), data.render(changed(**in_front, arms=0)))
 
 
+@pytest.mark.parametrize(("azimuth", "left"), [(90, True), (270, False)])
+def test_azimuth_turns_the_way_that_the_docstring_says(azimuth, left):
+    picture = Chairs().render(changed(azimuth=azimuth, height=1.0))[0, 0] < 0.99
+    columns = picture[: picture.any(1).nonzero()[0].item() + 4].any(0).nonzero().float()  # the top: the back alone
+    assert (columns.max() < 28) if left else (columns.min() > 35)
+
+
 def test_mirrored_chair_is_the_chair_turned_the_other_way():
     # but for the light, which comes from the left: compare what is covered
     one, other = (Chairs().render(changed(azimuth=a, width=1.2)) < 1 for a in (30, -30))

@@ -1,5 +1,6 @@
 """The command line: what it prints, what it writes, and how it fails."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -8,9 +9,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
-from minivae import metrics, training
+from minivae import experiments, metrics, training
 from minivae.__main__ import main
 from minivae.experiments import EXPERIMENTS
 from minivae.optimal import RateDistortion
@@ -222,6 +224,29 @@ def test_limit_prints_and_writes_a_curve(folder, capsys):
     assert limit.made["command"].endswith("limit blobs --capacities 0.5 1 --samples 64 --out a.json")
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["distortions"] == limit.distortions.tolist()
+
+
+def test_limit_of_another_seed_differs_a_little(folder, capsys):
+    found = []
+    for seed in ("0", "0", "1"):
+        assert main(["limit", "blobs", "--capacities", "1", "--samples", "64", "--seed", seed, "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["distortions"][0])
+    assert found[0] == found[1] != found[2] == pytest.approx(found[0], rel=0.1)
+
+
+def test_show_tells_the_end_of_the_training(folder, capsys):
+    run = training.train(experiments.get("blobs-vae"), steps=2, device="cpu", precision="fp32", progress=False)
+    step = np.arange(1, 1001)
+    kl = np.repeat((step / 1000.0)[:, None], 10, 1) * np.arange(1, 11)
+    history = {"step": step, "loss": step * 0.0, "reconstruction": 2000.0 - step, "kl": kl}
+    dataclasses.replace(run, step=1000, history=history, checkpoint=None).save("a.h5")
+    assert main(["show", "a.h5", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["reconstruction"] == pytest.approx(2000 - np.arange(501, 1001).mean())
+    assert told["kl"] == pytest.approx((kl[500:].mean(0)).tolist())
+    assert main(["show", "a.h5"]) == 0
+    shown = capsys.readouterr().out
+    assert "reconstruction 1249.5 nats" in shown and "high to low: 7.50  6.75  6.00" in shown
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from minivae import experiments, figures
+from minivae import channel, experiments, figures, gaussian
 from minivae.datasets import Blobs, ColouredSprites
 from minivae.metrics import mean_kl
 from minivae.models import VAE
@@ -214,3 +214,101 @@ def test_alignments_show_living_latents_by_kl():
     axis = figures.alignments({"code": table}).axes[0]
     assert np.allclose(axis.images[0].get_array(), torch.stack(list(table.values())))
     assert [label.get_text() for label in axis.get_xticklabels()] == ["$z_{0}$", "$z_{1}$", "$z_{2}$"]
+
+
+# One asymmetric datum a panel, against an independent value: what is mirrored, transposed or mislabelled must show.
+
+
+def test_heat_maps_have_x_to_the_right_and_y_downwards(run):
+    data, model = Blobs(), run.model()
+    images, _ = data.sample(12, torch.Generator().manual_seed(0))
+    figure = figures.traversals(model, data, images, columns=4, tuning=9)
+    latent = mean_kl(model, images).argsort(descending=True)[0]
+    heat = figure.axes[2 * 5 + 4].images[0].get_array()
+    x, y = data.grid(9)[:9, 0], data.grid(9)[::9, 1]
+    assert len(x.unique()) == len(y.unique()) == 9
+    for row, column in ((1, 7), (6, 2)):
+        mean = model.encode(data.render(torch.stack([x[column], y[row]])[None]))[0][0, latent]
+        assert heat[row, column] == pytest.approx(mean.item(), abs=1e-5)
+        assert abs(heat[column, row] - mean) > 1e-3  # so that a transposed map would be seen
+
+
+def test_messages_title_names_information_and_slack():
+    means = torch.linspace(-1.5, 1.5, 8, dtype=torch.float64)
+    kl = gaussian.kl_per_latent(means, torch.full_like(means, np.log(0.3))).mean().item()
+    information = channel.mutual_information(means, 0.3).item()
+    assert abs(2 * information - kl) > 0.1  # the two could not be swapped unseen
+    title = figures.messages(spread=1.5, std=0.3).axes[0].get_title()
+    assert title == f"KL {kl:.2f} = information {information:.2f} + slack {kl - information:.2f} nats"
+
+
+def test_messages_are_read_as_their_neighbours():
+    read = figures.messages(spread=1.0, std=0.5).axes[1].collections[0].get_array().reshape(8, 8)
+    right = torch.special.ndtr(torch.tensor(1 / 7 / 0.5, dtype=torch.float64)).item()  # the first has one neighbour
+    assert read[0, 0] == pytest.approx(right, abs=1e-6) and read[0, 1] > read[0, 2] > 0
+    assert read[1, 0] > 1.5 * read[0, 1]  # sent in rows, read in columns: the outer message catches all beyond it
+
+
+def test_alignments_name_their_rows():
+    table = {"x": torch.tensor([0.1, 0.9]), "y": torch.tensor([0.3, 0.2])}
+    axis = figures.alignments({"run": table}).axes[0]
+    rows = [label.get_text() for label in axis.get_yticklabels()]
+    assert rows == ["x", "y"] and axis.images[0].get_array()[rows.index("x"), 1] == pytest.approx(0.9)
+    assert axis.yaxis_inverted() or axis.images[0].origin == "upper"
+    assert axis.get_yticks().tolist() == [0, 1]
+    at = {text.get_position(): text.get_text() for text in axis.texts}
+    assert at[(1, 0)] == ".90" and at[(0, 1)] == ".30"
+
+
+def test_shares_name_every_curve():
+    c = torch.linspace(1, 10, 10, dtype=torch.float64)
+    rates = torch.stack([c * 0.7, c * 0.2, c * 0.1], 1)
+    trained = RateDistortion(("x", "y", "scale"), c, rates, c, c, c)
+    limit = dataclasses.replace(trained, factors=("scale", "x", "y"), rates=rates[:, [2, 0, 1]] + 1)
+    (axis,) = figures.shares({"run": trained}, [limit]).axes
+    drawn = [line for line in axis.lines if len(line.get_xdata())]
+    ends = {line.get_label(): line.get_ydata()[-1] for line in drawn}
+    assert [ends[name] for name in trained.factors] == pytest.approx([7, 2, 1])
+    by_colour: dict[str, list[float]] = {}
+    for line in drawn:
+        by_colour.setdefault(line.get_color(), []).append(float(line.get_ydata()[-1]))
+    pairs = sorted(sorted(pair) for pair in by_colour.values())
+    assert pairs == [pytest.approx(pair) for pair in ([1, 2], [2, 3], [7, 8])]  # each over its own best split
+
+
+def test_beliefs_are_stacked():
+    means, stds = torch.tensor([-1.0, 0.2, 1.5]), torch.tensor([0.5, 0.8, 0.4])
+    _, bottom = figures.overlap(means, stds).axes
+    z = 0.4
+    density = torch.distributions.Normal(means, stds).log_prob(torch.tensor(z)).exp()
+    belief = (density / density.sum()).numpy()
+    second = bottom.collections[0].get_paths()[1].vertices
+    edges = second[np.abs(second[:, 0] - z) < 1e-9, 1]
+    assert edges.min() == pytest.approx(belief[0], abs=1e-5)
+    assert edges.max() == pytest.approx(belief[0] + belief[1], abs=1e-5)
+
+
+def test_kl_history_lists_the_latent_with_most_nats_first(run):
+    kl = np.tile(np.linspace(0.1, 0.5, 10), (3, 1))
+    made = dataclasses.replace(run, history=run.history | {"kl": kl[:, [3, 0, 9, 1, 2, 4, 5, 6, 7, 8]]})
+    (axis,) = figures.kl_history({"a run": made}).axes
+    labels = [text.get_text() for text in axis.get_legend().texts]
+    assert labels[0] == "$z_{2}$" and labels[-1] == "$z_{1}$"
+    lines = {line.get_label(): line.get_ydata()[-1] for line in axis.lines}
+    assert lines["$z_{2}$"] == pytest.approx(0.5) and lines["$z_{0}$"] == pytest.approx(kl[0, 3])
+
+
+def test_healing_and_orders_and_collapse_at_their_places():
+    axes = figures.healing(
+        {"before": torch.tensor([0.5, -1.0, 2.0])}, {"loss": torch.tensor([3.0, 2.0])}, every=10
+    ).axes
+    assert axes[0].lines[0].get_ydata().tolist() == [0.5, -1.0, 2.0]
+    assert axes[-1].lines[0].get_xdata().tolist() == [0, 10] and axes[-1].lines[0].get_ydata().tolist() == [0, -1]
+    line = figures.collapse([3, 5], [50, 150], [(4, 70, 1.2)]).axes[0].lines[0]
+    assert list(line.get_xdata()) == [3, 5] and list(line.get_ydata()) == [50, 150]
+
+
+def test_compass_turns_downwards():
+    axis = figures.compass({"square": [(30.0, 120.0)]}, {"square": Blobs()}).axes[0]
+    (x0, x1), (y0, y1) = axis.lines[0].get_data()
+    assert (y1 - y0) / (x1 - x0) == pytest.approx(np.tan(np.radians(30))) and axis.yaxis_inverted()

@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 
 from minivae import experiments, gaussian, widgets
-from minivae.bayes import SpriteChannels
+from minivae.bayes import SpriteChannels, amplitudes
 from minivae.datasets import Sprites
 from minivae.figures import BLUE, GREY
-from minivae.metrics import centre_of_light
+from minivae.metrics import centre_of_light, mean_kl
 from minivae.optimal import RateDistortion
 from minivae.runs import Run
 from minivae.training import train
@@ -443,3 +443,40 @@ def test_rounding_error_from_the_browser_is_no_touch(run):
     assert explorer._playing.value == f"plays {explorer.controls[first].description}"
     explorer.controls[last].value += 0.05
     assert explorer._playing.value == f"plays {explorer.controls[last].description}"
+
+
+def test_every_step_of_a_training_has_its_own_model_and_kl(coloured, monkeypatch):
+    seen = {}
+    original = widgets.rows_picture
+
+    def spy(model, image, latents, kl, title=""):
+        seen.setdefault(len(seen), (model, kl, latents))
+        return original(model, image, latents, kl, title)
+
+    monkeypatch.setattr(widgets, "rows_picture", spy)
+    explorer = widgets.TrainingExplorer(coloured, seeds=1)
+    images, _ = coloured.experiment.dataset.sample(256, torch.Generator().manual_seed(0))
+    kls = {step: mean_kl(coloured.model(step), images) for step in (1, 2)}
+    assert not torch.allclose(kls[1], kls[2], rtol=1e-3)
+    for (model, kl, latents), step in zip(seen.values(), (1, 2), strict=True):
+        assert torch.allclose(kl, kls[step]) and torch.allclose(mean_kl(model, images), kls[step])
+        assert latents == kls[2].argsort(descending=True).tolist()
+    assert explorer.state["step"] == 2
+
+
+def test_the_best_decoder_hears_the_same_noise(capacity):
+    channels, index, nats = capacity.channels, 1, 10.0
+    rates = capacity.limit.at(nats)[0]
+    amplitude = torch.where(rates > 0, ((2 * rates).exp() - 1).sqrt(), 0.0)
+    # raw values have a mean, whose sending costs nats too: the library's amplitudes, against their rates
+    amplitude = amplitudes(rates.float(), channels.excess)
+    snr = amplitude.double() ** 2
+    assert torch.allclose(0.5 * torch.log1p(snr * (1 + channels.excess)), rates, atol=1e-4)
+    _, signals = channels.draw(channels.points(capacity.classes[index : index + 1]))
+    heard = amplitude * signals + capacity.noise[index]
+    with torch.no_grad():
+        wanted = channels.decode(heard, amplitude)
+        silent = channels.decode(amplitude * signals, amplitude)
+    shown = capacity.pixels(nats, index)[:, 264 : 264 + 256][::4, ::4] / 255
+    assert np.abs(shown - wanted.reshape(64, 64).numpy()).max() < 0.003
+    assert (wanted - silent).abs().max() > 0.05  # so that a decoder without noise would be seen

@@ -31,7 +31,7 @@ class Chairs:
 
     `sample` draws them uniformly and independently:
 
-    - azimuth: degrees, one of 31 views a full turn; at 0 the chair faces the camera
+    - azimuth: degrees, one of 31 views a full turn; at 0 the chair faces the camera, at 90 its back is on the left
     - elevation: of the camera, 20 or 30 degrees
     - legs, back: classes of `LEGS` and `BACKS`
     - size: of the whole chair, 0.7 to 1
