@@ -5,12 +5,16 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # JupyterLab asks for a word of consent before it runs as root, as it must in a container
 ROOT  := $(if $(filter 0,$(shell id -u)),--allow-root)
+# on every core a file at a time; in the browser a chapter or explorer at a time
+FILES := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/browser
+PAGES := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder tests/browser
 
-.PHONY: help lab test quick chapters book lint clean
+.PHONY: help lab test test-slow test-all quick chapters book lint clean
 
 help:
 	@echo "make lab       set up and open the chapters in JupyterLab"
-	@echo "make test      set up and run everything that CI runs"
+	@echo "make test      set up and run every chapter, the quick unit tests, and the explorers in a browser"
+	@echo "make test-all  that, and what takes long: everything that CI runs"
 	@echo "make quick     only the unit tests that do not take seconds each: two minutes in all"
 	@echo "make chapters  run every chapter and store its outputs (ONLY=04_blob_position: just that one)"
 	@echo "make book      build the book to read without a kernel: book/index.html"
@@ -28,13 +32,19 @@ $(STAMP): pyproject.toml constraints.txt
 lab: $(STAMP)
 	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/jupyter $(BIN)/jupyter lab $(ROOT) chapters
 
-# on every core a file at a time, then a chapter in the browser
 test: $(STAMP) lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval -n auto --dist loadfile chapters tests --ignore tests/browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder tests/browser
+	$(FILES) --nbval -m "not slow" chapters tests
+	$(PAGES) -m "not slow"
+
+# kills and restarts of trainings, searches, all recorded runs; every chapter run in a real JupyterLab
+test-slow: $(STAMP)
+	$(FILES) -m slow tests
+	$(PAGES) -m slow
+
+test-all: test test-slow
 
 quick: $(STAMP) lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow" tests --ignore tests/browser
+	$(FILES) -q -m "not slow" tests
 
 chapters: $(STAMP)
 	$(BIN)/python tools/build_chapters.py $(ONLY)

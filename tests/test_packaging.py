@@ -54,4 +54,4 @@ def test_version_is_stated_once_and_the_same():
 
 def test_ci_runs_the_test_command_of_the_readme():
     assert "make test" in (ROOT / "README.md").read_text()
-    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test\nmake test-slow")  # together: make test-all

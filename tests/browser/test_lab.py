@@ -48,6 +48,7 @@ def press(page, explorer, key: str, times: int) -> tuple[np.ndarray, np.ndarray]
     return before, pixels(picture)
 
 
+@pytest.mark.slow
 class Chapter:
     """A chapter's tests are one class, so that one worker runs them all, on one page; the longest chapters first."""
 
