@@ -328,7 +328,7 @@ assert (steps_of_mean > 0).all() or (steps_of_mean < 0).all()
 # %% [markdown]
 # *Figure 1.3. Strips (one a column), what the decoder makes of their posterior means, and the posterior of z against the true centre.*
 #
-# Nobody told the model about centres. Its latent is the centre all the same, up to direction and stretch: the posterior mean rises or falls with it throughout (asserted).
+# The model was never given the centres. Its latent is the centre all the same, up to direction and stretch: the posterior mean rises or falls with it throughout (asserted, one seed).
 #
 # ### The amortisation gap
 #

@@ -51,8 +51,9 @@ means, stds, star = torch.tensor([-0.6, 0.6]), torch.tensor([0.6, 0.6]), -0.35
 figures.overlap(means, stds, star, names=["x₁", "x₂"])
 plt.show()
 
-belief = torch.softmax(gaussian.log_density(torch.tensor(star), means, stds.log()), 0)
-print(f"at the star the decoder believes in x₁ with {belief[0]:.0%}, though x₂ was sent")
+log_densities = gaussian.log_density(torch.tensor(star), means, stds.log())
+belief = torch.softmax(log_densities, 0)
+print(f"at the star the decoder believes in x₁ with {belief[0]:.0%}; x₂ was sent")
 assert belief[0] > 0.5
 
 # %% [markdown]
@@ -71,24 +72,25 @@ assert belief[0] > 0.5
 # %%
 pictures = torch.tensor([[0.0, 1.0, 3.0], [2.0, 1.0, 0.0], [1.0, -1.0, 1.0]])
 m, s = torch.tensor([-0.8, 0.1, 0.9]), torch.tensor([0.5, 0.3, 0.7])
-sent = torch.randint(3, (200_000,), generator=torch.Generator().manual_seed(0))
-z = m[sent] + s[sent] * torch.randn(200_000, generator=torch.Generator().manual_seed(1))
+generator = torch.Generator().manual_seed(0)
+sent = torch.randint(3, (200_000,), generator=generator)
+z = m[sent] + s[sent] * torch.randn(200_000, generator=generator)
 drawn = torch.softmax(gaussian.log_density(z[:, None], m, s.log()), 1) @ pictures
 errors = (drawn - pictures[sent]).square().sum(1)
 formula = 0.5 * (confusions(m, s) * torch.cdist(pictures, pictures).square()).sum()
-print(f"squared error: {errors.mean():.2f} by sampling, {formula:.2f} by the formula")
+print(f"squared error: {errors.mean():.2f} by sampling, {formula:.2f} by formula")
 assert abs(errors.mean() - formula) < 4 * errors.std() / math.sqrt(len(errors))
 
 # the blend is the best drawing for either decoder: 1,000 others cost more
 generator = torch.Generator().manual_seed(2)
-grey = torch.rand(3, 4, generator=generator)  # three pictures of four pixels in [0, 1]
+grey = torch.rand(3, 4, generator=generator)  # three pictures of four pixels
 weights = torch.tensor([0.5, 0.3, 0.2])[:, None]
 blend = (weights * grey).sum(0)
 others = (blend + 0.1 * torch.randn(1000, 4, generator=generator)).clamp(0.01, 0.99)
 
 
 def expected_losses(drawing):
-    """Expected squared error and Bernoulli loss of a drawing (4,) under the belief."""
+    """Expected squared error and Bernoulli loss of a drawing (4,)."""
     bernoulli = -(torch.xlogy(grey, drawing) + torch.xlogy(1 - grey, 1 - drawing))
     return (weights * (grey - drawing) ** 2).sum(), (weights * bernoulli).sum()
 
@@ -131,7 +133,7 @@ def loss_terms(means, log_stds, distances):
 
 
 def descend(means, log_stds, distances, beta, steps=400, lr=0.02):
-    """Adam on cost + β·KL over means and widths; the path of both, (steps, n) each."""
+    """Adam on cost + β·KL over means and widths: their paths, (steps, n) each."""
     means = means.clone().requires_grad_()
     log_stds = log_stds.clone().requires_grad_()
     optimizer = torch.optim.Adam([means, log_stds], lr=lr)
@@ -173,7 +175,7 @@ figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
 axis.plot(family_kl.numpy(), family_cost.numpy(), color=figures.BLUE)
 for beta, kl, cost in free_optima:
     axis.plot(kl, cost, "o", color=figures.ORANGE)
-    axis.annotate(f"β = {beta:.0f}", (kl, cost), (6, 4), textcoords="offset points", fontsize=9)
+    axis.text(kl + 0.04, cost + 0.1, f"β = {beta:.0f}", fontsize=9)
 axis.set(xlabel="KL (nats)", ylabel="likelihood cost (nats)", ylim=(0, 5.2))
 plt.show()
 
@@ -187,7 +189,7 @@ plt.show()
 
 # %%
 def costs_of_orders(spacing, distances):
-    """Cost of every order of n pictures on evenly spaced places, the identity first: (n!,)."""
+    """Cost of every order of n pictures on evenly spaced places, and the orders."""
     n = len(distances)
     M = confusions(spacing * (torch.arange(n) - (n - 1) / 2), torch.ones(n))
     orders = torch.tensor(list(itertools.permutations(range(n))))
@@ -239,12 +241,12 @@ cases = {
     "squares, no blob": squares,
     "squares, cut off at 3": squares.clamp_max(3),
 }
-print("                           D of first to third, fourth, last    cheapest order")
+print("D of the first picture to the third, fourth, last; cheapest order")
 for name, D in cases.items():
     costs, orders = costs_of_orders(0.3, D)
     cheapest = orders[costs.argmin()].tolist()
     far = "".join(f"{d:9.1f}" for d in D[0, [2, 3, 6]].tolist())
-    print(f"{name:26}{far}             {cheapest}")
+    print(f"{name:26}{far}   {cheapest}")
     saturates = D[0, 6] < 1.5 * D[0, 3]
     assert cheapest == ([1, 0, 2, 3, 4, 6, 5] if saturates else natural)
     assert saturates == ("large" in name or "cut" in name)
@@ -309,7 +311,7 @@ assert found.min() < tidy + 1e-9  # and the grid was found
 #
 # ## 4. Fragments, and what heals them
 #
-# So far pictures could be exchanged at will. A network cannot do that: it moves codes little by little. Take 12 pictures on a line (a decoder with $s = 0.1$), and start with a *torn* code: cut the line after picture $k$, and put the first piece behind the second, each in good order. One pair of neighbours is then separated. Minimise cost + β·KL over all means and widths by gradient descent, under weak and strong pressure β. A *tear* is a pair of data neighbours whose means are not neighbours on the latent.
+# So far pictures could be exchanged at will. A network cannot do that: it moves codes little by little. Take 12 pictures on a line (a decoder with $s = 0.1$), and start with a *torn* code: cut the line after picture $k$, and put the first piece behind the second, each in good order. One pair of neighbours is then separated. (The code *heals* if its tears go.) Minimise cost + β·KL over all means and widths by gradient descent, under weak and strong pressure β. A *tear* is a pair of data neighbours whose means are not neighbours on the latent.
 
 # %%
 N = 12
@@ -335,7 +337,7 @@ print("  β   cut after the 6th     after the 4th         after the 3rd")
 for beta in (2.0, 8.0, 12.0, 14.0):
     means, log_stds = descend(whole, narrow, distances, beta, steps=900)
     cost, kl = loss_terms(means[-1], log_stds[-1], distances)
-    assert tears(means[-1]) == 0 and kl > 0.1  # the whole code stays whole, and active
+    assert tears(means[-1]) == 0 and kl > 0.1  # it stays whole, and active
     line = f"{beta:4.0f}"
     for k in (6, 4, 3):
         path = descend(torn(k), narrow, distances, beta, steps=900)
@@ -345,32 +347,35 @@ for beta in (2.0, 8.0, 12.0, 14.0):
         line += f"   {tears(means)} tears, loss +{abs(extra):.2f}"
         assert extra > 0.05 if tears(means) else abs(extra) < 0.02
     print(line)
-found = {k: [tears(ends[beta, k][0]) for beta in (2.0, 8.0, 12.0, 14.0)] for k in (6, 4, 3)}
-assert found == {6: [1, 0, 0, 0], 4: [1, 1, 0, 0], 3: [1, 1, 4, 0]}
+expected = {6: [1, 0, 0, 0], 4: [1, 1, 0, 0], 3: [1, 1, 4, 0]}
+for k, numbers in expected.items():
+    assert [tears(ends[beta, k][0]) for beta in (2.0, 8.0, 12.0, 14.0)] == numbers
 
-dead = descend(torn(6), narrow, distances, beta=64.0, steps=900)
-assert loss_terms(dead[0][-1], dead[1][-1], distances)[1] < 0.01  # far more pressure
+means, log_stds = descend(torn(6), narrow, distances, beta=64.0, steps=900)
+assert loss_terms(means[-1], log_stds[-1], distances)[1] < 0.01  # far more pressure
 
 # %% [markdown]
 # (The loss is given above that of the code that starts whole.) The third puzzle: not at β = 2, though the whole code is cheaper. At β = 8 yes, if the cut is in the middle. The more unequal the pieces, the more pressure it takes. Far more pressure makes the latent inactive, and then there is nothing left to order. But the number of tears does not fall steadily: cut after the third picture, the code has one tear at β = 8, **four at β = 12**, and none at 14. Look at what happens:
 
 # %%
-shown = {f"β = {beta:.0f}": ends[beta, 3] for beta in (2.0, 8.0, 12.0, 14.0)}
-figures.codes({name: (means, s.exp()) for name, (means, s) in shown.items()})
+shown = {}
+for beta in (2.0, 8.0, 12.0, 14.0):
+    means, log_stds = ends[beta, 3]
+    shown[f"β = {beta:.0f}"] = means, log_stds.exp()
+figures.codes(shown, cut=3)
 plt.show()
 
 # %% [markdown]
 # *Figure 3.4. The code cut after the third picture, at four pressures: mean of each posterior, and ± σ. Blue: the first piece. Orange: the second.*
 #
-# **What you should see.** A healed code runs through in one direction. For that *both* pieces have to turn round, because their inner ends, side by side in the torn code, are the two ends of the data. At β = 8 the piece of three has turned and the piece of nine has not: still one tear. At β = 12 the piece of nine is half-way. Its first picture has crossed to the far left, and the other eight lie *nested*: nearly one mean, and widths that fall from 1.3 to 0.3. They are told apart by their widths, and the order of the widths is still that of the data. (Tears, counted by means, do not see that order.) At β = 14 the nest has opened to the other side.
+# **What you should see.** A healed code runs through in one direction. For that *both* pieces have to turn round, because their inner ends, side by side in the torn code, are the two ends of the data. At β = 8 the piece of three has turned and the piece of nine has not: still one tear. At β = 12 the piece of nine is half-way. Its first picture stays at the far left, and the other eight lie *nested*: nearly one mean, and widths that fall from 1.3 to 0.3. They are told apart by their widths, and the order of the widths is still that of the data. (Tears, counted by means, do not see that order.) At β = 14 the nest has opened to the other side.
 #
 # Two things have to be shown. First, that these codes are **local minima** and no unfinished descents. Second, why pieces turn. If the reason is that the inner ends are confused with each other and look least alike, then pieces must not turn when all pictures of one piece are equally far from all of the other.
 
+
 # %%
-
-
 def settle(means, log_stds, beta):
-    """Slope and least curvature of the loss where L-BFGS ends, and the means there."""
+    """Slope and least curvature of the loss where L-BFGS ends; the means there."""
     code = torch.cat([means, log_stds]).requires_grad_()
 
     def loss_of(code):
@@ -390,14 +395,16 @@ def settle(means, log_stds, beta):
     optimizer.step(closure)
     code = code.detach()
     slope = torch.autograd.functional.jacobian(loss_of, code).norm()
-    curvatures = torch.linalg.eigvalsh(torch.autograd.functional.hessian(loss_of, code))
-    return slope, curvatures[0], code[:N]
+    hessian = torch.autograd.functional.hessian(loss_of, code)
+    return slope, torch.linalg.eigvalsh(hessian)[0], code[:N]
 
 
 for beta, k in ((2.0, 6), (8.0, 3), (12.0, 3)):
     slope, least, means = settle(*ends[beta, k], beta)
-    print(f"β = {beta:2.0f}, cut after {k}: {tears(means)} tears, least curvature {least:.1f}")
-    assert slope < 1e-4 and least > 0.1 and tears(means) == tears(ends[beta, k][0])
+    print(f"β = {beta:2.0f}, cut after {k}: {tears(means)} tears, ", end="")
+    print(f"least curvature {least:.1f}")
+    assert slope < 1e-4 and least > 0.1
+    assert tears(means) == tears(ends[beta, k][0])
 
 first, second = ends[8.0, 3][0].split([3, 9])
 assert (first.diff() < 0).all() and second[0] < second[-1]  # turned; not turned
@@ -406,31 +413,28 @@ assert means.max() - means.min() < 0.4 and (widths.diff() < 0).all()
 assert widths[0] > 1.2 and widths[-1] < 0.35
 assert (ends[14.0, 3][0].diff() < 0).all()
 
-# the control: every pair across the cut equally far apart
-for name, between in (("as they are", distances), ("all equal", None)):
-    if between is None:
-        between = distances.clone()
-        between[:6, 6:] = between[6:, :6] = distances[:6, 6:].mean()
-    path = descend(torn(6), narrow, between, beta=8.0, steps=900)
-    end = path[0][-1]
-    turned = bool((end[:6].diff() < 0).all() and (end[6:].diff() < 0).all())
-    kept = bool((end[:6].diff() > 0).all() and (end[6:].diff() > 0).all())
+# the control: every picture equally far from every one across the cut
+equal = distances.clone()
+equal[:6, 6:] = equal[6:, :6] = distances[:6, 6:].mean()
+for name, D in (("as they are", distances), ("all equal", equal)):
+    path, _ = descend(torn(6), narrow, D, beta=8.0, steps=900)
+    slopes = torch.cat([path[-1][:6].diff(), path[-1][6:].diff()])
+    turned, kept = bool((slopes < 0).all()), bool((slopes > 0).all())
     print(f"distances across the cut {name}: pieces turned {turned}, kept {kept}")
-    assert (turned, kept) == ((True, False) if name == "as they are" else (False, True))
-    # and no picture changes sides on the way: the pieces turn where they are
-    assert (path[0][:, :6] > 0).all() and (path[0][:, 6:] < 0).all()
+    assert (turned, kept) == (D is distances, D is equal)
+    assert (path[:, :6] > 0).all() and (path[:, 6:] < 0).all()  # on the way too
 
 # %% [markdown]
-# So pieces turn because pictures are confused *across* the cut, and it pays to have like ends side by side: locality again. (Why unequal pieces need more pressure is measured here, not explained.)
+# So pieces turn, in place, because pictures are confused *across* the cut, and it pays to have like ends side by side: locality again. (Why unequal pieces need more pressure is measured here, not explained.)
 #
 # How high is the wall around the torn code at β = 2? Follow the road that β = 8 takes from the code cut in the middle (minimised at β = 2), go on from its end at β = 2, and look at the β = 2 loss all along. Its top is an upper bound on the barrier. Part of it is there only because the code is at first tuned for β = 8.
 
 # %%
 up = descend(*ends[2.0, 6], distances, beta=8.0, steps=900)
 down = descend(up[0][-1], up[1][-1], distances, beta=2.0, steps=500)
-road = list(zip(torch.cat([up[0], down[0]])[::10], torch.cat([up[1], down[1]])[::10], strict=True))
+road = torch.cat([up[0], down[0]])[::10], torch.cat([up[1], down[1]])[::10]
 weak, strong = [], []
-for means, log_stds in road:
+for means, log_stds in zip(*road, strict=True):
     cost, kl = loss_terms(means, log_stds, distances)
     weak.append((cost + 2.0 * kl).item())
     strong.append((cost + 8.0 * kl).item())
@@ -444,7 +448,8 @@ assert (strong.diff() < 0.05).all()  # downhill at β = 8 (Adam may stumble a li
 figure, axis = plt.subplots(figsize=(5, 3), layout="constrained")
 steps = 10 * torch.arange(len(weak))
 axis.plot(steps, weak - weak[0], color=figures.BLUE, label="loss at β = 2")
-axis.plot(steps[:90], strong - strong[0], "--", color=figures.ORANGE, label="loss at β = 8")
+fall = strong - strong[0]
+axis.plot(steps[:90], fall, "--", color=figures.ORANGE, label="loss at β = 8")
 axis.axhline(0, color=figures.GREY, linewidth=0.8)
 axis.set(xlabel="step of descent", ylabel="loss minus its start (nats)")
 axis.legend(fontsize=8)
@@ -477,9 +482,10 @@ for (means, stds), nats in ((equal, 0.94), (unequal, 0.89)):
     assert wrong < 0.1 and abs(kl - nats) < 0.005 and kl < math.log(3)
 for distance in (2.8, 2.9):  # between neighbours, in units of σ
     means = distance * torch.tensor([-1.0, 0.0, 1.0])
-    assert (1 - figures.right_guesses(means, torch.ones(3)) < 0.1) == (distance == 2.9)
+    wrong = 1 - figures.right_guesses(means, torch.ones(3))
+    assert (wrong < 0.1) == (distance == 2.9)
 kls = {}
-for reach in torch.arange(0.8, 1.41, 0.05).tolist():  # at 2.9 σ, which scale is best?
+for reach in torch.arange(0.8, 1.41, 0.05).tolist():  # the best scale at 2.9 σ
     codes = torch.tensor([-reach, 0.0, reach]), torch.full((3,), reach / 2.9)
     kls[reach] = gaussian.kl_per_latent(codes[0], codes[1].log()).mean().item()
 assert abs(min(kls, key=kls.get) - 1.1) < 0.06

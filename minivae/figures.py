@@ -381,26 +381,22 @@ def orders(costs: dict[str, Tensor]) -> Figure:
     return figure
 
 
-def healing(codes: dict[str, Tensor], losses: dict[str, Tensor], every: int = 1) -> Figure:
-    """Where each picture lies on the latent before and after, and the loss along the way.
+def codes(panels: dict[str, tuple[Tensor, Tensor]], cut: int) -> Figure:
+    """Where each picture of a row lies on the latent: mean and ± σ, a panel a code.
 
     Args:
-        codes: title → means (n,) of the pictures in the order of the data.
-        losses: label → loss (n,) in nats along one and the same path.
-        every: steps of the path from one value to the next.
+        panels: title → posterior means (n,) and standard deviations (n,), in the order of the data.
+        cut: the first `cut` pictures are blue, the others orange.
     """
-    figure, axes = plt.subplots(1, len(codes) + 1, figsize=(3.1 * (len(codes) + 1), 3), layout="constrained")
-    for axis, (title, means) in zip(axes, codes.items(), strict=False):
-        axis.plot(range(len(means)), means.tolist(), color=BLUE, marker="o", markersize=4, linewidth=0.8)
-        axis.set(title=title, xlabel="picture (data neighbours side by side)", ylim=(-2.6, 2.6))
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.5 * len(panels), 2.9), sharey=True, layout="constrained")
+    for axis, (title, (means, stds)) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+        number = np.arange(1, len(means) + 1)
+        for piece, colour in ((slice(0, cut), BLUE), (slice(cut, None), ORANGE)):
+            axis.errorbar(number[piece], means[piece].numpy(), stds[piece].numpy(), color=colour, marker="o",
+                          markersize=4, linewidth=0.8)  # fmt: skip
+        axis.set(title=title, xlabel="picture")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0].set_ylabel("mean of z")
-    for i, (label, values) in enumerate(losses.items()):
-        steps = every * np.arange(len(values))
-        axes[-1].plot(steps, (values - values[0]).numpy(), color=PALETTE[i], linestyle=DASHES[i], label=label)
-    axes[-1].axhline(0, color=GREY, linewidth=0.8)
-    axes[-1].set(xlabel="step of descent", ylabel="loss minus its start (nats)")
-    axes[-1].legend(fontsize=8)
+    np.atleast_1d(axes)[0].set_ylabel("z: mean ± σ")
     return figure
 
 
