@@ -441,7 +441,8 @@ for pair in ((8.0, 1.0), (8.0, 4.0), (4.0, 4.0)):
     t1, t2 = variances / level
     gains = (variances - level).sqrt()
     aligned = best_loss(torch.diag(gains), variances, level)
-    for degrees in (0.0, 15.0, 45.0):
+    before = -1e-9
+    for degrees in (0.0, 15.0, 30.0, 45.0):
         kept = best_loss(turned(gains, degrees), variances, level) - aligned
         new = readjust(gains, degrees, variances, level)
         free = best_loss(turned(new, degrees), variances, level) - aligned
@@ -450,6 +451,8 @@ for pair in ((8.0, 1.0), (8.0, 4.0), (4.0, 4.0)):
         squared_sine = math.sin(2 * math.radians(degrees)) ** 2
         formula = 0.5 * torch.log1p((t1 - t2) ** 2 * squared_sine / (4 * t1 * t2))
         assert abs(kept - formula) < 1e-9 and free < kept + 1e-9
+        assert free > before or t1 == t2  # it rises up to 45°
+        before = free
     formula = torch.log((t1.sqrt() + t2.sqrt()) ** 2 / (4 * (t1 * t2).sqrt()))
     assert abs(free - formula) < 1e-6  # at 45°, by the descent
     if t1 == t2:
