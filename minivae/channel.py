@@ -139,9 +139,9 @@ class LinearBetaVAE:
     """The optimum of a linear β-VAE, component by component in the order of the eigenvalues given.
 
     Attributes:
-        decoder_norms: length of the decoder's column, √(λ − η), 0 where dead.
-        stds: posterior standard deviations, √(η/λ), 1 where dead.
-        kl: nats, ½·log(λ/η), 0 where dead.
+        decoder_norms: length of the decoder's column, √(λ − η), 0 where inactive.
+        stds: posterior standard deviations, √(η/λ), 1 where inactive.
+        kl: nats, ½·log(λ/η), 0 where inactive.
     """
 
     decoder_norms: Tensor
@@ -152,7 +152,7 @@ class LinearBetaVAE:
 def linear_beta_vae(eigenvalues: Tensor, noise: float, beta: float) -> LinearBetaVAE:
     """Optimum of a β-VAE with a linear encoder, decoder N(Wz, noise·I) and as many latents as eigenvalues.
 
-    A latent is dead exactly where λ ≤ η = β·noise: reverse water-filling with the water level η.
+    A latent is inactive exactly where λ ≤ η = β·noise: reverse water-filling with the water level η.
 
     Args:
         eigenvalues: (n,) variances λ > 0 of the data's principal components.

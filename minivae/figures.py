@@ -238,6 +238,36 @@ def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str,
     return figure
 
 
+def vae_diagram(picture: Tensor) -> Figure:
+    """A VAE as a drawing: picture, encoder, posterior, sample, decoder, reconstruction, and the loss's two terms.
+
+    Args:
+        picture: (H, W) in [0, 1], drawn at both ends.
+    """
+    figure, axis = plt.subplots(figsize=(8.4, 2.5), layout="constrained")
+    axis.set(xlim=(0, 10.4), ylim=(0, 3), aspect="equal")
+    axis.axis("off")
+    for left, label in ((0.0, "picture x"), (9.0, r"drawn $\hat x$, $p(x\,|\,z)$")):
+        axis.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, extent=(left, left + 1.4, 1.1, 2.5), aspect="auto")
+        axis.text(left + 0.7, 2.65, label, ha="center", fontsize=9)
+    for left, ends, label in ((2.0, (0.7, 0.3), "encoder"), (7.0, (0.3, 0.7), "decoder")):
+        heights = [1.8 - ends[0], 1.8 + ends[0], 1.8 + ends[1], 1.8 - ends[1]]
+        axis.fill([left, left, left + 1.4, left + 1.4], heights, color=BLUE, alpha=0.25)
+        axis.text(left + 0.7, 1.8, label, ha="center", va="center", fontsize=10)
+    for x, label in ((4.25, "μ, log σ"), (5.9, "z = μ + σε")):
+        axis.text(x, 1.8, label, ha="center", va="center", fontsize=10)
+    axis.text(4.25, 2.3, r"posterior $q(z\,|\,x)$", ha="center", fontsize=9)
+    axis.text(5.9, 2.65, "noise ε", ha="center", fontsize=9)
+    for start, end in ((1.45, 1.95), (3.45, 3.75), (4.8, 5.2), (6.6, 6.95), (8.45, 8.95)):
+        axis.annotate("", (end, 1.8), (start, 1.8), arrowprops={"arrowstyle": "->"})
+    axis.annotate("", (5.9, 2.0), (5.9, 2.6), arrowprops={"arrowstyle": "->"})
+    axis.plot([0.7, 0.7, 9.7, 9.7], [1.0, 0.3, 0.3, 1.0], color=ORANGE)
+    axis.text(7.4, 0.4, r"reconstruction $-\log p(x\,|\,z)$", ha="center", color=ORANGE, fontsize=9)
+    axis.plot([4.25, 4.25], [0.95, 1.55], color=ORANGE)
+    axis.text(4.25, 0.65, r"+ β · KL$(q(z\,|\,x)\,\Vert\,p(z))$", ha="center", color=ORANGE, fontsize=9)
+    return figure
+
+
 def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float, figure: Figure | None = None) -> Figure:
     """A Gaussian q over the true posterior of a one-latent model, and log p(x) in three steps.
 
@@ -259,7 +289,7 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float, fig
     seen = slice(1200, 2801, 4)  # z from −4 to 4
     truth, ours = (joint - log_p).exp()[seen].numpy(), log_q.exp()[seen].numpy()
     _fill(left, "p(z | x)", z[seen].numpy(), truth[None], colours=[GREY], alpha=0.4)
-    _line(left, "q(z)", z[seen].numpy(), ours, color=BLUE)
+    _line(left, "q(z | x)", z[seen].numpy(), ours, color=BLUE)
     depth = _round_up(max(-elbo, 4 - log_p))
     steps = {"E log p(x | z)": elbo + kl, "− KL(q ‖ p(z))": -kl, "gap": log_p - elbo}
     ends = np.array([-0.6, 2.6])
@@ -351,26 +381,22 @@ def orders(costs: dict[str, Tensor]) -> Figure:
     return figure
 
 
-def healing(codes: dict[str, Tensor], losses: dict[str, Tensor], every: int = 1) -> Figure:
-    """Where each picture lies on the latent before and after, and the loss along the way.
+def codes(panels: dict[str, tuple[Tensor, Tensor]], cut: int) -> Figure:
+    """Where each picture of a row lies on the latent: mean and ± σ, a panel a code.
 
     Args:
-        codes: title → means (n,) of the pictures in the order of the data.
-        losses: label → loss (n,) in nats along one and the same path.
-        every: steps of the path from one value to the next.
+        panels: title → posterior means (n,) and standard deviations (n,), in the order of the data.
+        cut: the first `cut` pictures are blue, the others orange.
     """
-    figure, axes = plt.subplots(1, len(codes) + 1, figsize=(3.1 * (len(codes) + 1), 3), layout="constrained")
-    for axis, (title, means) in zip(axes, codes.items(), strict=False):
-        axis.plot(range(len(means)), means.tolist(), color=BLUE, marker="o", markersize=4, linewidth=0.8)
-        axis.set(title=title, xlabel="picture (data neighbours side by side)", ylim=(-2.6, 2.6))
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.5 * len(panels), 2.9), sharey=True, layout="constrained")
+    for axis, (title, (means, stds)) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+        number = np.arange(1, len(means) + 1)
+        for piece, colour in ((slice(0, cut), BLUE), (slice(cut, None), ORANGE)):
+            axis.errorbar(number[piece], means[piece].numpy(), stds[piece].numpy(), color=colour, marker="o",
+                          markersize=4, linewidth=0.8)  # fmt: skip
+        axis.set(title=title, xlabel="picture")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0].set_ylabel("mean of z")
-    for i, (label, values) in enumerate(losses.items()):
-        steps = every * np.arange(len(values))
-        axes[-1].plot(steps, (values - values[0]).numpy(), color=PALETTE[i], linestyle=DASHES[i], label=label)
-    axes[-1].axhline(0, color=GREY, linewidth=0.8)
-    axes[-1].set(xlabel="step of descent", ylabel="loss minus its start (nats)")
-    axes[-1].legend(fontsize=8)
+    np.atleast_1d(axes)[0].set_ylabel("z: mean ± σ")
     return figure
 
 

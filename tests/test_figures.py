@@ -135,11 +135,31 @@ def test_best_guess_of_two_equally_wide_posteriors_is_right_as_often_as_the_norm
     assert figures.right_guesses(means, torch.ones_like(means)) == pytest.approx(expected, abs=1e-5)
 
 
-def test_orders_mark_the_first_and_healing_starts_at_zero():
+def test_orders_mark_the_first():
     axis = figures.orders({"all": torch.tensor([0.5, 1.0, 1.5])}).axes[0]
     assert axis.lines[0].get_xdata()[0] == 0.5 and sum(patch.get_height() for patch in axis.patches) == 3
-    last = figures.healing({"before": torch.zeros(3)}, {"loss": torch.tensor([2.0, 3.0])}).axes[-1]
-    assert last.lines[0].get_ydata().tolist() == [0, 1]
+
+
+def test_codes_show_each_picture_at_its_mean_with_its_width():
+    means, stds = torch.tensor([0.5, -1.0, 2.0]), torch.tensor([0.1, 0.4, 0.2])
+    _, axis = figures.codes({"one": (means + 1, stds), "two": (means, stds)}, cut=1).axes
+    first, second = axis.containers
+    assert first.lines[0].get_xydata().tolist() == [[1, 0.5]] and first.lines[0].get_color() == figures.BLUE
+    assert np.allclose(second.lines[0].get_xydata(), [[2, -1], [3, 2]])
+    bars = second.lines[2][0].get_segments()
+    assert np.allclose(bars[0], [[2, -1.4], [2, -0.6]]) and np.allclose(bars[1], [[3, 1.8], [3, 2.2]])
+    assert axis.get_title() == "two"
+
+
+def test_vae_diagram_reads_from_the_picture_to_the_drawing():
+    picture = torch.tensor([[0.0, 1.0], [0.2, 0.7]])
+    (axis,) = figures.vae_diagram(picture).axes
+    assert [np.allclose(image.get_array(), picture) for image in axis.images] == [True, True]
+    places = {text.get_text(): text.get_position()[0] for text in axis.texts}
+    row = ["picture x", "encoder", "μ, log σ", "z = μ + σε", "decoder"]
+    assert [places[label] for label in row] == sorted(places[label] for label in row)
+    (kl,) = (place for label, place in places.items() if "KL" in label)
+    assert kl == places["μ, log σ"]  # the KL belongs to the posterior
 
 
 def curve(*, scale: float = 1.0) -> RateDistortion:

@@ -20,9 +20,9 @@ from minivae.runs import Run
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "chapters" / "pictures"
 STORED = {
-    "01_elbo": 0,
+    "01_elbo": 1,
     "02_awgn_channel": 2,
-    "03_posterior_overlap": 5,
+    "03_posterior_overlap": 6,
     "05_capacity_generator": 5,
     "06_controlled_capacity": 7,
     "07_chairs_and_your_own_data": 0,
