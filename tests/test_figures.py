@@ -318,12 +318,7 @@ def test_kl_history_lists_the_latent_with_most_nats_first(run):
     assert lines["$z_{2}$"] == pytest.approx(0.5) and lines["$z_{0}$"] == pytest.approx(kl[0, 3])
 
 
-def test_healing_and_orders_and_collapse_at_their_places():
-    axes = figures.healing(
-        {"before": torch.tensor([0.5, -1.0, 2.0])}, {"loss": torch.tensor([3.0, 2.0])}, every=10
-    ).axes
-    assert axes[0].lines[0].get_ydata().tolist() == [0.5, -1.0, 2.0]
-    assert axes[-1].lines[0].get_xdata().tolist() == [0, 10] and axes[-1].lines[0].get_ydata().tolist() == [0, -1]
+def test_thresholds_stand_over_their_widths():
     line = figures.collapse([3, 5], [50, 150], [(4, 70, 1.2)]).axes[0].lines[0]
     assert list(line.get_xdata()) == [3, 5] and list(line.get_ydata()) == [50, 150]
 
