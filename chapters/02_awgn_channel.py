@@ -338,7 +338,7 @@ plt.show()
 #
 # $$ \text{extra loss}/\beta = \tfrac12 \log \frac{(a \cos^2\theta + b \sin^2\theta)(a \sin^2\theta + b \cos^2\theta)}{ab} = \tfrac12 \log\left(1 + \frac{(a - b)^2 \sin^2 2\theta}{4ab}\right) . $$
 #
-# Zero at θ = 0, largest at 45°, **and zero at every angle if a = b**. So latents align with components *that make different contributions*. That is the hypothesis of the paper's section 4.3, as a formula. It also says that for two *equal* factors, x and y, this argument aligns nothing. Chapter 4 finds what does.
+# Zero at θ = 0, largest at 45°, **and zero at every angle if a = b**. So latents align with components *that make different contributions*. That is the hypothesis of the paper's section 4.3, as a formula. It also says that two *equal* components, x and y, are not aligned in a linear model, where $a$ and $b$ are the same for every picture. Chapter 4 finds pictures for which they are not, and the same pressure aligns x and y.
 
 
 # %%
