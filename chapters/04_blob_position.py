@@ -541,11 +541,11 @@ assert (gains.diff() < 0).all() and 0.95 < gains[0] / predicted[7] < 1
 # ## 6. Why x and y, and not two diagonals?
 #
 # What could align the latents? Not the picture, because a blob is round. Not the prior: $\mathcal N(0, I)$ does not change under rotation, so a turned code has the same KL. Not the linear theory of
-# chapter 2: the two components of position have equal eigenvalues, and then a turned code costs nothing more. If every σ is the same, nothing in the loss knows where the axes of z point.
+# chapter 2: the two components of position have equal eigenvalues, and then a turned code costs nothing more.
 #
-# One part of the loss knows them: the posterior is a Gaussian with a *diagonal* covariance. Section 4.3 of the paper names this as its second pressure, "encouraging the latent dimensions to align with the
-# factors", for factors that contribute differently to the reconstruction. On average x and y contribute equally. But not at every place. Beyond a side of the square there are no blobs, so near a side a posterior can be wider across the side than along it, and confuse
-# nothing. Its best shape is an ellipse, and a diagonal covariance can take that shape only if the latents are x and y.
+# One part of the loss knows the axes of z: the posterior's covariance is *diagonal*. Section 4.3 of the paper names this as its second pressure, "encouraging the latent dimensions to align with the
+# factors", for factors that contribute differently to the reconstruction. On average x and y contribute equally, but not at every place. Beyond a side of the square there are no blobs, so near a side a posterior can be wider across the side than along it without confusing
+# anything. Its best shape is an ellipse, and a diagonal covariance can take that shape only if the latents are x and y.
 #
 # The hypothesis can fail: a diagonal posterior may prefer no angle, or another one. And it has two controls. Allow the posterior only one σ for both latents, or allow it a full covariance. Then turning every posterior changes nothing in the loss, so all angles must cost the same.
 #
@@ -676,7 +676,7 @@ assert across > 1.8 * along and abs(sigma[6, 6, 0] - sigma[6, 6, 1]) < 0.01
 #
 # **What you should see.** With one σ, or with a full covariance, the three starts end with one loss, and at most a degree from where they were put. With a diagonal covariance 0° and 20° both end at 0°, and 45° costs 1.3 nats more. The middle panel shows why: near the sides of the turned square the best ellipses are tilted, as on the right, and a diagonal posterior cannot tilt. At 0° it has nothing to regret: the full covariance is better by 0.02 nats.
 #
-# So it is not the prior, and not different widths as such, but the diagonal covariance of the posterior, on positions that end at straight sides. The paper's second pressure aligns even two equal factors, because they are unequal near the sides.
+# So the diagonal covariance aligns the latents, on positions that end at straight sides. The paper's second pressure acts even on two equal factors, because they are unequal near the sides.
 #
 # The descent from exactly 45° stops there, at a **saddle**: by symmetry neither way down is better than the other, like a pencil that stands on its tip. Started at 44°, the code rolls all the way to 0°. The force is gentle: 1.3 nats of 817.
 #
@@ -818,7 +818,7 @@ assert max(far["disc"]) < 10
 # %% [markdown]
 # *Figure 4.9. The directions in which the means of the two living latents rise, drawn across the set of positions, a colour and a dash pattern per seed.*
 #
-# **What you should see.** The square's axes are x and y but for the late seed 1, and the diamond's the diagonals of the canvas but for one that is still on its way. The axes of both discs that the canvas cuts lie close to x and y, as the exact loss foretold. On the inner disc, where the loss has no preference, one seed ended far from x and y and the other four within 16° of them. Whether that is chance, or the network leans, five seeds do not decide (exercise 4.6).
+# **What you should see.** The square's axes are x and y but for the late seed 1, and the diamond's the diagonals of the canvas but for seed 1, which stands at 26° after 10,000 steps; whether it is late, too, we did not try. The axes of both discs that the canvas cuts lie close to x and y, as the exact loss foretold. On the inner disc, where the loss has no preference, one seed ended far from x and y and the other four within 16° of them. Whether that is chance, or the network leans, five seeds do not decide (exercise 4.6).
 #
 # **What would falsify it.** A long training on the diamond whose axes stay along x and y. For the mechanism: a full covariance that gains as much at 0° as at 45°, or a disc on the larger canvas that turns.
 #
