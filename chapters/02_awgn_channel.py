@@ -398,7 +398,7 @@ plt.show()
 #
 # This is about half of the price with the gains kept. The readjusted decoder is a saddle of the loss over all decoders (asserted below), so a training that meets it does not stay. The aligned decoder has the least loss of all: it maximises $p(x)$, as in probabilistic PCA, and it has no gap.
 #
-# Both prices are zero at ω = 0, largest at 45°, **and zero at every angle if $t_1 = t_2$**. So latents align with components *that make different contributions*. That is the hypothesis of the paper's section 4.3, as a formula. It also says that for two *equal* factors, x and y, this argument aligns nothing. Chapter 4 finds what does.
+# Both prices are zero at ω = 0, largest at 45°, **and zero at every angle if $t_1 = t_2$**. So latents align with components *that make different contributions*. That is the hypothesis of the paper's section 4.3, as a formula. It also says that two *equal* components, such as x and y, are not aligned in a linear model, where $t_1$ and $t_2$ are the same for every picture. Chapter 4 finds pictures for which they are not, and there the same pressure aligns x and y.
 
 
 # %%

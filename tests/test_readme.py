@@ -1,6 +1,7 @@
 """The README says what the recorded runs say, and shows the pictures that the chapters show."""
 
 import json
+import re
 import runpy
 from pathlib import Path
 
@@ -68,10 +69,21 @@ def test_domains():
     diamond = sorted(off("blobs-diamond", seed) for seed in range(3))
     assert square[3] < 10 and diamond[1] > 37  # what the sentence is about
     said = (
-        f"the domain: {square[0]:.0f} to {square[3]:.0f}° from x and y on 4 squares of 5, "
+        f"{square[0]:.0f} to {square[3]:.0f}° from x and y on 4 squares of 5, "
         f"{diamond[1]:.0f} and {diamond[2]:.0f}° on 2 diamonds of 3"
     )
-    assert row("what aligns two equal factors") == said
+    assert row("axes of trained networks") == said
+
+
+def test_what_aligns_is_what_chapter_4_printed():
+    notebook = json.loads((ROOT / "chapters" / "04_blob_position.ipynb").read_text(encoding="utf-8"))
+    printed = "".join(
+        "".join(output["text"]) for cell in notebook["cells"] for output in cell.get("outputs", []) if "text" in output
+    )
+    (line,) = [line for line in printed.splitlines() if line.startswith("what aligns x and y")]
+    price, same = re.search(r"45° costs (\S+) nats, (\S+) with one σ or a full covariance", line).groups()
+    said = f"without a network 45° costs {price} nats more than 0°, and {same} with one σ or a full covariance"
+    assert row("what aligns x and y").endswith(said)
 
 
 @pytest.mark.slow
@@ -79,7 +91,9 @@ def test_kl_at_150():
     kl = torch.tensor([load("blobs-beta150", seed).mean_kl(1_000).sum() for seed in SEEDS]).mean().item()
     limit = rate_distortion(BlobChannels(Blobs()), [1.4, 1.5, 1.6, 1.7], samples=512)
     best = np.interp(-150, -limit.prices, limit.capacities)
-    assert row("KL at β = 150") == f"{kl:.2f} nats; {best:.2f} is the best there is, computed without a network"
+    assert row("KL at β = 150") == (
+        f"{kl:.2f} nats; {best:.2f} is the best for two linear channels, computed without a network"
+    )
 
 
 @pytest.mark.slow
