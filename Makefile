@@ -30,11 +30,11 @@ lab: $(STAMP)
 
 # on every core a file at a time, then a chapter in the browser
 test: $(STAMP) lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval -n auto --dist loadfile chapters tests --ignore tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval -n auto chapters tests --ignore tests/browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder tests/browser
 
 quick: $(STAMP) lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow" tests --ignore tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow" tests --ignore tests/browser
 
 chapters: $(STAMP)
 	$(BIN)/python tools/build_chapters.py $(ONLY)

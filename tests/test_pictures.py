@@ -134,6 +134,14 @@ def test_celeba_without_partition_says_so(tmp_path):
     assert Pictures.open(tmp_path / "out.h5").factors == ()
 
 
+def test_pictures_that_the_partition_lacks_are_told(tmp_path):
+    source = folder(tmp_path / "in", celeba_files(3) | {"list_eval_partition.txt": b"000001.jpg 2\n000003.jpg 0\n"})
+    report = quiet("celeba", source, tmp_path / "out.h5")
+    assert "1 pictures are not in list_eval_partition.txt: their partition is NaN" in report.notes
+    _, known = Pictures.open(tmp_path / "out.h5").pick(torch.arange(3))
+    assert known[[0, 2], 0].tolist() == [2, 0] and known[1].isnan()
+
+
 def test_torn_partition_is_told(tmp_path):
     source = folder(tmp_path / "in", celeba_files(2) | {"list_eval_partition.txt": b"000001.jpg 0\n000002.jpg\n"})
     with pytest.raises(ValueError, match=r"must have lines such as '000001.jpg 0'"):

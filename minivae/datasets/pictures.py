@@ -288,6 +288,8 @@ def import_pictures(
         known, names = _known(kind, pattern, done.kept, partition)
         if kind == "celeba" and partition is None:
             report.notes.append("no list_eval_partition.txt in or beside the source: the partition is not known")
+        if unlisted := int(np.isnan(known).any(1).sum()):
+            report.notes.append(f"{unlisted:,} pictures are not in list_eval_partition.txt: their partition is NaN")
         if 0 < done.pictures + len(report.duplicates) < layout.whole:
             report.notes.append(f"the published set has {layout.whole:,} pictures, this source {done.pictures:,}")
         about = {**settings, "crop": layout.crop or "largest square", "resize": "Pillow, bilinear, antialiased",
