@@ -252,7 +252,8 @@ def test_every_mode_of_pillow_is_read_right_or_refused_with_what_to_do(tmp_path,
             except (OSError, ValueError, KeyError):
                 pass  # this format cannot hold it
     assert {name.partition(".")[0] for name in files} == set(modes)
-    files.pop("YCbCr.jp2", None)  # whose colours Pillow itself got wrong for long
+    # older Pillows get the colours of the one wrong, and write 16 bits for the other, to which 204 is black
+    files = {name: data for name, data in files.items() if name not in ("YCbCr.jp2", "I.png")}
     files |= {"sixteen.png": png(257 * HALVES), "sixteen.tif": tiff((257 * HALVES).astype(np.uint16))}
     report, found = imported(tmp_path, files, channels=channels)
     told = {name.removeprefix("in/"): why for name, why in report.unreadable}
