@@ -29,7 +29,7 @@ SHOWN = 10  # files that an import names one by one
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    for stream in (sys.stdout, sys.stderr):  # a code page without β shows \\u03b2
+    for stream in (sys.stdout, sys.stderr):  # under a code page without β print \u03b2, not a traceback
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="python -m minivae", description="The course on why β-VAE disentangles.")
