@@ -270,7 +270,7 @@ def picture(result: dict[str, Any], path: Path) -> None:
 def write(result: dict[str, Any], folder: Path = HERE) -> list[Path]:
     """Write the table, the picture and the JSON into a folder; returns their paths."""
     paths = [folder / f"result.{ending}" for ending in ("txt", "png", "json")]
-    paths[0].write_text(table(result) + "\n")
+    paths[0].write_text(table(result) + "\n", encoding="utf-8")
     picture(result, paths[1])
     paths[2].write_text(json.dumps(result, indent=2) + "\n")
     return paths

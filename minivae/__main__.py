@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import importlib
 import importlib.util
+import io
 import json
 import os
 import platform
@@ -28,6 +29,9 @@ SHOWN = 10  # files that an import names one by one
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):  # under a code page without β print \u03b2, not a traceback
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="python -m minivae", description="The course on why β-VAE disentangles.")
     parser.add_argument("--version", action="version", version=minivae.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -94,6 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("source", type=Path, metavar="PATH", help="folder, zip or tar")
     sub.add_argument("--out", type=Path, required=True, help="file to write")
     sub.add_argument("--channels", type=int, choices=[1, 3], help="1 grey, 3 RGB (default: chairs 1, others 3)")
+    sub.add_argument("--white", type=float, metavar="VALUE", help="of white, in grey pictures of more than 8 bits")
     sub.add_argument("--force", action="store_true", help="replace the output file if it exists")
     sub.add_argument("--json", action="store_true", help="print JSON for scripts")
     sub.set_defaults(run=_import)
@@ -254,14 +259,16 @@ def _import(arguments: argparse.Namespace) -> int:
     from minivae.datasets.originals import import_pictures
 
     report = import_pictures(
-        arguments.kind, arguments.source, arguments.out, arguments.channels, arguments.force, not arguments.json
-    )
+        arguments.kind, arguments.source, arguments.out, arguments.channels, arguments.force, not arguments.json,
+        arguments.white,
+    )  # fmt: skip
     if arguments.json:
         _print_json({**dataclasses.asdict(report), "out": str(report.out)})
         return 0
     resumed = f", {report.resumed:,} of them from an interrupted import" if report.resumed else ""
     print(f"wrote {report.out}: {report.pictures:,} pictures{resumed}")
-    for what, files in (("duplicate", report.duplicates), ("unreadable", report.unreadable)):
+    left_out = {"duplicate": report.duplicates, "unreadable": report.unreadable, "not looked into": report.skipped}
+    for what, files in left_out.items():
         if files:
             print(f"left out, {what}: {len(files):,}")
             for name, why in files[:SHOWN]:

@@ -73,7 +73,10 @@ class Experiment:
         check_positive("learning_rate", self.learning_rate)
         has_parts = hasattr(self.dataset, "sample") and hasattr(self.dataset, "channels")
         if isinstance(self.dataset, type) or not has_parts:
-            raise ValueError(f"dataset must be an object with channels and sample(n, generator), got {self.dataset!r}")
+            what = f"an array {tuple(self.dataset.shape)}" if hasattr(self.dataset, "shape") else repr(self.dataset)
+            raise ValueError(
+                f"dataset must be an object with channels and sample(n, generator), got {what}. {_AROUND_AN_ARRAY}"
+            )
         if isinstance(self.objective, (type, *SCHEDULES)) or not callable(self.objective):
             raise ValueError(f"objective must be an object to call, such as ELBO(), got {self.objective!r}")
         if self.model not in MODELS:
@@ -257,6 +260,18 @@ _ALL = [
         about="section A.2: CelebA, C from 0 to 50 nats, once imported to data/celeba.h5 (or --data FILE)",
     ),
 ]  # fmt: skip
+
+_AROUND_AN_ARRAY = """\
+Pictures in files: python -m minivae data import makes a file that Pictures.open reads. Around an array `images`, \
+float32 (N, channels, 64, 64) in [0, 1], write
+
+class Mine:
+    channels = images.shape[1]
+    def sample(self, n, generator=None):
+        index = torch.randint(len(images), (n,), generator=generator, device=generator and generator.device)
+        return torch.as_tensor(images)[index.cpu()].to(index.device), None
+
+and give Mine() as the dataset."""
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
 

@@ -48,7 +48,8 @@ def traversals(
     """The layout of Figure 2: originals, reconstructions, then a traversal and the position tuning of every latent.
 
     Traversals start from the code of the first original and run over [−3, 3]; rows are ordered by mean KL, high to low.
-    Heat maps show the posterior mean for every position of the blob: blue −3, white 0, red 3.
+    Heat maps show the posterior mean for every position of the blob: blue −3, white 0, red 3. Data without a grid of
+    positions, which only `Blobs` have, get the same figure without heat maps, that of `latent_rows`.
 
     Args:
         model: a trained VAE.
@@ -58,6 +59,9 @@ def traversals(
         tuning: side of the grid of positions for the heat maps.
         title: of the whole figure.
     """
+    if not hasattr(dataset, "grid"):
+        latents = model.decoder.latents
+        return latent_rows(model, originals, rows=latents, columns=columns, title=title)
     shown = originals[:columns]
     mean, _ = model.encode(originals)
     kl = mean_kl(model, originals)

@@ -14,6 +14,7 @@ from minivae.datasets.originals import DSprites
 from minivae.models import VAE
 from minivae.objectives import bernoulli_floor, bernoulli_nll
 
+Array = Tensor | np.ndarray
 WITH_FACTORS = (Sprites, ColouredSprites, DSprites, Chairs)  # which the scores are about
 ALIVE = 0.01  # nats of mean KL from which a latent counts as used
 
@@ -151,31 +152,33 @@ def count_blobs(images: Tensor, window: int = 9, share: float = 0.3) -> Tensor:
     return (peak & bright).sum((1, 2, 3))
 
 
-def information(codes: Tensor, classes: Tensor, bins: int | None = 20) -> Tensor:
+def information(codes: Array, classes: Array, bins: int | None = 20) -> Tensor:
     """Mutual information of every factor with every latent, in nats: (factors, latents).
 
     Args:
-        codes: posterior means (n, latents).
-        classes: of the factors that made the pictures, whole numbers (n, factors).
+        codes: posterior means (n, latents), of PyTorch or NumPy.
+        classes: of the factors that made the pictures, (n, factors), whole numbers of any kind: −1 and 1 are as good
+            as 0 and 1, and so are True and False.
         bins: of equal width that each latent is cut into; None for as many as the factor has classes.
 
     Returns:
         The plug-in estimate from counts: never negative, and too large by some bins · classes / 2n.
 
     Raises:
-        ValueError: if the shapes do not fit, codes are not finite, or bins is no count.
+        ValueError: if the shapes do not fit, codes are not finite, classes are no whole numbers, a factor has one class
+            only, or bins is no count.
 
     Source: chapter 6.
     """
-    _check_codes(codes, classes)
+    codes, classes = _checked(codes, classes)
     if bins is not None:
         check_count("bins", bins)
     return torch.stack(
-        [torch.stack([_information(_cut(z, bins or len(f.unique())), f) for z in codes.T]) for f in classes.T]
+        [torch.stack([_information(_cut(z, bins or int(f.max()) + 1), f) for z in codes.T]) for f in classes.T]
     )
 
 
-def mig(codes: Tensor, classes: Tensor, bins: int | None = 20) -> float:
+def mig(codes: Array, classes: Array, bins: int | None = 20) -> float:
     """Mutual information gap: how much more the best latent knows of a factor than the second best, over its entropy.
 
     The mean over the factors, in [0, 1]. Twenty bins, the custom, cannot tell 32 or 40 classes
@@ -185,15 +188,16 @@ def mig(codes: Tensor, classes: Tensor, bins: int | None = 20) -> float:
 
     Source: Chen et al. 2018 (β-TCVAE), with posterior means as Locatello et al. 2019; chapter 6.
     """
+    codes, classes = _checked(codes, classes, latents=2)
     best, second = information(codes, classes, bins).topk(2, dim=1).values.T
     return ((best - second) / torch.stack([_entropy(f) for f in classes.T])).mean().item()
 
 
-def sap(codes: Tensor, classes: Tensor) -> float:
+def sap(codes: Array, classes: Array) -> float:
     """Separated attribute predictability: by how much the best latent's linear classifier beats the second best's.
 
-    Half of the points train, half test. A linear classifier of one number can hardly tell more than two or three of
-    many classes, so even a perfect code scores low.
+    The first half of the points trains, the second tests, so they must be in no order. A linear classifier of one
+    number can hardly tell more than two or three of many classes, so even a perfect code scores low.
 
     Args, errors: as `mig`.
 
@@ -201,8 +205,10 @@ def sap(codes: Tensor, classes: Tensor) -> float:
     """
     from sklearn.svm import LinearSVC
 
-    _check_codes(codes, classes)
+    codes, classes = _checked(codes, classes, latents=2)
     z, half = codes.double().numpy(), len(codes) // 2
+    if (classes[:half] == classes[:1]).all(0).any():
+        raise ValueError("the first half of the points has one class only of a factor: shuffle the points first")
     gaps = []
     for f in classes.T.numpy():
         accuracies = []
@@ -214,7 +220,7 @@ def sap(codes: Tensor, classes: Tensor) -> float:
     return float(np.mean(gaps))
 
 
-def dci(codes: Tensor, classes: Tensor, seed: int = 0) -> tuple[float, float]:
+def dci(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float]:
     """Disentanglement and completeness: does each latent serve one factor, and each factor need one latent?
 
     Gradient-boosted trees predict every factor from all latents; Rᵢⱼ is how much they rely on latent i for factor j.
@@ -223,13 +229,13 @@ def dci(codes: Tensor, classes: Tensor, seed: int = 0) -> tuple[float, float]:
 
     The trees are what costs: about a minute for dSprites' 113 classes and 2,500 points on one core.
 
-    Args, errors: as `mig`; seed: of the trees.
+    Args, errors: as `mig`, and at least two factors; seed: of the trees.
 
     Source: Eastwood and Williams 2018, with the trees of Locatello et al. 2019; chapter 6.
     """
     from sklearn.ensemble import GradientBoostingClassifier
 
-    _check_codes(codes, classes)
+    codes, classes = _checked(codes, classes, latents=2, factors=2)
     z = codes.double().numpy()
     importance = np.stack(
         [GradientBoostingClassifier(random_state=seed).fit(z, f).feature_importances_ for f in classes.T.numpy()],
@@ -240,7 +246,7 @@ def dci(codes: Tensor, classes: Tensor, seed: int = 0) -> tuple[float, float]:
 
 
 def factorvae_score(
-    codes: Tensor, classes: Tensor, seed: int = 0, votes: int = 10_000, tests: int = 5_000, batch: int = 64
+    codes: Array, classes: Array, seed: int = 0, votes: int = 10_000, tests: int = 5_000, batch: int = 64
 ) -> float:
     """Can one tell which factor was held fixed from which latent varied least? Accuracy of a majority vote.
 
@@ -248,14 +254,14 @@ def factorvae_score(
     least variance, in units of its variance over all points, votes for the factor. Latents whose standard deviation
     is below 0.05 have no vote.
 
-    Args, errors: as `mig`; `votes` train and `tests` test.
+    Args, errors: as `information`; `votes` train and `tests` test.
 
     Returns:
         The share of the tests that the majority of the votes gets right; 0 if every latent is dead.
 
     Source: Kim and Mnih 2018, pruned as by Locatello et al. 2019; chapter 6.
     """
-    _check_codes(codes, classes)
+    codes, classes = _checked(codes, classes)
     alive = codes.std(0) >= 0.05
     if not alive.any():
         return 0.0
@@ -273,11 +279,12 @@ def factorvae_score(
 
 
 def betavae_score(
-    codes: Tensor, classes: Tensor, seed: int = 0, votes: int = 10_000, tests: int = 5_000, batch: int = 64
+    codes: Array, classes: Array, seed: int = 0, votes: int = 10_000, tests: int = 5_000, batch: int = 64
 ) -> float:
     """Can a linear classifier tell which factor two pictures share from how far apart their codes are?
 
-    Args, errors: as `factorvae_score`; a vote is the mean |difference| of `batch` pairs that share a class.
+    Args, errors: as `factorvae_score`, and at least two factors; a vote is the mean |difference| of `batch` pairs that
+    share a class.
 
     Returns:
         Accuracy on the tests; 1 over the number of factors is chance.
@@ -286,10 +293,10 @@ def betavae_score(
     """
     from sklearn.linear_model import LogisticRegression
 
-    _check_codes(codes, classes)
+    codes, classes = _checked(codes, classes, factors=2)
     generator = torch.Generator().manual_seed(seed)
     fixed = torch.randint(classes.shape[1], (votes + tests,), generator=generator)
-    away = torch.empty(len(fixed), codes.shape[1])
+    away = torch.empty(len(fixed), codes.shape[1], dtype=codes.dtype)
     for k, f in enumerate(classes.T):
         (mine,) = (fixed == k).nonzero(as_tuple=True)
         anchors = torch.randint(len(codes), (len(mine), batch), generator=generator)
@@ -300,13 +307,13 @@ def betavae_score(
     return float(classifier.score(features[votes:], fixed[votes:].numpy()))
 
 
-def explained(codes: Tensor, target: Tensor, groups: Tensor | None = None, bins: int = 20) -> Tensor:
+def explained(codes: Array, target: Array, groups: Array | None = None, bins: int = 20) -> Tensor:
     """R²: the share of a target's variance that each latent explains, by the target's mean in bins of the latent.
 
     Args:
         codes: posterior means (n, latents).
         target: (n, k), a number, a unit vector for an angle, or one column a class.
-        groups: (n,) whole numbers; if given, R² is taken within each group and averaged over them.
+        groups: (n,) whole numbers of any kind; if given, R² is taken within each group and averaged over them.
         bins: of equal numbers of points.
 
     Returns:
@@ -317,6 +324,8 @@ def explained(codes: Tensor, target: Tensor, groups: Tensor | None = None, bins:
 
     Source: chapter 6.
     """
+    codes, target = _numbers("codes", codes), _numbers("target", target)
+    groups = None if groups is None else _relabelled(groups)
     if target.ndim != 2 or len(target) != len(codes) or (groups is not None and groups.shape != (len(codes),)):
         raise ValueError(
             f"codes {tuple(codes.shape)}, target {tuple(target.shape)} and groups must be of the same points"
@@ -324,7 +333,7 @@ def explained(codes: Tensor, target: Tensor, groups: Tensor | None = None, bins:
     if not (torch.isfinite(codes).all() and torch.isfinite(target).all()):
         raise ValueError("codes and target must be finite, got NaN or infinity")
     if groups is not None:
-        members = [groups == group for group in groups.unique()]
+        members = [groups == group for group in range(int(groups.max()) + 1)]
         return torch.stack([explained(codes[own], target[own], None, bins) for own in members]).mean(0)
     target = target.double() - target.double().mean(0)
     bin_of = codes.argsort(0).argsort(0) * bins // len(codes)  # n, latents
@@ -374,8 +383,20 @@ def factor_classes(
 ) -> tuple[tuple[str, ...], Tensor]:
     """Names and classes, whole numbers (n, factors), of the factors that vary; a continuous one is cut into ten.
 
+    Your own data set's factors must be classes already: only you know where to cut a continuous one.
+
+    Raises:
+        ValueError: if the factors of your own data set are no whole numbers.
+
     Source: chapters 6 and 7.
     """
+    if not isinstance(dataset, WITH_FACTORS):
+        if factors.is_floating_point():
+            raise ValueError(
+                f"the scores need classes: the factors of {dataset!r} are {factors.dtype}; let its sample() give whole "
+                "numbers, a continuous factor cut into ten parts, say, as for sprites and chairs"
+            )
+        return tuple(dataset.factors), factors
     spans = {"red": (0.5, 1.0), "green": (0.5, 1.0), "blue": (0.5, 1.0), "azimuth": (0.0, 360.0)}
     if isinstance(dataset, Chairs):
         spans |= {name: dataset.ranges[dataset.factors.index(name)] for name in ("size", "height", "width")}
@@ -404,22 +425,27 @@ def measure(
 ) -> dict[str, float]:
     """Every metric of a VAE of sprites or chairs, from posterior means of `points` pictures; deterministic.
 
+    Your own data set will do as well, if its `sample(n, generator)` gives pictures and the classes of their factors,
+    whole numbers (n, factors), and its `factors` their names.
+
     Returns:
         mig (of 20 bins), mig_own_bins, dci_disentanglement, dci_completeness (of a quarter of the points: trees cost),
         factorvae, betavae, sap (of half of them); reconstruction and excess (what it is above `bernoulli_floor`), in
         nats per picture; kl, the sum over latents in nats; active, the number of latents above `ALIVE`.
 
     Raises:
-        ValueError: if the model is no VAE, the factors of the data set are not known, or points are fewer than 400.
+        ValueError: if the model is no VAE, the factors of the data set are not known or no classes, or points are fewer
+            than 400.
 
     Source: chapter 6.
     """
-    if not isinstance(model, VAE) or not isinstance(dataset, WITH_FACTORS):
+    if not isinstance(model, VAE) or not getattr(dataset, "factors", ()):
         raise ValueError(
             "metrics compare a VAE's latents with the factors of sprites or chairs, got "
             f"{type(model).__name__} of {dataset!r}"
         )
     check_count("points", points, least=400)
+    factor_classes(dataset, dataset.sample(1, torch.Generator())[1])  # to be refused before the work, not after it
     codes, factors, nll, floor, kl = encode(model, dataset, points, seed)
     _, classes = factor_classes(dataset, factors)
     disentanglement, completeness = dci(codes[: points // 4], classes[: points // 4], seed)
@@ -459,18 +485,41 @@ def encode(
     return torch.cat(means), torch.cat(factors), nll, floor, kl
 
 
-def _check_codes(codes: Tensor, classes: Tensor) -> None:
-    if codes.ndim != 2 or classes.ndim != 2 or len(codes) != len(classes) or min(*codes.shape, classes.shape[1]) < 1:
-        raise ValueError(
-            f"codes must be (n, latents) and classes (n, factors), got {tuple(codes.shape)} and {tuple(classes.shape)}"
-        )
-    if classes.dtype != torch.long:
-        raise ValueError(f"classes must be whole numbers, got {classes.dtype}")
+def _numbers(name: str, values: Array) -> Tensor:
+    """PyTorch's or NumPy's numbers as a tensor of floats on the CPU, where scikit-learn works."""
+    if isinstance(values, np.ndarray):  # PyTorch reads no foreign order of bytes and no negative stride
+        values = np.array(values, values.dtype.newbyteorder("="), order="C")
+    values = torch.as_tensor(values).detach().cpu()
+    if values.is_complex():
+        raise ValueError(f"{name} must be real numbers, got {values.dtype}")
+    return values if values.dtype in (torch.float32, torch.float64) else values.double()
+
+
+def _relabelled(labels: Array) -> Tensor:
+    """Whole numbers of any kind and size, PyTorch's or NumPy's, as 0, 1, … in their order, which alone can be counted
+    with: each score adds, indexes or joins them."""
+    labels = labels.numpy(force=True) if isinstance(labels, Tensor) else np.asarray(labels)
+    if labels.dtype.kind not in "biu":
+        raise ValueError(f"classes and groups must be whole numbers, got {labels.dtype}")
+    return torch.from_numpy(np.unique(labels, return_inverse=True)[1].reshape(labels.shape))
+
+
+def _checked(codes: Array, classes: Array, latents: int = 1, factors: int = 1) -> tuple[Tensor, Tensor]:
+    """Codes (n, latents) as they are and classes (n, factors) relabelled, or the error that says what is wrong."""
+    shapes = tuple(np.shape(codes)), tuple(np.shape(classes))
+    if [len(shape) for shape in shapes] != [2, 2] or shapes[0][0] != shapes[1][0] or shapes[0][0] < 1:
+        raise ValueError(f"codes must be (n, latents) and classes (n, factors), got {shapes[0]} and {shapes[1]}")
+    for name, least, (_, count) in (("codes", latents, shapes[0]), ("classes", factors, shapes[1])):
+        if count < least:
+            raise ValueError(f"{name} must have at least {least} columns for this score, got {count}")
+    codes = _numbers("codes", codes)
+    classes = torch.stack([_relabelled(f) for f in classes.T], dim=1)
     if not torch.isfinite(codes).all():
         raise ValueError("codes must be finite, got NaN or infinity")
-    constant = (classes == classes[0]).all(0).nonzero().flatten().tolist()
+    constant = (classes == 0).all(0).nonzero().flatten().tolist()
     if constant:
         raise ValueError(f"factors {constant} have one class only: leave them out")
+    return codes, classes
 
 
 def _cut(z: Tensor, bins: int) -> Tensor:

@@ -41,8 +41,8 @@ def good(tmp_path_factory) -> Path:
     return source.with_suffix(".ipynb")
 
 
-def nbval(notebook: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", notebook.name]
+def nbval(notebook: Path, *settings: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", *settings, notebook.name]
     return subprocess.run(command, cwd=notebook.parent, capture_output=True, text=True, timeout=120)
 
 
@@ -66,6 +66,14 @@ def test_the_good_chapter_passes_everything(good):
         gate(good)
     result = nbval(good)
     assert result.returncode == 0 and "3 passed" in result.stdout, result.stdout
+
+
+@pytest.mark.slow
+def test_two_processes_do_not_share_a_chapter(good):
+    """Its later cells need what the first have made."""
+    result = nbval(good, "-n", "2")
+    assert result.returncode == 0 and "3 passed" in result.stdout, result.stdout
+    assert nbval(good, "-n", "2", "--dist", "load").returncode == 1
 
 
 def test_building_twice_changes_nothing(good):

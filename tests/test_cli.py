@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from minivae import experiments, metrics, training
 from minivae.__main__ import main
@@ -132,6 +134,51 @@ def test_module_runs_as_a_program():
         [sys.executable, "-m", "minivae", "list", "--json"], capture_output=True, text=True, timeout=60
     )
     assert result.returncode == 0 and json.loads(result.stdout).keys() == EXPERIMENTS.keys()
+
+
+@pytest.mark.parametrize("coding", ["cp1252", "cp437", "ascii", "cp1253"])  # of which the last has a β
+def test_output_goes_to_a_file_of_any_code_page(folder, monkeypatch, coding):
+    def say(*words: str) -> tuple[int | None, str]:
+        streams = [io.TextIOWrapper(io.BytesIO(), coding, errors="strict") for _ in range(2)]
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", streams[0])
+            patch.setattr(sys, "stderr", streams[1])
+            try:
+                status = main(list(words))
+            except SystemExit as told:
+                status = told.code
+            for stream in streams:
+                stream.flush()
+        return status, "".join(stream.buffer.getvalue().decode(coding) for stream in streams)
+
+    beta = "β" if coding == "cp1253" else "\\u03b2"
+    for words in (["--help"], ["list"]):
+        status, said = say(*words)
+        assert status == 0 and beta in said
+    for words in (["train"], ["sweep"], ["show"], ["measure"], ["limit"], ["data"], ["data", "import"], ["bench"]):
+        assert say(*words, "--help")[0] == 0
+    for words in (["train", "β-VAE"], ["show", "β.h5"], ["limit", "β"], ["sweep", "blobs-vae", "--set", "β=1"]):
+        status, said = say(*words)
+        assert status == 1 and said.startswith("error: ") and beta in said
+    (folder / "in").mkdir()
+    (folder / "in" / "β.png").write_bytes(b"x")
+    Image.new("L", (64, 64)).save(folder / "in" / "a.png")
+    status, said = say("data", "import", "folder", "in", "--out", "β.h5")
+    assert status == 0 and f"wrote {beta}.h5: 1 pictures" in said and f"in/{beta}.png: Unidentified" in said
+
+
+def test_program_writes_to_a_file_under_a_windows_code_page():
+    result = subprocess.run([sys.executable, "-m", "minivae", "list"], capture_output=True, timeout=60,
+                            env=os.environ | {"PYTHONIOENCODING": "cp1252"})  # fmt: skip
+    assert result.returncode == 0 and b"\\u03b2 = 150" in result.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are bytes elsewhere")
+def test_names_that_are_no_text_can_be_told(folder):
+    result = subprocess.run(
+        [sys.executable, "-m", "minivae", "show", b"caf\xe9.h5"], capture_output=True, timeout=60, cwd=folder
+    )
+    assert result.returncode == 1 and result.stderr.startswith(b"error: no run file caf\\udce9.h5")
 
 
 def test_unknown_experiment_of_a_program_shows_no_traceback():

@@ -14,6 +14,7 @@ from minivae.datasets import Blobs, Sprites
 from minivae.experiments import EXPERIMENTS, Experiment
 from minivae.objectives import ELBO, BetaELBO, LinearSchedule
 from minivae.optimal import collapse_threshold
+from minivae.training import train
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -98,6 +99,17 @@ class Stripes:
 
     def sample(self, n, generator=None):
         return torch.zeros(n, 1, 64, 64), None
+
+
+@pytest.mark.parametrize("images", [np.full((5, 3, 64, 64), 0.5, np.float32), torch.full((5, 3, 64, 64), 0.5)])
+def test_an_array_is_refused_with_the_lines_that_make_it_a_data_set(images):
+    with pytest.raises(ValueError, match=r"got an array \(5, 3, 64, 64\)\.") as told:
+        Experiment("mine", images, ELBO())
+    lines = str(told.value).partition("write\n")[2].partition("and give Mine() as the dataset.")[0]
+    names = {"images": images, "torch": torch}
+    exec(lines, names)  # they work as they stand
+    run = train(Experiment("mine", names["Mine"](), ELBO()), steps=2, device="cpu", precision="fp32", progress=False)
+    assert run.step == 2 and run.model().encoder.channels == 3
 
 
 def test_own_classes_come_back_when_they_are_given():

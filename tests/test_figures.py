@@ -57,6 +57,17 @@ def test_heat_maps_are_empty_outside_the_domain(run):
     assert np.ma.getmaskarray(heat)[0, 0] and not np.ma.getmaskarray(heat)[4, 4]
 
 
+def test_traversals_of_data_without_positions_have_every_latent_and_no_heat_map():
+    model = VAE(3, 4, torch.Generator().manual_seed(0))
+    images, _ = ColouredSprites().sample(6, torch.Generator().manual_seed(0))
+    figure = figures.traversals(model, ColouredSprites(), images, columns=5, title="mine")
+    kl = mean_kl(model, images)
+    rows = [axis.get_ylabel() for axis in figure.axes if axis.get_ylabel()]
+    assert rows[2:] == [rf"$z_{{{i}}}$   {kl[i]:.2f} nats" for i in kl.argsort(descending=True)]
+    assert figure.get_suptitle() == "mine"
+    assert not any(axis.images and axis.images[0].get_array().ndim == 2 for axis in figure.axes)
+
+
 def test_kl_history_draws_every_latent_with_units(run):
     (axis,) = figures.kl_history({"a run": run}).axes
     lines = [line for line in axis.lines if line.get_label().startswith("$z_")]

@@ -82,6 +82,19 @@ def test_a_second_blob_is_a_ghost():
     assert metrics.fragmentation(KnownCode(second_blob=True), images).ghosts == 1
 
 
+def test_one_dim_frame_is_a_ghost():
+    class Dim(KnownCode):
+        def decode(self, z):
+            drawn = torch.sigmoid(super().decode(z))
+            light = torch.where((z[:, 0] - 1.5).abs() < 0.05, 0.5, 1.0)  # in one frame half of it
+            return torch.logit(drawn * light[:, None, None, None], eps=1e-6)
+
+    images = DATA.render(torch.tensor([[20.0, 30.0], [28.0, 40.0]]))  # z₀ of neither is near 1.5
+    found = metrics.fragmentation(Dim(), images)
+    assert found.ghosts == 0.5 and found.broken == 0  # the traversals of x, not those of y
+    assert metrics.fragmentation(KnownCode(), images).ghosts == 0
+
+
 @pytest.mark.parametrize(("positions", "blobs"), [([[32, 32]], 1), ([[16, 16], [48, 48]], 2),
                                                   ([[12, 12], [52, 12], [32, 52]], 3)])  # fmt: skip
 def test_count_blobs(positions, blobs):
@@ -231,6 +244,114 @@ def test_scores_refuse_what_they_cannot_score(score):
         score(z, torch.zeros_like(f))
 
 
+RELABELLED = {
+    "−1 and 1": lambda f: 2 * f - 1,
+    "gaps": lambda f: 10**15 * f - 7,
+    "int8": lambda f: (f - 100).to(torch.int8),
+    "int32": lambda f: f.int(),
+    "uint8": lambda f: (f + 200).to(torch.uint8),
+    "NumPy": lambda f: f.numpy(),
+    "NumPy, foreign bytes": lambda f: f.numpy().astype(">i2"),
+    "NumPy, uint64": lambda f: f.numpy().astype(np.uint64) + np.uint64(2**63),
+    "NumPy, backwards in memory": lambda f: f.numpy()[:, ::-1].copy()[:, ::-1],
+}
+
+
+@pytest.fixture(scope="module")
+def two_factors():
+    """Codes (n, 3), neither perfect nor noise, of two factors of two and three classes, in no order."""
+    generator = torch.Generator().manual_seed(0)
+    f = torch.stack([torch.randint(k, (600,), generator=generator) for k in (2, 3)], 1)
+    noise = torch.randn(600, 3, generator=generator)
+    return f.float() @ torch.tensor([[1.0, 0.3, 0.0], [0.4, 1.0, 0.0]]) + 0.7 * noise, f
+
+
+def scores_of(codes, f):
+    few = {"votes": 200, "tests": 200}
+    return {
+        "information": metrics.information(codes, f).tolist(),
+        "own bins": metrics.information(codes, f, None).tolist(),
+        "mig": metrics.mig(codes, f),
+        "sap": metrics.sap(codes, f),
+        "dci": metrics.dci(codes[:300], f[:300]),
+        "factorvae": metrics.factorvae_score(codes, f, **few),
+        "betavae": metrics.betavae_score(codes, f, **few),
+        "explained": metrics.explained(codes, codes[:, :1], f[:, 1]).tolist(),
+    }
+
+
+@pytest.fixture(scope="module")
+def plain_scores(two_factors):
+    return scores_of(*two_factors)
+
+
+@pytest.mark.parametrize("coding", RELABELLED)
+def test_labels_are_names_whatever_numbers_they_are(two_factors, plain_scores, coding):
+    codes, f = two_factors
+    assert scores_of(codes, RELABELLED[coding](f)) == plain_scores
+    assert 0.1 < plain_scores["mig"] < 0.9 and 0.5 < plain_scores["factorvae"] < 1  # neither end could differ
+
+
+def test_two_classes_may_be_false_and_true(two_factors):
+    codes, f = two_factors
+    two = torch.stack([f[:, 0], f[:, 1] // 2], 1)
+    assert scores_of(codes, two.bool()) == scores_of(codes, two.numpy().astype(bool)) == scores_of(codes, two)
+
+
+@pytest.mark.parametrize("change", [lambda z: z.numpy(), lambda z: z.numpy().astype(">f4"),
+                                    lambda z: z.clone().requires_grad_(), lambda z: z.double()])  # fmt: skip
+def test_codes_may_be_numpys_and_have_a_gradient(two_factors, plain_scores, change):
+    codes, f = two_factors
+    found = scores_of(change(codes), f)
+    assert found["mig"] == pytest.approx(plain_scores["mig"], abs=1e-6)
+    assert found["dci"] == pytest.approx(plain_scores["dci"], abs=1e-6)
+    assert found["factorvae"] == pytest.approx(plain_scores["factorvae"], abs=0.006)
+
+
+def test_scores_say_how_many_latents_and_factors_they_need(two_factors):
+    codes, f = two_factors
+    for score in (metrics.mig, metrics.sap, metrics.dci):
+        with pytest.raises(ValueError, match="codes must have at least 2 columns for this score, got 1"):
+            score(codes[:, :1], f)
+    for score in (metrics.dci, metrics.betavae_score):
+        with pytest.raises(ValueError, match="classes must have at least 2 columns for this score, got 1"):
+            score(codes, f[:, :1])
+    with pytest.raises(ValueError, match="shuffle the points"):
+        metrics.sap(codes, torch.stack([f[:, 0], torch.arange(600) // 300], 1))
+
+
+def test_factorvae_score_minds_no_scale(two_factors):
+    z = CODES["all turned"]
+    scale = torch.tensor([1.0, 8.0, 0.125, 64.0, 0.25])  # powers of two: no rounding
+    plain = metrics.factorvae_score(z, CLASSES, votes=1_000, tests=1_000)
+    assert plain < 0.95 and metrics.factorvae_score(scale * z, CLASSES, votes=1_000, tests=1_000) == plain
+
+
+def test_mig_is_in_units_of_the_entropy_and_not_of_the_number_of_classes():
+    rare = (torch.arange(1_000) % 10 == 0).long()[:, None]  # 0.33 nats of the 0.69 that two classes could have
+    codes = torch.cat([rare.double(), torch.zeros(1_000, 1, dtype=torch.float64)], 1)
+    assert metrics.mig(codes, rare) == pytest.approx(1, abs=1e-12)
+
+
+def test_dci_weights_each_latent_with_how_much_it_is_relied_on(monkeypatch):
+    columns = iter(([0.8, 0.1, 0.1], [0.2, 0.75, 0.05]))  # of two factors: how much each of three latents is relied on
+
+    class Trees:
+        def __init__(self, **_):
+            self.feature_importances_ = np.array(next(columns))
+
+        def fit(self, *_):
+            return self
+
+    monkeypatch.setattr("sklearn.ensemble.GradientBoostingClassifier", Trees)
+    disentanglement, completeness = metrics.dci(torch.randn(9, 3), torch.arange(18).view(9, 2))
+    a, b, c = (1 - entropy(row, base=2) for row in ([0.8, 0.2], [0.1, 0.75], [0.1, 0.05]))
+    assert disentanglement == pytest.approx(0.5 * a + 0.425 * b + 0.075 * c, abs=1e-12)
+    assert disentanglement != pytest.approx((a + b + c) / 3, abs=0.05)
+    of_factors = [1 - entropy([0.8, 0.1, 0.1], base=3), 1 - entropy([0.2, 0.75, 0.05], base=3)]
+    assert completeness == pytest.approx(sum(of_factors) / 2, abs=1e-12)
+
+
 def test_explained_is_r_squared():
     f = CLASSES[:, 2:3].double()
     r2 = metrics.explained(torch.cat([CODES["perfect"], CODES["noise"]], 1), f, bins=10)
@@ -270,6 +391,19 @@ def test_measure_has_every_key_and_refuses_others():
     assert scores["excess"] == scores["reconstruction"]  # white sprites have no floor
     with pytest.raises(ValueError, match="sprites"):
         metrics.measure(model, Blobs())
+
+    class Mine:
+        channels, factors = 1, ("side", "place")
+
+        def sample(self, n, generator=None):
+            side, place = (torch.randint(k, (n,), generator=generator) for k in (2, 5))
+            images = torch.zeros(n, 1, 64, 64)
+            for image, s, p in zip(images, side.tolist(), place.tolist(), strict=True):
+                image[:, 32 * s : 32 * s + 32, 12 * p : 12 * p + 12] = 1
+            return images, torch.stack([2 * side - 1, place], 1)
+
+    own = metrics.measure(model, Mine(), points=400)
+    assert set(own) == set(scores) and own["mig"] > 0 and own["excess"] == own["reconstruction"]
     with pytest.raises(ValueError, match="FactorGenerator"):
         metrics.measure(FactorGenerator(list(Sprites().values.values())), Sprites())
 

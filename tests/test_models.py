@@ -89,6 +89,29 @@ def test_decoder_refuses_other_shapes(shape):
         Decoder()(torch.zeros(shape))
 
 
+def test_torch_func_sees_through_the_decoder():
+    model = VAE(generator=torch.Generator().manual_seed(0))
+    z = torch.randn(3, 10, generator=torch.Generator().manual_seed(1))
+
+    def corner(z):
+        return model.decoder.net(z[None])[0, 0, 30:33, 30:33]
+
+    assert torch.allclose(torch.func.vmap(corner)(z), torch.stack([corner(code) for code in z]), atol=1e-5)
+    expected = torch.autograd.functional.jacobian(corner, z[0])
+    for transform in (torch.func.jacrev, torch.func.jacfwd):
+        assert torch.allclose(transform(corner)(z[0]), expected, atol=1e-5)
+    assert torch.allclose(torch.func.jvp(corner, (z[0],), (z[1],))[1], expected @ z[1], atol=1e-5)
+    weights = dict(model.named_parameters())
+    image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(2))
+
+    def loss(weights):
+        return torch.func.functional_call(model, weights, (image, torch.Generator().manual_seed(3)))[0].sum()
+
+    own = torch.autograd.grad(loss(weights), [*weights.values()])
+    for found, expected in zip(torch.func.grad(loss)(weights).values(), own, strict=True):
+        assert torch.allclose(found, expected, rtol=1e-3, atol=1e-3 * expected.abs().max())
+
+
 @pytest.mark.parametrize("sizes", [(0, 10), (1, 0)])
 def test_empty_networks_are_refused(sizes):
     with pytest.raises(ValueError, match="at least 1"):

@@ -4,12 +4,14 @@ import io
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tarfile
 import time
 import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import h5py
@@ -132,6 +134,14 @@ def test_celeba_without_partition_says_so(tmp_path):
     assert Pictures.open(tmp_path / "out.h5").factors == ()
 
 
+def test_pictures_that_the_partition_lacks_are_told(tmp_path):
+    source = folder(tmp_path / "in", celeba_files(3) | {"list_eval_partition.txt": b"000001.jpg 2\n000003.jpg 0\n"})
+    report = quiet("celeba", source, tmp_path / "out.h5")
+    assert "1 pictures are not in list_eval_partition.txt: their partition is NaN" in report.notes
+    _, known = Pictures.open(tmp_path / "out.h5").pick(torch.arange(3))
+    assert known[[0, 2], 0].tolist() == [2, 0] and known[1].isnan()
+
+
 def test_torn_partition_is_told(tmp_path):
     source = folder(tmp_path / "in", celeba_files(2) | {"list_eval_partition.txt": b"000001.jpg 0\n000002.jpg\n"})
     with pytest.raises(ValueError, match=r"must have lines such as '000001.jpg 0'"):
@@ -167,7 +177,8 @@ def test_a_folder_with_every_oddity(tmp_path):
     at = {name.removeprefix("mine/"): place for place, name in enumerate(data.names)}
     assert sorted(at) == sorted(set(files) - {"again.jpeg", "b/torn.jpg", "b/text.png", "b/empty.png", "._A.JPG",
                                               "notes.txt", "Thumbs.db"})  # fmt: skip
-    assert report.pictures == len(data) == 9 and report.others == 3
+    assert report.pictures == len(data) == 9 and report.others == 1
+    assert report.skipped == [("mine/._A.JPG", "hidden"), ("mine/Thumbs.db", "thumbnails")]
     assert report.duplicates == [("mine/again.jpeg", "mine/A.JPG")]
     assert [name for name, _ in report.unreadable] == ["mine/b/empty.png", "mine/b/text.png", "mine/b/torn.jpg"]
     assert "truncated" in dict(report.unreadable)["mine/b/torn.jpg"]
@@ -182,6 +193,346 @@ def test_a_folder_with_every_oddity(tmp_path):
 
     again = quiet("folder", tmp_path / "mine", tmp_path / "grey.h5", channels=1)
     assert again.pictures == 9 and Pictures.open(tmp_path / "grey.h5").channels == 1
+
+
+HALVES = np.repeat([[51, 204]], 32, axis=1).repeat(64, axis=0)  # 0.2 at the left, 0.8 at the right
+
+
+def tiff(values: np.ndarray, order: str = "<", photometric: int = 1, bits: int = 0) -> bytes:
+    """A TIFF of one strip: of the array's own kind of numbers, or of `bits` packed ones."""
+    height, width, *colours = values.shape
+    kind = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
+    data = values.astype(values.dtype.newbyteorder(order)).tobytes()
+    if bits:
+        each = "".join(f"{value:0{bits}b}" for value in values.flatten().tolist())
+        data = int(each, 2).to_bytes(len(each) // 8, "big")
+    tags = {256: width, 257: height, 258: bits or 8 * values.itemsize, 259: 1, 262: photometric, 273: 8,
+            277: colours[0] if colours else 1, 278: height, 279: len(data), 339: kind}  # fmt: skip
+    entries = b"".join(struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8 + len(data))
+    return head + data + struct.pack(order + "H", len(tags)) + entries + bytes(4)
+
+
+def png(values: np.ndarray, transparent: int | None = None) -> bytes:
+    """A PNG of 16 bits, grey (h, w), grey with alpha (h, w, 2), RGB or RGBA."""
+    height, width, *colours = values.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[colours[0] if colours else 1]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    parts = {b"IHDR": struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)}
+    if transparent is not None:
+        parts[b"tRNS"] = struct.pack(">H", transparent)
+    parts |= {b"IDAT": zlib.compress(rows), b"IEND": b""}
+    chunks = (struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+              for name, data in parts.items())  # fmt: skip
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def imported(tmp_path: Path, files: dict[str, bytes], **settings) -> tuple[pictures.Report, dict[str, np.ndarray]]:
+    report = quiet("folder", folder(tmp_path / "in", files), tmp_path / "out.h5", overwrite=True, **settings)
+    data = Pictures.open(tmp_path / "out.h5")
+    images = 255 * data.pick(torch.arange(len(data)))[0].numpy()
+    return report, {name.removeprefix("in/"): image for name, image in zip(data.names, images, strict=True)}
+
+
+def shows_halves(image: np.ndarray, atol: float = 1.0) -> bool:
+    inside = np.r_[0:31, 33:64]  # the edge between the halves may be soft
+    return np.allclose(image[..., inside], HALVES[:, inside], atol=atol)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_mode_of_pillow_is_read_right_or_refused_with_what_to_do(tmp_path, channels):
+    grey = Image.fromarray(HALVES.astype(np.uint8))
+    files = {}
+    # no file has HSV, La or RGBa; the kinds of I;16 follow
+    modes = ("1", "CMYK", "F", "I", "L", "LA", "LAB", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
+    for mode in modes:
+        for kind, suffix in (("PNG", "png"), ("TIFF", "tif"), ("JPEG2000", "jp2"), ("BMP", "bmp"), ("GIF", "gif")):
+            try:
+                files[f"{mode}.{suffix}"] = content(grey.convert("RGB").convert(mode), kind)
+            except (OSError, ValueError, KeyError):
+                pass  # this format cannot hold it
+    assert {name.partition(".")[0] for name in files} == set(modes)
+    # older Pillows get the colours of the one wrong, and write 16 bits for the other, to which 204 is black
+    files = {name: data for name, data in files.items() if name not in ("YCbCr.jp2", "I.png")}
+    files |= {"sixteen.png": png(257 * HALVES), "sixteen.tif": tiff((257 * HALVES).astype(np.uint16))}
+    report, found = imported(tmp_path, files, channels=channels)
+    told = {name.removeprefix("in/"): why for name, why in report.unreadable}
+    unread = told.pop("YCbCr.tif", None)  # by older Pillows
+    assert unread is None or "truncated" in unread
+    assert {name.partition(".")[0] for name in told} == {"F", "I"}
+    assert all("import again with white=1 (--white 1)" in why for why in told.values())
+    assert all(shows_halves(image, 3.0) for name, image in found.items() if not name.startswith("1."))
+    same = {name.removeprefix("in/") for name, _ in report.duplicates}
+    assert set(found) | set(told) | same == set(files) - ({"YCbCr.tif"} if unread else set())
+    # one bit is dithered to begin with: as often white as it was bright
+    assert found["1.png"][..., :31].mean() == pytest.approx(51, abs=8)
+    assert found["1.png"][..., 33:].mean() == pytest.approx(204, abs=8)
+
+
+TWELVE = np.round(HALVES / 255 * 4_095).astype(np.uint16)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_tiffs_of_many_bits_are_read_by_what_they_say(tmp_path, order):
+    sixteen = (257 * HALVES).astype(np.uint16)
+    files = {
+        "sixteen.tif": tiff(sixteen, order),
+        "white is 0.tif": tiff(65_535 - sixteen, order, photometric=0),
+        "colour.tif": tiff(sixteen[..., None].repeat(3, 2), order, photometric=2),
+        "twelve packed.tif": tiff(TWELVE, order, bits=12),
+    }
+    report, found = imported(tmp_path, files)
+    refused = {name.removeprefix("in/"): why for name, why in report.unreadable}
+    # some of these Pillow reads in one order of bytes only
+    assert set(refused) <= ({"twelve packed.tif", "white is 0.tif"} if order == ">" else set())
+    assert all("cannot identify" in why for why in refused.values())
+    assert set(found) | set(refused) == set(files) and all(shows_halves(image) for image in found.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "white"),
+    [("<f4", 1), (">f4", 255), ("<i4", 255), (">i4", 1_000_000), ("<u4", 65_535), ("<i2", 4_095), (">i2", 4_095)],
+)
+def test_numbers_that_do_not_say_what_white_is_are_read_when_told(tmp_path, kind, white):
+    values = (HALVES / 255 * white).astype(kind)
+    one = {"a.png": content(picture(0, 64, 64)), "b.tif": tiff(values, kind[0])}
+    report, found = imported(tmp_path, one)
+    ((name, why),) = report.unreadable
+    assert name == "in/b.tif" and "how bright white is: import again with white=1 (--white 1)" in why
+    assert list(found) == ["a.png"]
+    report, found = imported(tmp_path, one, white=white)
+    assert report.unreadable == [] and shows_halves(found["b.tif"])
+
+
+def test_values_beyond_black_and_white_are_named(tmp_path):
+    values = (HALVES / 255).astype(np.float32)
+    wrong = {"a.tif": values, "b.tif": values.copy(), "c.tif": values - 0.3, "d.tif": 2 * values}
+    wrong["b.tif"][3, 3] = np.nan
+    report, found = imported(tmp_path, {name: tiff(image) for name, image in wrong.items()}, white=1)
+    assert list(found) == ["a.tif"]
+    assert [(name, why[:16]) for name, why in report.unreadable] == [
+        ("in/b.tif", "values from nan "),
+        ("in/c.tif", "values from -0.1"),
+        ("in/d.tif", "values from 0.4 "),
+    ]
+    assert all("expected 0 (black) to 1 (white): say another white (--white)" in why for _, why in report.unreadable)
+    with pytest.raises(ValueError, match="white must be a finite number > 0, got -1"):
+        imported(tmp_path, {}, white=-1)
+
+
+@pytest.mark.parametrize("form", ["tiff", "png", "colour"])
+def test_twelve_bits_in_sixteen_are_asked_for_and_decided_by_the_whole_import(tmp_path, form):
+    made = {"tiff": tiff, "png": png, "colour": lambda image: png(np.stack([image, image // 2, image], 2))}[form]
+    few = {"a.png": made(TWELVE), "b.png": made(TWELVE[:, ::-1]), "c.jpg": content(picture(0, 64, 64), "JPEG")}
+    few = {name.replace("png", "tif") if form == "tiff" else name: data for name, data in few.items()}
+    message = r"get no brighter than 3,\d\d\d of 65,535, .* white=4095 \(--white\), or white=65535"
+    with pytest.raises(ValueError, match=message):
+        imported(tmp_path, few)
+    assert sorted(os.listdir(tmp_path)) == ["in"]
+    _, found = imported(tmp_path, few, white=65_535)  # as they are, if they are so dark
+    assert len(found) == 3 and next(iter(found.values())).max() < 14
+    report, found = imported(tmp_path, few, white=4_095)
+    if form == "colour":
+        why = "16 bits a colour, of which only the upper 8 are read: no white of 4095; make 8 bits of it first"
+        assert [reason for _, reason in report.unreadable] == [why, why]
+    else:
+        assert report.unreadable == [] and shows_halves(next(iter(found.values())))
+    # beside a bright one a dark one is dark
+    _, found = imported(tmp_path, few | {"d.png": png(257 * HALVES)})
+    assert len(found) == 4 and shows_halves(found["d.png"]) and next(iter(found.values())).max() < 14
+
+
+def test_what_a_dark_import_knows_outlives_an_interruption(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "BLOCK", 1)
+    files = {"a.png": png(257 * HALVES), "b.png": png(TWELVE), "c.png": png(TWELVE[:, ::-1])}
+    original = pictures._picture
+
+    def dying(content, *rest):
+        if content == files["c.png"]:
+            raise KeyboardInterrupt
+        return original(content, *rest)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pictures, "_picture", dying)
+        imported(tmp_path, files)
+    report, found = imported(tmp_path, files)
+    assert report.resumed == 2 and len(found) == 3
+
+
+def test_transparency_of_sixteen_bits_is_white_and_alpha_of_sixteen_too(tmp_path):
+    wide = 257 * HALVES
+    files = {
+        "one value.png": png(wide, transparent=257 * 51),
+        "grey alpha.png": png(np.stack([wide, 65_535 * (HALVES > 100)], 2)),
+        "alpha.png": png(np.stack([wide, wide, wide, 65_535 * (HALVES > 100)], 2)),
+    }
+    report, found = imported(tmp_path, files)
+    assert report.unreadable == []
+    for image in found.values():
+        assert np.allclose(image[..., :31], 255) and np.allclose(image[..., 33:], 204, atol=1)
+
+
+def test_of_several_frames_the_first_is_taken_and_told(tmp_path):
+    first, second = picture(0, 64, 64), picture(1, 64, 64)
+    files = {
+        "two.gif": content(first, "GIF", save_all=True, append_images=[second]),
+        "two.tif": content(first, "TIFF", save_all=True, append_images=[second]),
+        "one.tif": content(second, "TIFF"),
+    }
+    report, found = imported(tmp_path, files)
+    assert np.array_equal(found["two.tif"].round(), np.asarray(first).transpose(2, 0, 1))
+    assert report.notes == ["2 files hold several frames or pages: the first of each is taken"]
+
+
+def test_a_suffix_is_believed_if_pillow_has_it_and_a_program_is_not_run(tmp_path):
+    files = {f"{i}.{suffix}": content(picture(i, 64, 64), kind) for i, (suffix, kind) in enumerate(
+        [("jfif", "JPEG"), ("JPE", "JPEG"), ("jp2", "JPEG2000"), ("ppm", "PPM"), ("dib", "DIB")])}  # fmt: skip
+    files |= {"page.eps": content(picture(9, 64, 64), "EPS"), "program.png": content(picture(9, 64, 64), "EPS")}
+    report, found = imported(tmp_path, files)
+    assert len(found) == 5 and report.others == 1
+    ((name, why),) = report.unreadable
+    assert name == "in/program.png" and "cannot identify" in why
+
+
+def messy(root: Path) -> Path:
+    """A folder with all that is met in folders."""
+    one, two = content(picture(1, 64, 64)), content(picture(2, 64, 64))
+    aside = (".git/a.png", "b/.ipynb_checkpoints/c/a.png", "b/@eaDir/a.png", "__MACOSX/b/._a.png", ".thumbnails/a.png",
+             "$RECYCLE.BIN/a.png", ".Trash-1000/a.png", "lost+found/a.png")  # fmt: skip
+    folder(root, {name: picture_of(i) for i, name in enumerate(aside)})
+    folder(root, {"a.png": one, "b/again.png": one, "b/two.png": two, "b/torn.png": two[:200], "b/notes.txt": b"hello",
+                  "b/Thumbs.db": b"x", "b/.hidden.png": two, "b/deep/er/three.png": picture_of(20)})  # fmt: skip
+    (root / "empty").mkdir()
+    return root
+
+
+def picture_of(seed: int) -> bytes:
+    return content(picture(seed, 64, 64))
+
+
+MESSY = {
+    "pictures": {"a.png", "b/two.png", "b/deep/er/three.png"},
+    "duplicates": {"b/again.png"},
+    "unreadable": {"b/torn.png"},
+    "skipped": {".git", "b/.ipynb_checkpoints", "b/@eaDir", "__MACOSX", ".thumbnails", "$RECYCLE.BIN", ".Trash-1000",
+                "lost+found", "b/Thumbs.db", "b/.hidden.png"},
+}  # fmt: skip
+
+
+def ends_of(report: pictures.Report, root: str) -> dict[str, set[str]]:
+    """Which names ended where; that each ended in one place only is asserted."""
+    kept = Pictures.open(report.out).names
+    lists = {"pictures": kept} | {
+        name: [name for name, _ in getattr(report, name)] for name in ("duplicates", "unreadable", "skipped")
+    }
+    every = [name for names in lists.values() for name in names]
+    assert len(set(every)) == len(every) and len(kept) == report.pictures
+    return {key: {name.removeprefix(root) for name in names} for key, names in lists.items()}
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar", "tar.gz"])
+def test_every_entry_of_a_messy_source_ends_in_one_list(tmp_path, form):
+    root, source = messy(tmp_path / "in"), tmp_path / f"in.{form}"
+    if form == "folder":
+        source = root
+    elif form == "zip":
+        with zipfile.ZipFile(source, "w") as archive:
+            for path in sorted(root.rglob("*")):
+                archive.write(path, path.relative_to(root).as_posix())
+    else:
+        with tarfile.open(source, "w:gz" if form == "tar.gz" else "w") as archive:
+            archive.add(root, ".")  # as `tar -C in .` does
+    report = quiet("folder", source, tmp_path / "out.h5")
+    assert ends_of(report, "in/") == MESSY
+    assert report.others == 1  # notes.txt
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes links, pipes and names of bytes")
+def test_links_pipes_and_odd_names_of_a_folder_are_told(tmp_path):
+    root = messy(tmp_path / "in")
+    folder(tmp_path / "elsewhere", {"x.png": picture_of(30)})
+    links = {"to a file.png": "a.png", "to another.png": "../elsewhere/x.png", "round.png": "round.png",
+             "broken.png": "nowhere.png", "to a folder": "../elsewhere", "up": ".."}  # fmt: skip
+    for name, target in links.items():
+        os.symlink(target, root / name)
+    os.link(root / "a.png", root / "b" / "hard.png")
+    os.mkfifo(root / "pipe.png")
+    Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9.png")).write_bytes(picture_of(31))
+    report = quiet("folder", root, tmp_path / "out.h5")
+    ends = ends_of(report, "in/")
+    assert ends["pictures"] == MESSY["pictures"] | {"to another.png", "caf\\udce9.png"}
+    assert ends["duplicates"] == MESSY["duplicates"] | {"to a file.png", "b/hard.png"}
+    assert ends["unreadable"] == MESSY["unreadable"]
+    why = {name.removeprefix("in/"): why for name, why in report.skipped}
+    assert ends["skipped"] == MESSY["skipped"] | {"round.png", "broken.png", "to a folder", "up", "pipe.png"}
+    assert why["broken.png"] == why["round.png"] == "a link that leads to no file"
+    assert why["up"] == why["to a folder"] == "a link to a folder: import that folder by itself"
+    assert why["pipe.png"] == "no file but a device or a pipe" and why[".git"] == "hidden"
+    # counted another way: all that is in the folders that are no links and do not lie aside
+    met = 0
+    for place, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if (Path(place) / name).relative_to(root).as_posix() not in why]
+        met += len(files)
+    met += sum((root / name).is_dir() for name in why)
+    lists = (report.duplicates, report.unreadable, report.skipped)
+    assert report.pictures + sum(map(len, lists)) + report.others == met
+    "".join(Pictures.open(tmp_path / "out.h5").names).encode("utf-8")  # what may be printed and sent to a browser
+
+
+def test_links_devices_and_odd_names_of_a_tar_are_told(tmp_path):
+    path = tarred(tmp_path / "a.tar", {"a.png": picture_of(1), "./b.png": picture_of(2), "caf\udce9.png": picture_of(3),
+                                       "a.txt": b"x"})  # fmt: skip
+    with tarfile.open(path, "a") as archive:
+        for name, kind in (("soft.png", tarfile.SYMTYPE), ("hard.png", tarfile.LNKTYPE), ("pipe.png", tarfile.FIFOTYPE),
+                           ("device.png", tarfile.CHRTYPE), ("folder.png", tarfile.DIRTYPE)):  # fmt: skip
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, "a.png"
+            archive.addfile(entry)
+        again = tarfile.TarInfo("a.png")  # as `tar --append` does with a file that has changed
+        again.size = len(picture_of(4))
+        archive.addfile(again, io.BytesIO(picture_of(4)))
+    report = quiet("folder", path, tmp_path / "out.h5")
+    assert Pictures.open(tmp_path / "out.h5").names == ["a.png", "b.png", "caf\\udce9.png"]
+    link, none = "a link in an archive, which is not followed: the file itself is taken where it lies", "no file but a"
+    assert [(name, why[: len(none)]) for name, why in report.skipped] == [
+        ("soft.png", link[: len(none)]), ("hard.png", link[: len(none)]), ("pipe.png", none), ("device.png", none),
+        ("a.png", "a second entry of this name: the first is taken"[: len(none)])]  # fmt: skip
+    assert (report.pictures, report.others, report.duplicates, report.unreadable) == (3, 1, [], [])
+
+
+def test_links_and_repeated_names_of_a_zip_are_told(tmp_path):
+    path = zipped(tmp_path / "a.zip", {"a.png": picture_of(1), "b\\c.png": picture_of(2)})
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        link = zipfile.ZipInfo("soft.png")
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        archive.writestr(link, "a.png")
+        archive.writestr("a.png", picture_of(3))
+    # bytes of a name that are no UTF-8, as old programs wrote them
+    path.write_bytes(path.read_bytes().replace(b"b/c.png", b"b/\x82.png").replace(b"b\\c.png", b"b\\\x82.png"))
+    report = quiet("folder", path, tmp_path / "out.h5")
+    assert Pictures.open(tmp_path / "out.h5").names == ["a.png", "b/é.png"]  # as in code page 437, the zip's own
+    assert [name for name, _ in report.skipped] == ["soft.png", "a.png"]
+    assert (report.pictures, report.others) == (2, 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may open every folder")
+def test_a_folder_that_may_not_be_opened_is_told(tmp_path):
+    root = folder(tmp_path / "in", {"a.png": picture_of(1), "closed/b.png": picture_of(2)})
+    (root / "closed").chmod(0)
+    try:
+        report = quiet("folder", root, tmp_path / "out.h5")
+    finally:
+        (root / "closed").chmod(0o755)
+    assert report.skipped == [("in/closed", "cannot be opened: Permission denied")] and report.pictures == 1
+
+
+def test_a_folder_that_is_hidden_itself_is_imported(tmp_path, monkeypatch):
+    root = folder(tmp_path / ".cache" / ".mine", {"a.png": picture_of(1), ".b.png": picture_of(2)})
+    report = quiet("folder", root, tmp_path / "out.h5")
+    assert (report.pictures, report.skipped) == (1, [(".mine/.b.png", "hidden")])
+    monkeypatch.chdir(root)
+    report = quiet("folder", Path("."), tmp_path / "other.h5")
+    assert (report.pictures, report.skipped) == (1, [(".b.png", "hidden")])
 
 
 def test_too_small_for_the_crop_is_named(tmp_path):
@@ -224,8 +575,12 @@ def test_archive_that_climbs_out_is_refused(tmp_path, name, form):
 @pytest.mark.parametrize(
     ("kind", "files", "message"),
     [
-        ("folder", {}, r"no pictures of kind folder .* looked for \.png, \.jpg"),
-        ("folder", {"a.txt": b"x", "b.png": b"y"}, "found 2 other files, of which 1 could not be read"),
+        ("folder", {}, r"no pictures of kind folder .* looked for .*\.jfif, .*\.png"),
+        (
+            "folder",
+            {"a.txt": b"x", "b.png": b"y"},
+            "found 2 other files, of which 1 could not be read, such as in/b.png: U",
+        ),
         ("chairs", {"a.png": b"x"}, "looked for MODEL/renders/image_NNN_pPPP_tTTT_rRRR.png"),
         ("celeba", {"a.jpg": b"x"}, "looked for 000001.jpg"),
     ],

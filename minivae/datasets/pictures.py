@@ -12,6 +12,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import tarfile
 import warnings
 import zipfile
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Any, ClassVar
 
 import h5py
@@ -29,14 +30,24 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from minivae._arguments import check_count
+from minivae._arguments import check_count, check_positive
 
 FORMAT, VERSION = "minivae pictures", 1
 SIZE = 64
 BLOCK = 256  # pictures from one note of progress to the next,
 BLOCK_BYTES = 64 << 20  # or fewer, when their files come to this
 LARGEST = 64 << 20  # bytes of a picture's file; a zip's own table can promise any number
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+# of Pillow's formats those of pictures: no PostScript, which is a program, and no films
+_FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = tuple(sorted(end for end, kind in Image.registered_extensions().items() if kind in _FORMATS))
+FORMATS = [kind for kind in _FORMATS if kind in Image.OPEN]  # which this Pillow was built with
+BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262  # of TIFF's tags
+SIXTEEN = 65_535  # white of 16 bits
+# beside all that begins with a dot: folders and files in which no picture is meant
+ASIDE = {
+    "__macosx": "a Mac's notes on the files", "@eadir": "thumbnails", "thumbs.db": "thumbnails", "#recycle": "trash",
+    "@recycle": "trash", "$recycle.bin": "trash", "recycler": "trash", "lost+found": "trash",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -129,8 +140,14 @@ class Report:
         resumed: how many of them were there from an interrupted import.
         duplicates: files left out because another is the same byte for byte: (name, name of the other).
         unreadable: files left out because they are no whole picture: (name, reason).
+        skipped: what was not looked into: (name, reason). Hidden files and folders, thumbnails and trash, a folder with
+            all that is in it as one; links that lead nowhere, to a folder or within an archive; devices and pipes;
+            folders that may not be opened; a second entry of one name in an archive.
         others: number of files that were none of the pictures looked for.
         notes: what a reader should know, e.g. that an archive is smaller than the published one.
+
+    Every entry of the source but the folders that are looked into is in one of these:
+    pictures + duplicates + unreadable + skipped + others.
     """
 
     out: Path
@@ -138,6 +155,7 @@ class Report:
     resumed: int = 0
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
     others: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -167,7 +185,7 @@ LAYOUTS = {
         1393 * 62,
     ),
     "celeba": Layout(3, 148, r"(?:.*/)?(\d{6})\.(?:jpg|jpeg|png)", ("partition",), 202_599),
-    "folder": Layout(3, None, rf"(?:.*/)?(?!\._)[^/]*(?:{'|'.join(map(re.escape, SUFFIXES))})"),
+    "folder": Layout(3, None, rf".*(?:{'|'.join(map(re.escape, SUFFIXES))})"),
 }  # fmt: skip
 
 
@@ -178,12 +196,19 @@ def import_pictures(
     channels: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    white: float | None = None,
 ) -> Report:
     """Make one HDF5 file of the pictures in a folder, zip or tar: cropped to a central square, 64×64, uint8.
 
     Every picture is turned as its camera noted, put on white where it is transparent, cropped, and made smaller by
     Pillow's antialiased bilinear filter. Files that are the same byte for byte are taken once; files that cannot be
     read are left out; both are named. What is done is kept in `OUT.part` and `OUT.part.log` until the file is whole.
+
+    Eight bits or fewer a channel are read as they are (grey, palette, RGB, CMYK, YCbCr, LAB, with or without alpha),
+    and of several frames or pages the first. Of more bits it must be known how bright white is. In a file of 16 bits
+    it is 65,535, but many hold 12 bits and do not tell: if no picture of the import is brighter than half of white, you
+    are asked. Floats and whole numbers of 32 bits say nothing, so they are left out unless you say it: `white`. So are
+    values outside 0 to white. Names that are no UTF-8 get `\\udcXX` in place of each such byte.
 
     Args:
         kind: "chairs" (rendered_chairs, central 400 pixels, grey), "celeba" (img_align_celeba, central 148, RGB; with
@@ -194,10 +219,11 @@ def import_pictures(
         channels: 1 for grey, 3 for RGB, if not the kind's own.
         overwrite: replace `out` if it exists.
         progress: show a bar.
+        white: value of white in grey pictures of more than 8 bits: 4095 for 12 bits in 16, 1 for floats from 0 to 1.
 
     Raises:
         ValueError: if the kind or channels are unknown, the archive is damaged, has names that climb out of it, or
-            holds no picture of the kind.
+            holds no picture of the kind, or if 16-bit pictures may be darker than they were.
         FileNotFoundError: if there is no such source.
         FileExistsError: if out exists and overwrite is False.
         OSError: if a file cannot be read or written, or another import is writing it; what was done by then is kept,
@@ -213,6 +239,8 @@ def import_pictures(
     channels = layout.channels if channels is None else channels
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 (grey) or 3 (RGB), got {channels!r}")
+    if white is not None:
+        check_positive("white", white)
     if not source.exists():
         raise FileNotFoundError(f"no file or folder {source}: data/README.md says where to get the pictures")
     check_output(out, overwrite)
@@ -220,7 +248,7 @@ def import_pictures(
 
     report = Report(out)
     pattern = re.compile(layout.pattern, re.IGNORECASE | re.DOTALL)
-    settings = {"kind": kind, "channels": channels, "source": str(source.resolve()), "version": VERSION}
+    settings = {"kind": kind, "channels": channels, "source": str(source.resolve()), "version": VERSION, "white": white}
     with (
         claim(out),
         _Progress(out, settings, channels * SIZE * SIZE) as done,
@@ -233,11 +261,13 @@ def import_pictures(
         block: list[tuple[str, bytes | str]] = []
 
         def take() -> None:
-            done.add(block, pool.map(lambda item: _picture(item[1], layout.crop, channels), block))
+            done.add(block, pool.map(lambda item: _picture(item[1], layout.crop, channels, white), block))
             block.clear()
 
         for name, read in tqdm(_entries(source), source.name, unit="file", disable=not progress, mininterval=0.5):
-            if not pattern.fullmatch(name):
+            if isinstance(read, str):
+                report.skipped.append((name, read))
+            elif not pattern.fullmatch(name):
                 report.others += 1
             elif name not in done.seen:
                 block.append((name, _bytes(read)))
@@ -247,15 +277,29 @@ def import_pictures(
         report.pictures, report.duplicates, report.unreadable = done.pictures, done.duplicates, done.unreadable
         if not done.pictures:
             raise ValueError(f"no pictures of kind {kind} in {source}: {_looked_for(kind, report)}")
+        if white is None and 0 < done.brightest <= SIXTEEN // 2:
+            raise ValueError(
+                f"the 16-bit pictures in {source} get no brighter than {done.brightest:,} of {SIXTEEN:,}, as pictures "
+                f"of fewer bits would: say what white is, white={2 ** done.brightest.bit_length() - 1} (--white), or "
+                f"white={SIXTEEN} if they are as dark as that"
+            )
+        if done.several:
+            report.notes.append(f"{done.several:,} files hold several frames or pages: the first of each is taken")
         known, names = _known(kind, pattern, done.kept, partition)
         if kind == "celeba" and partition is None:
             report.notes.append("no list_eval_partition.txt in or beside the source: the partition is not known")
+        if unlisted := int(np.isnan(known).any(1).sum()):
+            report.notes.append(f"{unlisted:,} pictures are not in list_eval_partition.txt: their partition is NaN")
         if 0 < done.pictures + len(report.duplicates) < layout.whole:
             report.notes.append(f"the published set has {layout.whole:,} pictures, this source {done.pictures:,}")
         about = {**settings, "crop": layout.crop or "largest square", "resize": "Pillow, bilinear, antialiased",
                  "duplicates": len(report.duplicates), "unreadable": len(report.unreadable)}  # fmt: skip
         _finish(out, overwrite, done, channels, known, names, about)
     return report
+
+
+class _RefusedError(ValueError):
+    """A picture that cannot be read without a guess; the message says why and what to do."""
 
 
 class _NoPicturesError(ValueError):
@@ -272,6 +316,8 @@ class _Progress:
         self.kept: list[str] = []
         self.duplicates: list[tuple[str, str]] = []
         self.unreadable: list[tuple[str, str]] = []
+        self.brightest = 0  # of the 16-bit pictures
+        self.several = 0  # files of more than one picture
         self._digests: dict[bytes, int] = {}
         self._settings = json.dumps(settings)
         lines = self._whole_lines()
@@ -316,30 +362,35 @@ class _Progress:
                 whole.append(line.rstrip("\n"))
         return whole
 
-    def _take(self, note: dict[str, str]) -> None:
+    def _take(self, note: dict[str, Any]) -> None:
         name = note["name"]
         self.seen.add(name)
         if "digest" in note:
             self._digests[bytes.fromhex(note["digest"])] = len(self.kept)
             self.kept.append(name)
+            self.brightest = max(self.brightest, note.get("brightest", 0))
+            self.several += note.get("frames", 1) > 1
         elif "same" in note:
             self.duplicates.append((name, note["same"]))
         else:
             self.unreadable.append((name, note["why"]))
 
-    def add(self, files: list[tuple[str, bytes | str]], pictures: Iterable[np.ndarray | str]) -> None:
-        """Take a block of files and what became of them, a picture or the reason why not."""
+    def add(
+        self, files: list[tuple[str, bytes | str]], pictures: Iterable[tuple[np.ndarray, dict[str, int]] | str]
+    ) -> None:
+        """Take a block of files and what became of them: a picture and what to tell of it, or why there is none."""
         notes = []
         for (name, content), picture in zip(files, pictures, strict=True):
             if isinstance(picture, str):
                 note = {"name": name, "why": picture}
             else:
+                pixels, told = picture
                 digest = hashlib.blake2b(content, digest_size=16).digest()
                 if digest in self._digests:
                     note = {"name": name, "same": self.kept[self._digests[digest]]}
                 else:
-                    note = {"name": name, "digest": digest.hex()}
-                    self._pixels_file.write(picture.tobytes())
+                    note = {"name": name, "digest": digest.hex(), **told}
+                    self._pixels_file.write(pixels.tobytes())
             self._take(note)
             notes.append(json.dumps(note) + "\n")
         # the pictures first: a line in the log means that its picture is there
@@ -349,15 +400,46 @@ class _Progress:
         self._log_file.flush()
 
 
-def _entries(source: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
-    """Names within the source, with / between folders, and how to read each; the order is always the same."""
+def _entries(source: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]] | str]]:
+    """Names within the source, with / between folders, and how to read each or why it is skipped; the order is always
+    the same. What lies aside comes once, whatever is in it."""
+    names: set[str] = set()
+    within = source.relative_to(source.parent) if source.is_dir() else PurePosixPath()
+    for path, read in _everything(source):
+        aside, reason = _aside(path)
+        # a name that is no UTF-8 could be neither printed nor sent to a browser
+        name = (within / aside).as_posix().encode("utf-8", "backslashreplace").decode()
+        if reason is None and name in names:
+            yield name, "a second entry of this name: the first is taken"
+        elif name not in names:
+            names.add(name)
+            yield name, reason or read
+
+
+def _aside(path: PurePath) -> tuple[PurePath, str | None]:
+    """The outermost folder on the path, or the file itself, in which no picture is meant, and why; else the path."""
+    for i, part in enumerate(path.parts, 1):
+        reason = "hidden" if part.startswith(".") else ASIDE.get(part.casefold())
+        if reason is not None:
+            return type(path)(*path.parts[:i]), reason
+    return path, None
+
+
+def _everything(source: Path) -> Iterator[tuple[PurePath, Callable[[], IO[bytes]] | str]]:
+    """Path within the source of every file, and of all else but plain folders, and how to read it or why that cannot
+    be. Folders that lie aside are not gone into."""
     if source.is_dir():
-        for folder, folders, files in os.walk(source, onerror=_raise):
+        os.listdir(source)  # if that is impossible there is nothing to be told but this
+        closed: list[OSError] = []
+        for folder, folders, files in os.walk(source, onerror=closed.append):
+            place = Path(folder).relative_to(source)
             folders.sort()
-            for name in sorted(files):
-                path = Path(folder) / name
-                if path.is_file():
-                    yield path.relative_to(source.parent).as_posix(), _reader(path)
+            apart = [name for name in folders if _aside(Path(name))[1] or os.path.islink(os.path.join(folder, name))]
+            folders[:] = [name for name in folders if name not in apart]
+            for name in sorted([*files, *apart]):
+                yield place / name, _reader(Path(folder, name))
+        for error in closed:
+            yield Path(error.filename).relative_to(source), f"cannot be opened: {error.strerror}"
     elif zipfile.is_zipfile(source):
         try:
             with zipfile.ZipFile(source) as archive:
@@ -365,7 +447,8 @@ def _entries(source: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
                     _check_name(source, entry.filename)
                 for entry in archive.infolist():
                     if not entry.is_dir():
-                        yield entry.filename, lambda entry=entry: archive.open(entry)
+                        link = entry.create_system == 3 and stat.S_ISLNK(entry.external_attr >> 16)  # 3 is Unix
+                        yield _path(entry.filename), _LINK if link else lambda entry=entry: archive.open(entry)
         except (zipfile.BadZipFile, NotImplementedError) as error:
             raise ValueError(f"{source} is a damaged zip ({error}): get it again") from error
     elif tarfile.is_tarfile(source):
@@ -374,7 +457,9 @@ def _entries(source: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
                 for entry in archive:
                     _check_name(source, entry.name)
                     if entry.isfile():
-                        yield entry.name, lambda entry=entry: archive.extractfile(entry)
+                        yield _path(entry.name), lambda entry=entry: archive.extractfile(entry)
+                    elif not entry.isdir():
+                        yield _path(entry.name), _LINK if entry.issym() or entry.islnk() else _NO_FILE
                     archive.members = []  # tarfile remembers every entry: forget, there may be a million
         except (tarfile.TarError, EOFError, OSError) as error:
             raise ValueError(f"{source} is a damaged tar ({error}): get it again") from error
@@ -382,12 +467,20 @@ def _entries(source: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
         raise ValueError(f"{source} is neither a folder nor a zip nor a tar: give one of these")
 
 
-def _raise(error: OSError) -> None:
-    raise error
+_LINK = "a link in an archive, which is not followed: the file itself is taken where it lies"
+_NO_FILE = "no file but a device or a pipe"
 
 
-def _reader(path: Path) -> Callable[[], IO[bytes]]:
-    return lambda: open(path, "rb")
+def _path(name: str) -> PurePosixPath:
+    return PurePosixPath(name.replace("\\", "/"))
+
+
+def _reader(path: Path) -> Callable[[], IO[bytes]] | str:
+    if os.path.isfile(path):
+        return lambda: open(path, "rb")
+    if not os.path.islink(path):
+        return _NO_FILE
+    return "a link to a folder: import that folder by itself" if os.path.isdir(path) else "a link that leads to no file"
 
 
 def _check_name(source: Path, name: str) -> None:
@@ -408,20 +501,34 @@ def _bytes(read: Callable[[], IO[bytes]]) -> bytes | str:
     return content if len(content) <= LARGEST else f"larger than {LARGEST >> 20} MB"
 
 
-def _picture(content: bytes | str, crop: int | None, channels: int) -> np.ndarray | str:
-    """A file's picture as (channels, 64, 64) uint8, or why there is none."""
+def _picture(
+    content: bytes | str, crop: int | None, channels: int, white: float | None
+) -> tuple[np.ndarray, dict[str, int]] | str:
+    """A file's picture as (channels, 64, 64) uint8 and what is to be told of it, or why there is none."""
     if isinstance(content, str):
         return content
+    told = {}
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if (frames := getattr(image, "n_frames", 1)) > 1:
+                told["frames"] = frames
             if crop is None:
                 image.draft(None, (4 * SIZE, 4 * SIZE))  # a large JPEG at a fraction of its size
-            image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I"):  # sixteen bits of grey, which Pillow would cut off at 255
-                image = Image.fromarray((np.asarray(image).clip(0, 65_535) / 257).round().astype(np.uint8))
+            sixteen = ";16" in str(image.tile)  # known only before the pixels are read
+            if image.mode.startswith(("I", "F")):
+                image, brightest = _grey(image, white)
+            else:
+                image = ImageOps.exif_transpose(image)
+                brightest = _brightest_of_colour(image, white) if sixteen else None
+            if brightest is not None:
+                told["brightest"] = brightest
             if image.has_transparency_data:
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-            image = image.convert("L" if channels == 1 else "RGB")
+            image = image.convert("RGB")
+            if channels == 1:
+                image = image.convert("L")  # not at once: LAB cannot
+    except _RefusedError as error:
+        return str(error)
     except Exception as error:  # Pillow's readers raise whatever a torn file makes of them
         return f"{type(error).__name__}: {error}"
     width, height = image.size
@@ -430,7 +537,47 @@ def _picture(content: bytes | str, crop: int | None, channels: int) -> np.ndarra
         return f"{width}×{height} pixels, too small for a crop of {side}"
     left, top = (width - side) // 2, (height - side) // 2
     image = image.crop((left, top, left + side, top + side)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-    return np.asarray(image).reshape(SIZE, SIZE, channels).transpose(2, 0, 1)
+    return np.asarray(image).reshape(SIZE, SIZE, channels).transpose(2, 0, 1), told
+
+
+def _grey(image: Image.Image, white: float | None) -> tuple[Image.Image, int | None]:
+    """A picture of one channel of more than 8 bits as one of 8, and its greatest value if only its being of 16 bits
+    says what white is."""
+    tags = image.tag_v2 if image.format == "TIFF" else {}
+    stated = None
+    if image.mode.startswith("I;16"):
+        stated = 2 ** tags.get(BITS_PER_SAMPLE, (16,))[0] - 1
+    elif image.mode == "I" and not tags:  # Pillow's reading of 16 bits in a PNG, before version 11, and in a PGM
+        stated = SIXTEEN
+    top = stated if white is None else white
+    if top is None:
+        raise _RefusedError(
+            "floats and whole numbers of 32 bits do not say how bright white is: import again with white=1 (--white 1) "
+            "for values from 0 to 1, with 255, 4095 or whatever it is, or make 8 bits of them first"
+        )
+    transparent = image.info.get("transparency")
+    values = np.asarray(ImageOps.exif_transpose(image), np.float64)
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= top):  # NaN neither
+        raise _RefusedError(
+            f"values from {low:g} to {high:g}, expected 0 (black) to {top:g} (white): say another white (--white)"
+        )
+    grey = (values * (255 / top)).round().astype(np.uint8)
+    if tags.get(PHOTOMETRIC) == 0:  # white is 0, which Pillow minds in 8 bits alone
+        grey = 255 - grey
+    if transparent is not None:
+        grey[values == transparent] = 255
+    return Image.fromarray(grey), int(high) if white is None and stated == SIXTEEN else None
+
+
+def _brightest_of_colour(image: Image.Image, white: float | None) -> int:
+    """Greatest value of a colour of 16 bits, of which Pillow reads the upper eight."""
+    if white not in (None, SIXTEEN):
+        raise _RefusedError(
+            f"16 bits a colour, of which only the upper 8 are read: no white of {white:g}; make 8 bits of it first"
+        )
+    colours = zip(image.getbands(), image.getextrema(), strict=True)
+    return 257 * max(high for band, (_, high) in colours if band != "A")
 
 
 def _partition(source: Path) -> dict[str, int] | None:
@@ -469,8 +616,10 @@ def _looked_for(kind: str, report: Report) -> str:
         "celeba": "looked for 000001.jpg and so on",
         "folder": f"looked for {', '.join(SUFFIXES)}",
     }[kind]
-    bad = f", of which {len(report.unreadable)} could not be read" if report.unreadable else ""
-    return f"{what}, found {report.others + len(report.unreadable)} other files{bad}"
+    bad = ""
+    if report.unreadable:
+        bad = f", of which {len(report.unreadable)} could not be read, such as {': '.join(report.unreadable[0])}"
+    return f"{what}, found {report.others + len(report.unreadable) + len(report.skipped)} other files{bad}"
 
 
 def _finish(
