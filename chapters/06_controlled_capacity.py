@@ -805,14 +805,14 @@ answer = None  # def answer(gradient): ...
 check("6.4", answer)
 
 # %% [markdown]
+# **6.5** (open, an hour of computing) Train `sprites-opened` with the third latent open from the beginning, `openings=((0, 3), (6_000, 10))`. Does size still have a latent of its own? Compare with Figure 6.9. No check here: this is an experiment.
+
+# %% [markdown]
 # **6.6** (medium, 20 min) An ablation. Take the split 1.3, 1.4, 2.6, 2.9, 2.9 (shape, scale, orientation, x, y; 11.1 nats). By how many nats does D rise if shape gets nothing, if orientation gets nothing, and if neither gets anything? Each time the remaining factors get the freed nats in proportion to what they have. Hand in the three rises, to within a nat. Is the third the sum of the other two? *Hint: `distortion(channels, rates, sobol(channels, 512)).mean()` with `SpriteChannels("centred")`.*
 
 # %%
 answer = None
 check("6.6", answer)
-
-# %% [markdown]
-# **6.5** (open, an hour of computing) Train `sprites-opened` with the third latent open from the beginning, `openings=((0, 3), (6_000, 10))`. Does size still have a latent of its own? Compare with Figure 6.9. No check here: this is an experiment.
 
 # %% [markdown]
 # ## Summary
