@@ -64,7 +64,7 @@ VALUES: dict[str, tuple[Any, dict[Any, str]]] = {
         (7, 7, 10, 13, 16, 20): "after the first", (8,) * 6: "descend", (16,) * 6: "descend",
         (20, 16, 13, 10, 7): "shape",
         20: "shape", (10, 8, 6.5, 5, 3.5, 3.5): "half", (40, 32, 26, 20, 14, 14): "twice",
-        (20, 16, 11, 10, 7, 7): "descend",
+        (20, 16, 11, 10, 7, 7): "descend", (20, 16, 13, 10, 8, 6): "close", (19, 15, 12, 9, 6, 6): "leave a tear",
         (1, 2, 3, 4, 5, 6): "descend", (20, 16, 13, 10, 7, 7, 7): "shape", (math.nan,) * 6: "NaN", "20": "shape",
     }),
     "4.1": (150 / 64**2, {
@@ -557,7 +557,7 @@ FUNCTIONS: dict[str, tuple[list[Callable], dict[Callable, str]]] = {
         lambda z, c, s, p: picture(z, c, s.sqrt(), p): "σ²", lambda z, c, s, p: picture(z, c, s / 2**0.5, p): "½",
         lambda z, c, s, p: torch.exp(-0.5 * ((z - c) / s) ** 2) @ p: "add up",
         lambda z, c, s, p: picture(z, c, s, p) / 2: "half",
-        lambda z, c, s, p: torch.softmax(0.5 * ((z - c) / s) ** 2, 0) @ p: "less likely",
+        lambda z, c, s, p: torch.softmax(0.5 * ((z - c) / s) ** 2, 0) @ p: "exponent is wrong",
         lambda z, c, s, p: picture(z, c, s**2, p): "σ²",
         lambda z, c, s, p: picture(z, c, s, p).sum(): "shape ()", lambda z, c, s, p: picture(0 * z, c, s, p): "",
         lambda z, c, s, p: 2 * picture(z, c, s, p): "twice", lambda z, c, s, p: picture(z, c, s.exp(), p): "log σ",
@@ -602,7 +602,7 @@ FUNCTIONS: dict[str, tuple[list[Callable], dict[Callable, str]]] = {
         lambda x, c: saved(x.flip(0), c.flip(0)), lambda x, c: saved(x, c.mul_(2).sub_(1)),
     ], {
         lambda x, c: HB(x.mean(0)).sum() - sum(HB(x[c == k].mean(0)).sum() / 3 for k in range(3)): "weigh",
-        lambda x, c: HB(x.mean(0)).sum() - HB(x).sum() / 6: "the picture", lambda x, c: -saved(x, c): "sign",
+        lambda x, c: HB(x.mean(0)).sum() - HB(x).sum() / 6: "not the picture", lambda x, c: -saved(x, c): "sign",
         lambda x, c: saved(x, c) / LOG2: "bits", lambda x, c: saved(x, c) * 6: "per picture",
         lambda x, c: saved(x, c) / 16: "mean",
         lambda x, c: HB(x.mean(0)).sum(): "", lambda x, c: HB(x.mean(0)).sum() - saved(x, c): "left",
