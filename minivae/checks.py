@@ -207,14 +207,8 @@ class _Asks:
             if min(times) > 0.9 and all(abs(t - round(t)) < 0.01 for t in times):
                 raise _NotYet("this is a sum; a mean is asked for")
         if is_(rights, 0.06):
-            asked = (
-                "three digits are"
-                if self.cases
-                else "two digits are"
-                if self.within is None
-                else "each of the numbers is"
-            )
-            raise _NotYet(f"close, but {asked} asked for")
+            digits = "three digits are" if self.cases else "two digits are"
+            raise _NotYet(f"close, but {digits if self.cases or not self.within else 'each number is'} asked for")
         raise _NotYet(self.hint)
 
     def _values(self, of: Any) -> list[Tensor]:
@@ -468,8 +462,7 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
             "variances were squared once too often": 0.5 * (0.25 + 0.04 / 0.25 - 1 + math.log(4)),
             "this is the logarithm alone": 0.5 * math.log(2),
             "the ½ applies to the logarithm too": 0.5 * (0.54 - 1) + math.log(2),
-            "this is the KL to the prior, not to the posterior": 0.5 * (0.25 + 1.44 - 1 + math.log(4)),
-        }),
+            "this is the KL to the prior, not to the posterior": 0.5 * (0.25 + 1.44 - 1 + math.log(4))}),
     "1.2": _Asks(
         lambda images: bernoulli_floor(images), _cases(([[[0.0, 1.0], [0.5, 0.2]], [[1.0, 1.0], [0.0, 0.9]]],)),
         unit="nats",
@@ -481,87 +474,75 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
             "log_std is log σ, not log σ²: no ½": lambda m, s, e: m + (0.5 * s).exp() * e,
             "σ multiplies the noise, not σ²": lambda m, s, e: m + (2 * s).exp() * e,
             "σ multiplies the noise": lambda m, s, e: m + s.exp() + e,
-            "the noise is to be added": lambda m, s, e: m - s.exp() * e,
-        }),
+            "the noise is to be added": lambda m, s, e: m - s.exp() * e}),
     "1.4": _Asks(5.0, hint="β·s² must be the same in both: which s² does the plain squared error have (section 4)?",
         slips={
             "the other way round: a smaller s² weighs the picture more, so β must grow with it": 0.2,
             "the other way round, and mind the 2 of 1/(2s²)": 0.1,
             "the log-likelihood has the weight 1/(2s²): mind the 2": 10.0,
-            "both losses are sums over pixels: their number does not matter": 5 / 28**2,
-        }),
+            "both losses are sums over pixels: their number does not matter": 5 / 28**2}),
     "1.5": _quieter,
     "2.1": _Asks(_kl, _cases(([0.0, 1.5, -2.0, 0.3], [1.0, 0.2, 1.0, 3.0])), unit="nats",
         hint="section 1 has it in μ and σ; it is 0 at μ = 0, σ = 1 and nowhere else", slips={
             "the logarithm has the wrong sign": lambda m, s: _kl(m, s) + 2 * s.log(),
             "the −1 is missing: it is 0 at μ = 0, σ = 1": lambda m, s: _kl(m, s) + 0.5,
             "the logarithm has no ½ of its own": lambda m, s: _kl(m, s) + 0.5 * s.log(),
-            "the logarithm is doubled": lambda m, s: _kl(m, s) - s.log(),
-        }),
+            "the logarithm is doubled": lambda m, s: _kl(m, s) - s.log()}),
     "2.2": _Asks(1.0, unit="bits", hint="Shannon's formula (section 3), with a logarithm to base 2",
         slips={"the 1 of 1 + SNR is missing": 0.5 * math.log2(3)}),
     "2.3": _Asks(lambda variances, k: 0.5 * (variances[:k] / variances[k]).log().sum(),
         _cases(*(([9.0, 5.0, 5.0, 2.0, 0.7], k) for k in (2, 4, 3, 1))), unit="nats",
         hint="when the water level has come down to component k, what do the earlier ones carry (section 6)?", slips={
             "every earlier component carries something, not the first alone": lambda v, k: 0.5 * (v[0] / v[k]).log(),
-            "compare with component k, not with the one before": lambda v, k: 0.5 * (v[:k] / v[k - 1]).log().sum(),
-        }),
+            "compare with component k, not with the one before": lambda v, k: 0.5 * (v[:k] / v[k - 1]).log().sum()}),
     "2.4": _Asks(_mean_fee(2, 0.75, 1 / 48), unit="nats",
         hint="section 3's formula, less the same with m = 0: which m and v has the interval?", slips={
             "the interval is half as long as [0, 1]: its variance is smaller": _mean_fee(2, 0.75, 1 / 12),
             "that is the whole KL, not what the mean adds": 0.5 * math.log(1 + 2 * 28),
             "the mean is that of [0.5, 1]": _mean_fee(2, 0.5, 1 / 48),
             "that is the fee of a high rate; at SNR 2 it is not reached": 0.5 * math.log(28),
-            "the standard deviation stands where the variance should": _mean_fee(2, 0.75, 1 / math.sqrt(48)),
-        }),
+            "the standard deviation stands where the variance should": _mean_fee(2, 0.75, 1 / math.sqrt(48))}),
     "2.5": _Asks(
         _price, _cases(([8.0, 1.0], 0.5, 45.0), ([8.0, 4.0], 0.5, 15.0), ([3.0, 1.0], 0.2, 30.0)), "nats", within=0.01,
         hint="the least loss/β of diag(g)·R over both gains, less that of the unturned decoder: an optimiser finds g",
         slips={
             "these are the gains of the unturned decoder: let them readjust to the angle": _fixed_price,
             "let the gains readjust; and the angle is in degrees": lambda v, n, t: _fixed_price(v, n, math.degrees(t)),
-            "take off the loss at angle 0": lambda v, n, t: _price(v, n, t) + 1 + 0.5 * (v / n).log().sum(),
-        }),
+            "take off the loss at angle 0": lambda v, n, t: _price(v, n, t) + 1 + 0.5 * (v / n).log().sum()}),
     "3.1": _Asks(0.5 * math.erfc(0.75 / math.sqrt(2)), unit="probability",
         hint="where is the border, and how many σ is it from a mean (section 2)?", slips={
             "the border is half-way between the means": 0.5 * math.erfc(1.5 / math.sqrt(2)),
             "only the tail on the other's side is a mistake: you counted both": math.erfc(0.75 / math.sqrt(2)),
             "that is how often the guess is right": 1 - 0.5 * math.erfc(0.75 / math.sqrt(2)),
             "σ² stands where σ should": 0.5 * math.erfc(0.3 / 0.16 / math.sqrt(2)),
-            "that is the overlap ∫√(q₁q₂)": math.exp(-(1.5**2) / 8),
-        }),
+            "that is the overlap ∫√(q₁q₂)": math.exp(-(1.5**2) / 8)}),
     "3.2": _Asks(_overlap, ((0.0, 1.0, 0.0, 1.0), (0.0, 1.0, 1.0, 1.0), (-1.0, 0.5, 1.0, 2.0), (2.0, 0.7, 1.5, 0.4)),
         hint="integrate √(q₁q₂) over z, wide and fine enough", slips={
             "one root too many or too few": lambda *q: _overlap(*q) ** 2,
             "that is −log of the overlap": lambda *q: -_overlap(*q).log(),
             "the densities need their 1/(σ√(2π))": (
-                lambda m1, s1, m2, s2: math.exp(-((m1 - m2) ** 2) / (4 * (s1**2 + s2**2)))),
-        }),
+                lambda m1, s1, m2, s2: math.exp(-((m1 - m2) ** 2) / (4 * (s1**2 + s2**2))))}),
     "3.3": _Asks(_belief_error, _cases(*((b, [[0.0, x, y], [x, 0.0, w], [y, w, 0.0]]) for b, x, y, w in _BELIEFS)),
         hint="section 1 writes the variance of the belief as a sum over pairs", slips={
             "the distances are squared already": lambda b, d: _belief_error(b, d**2),
             "the distances stay squared": lambda b, d: _belief_error(b, d.sqrt()),
-            "the belief weighs the pairs": lambda b, d: d.mean(),
-        }),
+            "the belief weighs the pairs": lambda b, d: d.mean()}),
     "3.4": _Asks(_HEALING, within=0.02,
         hint="descend from each of the six at every whole β, and take the one from which no tear is left",
         slips={
             "the first number is that of the tear after the first picture": _HEALING[::-1],
-            "these are the greatest β that leave a tear; the least that leave none are asked for": _LEAVING,
-        }),
+            "these are the greatest β that leave a tear; the least that leave none are asked for": _LEAVING}),
     "3.5": _order,
     "4.1": _Asks(
         150 / 64**2, hint="dividing the whole loss by a number changes nothing: by which number does the mean divide?",
         slips={
             "the mean makes the reconstruction smaller, so the price of a nat has to become smaller too": 150 * 64**2,
-            "a picture has two sides": 150 / 64,
-        }),
+            "a picture has two sides": 150 / 64}),
     "4.2": _Asks(37.5, hint="β acts relative to the collapse threshold: compute it for both data sets", slips={
             "a picture has two sides": 75.0,
             "the other way round: fewer pixels save fewer nats": 600.0,
             "each pixel tells as much as before, but their number has changed": 150.0,
-            "losses are sums over pixels here, not means": 150 / 32**2,
-        }),
+            "losses are sums over pixels here, not means": 150 / 32**2}),
     "4.3": _Asks(_gain, (_signal(),), within=0.01,
         hint="both sides of the contest of section 5 have the factor ½a²: divide one by the other", slips={
             "f is not centred: sending its mean costs nats and tells nothing": (
@@ -571,16 +552,14 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
             "divide by the mean square of f, not by its root": lambda x, f: _gain(x, f) * f.std(),
             "divide by the mean square of f": lambda x, f: _gain(x, f) * f.var(),
             "the covariance has to be squared": (
-                lambda x, f: (_covariance(x, f) / (x.mean(0) * (1 - x.mean(0)))).sum() / f.var()),
-        }),
+                lambda x, f: (_covariance(x, f) / (x.mean(0) * (1 - x.mean(0)))).sum() / f.var())}),
     "4.4": _axis_angle,
     "5.1": _Asks(0.5 * math.log(2.5), unit="nats",
         hint="the fee at a high rate is what the mean adds to the rate (section 5): which m²/v have 0, 1, 2?", slips={
             "that is the fee of 1, 2, 3": 0.5 * math.log(7),
             "v is the variance over the three values, not that of a sample of three": 0.5 * math.log(2),
             "the 1 of 1 + m²/v is missing": 0.5 * math.log(1.5),
-            "that is m²/v; the fee is a logarithm": 1.5,
-        }),
+            "that is m²/v; the fee is a logarithm": 1.5}),
     "5.2": _Asks(_picture,
         _cases(*((z, [-1.0, 0.0, 2.0], s, [[0.0, 1.0], [0.5, 0.2], [1.0, 0.6]]) for z, s in ((0.3, 0.7), (-2.0, 2.0)))),
         hint="the mean of the pictures under the belief (section 3)", slips={
@@ -590,29 +569,25 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
             "the exponent of a Gaussian has a ½": lambda z, c, s, p: _picture(z, c, s / math.sqrt(2), p),
             "divide by σ², not by σ": lambda z, c, s, p: _picture(z, c, math.sqrt(s), p),
             "the weights must add up to 1": lambda z, c, s, p: torch.exp(-0.5 * ((z - c) / s) ** 2) @ p,
-            "the sign of the exponent is wrong": lambda z, c, s, p: torch.softmax(0.5 * ((z - c) / s) ** 2, 0) @ p,
-        }),
+            "the sign of the exponent is wrong": lambda z, c, s, p: torch.softmax(0.5 * ((z - c) / s) ** 2, 0) @ p}),
     "5.3": _Asks(80_000.0, hint="the boxed formula of section 7 differs between the two factors by one term", slips={
             "without γ it would be as quick as that: it is g/γ that tells the factors apart": 80.0,
             "the difference of the two counts, not one of them": 2 * 1000 / (0.0005 * 60),
             "that is the time to come apart by 1": 40_000.0,
-            "the learning rate is missing": 40.0,
-        }),
+            "the learning rate is missing": 40.0}),
     "5.4": _Asks(math.log(8), unit="nats",
         hint="½·log(1 + SNR) must be half of ½·log(1 + 9·SNR): square until no root is left", slips={
             "that is the fee of a high rate; the fee itself depends on the rate": 0.5 * math.log(9),
             "close: there the fee of a high rate would be half, but it has not been reached": math.log(9),
             "that is the information; the rate is asked for": 0.5 * math.log(8),
-            "that is t; the rate is its logarithm": 8.0,
-        }),
+            "that is t; the rate is its logarithm": 8.0}),
     "5.6": _dear_mean,
     "6.1": _Asks((math.log(2) - 0.5) * 300, unit="nats",
         hint="per pixel and channel: the entropy at the mean brightness, less the mean entropy", slips={
             "that is the whole loss; a model that knows the colours pays too": math.log(2) * 300,
             "there are three channels": (math.log(2) - 0.5) * 100,
             "that is one pixel's and one channel's": math.log(2) - 0.5,
-            "only the sprite's pixels have colours": (math.log(2) - 0.5) * 3 * 64**2,
-        }),
+            "only the sprite's pixels have colours": (math.log(2) - 0.5) * 3 * 64**2}),
     "6.2": _Asks(lambda information, entropy: _gaps(information, entropy).mean(),
         _cases(([[0.1, 1.2, 0.3, 0.05], [0.5, 0.4, 0.07, 0.1], [0.02, 0.04, 2.0, 0.2]], [1.5, 1.1, 3.0])),
         hint="of every factor: how much more the best latent tells than the next, as a share of its entropy", slips={
@@ -620,16 +595,14 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
             "subtract what the second best latent tells": lambda i, h: (i.amax(1) / h).mean(),
             "the mean of the ratios, not the ratio of the sums": lambda i, h: _gaps(i, h / h).sum() / h.sum(),
             "the second best latent, not the average one": lambda i, h: ((i.amax(1) - i.mean(1)) / h).mean(),
-            "the second best latent, not the worst": lambda i, h: ((i.amax(1) - i.amin(1)) / h).mean(),
-        }),
+            "the second best latent, not the worst": lambda i, h: ((i.amax(1) - i.amin(1)) / h).mean()}),
     "6.3": _split,
     "6.4": _Asks(_even, ((_randn(4, 6),), (_randn(6, 4),)),
         hint="all singular values of the step must be 1, with the gradient's own directions", slips={
             "that is the gradient, only shorter: strong directions are still strong": lambda g: g / g.norm(),
             "that is the gradient, only shorter": lambda g: g / torch.linalg.matrix_norm(g, 2),
             "that evens out the entries, not the directions": torch.sign,
-            "that is the gradient itself": lambda g: g,
-        }),
+            "that is the gradient itself": lambda g: g}),
     "6.6": _Asks(lambda: _ablated(give=True), within=0.03,
         hint="set the rate to 0, scale the others up to 11.1 nats, and take D less D of the whole split",
         slips={"the freed nats go to the others: scale them up to 11.1 again": lambda: _ablated(give=False)}),
@@ -639,21 +612,18 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
             "a white pixel has no entropy: only the chair counts": 64**2 * _GREY,
             "that is −log 0.9; the pixel may also come out 0, which costs −log 0.1": -600 * math.log(0.9),
             "an exact drawing of grey is not free": 0.0,
-            "that is one pixel's": _GREY,
-        }),
+            "that is one pixel's": _GREY}),
     "7.2": _Asks(_saved, ((_randn(6, 1, 4, 4).sigmoid(), torch.tensor([0, 0, 0, 1, 2, 2])),), unit="nats",
         hint="the loss of a drawing is the entropy of what it draws: the mean of all against that of the class", slips={
             "weigh each class by how many pictures it has": _saved_evenly,
             "draw the mean of the class, not the picture itself": lambda x, c: _saved(x, torch.arange(len(x))),
             "that is what is left; what is saved is asked for": lambda x, c: _entropy(x.mean(0)).sum() - _saved(x, c),
-            "that is of all pictures together; per picture is asked for": lambda x, c: _saved(x, c) * len(x),
-        }),
+            "that is of all pictures together; per picture is asked for": lambda x, c: _saved(x, c) * len(x)}),
     "7.3": _Asks(_enter, ((-0.5, 0.3, 0.2, 0.35), (0.4, -0.2, 0.5, 0.52), (0.1, 0.6, 0.0, 1.2)),
         hint="solve v = z·cos θ + s·sin θ for s at the height of the top, and take the later of the two entries",
         slips={
             "the ray is inside when it has entered both: the later of the two": lambda s1, *top: min(s1, _depth(*top)),
             "sine and cosine are swapped": lambda s1, v, top, t: max(s1, (v - top * math.sin(t)) / math.cos(t)),
             "the height is foreshortened too": lambda s1, v, top, t: max(s1, (v - top) / math.sin(t)),
-            "the top is above the middle: a sign": lambda s1, v, top, t: max(s1, _depth(v, -top, t)),
-        }),
+            "the top is above the middle: a sign": lambda s1, v, top, t: max(s1, _depth(v, -top, t))}),
 }  # fmt: skip
