@@ -776,6 +776,7 @@ def test_every_named_slip_is_recognised_as_itself():
 # Oracles of the checks
 
 
+@pytest.mark.slow
 def test_nine_blobs_have_no_cheaper_order():
     places = torch.tensor([[26.0 + 6 * (i % 3), 26.0 + 6 * (i // 3)] for i in range(9)])
     images = checks.Blobs(7).render(places).flatten(1).double()
