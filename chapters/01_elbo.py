@@ -503,6 +503,9 @@ assert not torch.allclose(with_mean(mean), train_strip_vae(25)[1](mean), atol=1e
 #
 # ## 7. Exercises
 #
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
+# [solutions/01_elbo](solutions/01_elbo.ipynb).
+#
 # **1.1** (medium, 10 min) $z \sim \mathcal N(0,1)$, $x = z + \varepsilon$ with $\varepsilon \sim \mathcal N(0, 1)$, and we observe $x = 2$. For $q = \mathcal N(1.2, 0.25)$ (that is a variance), how large is the gap, in nats? *Hint: what is the true posterior?*
 
 # %%
@@ -529,6 +532,13 @@ check("1.3", answer)
 # %%
 answer = None
 check("1.4", answer)
+
+# %% [markdown]
+# **1.5** (hard, 25 min) Write `quieter(h, noise, std)`: the score-function gradients of section 2 with a baseline. `h` (n,) are values of h at $z = \mu + \sigma \varepsilon$, `noise` (n,) their ε, `std` is σ. Subtract from h the constant b that leaves the least variance. Return two things: the n gradients, and how many times smaller their variance is than without a baseline. How much do you save in section 2, with the constant of −500? *Hint: the variance of $(h - b)\,\varepsilon$ is a parabola in b. Its lowest point is not always the mean of h.*
+
+# %%
+answer = None  # def answer(h, noise, std): ...
+check("1.5", answer)
 
 # %% [markdown]
 # ## Summary

@@ -545,6 +545,9 @@ ChannelExplorer()
 #
 # ## 9. Exercises
 #
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
+# [solutions/02_awgn_channel](solutions/02_awgn_channel.ipynb).
+#
 # **2.1** (easy, 5 min) Write `kl(mean, std)`, nats, from μ and σ (not log σ).
 
 # %%
@@ -552,7 +555,7 @@ answer = None  # def answer(mean, std): ...
 check("2.1", answer)
 
 # %% [markdown]
-# **2.2** (easy, 2 min) The capacity, in bits, of a latent with SNR 15.
+# **2.2** (easy, 2 min) What is the capacity, in bits, of a latent with SNR 3?
 
 # %%
 answer = None
@@ -571,6 +574,13 @@ check("2.3", answer)
 # %%
 answer = None
 check("2.4", answer)
+
+# %% [markdown]
+# **2.5** (hard, 30 min) The formula for a rotated code keeps the gains of the unturned decoder. Let them readjust: write `price(variances, level, degrees)`, the least loss/β of a decoder $\operatorname{diag}(g_1, g_2)\, R(\theta)$ over both gains, minus that of the optimal decoder. `variances` (2,) are $\lambda_1, \lambda_2$, `level` is η. By what share does the price fall at 45°? *Hint: `best_loss` of section 6 gives the loss of any decoder; two gains are few enough for `scipy.optimize.minimize`, or for a fine grid.*
+
+# %%
+answer = None  # def answer(variances, level, degrees): ...
+check("2.5", answer)
 
 # %% [markdown]
 # ## Summary

@@ -511,6 +511,9 @@ OverlapExplorer()
 #
 # ## 7. Exercises
 #
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
+# [solutions/03_posterior_overlap](solutions/03_posterior_overlap.ipynb).
+#
 # **3.1** (easy, 3 min) Two posteriors of width σ = 0.4 at 0.1 and 0.7. How often is the best guess wrong (a probability)?
 
 # %%
@@ -530,6 +533,20 @@ check("3.2", answer)
 # %%
 answer = None  # def answer(belief, distances): ...
 check("3.3", answer)
+
+# %% [markdown]
+# **3.4** (hard, 40 min, some of it waiting) Tear the code of section 4 after the first, the second, …, the sixth picture (the later tears are mirror images). For each, find the least whole β at which `descend`, with 900 steps from the torn code, leaves no tear. Hand in the six numbers in this order. Which tears persist longest, and what do some of them turn into just below their least β? *Hint: up to β = 20 a tear that has healed at one β is healed at all greater ones, so bisect. Count the tears, since their number can rise before it falls to zero.*
+
+# %%
+answer = None
+check("3.4", answer)
+
+# %% [markdown]
+# **3.5** (hard, 30 min) Nine pictures of a blob of width 7 on a 3 × 3 grid: picture i is centred at `x = 26 + 6 * (i % 3)`, `y = 26 + 6 * (i // 3)`. They have to lie on *one* latent, at even distances of one σ. Hand in an order, the nine numbers from 0 to 8, that costs less than all others (its mirror images cost the same). Rows, a snake and a spiral are all beaten. *Hint: section 3 has the cost of an order and the search by exchanges. 9! orders can also be tried, in portions.*
+
+# %%
+answer = None
+check("3.5", answer)
 
 # %% [markdown]
 # ## Summary

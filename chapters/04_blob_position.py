@@ -945,7 +945,7 @@ for early, late in zip(counts[1_000], counts[10_000], strict=True):
 # %% [markdown]
 # ## 9. Exercises
 #
-# Put your answer in place of `None` and run the cell. Solutions, and wrong answers that the checks must refuse, are in
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
 # [solutions/04_blob_position](solutions/04_blob_position.ipynb).
 #
 # **4.1** (easy, 2 min) Another library averages the Bernoulli loss over the 64 × 64 pixels instead of summing it, and leaves the KL a sum. Which β do you have to pass to it to train *our*
@@ -956,7 +956,7 @@ answer = None
 check("4.1", answer)
 
 # %% [markdown]
-# **4.2** (medium, 10 min) Below which blob width (in pixels, to within 0.2) does β = 150 kill the model? *Hint: `collapse_threshold(Blobs(s).sample(2000)[0])`, and interpolate.*
+# **4.2** (medium, 10 min) A colleague has no memory to spare and halves everything: 32 × 32 pixels, a blob 3.5 pixels wide, a margin of 4. Losses stay sums over pixels. Which β does to these pictures what 150 does to ours? *Hint: what matters is β over β_c. `collapse_threshold(Blobs(3.5, margin=4, size=32).sample(2000)[0])`; or think.*
 
 # %%
 answer = None

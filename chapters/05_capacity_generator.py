@@ -857,7 +857,7 @@ print(
 #
 # ## 13. Exercises
 #
-# Put your answer in place of `None` and run the cell. Solutions, and wrong answers that the checks must refuse, are in
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
 # [solutions/05_capacity_generator](solutions/05_capacity_generator.ipynb).
 #
 # **5.1** (easy, 5 min) Somebody codes the three shapes as 0, 1, 2 instead of 1, 2, 3. How many nats of fee does shape then pay at a high rate? *Hint: $m^2/v$ of the numbers 0, 1, 2.*
@@ -889,7 +889,15 @@ check("5.4", answer)
 
 # %% [markdown]
 # **5.5** (open, an hour of computing) Start the channels silent: build the generator with its `scale` at a hundredth of the usual, and train 30,000 steps of γ = 1000. Does position come alone now? Which factor wakes second? No check here: we have not run it.
-#
+
+# %% [markdown]
+# **5.6** (medium, 20 min) Find a factor whose mean costs more than it tells. Hand in its values, all equally likely: 8 to 200 of them, at least eight different, the smallest 0 and the largest 1. It is sent with its mean, at the best scale, with a KL of 3 nats. What it pays for the mean must be more than the information $I(f; z)$. Evenly spaced values will not do. *Hint: `channel.mutual_information` of chapter 2 gives the information. For the fee you need a large m²/v. How can v be small, though 0 and 1 are both among the values?*
+
+# %%
+answer = None
+check("5.6", answer)
+
+# %% [markdown]
 # ## Summary
 #
 # - The best decoder for noisy channels draws the mean of all pictures under its belief. It gives a limit that no network can beat, and a split for every capacity.

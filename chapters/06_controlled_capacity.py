@@ -774,7 +774,7 @@ print(f"{'MIG':32} {'not stated':17} {span('mig', 2)}; β = 4: {beta4['mig']:.2f
 #
 # ## 11. Exercises
 #
-# Put your answer in place of `None` and run the cell. Solutions, and wrong answers that the checks must refuse, are in
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
 # [solutions/06_controlled_capacity](solutions/06_controlled_capacity.ipynb).
 #
 # **6.1** (easy, 5 min) Colours uniform on [0, 1] instead of [0.5, 1], a sprite of 100 pixels, three channels, all else known: how many nats a picture does one pay who does not know the colours, beyond one who does? *Hint: $\int_0^1 H(r)\,dr = \tfrac12$ nat for the entropy $H(r) = -r \log r - (1 - r) \log(1 - r)$ of a pixel.*
@@ -806,6 +806,13 @@ check("6.4", answer)
 
 # %% [markdown]
 # **6.5** (open, an hour of computing) Train `sprites-opened` with the third latent open from the beginning, `openings=((0, 3), (6_000, 10))`. Does size still have a latent of its own? Compare with Figure 6.9. No check here: this is an experiment.
+
+# %% [markdown]
+# **6.6** (medium, 20 min) An ablation. Take the split 1.3, 1.4, 2.6, 2.9, 2.9 (shape, scale, orientation, x, y; 11.1 nats). By how many nats does D rise if shape gets nothing, if orientation gets nothing, and if neither gets anything? Each time the remaining factors get the freed nats in proportion to what they have. Hand in the three rises, to within a nat. Is the third the sum of the other two? *Hint: `distortion(channels, rates, sobol(channels, 512)).mean()` with `SpriteChannels("centred")`.*
+
+# %%
+answer = None
+check("6.6", answer)
 
 # %% [markdown]
 # ## Summary

@@ -72,3 +72,44 @@ assert not check("1.4", 10)  # the ½ forgotten
 assert not check("1.4", 0.2)  # upside down
 assert not check("1.4", 5 / 28**2)  # mean for sum
 assert not check("1.4", 1)
+
+# %% [markdown]
+# **1.5** Since $\mathbb E\, \varepsilon = 0$, a constant b does not change the mean of $(h - b)\,\varepsilon$. Its variance is $\mathbb E (h-b)^2 \varepsilon^2$ minus a part without b: a parabola, lowest at $b = \mathbb E[h \varepsilon^2] / \mathbb E[\varepsilon^2]$. That is an average of h with the weights ε², so it is the mean of h only if h and ε² are uncorrelated.
+
+
+# %%
+def quieter(h, noise, std):
+    b = (h * noise**2).mean() / (noise**2).mean()
+    gradients = (h - b) * noise / std
+    return gradients, (h * noise / std).var() / gradients.var()
+
+
+assert check("1.5", quieter)
+
+# %% [markdown]
+# In section 2, with the constant of −500:
+
+# %%
+observed, m, s_q = 0.9, 0.3, 0.6
+noise = torch.randn(200_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+z = m + s_q * noise
+fit = -0.5 * ((observed - torch.tanh(1.5 * z) - 0.2 * z) / 0.3) ** 2 - 0.5 * z**2
+h = fit + 0.5 * noise**2 - 500  # log p(x, z) − log q(z), up to constants that the baseline takes out
+_, saved = quieter(h, noise, s_q)
+mean_only = (h * noise).var() / ((h - h.mean()) * noise).var()
+print(f"variance: {saved:.0e} times smaller, with the mean of h as baseline {mean_only:.0e} times")
+assert 3e3 < mean_only < 0.9 * saved < 6e3
+
+# %% tags=["nbval-ignore-output"]
+assert not check("1.5", lambda h, noise, std: (h * noise / std, 1.0))  # no baseline
+
+
+def by_mean(h, noise, std):
+    gradients = (h - h.mean()) * noise / std
+    return gradients, (h * noise / std).var() / gradients.var()
+
+
+assert not check("1.5", by_mean)  # not the best constant
+assert not check("1.5", lambda h, noise, std: (quieter(h, noise, std)[0], 1 / quieter(h, noise, std)[1]))  # upside down
+assert not check("1.5", lambda h, noise, std: (h * noise / std - (h * noise / std).mean(), 1.0))  # mean removed
+assert not check("1.5", lambda h, noise, std: (0 * h, 1.0))  # no noise, and no gradient

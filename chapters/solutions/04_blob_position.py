@@ -23,24 +23,22 @@ assert not check("4.1", 150 / 64)  # one side only
 assert not check("4.1", 150)
 
 # %% [markdown]
-# **4.2** β_c grows with the width, so bisect.
-
+# **4.2** The picture is the same, in a quarter of the pixels. The loss is a sum over pixels, so every nat of information saves a quarter of what it saved, and β_c is a quarter too.
 
 # %%
-def threshold(width):
-    return collapse_threshold(Blobs(width).sample(2000, torch.Generator().manual_seed(0))[0])
-
-
-low, high = 3.0, 8.0
-while high - low > 0.02:
-    middle = (low + high) / 2
-    low, high = (middle, high) if threshold(middle) < 150 else (low, middle)
-print(f"width {low:.1f}")
-assert check("4.2", (low + high) / 2)
+ours, theirs = (
+    collapse_threshold(data.sample(2000, torch.Generator().manual_seed(0))[0])
+    for data in (Blobs(7), Blobs(3.5, margin=4, size=32))
+)
+print(f"β_c {ours:.0f} and {theirs:.0f}")
+assert check("4.2", 150 * theirs / ours)
+assert check("4.2", 150 / 4)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("4.2", 7.0)
-assert not check("4.2", 4.0)
+assert not check("4.2", 150)  # the number of pixels forgotten
+assert not check("4.2", 75)  # one side only
+assert not check("4.2", 600)  # the wrong way round
+assert not check("4.2", 150 / 8)  # the blob's width counted too
 
 # %% [markdown]
 # **4.3** Gain over cost, the common factor ½a² cancelled.
@@ -85,3 +83,11 @@ assert not check("4.4", by_correlations)
 assert not check("4.4", lambda positions, means: angle(positions.flip(1), means))  # x and y swapped
 assert not check("4.4", lambda positions, means: torch.deg2rad(angle(positions, means)))  # radians
 assert not check("4.4", lambda positions, means: -angle(positions, means))  # sign
+
+
+def unfolded(positions, means):
+    slopes = torch.linalg.lstsq(positions - positions.mean(0), (means - means.mean())[:, None]).solution[:, 0]
+    return torch.rad2deg(torch.atan2(slopes[1], slopes[0]))
+
+
+assert not check("4.4", unfolded)  # 150° is the line of −30°

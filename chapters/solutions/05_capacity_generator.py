@@ -8,6 +8,7 @@ import math
 
 import torch
 
+from minivae.channel import mutual_information
 from minivae.checks import check
 
 # %% [markdown]
@@ -76,3 +77,30 @@ assert not check("5.4", 0.5 * math.log(1 + 8))  # the fee of a high rate
 assert not check("5.4", math.log(1 + 8))  # twice that
 assert not check("5.4", rate / 2)  # the information
 assert not check("5.4", math.log2(8))  # bits
+
+# %% [markdown]
+# **5.6** One value at 0 and the others crowded near 1. The mean stays large, the variance is small, and since the values are hard to tell apart there is little information. A mean costs most where there is least to tell.
+
+# %%
+values = torch.cat([torch.zeros(1), torch.linspace(0.94, 1, 7)]).double()
+
+
+def split_of_nats(values, rate=3.0):
+    """What the mean costs, and what the latent tells of a factor with these values, in nats."""
+    ratio = values.mean() ** 2 / values.var(correction=0)
+    snr = math.expm1(2 * rate) / (1 + ratio)
+    signal = (values - values.mean()) / values.std(correction=0) * snr**0.5
+    return rate - 0.5 * math.log1p(snr), mutual_information(signal, 1.0)
+
+
+for name, tried in (("even", torch.linspace(0, 1, 8).double()), ("crowded", values)):
+    fee, information = split_of_nats(tried)
+    print(f"{name}: the mean costs {fee:.2f} nats, the latent tells {information:.2f}")
+assert check("5.6", values)
+
+# %% tags=["nbval-ignore-output"]
+assert not check("5.6", torch.linspace(0, 1, 8))  # even
+assert not check("5.6", torch.linspace(0.5, 1, 8))  # 0 is not among them
+assert not check("5.6", 1 - values)  # crowded near 0: the mean is small
+assert not check("5.6", [0, 1, 1, 1, 1, 1, 1, 1])  # only two values differ
+assert not check("5.6", [0, 0.9, 0.95, 1])  # too few

@@ -76,3 +76,34 @@ assert check("6.4", even)
 assert not check("6.4", lambda gradient: gradient / gradient.norm())  # shorter, not evener
 assert not check("6.4", torch.sign)  # Adam's first step
 assert not check("6.4", lambda gradient: -even(gradient))  # the sign
+
+# %% [markdown]
+# **6.6** Rates of 0, and the others scaled up. Without shape *and* orientation D rises by less than by the sum of the two: each is worth something mostly because the other is there, so a list of single ablations counts their common part twice.
+
+# %%
+points, whole = sobol(channels, 512), torch.tensor([1.3, 1.4, 2.6, 2.9, 2.9])
+
+
+def D(rates):
+    with torch.no_grad():
+        return distortion(channels, rates, points).mean()
+
+
+rises = []
+for out in ([0], [2], [0, 2]):
+    kept = whole.clone()
+    kept[out] = 0
+    rises.append((D(kept * whole.sum() / kept.sum()) - D(whole)).item())
+print("without shape {:.0f}, without orientation {:.0f}, without both {:.0f} nats".format(*rises))
+assert check("6.6", rises)
+assert rises[2] < 0.9 * (rises[0] + rises[1])
+
+# %% tags=["nbval-ignore-output"]
+unspent = [
+    (D(whole * torch.tensor(on)) - D(whole)).item() for on in ([0, 1, 1, 1, 1], [1, 1, 0, 1, 1], [0, 1, 0, 1, 1])
+]
+assert not check("6.6", unspent)  # the freed nats are lost
+assert not check("6.6", [rises[0], rises[1], rises[0] + rises[1]])  # as if they added up
+assert not check("6.6", [-rise for rise in rises])  # sign
+assert not check("6.6", [rise + D(whole).item() for rise in rises])  # D, not its rise
+assert not check("6.6", rises[:2])  # the third is missing

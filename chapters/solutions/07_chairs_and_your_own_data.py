@@ -11,18 +11,19 @@ import torch
 from minivae.checks import check
 
 # %% [markdown]
-# **7.1** The entropy of a Bernoulli at 0.8, times 600: white costs nothing.
+# **7.1** The entropy of a Bernoulli at 0.9, times 600: white costs nothing.
 
 # %%
-H = -(0.8 * math.log(0.8) + 0.2 * math.log(0.2))
+H = -(0.9 * math.log(0.9) + 0.1 * math.log(0.1))
 print(f"{600 * H:.0f} nats")
 assert check("7.1", 600 * H)
 
 # %% tags=["nbval-ignore-output"]
 assert not check("7.1", 4096 * H)  # white counted too
 assert not check("7.1", 600 * H / math.log(2))  # bits
-assert not check("7.1", -600 * math.log(0.8))  # as if the target were 1
+assert not check("7.1", -600 * math.log(0.9))  # as if the target were 1
 assert not check("7.1", 0.0)  # as if an exact drawing were free
+assert not check("7.1", 300 * H)  # half of the pixels
 
 # %% [markdown]
 # **7.2** The loss of a drawing is the entropy at the mean that it draws.
