@@ -576,7 +576,7 @@ answer = None
 check("2.4", answer)
 
 # %% [markdown]
-# **2.5** (hard, 30 min) The formula for a rotated code keeps the gains of the unturned decoder. Let them readjust: write `price(variances, level, degrees)`, the least loss/β of a decoder $\operatorname{diag}(g_1, g_2)\, R(\theta)$ over both gains, minus that of the optimal decoder. `variances` (2,) are $\lambda_1, \lambda_2$, `level` is η. By what share does the price fall at 45°? *Hint: `best_loss` of section 6 gives the loss of any decoder; two gains are few enough for `scipy.optimize.minimize`, or for a fine grid.*
+# **2.5** (hard, 30 min) The formula of section 6 for readjusted gains holds at 45° only. Write `price(variances, level, degrees)` for any angle ω: the least loss/β of a decoder $\operatorname{diag}(g_1, g_2)\, R(\omega)$ over both gains, minus that of the optimal decoder. `variances` (2,) are $\lambda_1, \lambda_2$, `level` is η. Of the price with the gains kept, where does readjusting save the larger share, at 10° or at 45°? *Hint: `best_loss` of section 6 gives the loss of any decoder; two gains are few enough for `scipy.optimize.minimize`, or for a fine grid.*
 
 # %%
 answer = None  # def answer(variances, level, degrees): ...
