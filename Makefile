@@ -25,8 +25,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[course,test]"
 	@touch $@
 
+# the course's settings come before those that the user's own JUPYTER_CONFIG_PATH names
 lab: $(STAMP)
-	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/jupyter $(BIN)/jupyter lab $(ROOT) chapters
+	JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	  $(BIN)/python -m jupyterlab $(ROOT) chapters
 
 # on every core a file at a time, then a chapter in the browser
 test: $(STAMP) lint
