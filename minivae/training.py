@@ -473,8 +473,9 @@ def _to_cpu(tensors: dict[str, Any]) -> Weights:
 
 
 def _like(value: Tensor, parameter: Tensor) -> Tensor:
-    # the fused Adam walks through memory: its moments must lie there in the order of their parameter
-    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+    # a copy, as the optimizer changes it in place; and the fused Adam walks through memory: its moments must lie there
+    # in the order of their parameter
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value.clone()
 
 
 def _keep_buffers(mmap: int = 2**30, trim: int = 2**31 - 1) -> None:
