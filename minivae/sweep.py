@@ -117,22 +117,36 @@ def run_here(
 ) -> dict[Path, str]:
     """Do the trainings in so many processes of this machine; returns what failed: run file → reason.
 
-    One that fails does not keep the others from being done.
+    One that fails does not keep the others from being done. An interrupt does: those at work save what they have.
     """
     failed = {}
     fresh = multiprocessing.get_context("spawn")  # a fork would inherit the threads of PyTorch, and hang
     with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
-        doing = {pool.submit(train_job, job, device): job for job in jobs}
+        doing = {pool.submit(_work, job, device): job for job in jobs}
         try:
             for done in as_completed(doing):
                 job = doing[done]
                 if error := done.exception():
                     failed[job.out] = str(error)
                 told(f"{'failed' if error else 'done'}: {job.out.name}")
-        except KeyboardInterrupt:  # those at work save what they have, the others do not begin
+        except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
     return failed
+
+
+_interrupted = False  # this process was: it begins no further training
+
+
+def _work(job: Job, device: str) -> None:
+    global _interrupted
+    if _interrupted:
+        raise KeyboardInterrupt("interrupted before it began")
+    try:
+        train_job(job, device)
+    except KeyboardInterrupt as error:
+        _interrupted = True
+        raise KeyboardInterrupt(str(error)) from None  # without the run, which is in its file
 
 
 def submit(jobs: Sequence[Job], cluster: str, log: Path, **resources: Any) -> list[Any]:
