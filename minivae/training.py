@@ -32,6 +32,8 @@ from minivae.runs import Checkpoint, Run, Weights
 
 # Steps between looks at the numbers: a look makes the device wait, so it is not taken every step.
 LOOK_EVERY = 100
+# Steps between two questions whether to stop, of several processes: torchrun gives them 30 s from SIGTERM to the end.
+ASK_EVERY = 10
 SAVE_EVERY = 60  # seconds from one save on the way to the next
 
 _WARM_UP = 3  # steps before a CUDA graph is recorded
@@ -211,8 +213,10 @@ def train(
             if step in snapshots:
                 kept[step] = _to_cpu(model.state_dict())
             look = row + 1 == len(rows)
-            # several processes agree when they look: to ask one another at every step would cost as much as the step
-            stop = step == steps or (interrupted() if alone else look and parallel.any_process(interrupted(), place))
+            # several processes agree now and then: to ask one another at every step would cost as much as the step
+            stop = step == steps or (
+                interrupted() if alone else step % ASK_EVERY == 0 and parallel.any_process(interrupted(), place)
+            )
             if not (look or stop):
                 continue
             block = rows[: row + 1].cpu().numpy().copy()

@@ -105,7 +105,7 @@ def test_sigterm_ends_all_processes_with_a_run_to_resume(tmp_path, free_port):
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     run = Run.load(tmp_path / "run.h5")
-    assert run.step % 100 == 0 and run.checkpoint is not None
+    assert run.step % 10 == 0 and run.checkpoint is not None
     longer = train(run.experiment, steps=run.step + 1, device="cpu", resume=run, progress=False)
     assert longer.step == run.step + 1
 
