@@ -51,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     sub.add_argument("--precision", default="auto", help="auto, fp32, bf16")
     sub.add_argument("--resume", type=Path, metavar="RUN", help="continue this run file")
+    sub.add_argument("--reseed", action="store_true", help="with fresh random numbers, as on another kind of device")
     sub.add_argument("--data", type=Path, metavar="FILE", help="pictures to train on, a file that data import made")
     sub.add_argument("--snapshots", type=int, nargs="*", default=[], metavar="STEP", help="keep the weights at these")
     sub.add_argument("--slim", action="store_true", help="keep a small file: half precision, no checkpoint")
@@ -142,12 +143,16 @@ def _list(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     from minivae import experiments, parallel
     from minivae.datasets import Pictures
+    from minivae.runs import Run
 
     experiment = experiments.get(arguments.name)
     if arguments.data is not None:
         if not isinstance(experiment.dataset, Pictures):
             raise ValueError(f"{experiment.name} draws its own pictures: --data is for celeba and chairs-published")
         experiment = dataclasses.replace(experiment, dataset=Pictures.open(arguments.data))
+    resume = None if arguments.resume is None else Run.load(arguments.resume, data=arguments.data)
+    if resume is not None and isinstance(experiment.dataset, Pictures):
+        experiment = dataclasses.replace(experiment, dataset=resume.experiment.dataset)
     out, new_folder = arguments.out, None
     if out is None:
         out = Path("runs") / f"{experiment.name}-seed{arguments.seed}.h5"
@@ -155,39 +160,43 @@ def _train(arguments: argparse.Namespace) -> int:
             new_folder = out.parent
             new_folder.mkdir(exist_ok=True)  # of several processes each tries
     try:
-        with parallel.processes() as speaks:
-            return _train_to(out, experiment, arguments, speaks)
+        with parallel.processes(arguments.device) as speaks:
+            return _train_to(out, experiment, resume, arguments, speaks)
     finally:
         # a refused training leaves nothing behind
         if new_folder is not None and new_folder.exists() and not any(new_folder.iterdir()):
             new_folder.rmdir()
 
 
-def _train_to(out: Path, experiment: "Experiment", arguments: argparse.Namespace, speaks: bool) -> int:
+def _train_to(
+    out: Path, experiment: "Experiment", resume: "Run | None", arguments: argparse.Namespace, speaks: bool
+) -> int:
     from minivae import training
-    from minivae.runs import Run
 
-    resume = Run.load(arguments.resume) if arguments.resume is not None else None
     same = arguments.resume is not None and out.exists() and out.samefile(arguments.resume)
-    run = training.train(
-        experiment,
-        steps=arguments.steps,
-        seed=arguments.seed,
-        device=arguments.device,
-        precision=arguments.precision,
-        progress=not arguments.json,
-        resume=resume,
-        snapshots=arguments.snapshots,
-        out=out,
-        overwrite=arguments.force or same,
-        command="python -m minivae " + shlex.join(arguments.words),
-    )
+    try:
+        run = training.train(
+            experiment,
+            steps=arguments.steps,
+            seed=arguments.seed,
+            device=arguments.device,
+            precision=arguments.precision,
+            progress=not arguments.json,
+            resume=resume,
+            reseed=arguments.reseed,
+            snapshots=arguments.snapshots,
+            out=out,
+            overwrite=arguments.force or same,
+            command="python -m minivae " + shlex.join(arguments.words),
+        )
+    except training.TrainingInterrupted as interrupted:
+        run = interrupted.run
     goal = experiment.steps if arguments.steps is None else arguments.steps
     status = 0 if run.step == goal else 130
     if not speaks:
         return status
     if run.step < goal:
-        print(f"interrupted at step {run.step}; go on with --resume {out}", file=sys.stderr)
+        print(f"interrupted at step {run.step}; go on with --resume {shlex.quote(str(out))}", file=sys.stderr)
     elif arguments.slim:
         run.slim().save(out, overwrite=True)
     if arguments.json:

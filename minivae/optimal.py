@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import math
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +134,8 @@ class RateDistortion:
         """
         path = Path(path)
         if not path.is_file():
-            raise FileNotFoundError(f"no file {path}: make it with `python -m minivae limit NAME --out {path}`")
+            again = shlex.join(["python", "-m", "minivae", "limit", "NAME", "--out", str(path)])
+            raise FileNotFoundError(f"no file {path}: make it with `{again}`")
         try:
             columns = json.loads(path.read_text(encoding="utf-8"))
             if columns.pop("format") != _FORMAT:

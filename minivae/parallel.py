@@ -57,10 +57,13 @@ def share(batch: int) -> Share:
 
 
 @contextmanager
-def processes() -> Iterator[bool]:
+def processes(device: str = "auto") -> Iterator[bool]:
     """Join the processes that torchrun started, if it did; whether this is the one that writes and speaks.
 
-    With a GPU for each process they talk through NCCL, else through Gloo.
+    If they train on GPUs and there is one for each process they talk through NCCL, else through Gloo.
+
+    Args:
+        device: that `training.train` is asked for.
 
     Raises:
         RuntimeError: if the others cannot be reached.
@@ -69,10 +72,10 @@ def processes() -> Iterator[bool]:
         yield True
         return
     local, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
-    enough = gpus >= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    if enough:
+    each = device in ("auto", "cuda") and gpus >= int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
+    if each:
         torch.cuda.set_device(local)
-    dist.init_process_group("nccl" if enough else "gloo")
+    dist.init_process_group("nccl" if each else "gloo")
     try:
         yield dist.get_rank() == 0
     finally:

@@ -5,12 +5,10 @@ it, so an interrupted write never damages the last good one.
 """
 
 import dataclasses
-import glob
 import io
 import json
-import os
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+import shlex
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,18 +16,16 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from minivae._arguments import check_count
+from minivae._files import CHECKED, check_output, open_hdf5, reason, write_atomically
 from minivae.experiments import Experiment
 from minivae.models import VAE, FactorGenerator
 from minivae.objectives import initial_state
 
 FORMAT = "minivae run"
 VERSION = 1
-# an HDF5 file whose structure has checksums: damage to one that has none can make the library go round in circles
-CHECKED = ("v110", "v110")
 
 Weights = dict[str, Tensor]
 
@@ -148,23 +144,38 @@ class Run:
         return path
 
     @classmethod
-    def load(cls, path: str | Path, kinds: Collection[type] = ()) -> "Run":
+    def load(cls, path: str | Path, kinds: Collection[type] = (), data: str | Path | None = None) -> "Run":
         """Read a run.
 
         Args:
             path: of the run file.
             kinds: your own classes of data sets and objectives, if the run was made with one: a file holds their
                 names and settings, never code.
+            data: where the run's pictures are now, if they came from a file and that was moved.
 
         Raises:
             FileNotFoundError: if there is no such file.
+            OSError: if it cannot be read; the reason is the system's.
             RunFileError: if the file is no run, damaged, or of another format version.
+            ValueError: if `data` holds other pictures than the run was trained on, or the run needs none.
         """
         path = Path(path)
         if not path.is_file():
-            raise FileNotFoundError(f"no run file {path}: train one with `python -m minivae train NAME --out {path}`")
+            again = shlex.join(["python", "-m", "minivae", "train", "NAME", "--out", str(path)])
+            raise FileNotFoundError(f"no run file {path}: train one with `{again}`")
+        run = cls._load(path, kinds)
+        if data is not None:
+            dataset = run.experiment.dataset
+            if not hasattr(dataset, "identified"):
+                raise ValueError(f"{path} was not trained on the pictures of a file: it needs no data")
+            dataset = dataclasses.replace(dataset, path=data).identified()
+            run.experiment = dataclasses.replace(run.experiment, dataset=dataset)
+        return run
+
+    @classmethod
+    def _load(cls, path: Path, kinds: Collection[type]) -> "Run":
         try:
-            with h5py.File(path, "r") as file:
+            with open_hdf5(path) as file:
                 if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
                     raise RunFileError(f"{path} is an HDF5 file but not a minivae run")
                 version = file.attrs.get("version")
@@ -179,83 +190,8 @@ class Run:
         except (
             OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError, MemoryError,
         ) as error:  # fmt: skip
-            raise RunFileError(f"{path} is no readable run: it is truncated, damaged or foreign ({error})") from error
-
-
-def check_output(path: Path, overwrite: bool) -> None:
-    """Raise unless a file may be written at path: an existing file needs overwrite, the folder must be there."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: name a file in it")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists: choose another name, remove it, or ask for overwriting")
-    if path.parent.exists() and not path.parent.is_dir():
-        raise NotADirectoryError(f"{path.parent} is a file: it cannot hold {path.name}, choose another folder")
-    if not path.parent.is_dir():
-        raise OSError(f"the folder {path.parent} does not exist: create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"the folder {path.parent} is not writable: choose another one")
-
-
-@contextmanager
-def claim(path: Path) -> Iterator[None]:
-    """Keep a file for oneself while one works on it; another process that wants it is told at once.
-
-    The claim ends with the process, however it ends. What an earlier one left half-written when it was killed goes.
-
-    Raises:
-        OSError: if another process has claimed the file.
-    """
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise OSError(f"another process is writing {path} now: wait for it, or choose another file") from None
-    try:
-        for torn in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-            torn.unlink(missing_ok=True)
-        yield
-    finally:
-        with suppress(OSError):  # Windows removes it with the release
-            Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
-
-
-def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> None:
-    """Write a file beside its place and rename it into it: whoever looks sees the old file, or the whole new one.
-
-    Raises:
-        FileExistsError: if the file exists and overwrite is False, even if it appeared only just now.
-        OSError: if it cannot be written; nothing is left behind.
-    """
-    with placed_atomically(path, overwrite) as beside, open(beside, "xb") as raw:
-        raw.write(content.getbuffer())
-
-
-@contextmanager
-def placed_atomically(path: Path, overwrite: bool, kept: str = "nothing was left behind") -> Iterator[Path]:
-    """The path of a file to write, beside its place, that is renamed into it in the end; see `write_atomically`.
-
-    Args:
-        path: its place.
-        overwrite: whether there may be a file already.
-        kept: what to say of the work done if it cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield beside
-        with open(beside, "r+b") as raw:
-            os.fsync(raw.fileno())
-        check_output(path, overwrite)
-        os.replace(beside, path)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise OSError(
-            f"could not write {path}: {error}. Free some space or choose another folder; "
-            f"{kept} and an older file of that name is untouched"
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
+            foreign = RunFileError(f"{path} is no readable run: it is truncated, damaged or foreign ({error})")
+            raise reason(error, path, foreign) from error
 
 
 def _write(file: h5py.File, run: Run) -> None:

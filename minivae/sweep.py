@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from minivae import experiments
+from minivae._files import write_atomically
 from minivae.experiments import Experiment
 from minivae.metrics import ALIVE
-from minivae.runs import Run, RunFileError, write_atomically
+from minivae.runs import Run, RunFileError
 
 TABLE = "sweep.csv"
+# fields that are no settings
+_FIXED = {"name", "about", "objective", "dataset", "content"}
 
 
 @dataclass(frozen=True)
@@ -114,18 +117,36 @@ def run_here(
 ) -> dict[Path, str]:
     """Do the trainings in so many processes of this machine; returns what failed: run file → reason.
 
-    One that fails does not keep the others from being done.
+    One that fails does not keep the others from being done. An interrupt does: those at work save what they have.
     """
     failed = {}
     fresh = multiprocessing.get_context("spawn")  # a fork would inherit the threads of PyTorch, and hang
     with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
-        doing = {pool.submit(train_job, job, device): job for job in jobs}
-        for done in as_completed(doing):
-            job = doing[done]
-            if error := done.exception():
-                failed[job.out] = str(error)
-            told(f"{'failed' if error else 'done'}: {job.out.name}")
+        doing = {pool.submit(_work, job, device): job for job in jobs}
+        try:
+            for done in as_completed(doing):
+                job = doing[done]
+                if error := done.exception():
+                    failed[job.out] = str(error)
+                told(f"{'failed' if error else 'done'}: {job.out.name}")
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
     return failed
+
+
+_interrupted = False  # this process was: it begins no further training
+
+
+def _work(job: Job, device: str) -> None:
+    global _interrupted
+    if _interrupted:
+        raise KeyboardInterrupt("interrupted before it began")
+    try:
+        train_job(job, device)
+    except KeyboardInterrupt as error:
+        _interrupted = True
+        raise KeyboardInterrupt(str(error)) from None  # without the run, which is in its file
 
 
 def submit(jobs: Sequence[Job], cluster: str, log: Path, **resources: Any) -> list[Any]:
@@ -161,7 +182,7 @@ def table(jobs: Sequence[Job]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"run": job.out.name, "seed": job.seed, **job.settings, "step": 0, "of": job.steps}
         try:
             run = Run.load(job.out)
-        except (FileNotFoundError, RunFileError):
+        except (OSError, RunFileError):
             run = None
         if run is not None:
             recent = run.history["step"] > run.step - 500
@@ -228,7 +249,7 @@ def _set(experiment: Experiment, key: str, value: Any) -> Experiment:
     """The experiment with one field changed, of its own, its objective's or its data set's."""
     parts = {"": experiment, "objective": experiment.objective, "dataset": experiment.dataset}
     for part, holder in parts.items():
-        fields = {field.name for field in dataclasses.fields(holder)} - {"name", "about", "objective", "dataset"}
+        fields = {field.name for field in dataclasses.fields(holder)} - _FIXED
         if key in fields:
             before = getattr(holder, key)
             if isinstance(before, float) and isinstance(value, int):
@@ -238,5 +259,5 @@ def _set(experiment: Experiment, key: str, value: Any) -> Experiment:
             changed = dataclasses.replace(holder, **{key: value})
             return changed if not part else dataclasses.replace(experiment, **{part: changed})
     known = sorted({f.name for holder in parts.values() for f in dataclasses.fields(holder)}
-                   - {"name", "about", "objective", "dataset"})  # fmt: skip
+                   - _FIXED)  # fmt: skip
     raise ValueError(f"{experiment.name} has no setting {key!r}: known are {', '.join(known)}")

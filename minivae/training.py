@@ -22,15 +22,18 @@ from tqdm.auto import tqdm
 import minivae
 from minivae import gaussian, parallel
 from minivae._arguments import check_count
+from minivae._files import check_output, claim
 from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.experiments import OBJECTIVES, SCHEDULES, Experiment
 from minivae.models import VAE, FactorGenerator, revive, wake
 from minivae.objectives import bernoulli_nll, check_range, initial_state
 from minivae.optimizers import Muon
-from minivae.runs import Checkpoint, Run, Weights, check_output, claim
+from minivae.runs import Checkpoint, Run, Weights
 
 # Steps between looks at the numbers: a look makes the device wait, so it is not taken every step.
 LOOK_EVERY = 100
+# Steps between two questions whether to stop, of several processes: torchrun gives them 30 s from SIGTERM to the end.
+ASK_EVERY = 10
 SAVE_EVERY = 60  # seconds from one save on the way to the next
 
 _WARM_UP = 3  # steps before a CUDA graph is recorded
@@ -49,6 +52,20 @@ class TrainingError(RuntimeError):
         return type(self), (str(self), self.run)  # so that it passes whole between processes
 
 
+class TrainingInterrupted(KeyboardInterrupt):
+    """The training was interrupted (Ctrl-C, the stop button of a notebook, SIGTERM). `run` is what it had done.
+
+    As a KeyboardInterrupt it also ends what called `train`: a script, a loop, the cells below in a notebook.
+    """
+
+    def __init__(self, message: str, run: Run) -> None:
+        super().__init__(message)
+        self.run = run
+
+    def __reduce__(self) -> tuple[type, tuple[str, Run]]:
+        return type(self), (str(self), self.run)
+
+
 def train(
     experiment: Experiment,
     *,
@@ -58,6 +75,7 @@ def train(
     precision: str = "auto",
     progress: bool = True,
     resume: Run | None = None,
+    reseed: bool = False,
     snapshots: Collection[int] = (),
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -65,9 +83,9 @@ def train(
 ) -> Run:
     """Train the model of an experiment.
 
-    An interrupt (Ctrl-C, the stop button of a notebook, SIGTERM) ends the training after the step in progress and
-    returns the run as it stands, ready to be resumed; a second one breaks off at once. Within a group of processes
-    (`minivae.parallel`) the batch is divided among them; all return the run, and the first one writes it.
+    An interrupt (Ctrl-C, the stop button of a notebook, SIGTERM) ends the training after the step in progress: the run
+    as it stands is written to `out` and comes with the error; a second one breaks off at once. Within a group of
+    processes (`minivae.parallel`) the batch is divided among them; all return the run, and the first one writes it.
 
     Args:
         experiment: what to train.
@@ -75,9 +93,12 @@ def train(
         seed: of the initial weights, the data and the posterior samples.
         device: "auto" (cuda, else mps, else cpu) or a PyTorch device.
         precision: "auto" (bf16 where the hardware has it, else fp32), "fp32" or "bf16". bf16 concerns the layers'
-            arithmetic only: weights, losses and the optimizer are always fp32.
+            arithmetic only: weights, losses and the optimizer are always fp32. fp32 is fp32 in convolutions on CUDA
+            too, not TF32.
         progress: show a progress bar.
         resume: continue this run. On one CPU the result equals an unbroken training bit for bit.
+        reseed: draw fresh random numbers from the step of `resume` on, as on another kind of device one must; the run
+            notes the step in `made["reseeded"]`.
         snapshots: steps at which to keep the weights.
         out: write the run here when done, and on the way about once a minute.
         overwrite: allow `out` to exist.
@@ -88,6 +109,7 @@ def train(
 
     Raises:
         ValueError: on a setting out of range, a resume that does not fit, or settings that `out` cannot hold.
+        TrainingInterrupted: if it was interrupted; the error's `run` is ready to be resumed.
         TrainingError: if the loss stops being finite (the message says at which step), or if at the end `out` cannot
             be written; the error's `run` holds what there is.
         OSError: if `out` exists, another process is writing it, or its folder cannot be written to.
@@ -110,10 +132,13 @@ def train(
     outside = [step for step in snapshots if not first < step <= steps]
     if outside:
         raise ValueError(f"snapshots must lie in {first + 1} … {steps}, the steps of this training, got {outside}")
+    experiment = _identified(experiment)
     if resume is not None:
         _check_resume(resume, experiment, seed)
-        if precision == "auto":
+        if precision == "auto" and not reseed:
             precision = resume.made.get("precision", "auto")
+    elif reseed:
+        raise ValueError("reseed goes with resume: a training from the beginning has its random numbers from the seed")
     if out is not None:
         check_output(Path(out), overwrite)
         experiment.to_dict()  # what cannot be stored should be heard of before the training, not after it
@@ -123,12 +148,13 @@ def train(
     precision = pick_precision(precision, place)
     _keep_buffers()
 
-    model, optimizer, generator, state = _start(experiment, seed, place, precision, resume)
+    model, optimizer, generator, state = _start(experiment, seed, place, precision, resume, reseed)
     net = parallel.divide(model, share)
     rows = torch.zeros(min(LOOK_EVERY, steps), 2 + experiment.latents, device=place)
     began = time.perf_counter()
     earlier = resume.history if resume is not None else None
     seconds = resume.made.get("seconds", 0.0) if resume is not None else 0.0
+    reseeded = [] if resume is None else [*resume.made.get("reseeded", []), *([first] if reseed else [])]
     kept: dict[int, Weights] = dict(resume.snapshots) if resume is not None else {}
     history: list[np.ndarray] = []
     good: Run | None = resume
@@ -164,11 +190,12 @@ def train(
                 "threads": torch.get_num_threads(),
                 "seconds": round(seconds + time.perf_counter() - began, 1),
                 "versions": versions(),
+                **({"reseeded": reseeded} if reseeded else {}),
             },
         )
 
     claimed = claim(Path(out)) if out is not None and writes else nullcontext()
-    with claimed, _deferred_interrupt() as interrupted, tqdm(
+    with claimed, _ieee(place), _deferred_interrupt() as interrupted, tqdm(
         total=steps, initial=first, disable=not (progress and writes), desc=experiment.name, unit="step"
     ) as bar:  # fmt: skip
         for step in range(first + 1, steps + 1):
@@ -186,8 +213,10 @@ def train(
             if step in snapshots:
                 kept[step] = _to_cpu(model.state_dict())
             look = row + 1 == len(rows)
-            # several processes agree when they look: to ask one another at every step would cost as much as the step
-            stop = step == steps or (interrupted() if alone else look and parallel.any_process(interrupted(), place))
+            # several processes agree now and then: to ask one another at every step would cost as much as the step
+            stop = step == steps or (
+                interrupted() if alone else step % ASK_EVERY == 0 and parallel.any_process(interrupted(), place)
+            )
             if not (look or stop):
                 continue
             block = rows[: row + 1].cpu().numpy().copy()
@@ -205,6 +234,9 @@ def train(
                 if step < steps:
                     bar.set_description(f"{experiment.name}, interrupted")
                 break
+        if interrupted() or step < steps:
+            kept_in = f"in {out}" if out is not None else "in the error's `run` (sys.last_value.run in a notebook)"
+            raise TrainingInterrupted(f"interrupted at step {step}; the run so far is {kept_in}", good)
     return good
 
 
@@ -224,7 +256,7 @@ def training_step(
     The model is shown `source`, the images if None, and draws the images. `state` is that of an objective that adapts
     itself; it is changed in place. Nothing here waits for the device.
     """
-    images = images.contiguous(memory_format=torch.channels_last)
+    images = images.contiguous(memory_format=_layout(images.device))
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
         logits, mean, log_std = model(images if source is None else source, generator)
     reconstruction = parallel.mean(bernoulli_nll(logits, images).mean())
@@ -278,20 +310,19 @@ def pick_device(name: str) -> torch.device:
     """The device of that name; "auto" takes cuda, then mps, then cpu.
 
     Raises:
-        ValueError: on an unknown device or one that this machine lacks.
+        ValueError: on an unknown device, one that this machine lacks, or one that this PyTorch cannot compute on; the
+            message gives PyTorch's reason.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return pick_device(found)
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        # a card for which this PyTorch has no kernels lets itself be found, and fails at the first sum that is awaited
+        (torch.ones(2, device=device) + 1).sum().tolist()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {name!r} cannot be used here ({reason}): try auto, cpu, cuda or mps") from None
-    if device.type == "meta":
-        raise ValueError("device 'meta' holds no numbers: try auto, cpu, cuda or mps")
     return device
 
 
@@ -325,13 +356,13 @@ def versions() -> dict[str, str]:
 
 
 def _start(
-    experiment: Experiment, seed: int, device: torch.device, precision: str, resume: Run | None
+    experiment: Experiment, seed: int, device: torch.device, precision: str, resume: Run | None, reseed: bool
 ) -> tuple[VAE | FactorGenerator, torch.optim.Optimizer, torch.Generator, Tensor | None]:
     generator = torch.Generator(device).manual_seed(seed)
     # weights come from a CPU generator so that every device starts from the same ones
     model = experiment.build(torch.Generator().manual_seed(seed))
     check_range(experiment.dataset.sample(experiment.batch, torch.Generator(device).manual_seed(seed))[0])
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device, memory_format=_layout(device))
     if experiment.optimizer == "muon":
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         optimizer = Muon(model.parameters(), experiment.learning_rate, dtype=dtype)
@@ -346,13 +377,25 @@ def _start(
             for i, (name, parameter) in enumerate(model.named_parameters())
         }
         optimizer.load_state_dict(state)
-        if generator.get_state().shape != resume.checkpoint.generator.shape:
+        if reseed:
+            fresh = np.random.SeedSequence([seed, resume.step]).generate_state(1, np.uint64)[0]
+            generator.manual_seed(int(fresh >> 1))
+        elif generator.get_state().shape == resume.checkpoint.generator.shape:
+            generator.set_state(resume.checkpoint.generator)
+        else:
             made = resume.made.get("device", "another device")
-            raise ValueError(f"the run to resume was made on {made}, whose random numbers {device} cannot continue")
-        generator.set_state(resume.checkpoint.generator)
+            raise ValueError(
+                f"the run to resume was made on {made}, whose random numbers {device} cannot continue: go on there, or "
+                "accept fresh ones with --reseed, in Python train(…, reseed=True)"
+            )
         objective = resume.checkpoint.objective
     # a copy: training changes it in place, and the run to resume is the caller's
     return model, optimizer, generator, None if objective is None else objective.to(device, copy=True)
+
+
+def _layout(device: torch.device) -> torch.memory_format:
+    # channels last is the fast one for cuDNN and oneDNN; on MPS it is not, and on macOS 15 it was reported to be wrong
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def _checkpoint(
@@ -366,11 +409,19 @@ def _checkpoint(
     )
 
 
+def _identified(experiment: Experiment) -> Experiment:
+    """The experiment, whose pictures, if they come from a file, are known by their content."""
+    if getattr(experiment.dataset, "content", None) != "":
+        return experiment
+    return dataclasses.replace(experiment, dataset=experiment.dataset.identified())
+
+
 def _check_resume(run: Run, experiment: Experiment, seed: int) -> None:
     if run.checkpoint is None:
         raise ValueError("this run was slimmed and has no checkpoint: it cannot be resumed, train it again")
+    theirs = _identified(run.experiment)
     decisive = [f.name for f in dataclasses.fields(experiment) if f.name not in ("about", "steps")]
-    changed = [name for name in decisive if getattr(run.experiment, name) != getattr(experiment, name)]
+    changed = [name for name in decisive if getattr(theirs, name) != getattr(experiment, name)]
     if changed:
         raise ValueError(f"the run to resume is of another experiment: {', '.join(changed)} differ")
     if run.seed != seed:
@@ -426,8 +477,9 @@ def _to_cpu(tensors: dict[str, Any]) -> Weights:
 
 
 def _like(value: Tensor, parameter: Tensor) -> Tensor:
-    # the fused Adam walks through memory: its moments must lie there in the order of their parameter
-    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+    # a copy, as the optimizer changes it in place; and the fused Adam walks through memory: its moments must lie there
+    # in the order of their parameter
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value.clone()
 
 
 def _keep_buffers(mmap: int = 2**30, trim: int = 2**31 - 1) -> None:
@@ -441,6 +493,24 @@ def _keep_buffers(mmap: int = 2**30, trim: int = 2**31 - 1) -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(-3, mmap)  # M_MMAP_THRESHOLD
         libc.mallopt(-1, trim)  # M_TRIM_THRESHOLD
+
+
+@contextmanager
+def _ieee(device: torch.device) -> Iterator[None]:
+    """Meanwhile CUDA's convolutions of fp32 are fp32, and not TF32, which keeps ten bits."""
+    if device.type != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn  # newer versions have a switch for convolutions alone
+    switch, name, off = (
+        (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
+    )
+    before = getattr(switch, name)
+    setattr(switch, name, off)
+    try:
+        yield
+    finally:
+        setattr(switch, name, before)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import gates
 import pytest
 from build_chapters import build
 
-PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+JUPYTEXT = Path(__file__).parents[1] / "chapters" / "jupytext.toml"
 CHAPTER = """\
 # %% [markdown]
 # # A chapter
@@ -25,6 +25,10 @@ seen = []
 slider = ipywidgets.IntSlider()
 slider.observe(lambda change: seen.append(1 / change["new"]), "value")
 
+# %% [markdown]
+# The next cell begins two lines below, and by itself jupytext would leave one.
+
+
 # %% tags=["nbval-ignore-output"]
 slider.value = 4
 assert seen == [0.25]
@@ -34,7 +38,7 @@ assert seen == [0.25]
 @pytest.fixture(scope="module")
 def good(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("canary")
-    (folder / "pyproject.toml").write_text(PYPROJECT.read_text())  # the jupytext settings
+    (folder / JUPYTEXT.name).write_text(JUPYTEXT.read_text())
     source = folder / "chapter.py"
     source.write_text(CHAPTER)
     build(source)
@@ -47,7 +51,7 @@ def nbval(notebook: Path, *settings: str) -> subprocess.CompletedProcess:
 
 
 def broken(good: Path, folder: Path, change: Callable[[dict], None]) -> Path:
-    (folder / "pyproject.toml").write_text(PYPROJECT.read_text())
+    (folder / JUPYTEXT.name).write_text(JUPYTEXT.read_text())
     (folder / "chapter.py").write_text(good.with_suffix(".py").read_text())
     notebook = json.loads(good.read_text())
     change(notebook)
@@ -130,6 +134,10 @@ def drifted(notebook: dict) -> None:
     code(notebook)[0]["source"] = ["import ipywidgets\n", "\n", "print(7 * 6)"]
 
 
+def other_blank_lines(notebook: dict) -> None:
+    notebook["cells"][2]["metadata"]["lines_to_next_cell"] = 3
+
+
 def cleared(notebook: dict) -> None:
     for cell in code(notebook):
         cell.update(outputs=[], execution_count=None)
@@ -169,6 +177,7 @@ def lost_explorer(notebook: dict) -> None:
     ("change", "gate", "message"),
     [
         (drifted, gates.pair_is_in_sync, "has drifted from chapter.py"),
+        (other_blank_lines, gates.pair_is_in_sync, "chapter.py is not what chapter.ipynb is written as"),
         (cleared, gates.outputs_are_stored_in_order, "was not executed in order"),
         (output_removed, gates.outputs_are_stored_in_order, "lost the outputs of a cell"),
         (out_of_order, gates.outputs_are_stored_in_order, "was not executed in order"),

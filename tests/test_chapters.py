@@ -1,14 +1,21 @@
 """Every chapter passes every gate. That the gates can fail is shown by test_canaries.py."""
 
 import json
+import logging
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import build_chapters
 import gates
 import pytest
+from jupyter_server.services.contents.largefilemanager import LargeFileManager
+from jupytext.sync_contentsmanager import build_sync_jupytext_contents_manager_class
 
-CHAPTERS = Path(__file__).parents[1] / "chapters"
+ROOT = Path(__file__).parents[1]
+CHAPTERS = ROOT / "chapters"
 NOTEBOOKS = sorted(CHAPTERS.rglob("*.ipynb"))
 NOTEBOOKS = [path for path in NOTEBOOKS if ".ipynb_checkpoints" not in path.parts]
 
@@ -40,3 +47,60 @@ def test_prose_is_brought_over_and_changed_code_is_not(tmp_path):
     source.write_text(text.replace("import torch\n", "import torch\n\nx = 1\n", 1))
     assert not build_chapters.bring_text(source)
     assert json.loads((tmp_path / "a.ipynb").read_text()) == after
+
+
+def lab(root: Path) -> LargeFileManager:
+    """What opens and saves files for a JupyterLab started in this folder, without its log."""
+    manager = build_sync_jupytext_contents_manager_class(LargeFileManager)()
+    manager.root_dir, manager.log = str(root), logging.getLogger("contents manager")
+    manager.log.setLevel(logging.CRITICAL + 1)
+    return manager
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The chapters as git may leave them: every text an hour older than its notebook."""
+    shutil.copytree(CHAPTERS, tmp_path / "chapters", ignore=shutil.ignore_patterns(".ipynb_checkpoints", "pictures"))
+    for notebook in tmp_path.rglob("*.ipynb"):
+        now = notebook.stat().st_mtime
+        os.utime(notebook.with_suffix(".py"), (now - 3600, now - 3600))
+    return tmp_path
+
+
+@pytest.mark.parametrize("folder", [".", "chapters"])  # the repository's root, and where `make lab` starts
+def test_every_notebook_opens_where_its_text_is_older(checkout, folder):
+    root = checkout / folder
+    for notebook in sorted(checkout.rglob("*.ipynb")):
+        lab(root).get(str(notebook.relative_to(root)))  # refused if the two differ
+
+
+@pytest.mark.parametrize("folder", [".", "chapters"])
+def test_what_is_saved_in_lab_reaches_the_text(checkout, folder):
+    root, notebook = checkout / folder, checkout / "chapters" / NOTEBOOKS[0].name
+    path, text = str(notebook.relative_to(root)), notebook.with_suffix(".py").read_text(encoding="utf-8")
+    model = lab(root).get(path)
+    lab(root).save({"type": "notebook", "format": "json", "content": model["content"]}, path)
+    assert notebook.with_suffix(".py").read_text(encoding="utf-8") == text
+    model["content"].cells[0].source = "# A title from Lab"
+    lab(root).save({"type": "notebook", "format": "json", "content": model["content"]}, path)
+    assert notebook.with_suffix(".py").read_text(encoding="utf-8").startswith("# %% [markdown]\n# # A title from Lab\n")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize("own", [None, "/my own/settings"])
+def test_make_lab_works_in_a_path_with_a_space_and_keeps_the_users_settings(tmp_path, own):
+    course = tmp_path / "a course"
+    (course / ".venv" / "bin").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, course)
+    python = course / ".venv" / "bin" / "python"  # says how it was called
+    python.write_text('#!/bin/sh\necho "$JUPYTER_CONFIG_PATH"\nfor word; do echo "$word"; done\n')
+    python.chmod(0o755)
+    (course / ".venv" / ".installed").touch()
+    environment = {key: value for key, value in os.environ.items() if key != "JUPYTER_CONFIG_PATH"}
+    environment |= {} if own is None else {"JUPYTER_CONFIG_PATH": own}
+    command = ["make", "-s", "lab", f"PY={sys.executable}"]
+    done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=True)
+    said = done.stdout.splitlines()
+    assert said[0] == f"{course}/tools/jupyter" + ("" if own is None else f":{own}")
+    assert said[1:3] == ["-m", "jupyterlab"] and said[-1] == "chapters"

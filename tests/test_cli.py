@@ -116,7 +116,7 @@ def test_check_reports_what_fails(capsys, monkeypatch, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 def test_ctrl_c_leaves_a_loadable_run(folder):
-    command = [sys.executable, "-m", "minivae", "train", "blobs-vae", "--out", "a.h5"]
+    command = [sys.executable, "-m", "minivae", "train", "blobs-vae", "--device", "cpu", "--out", "a.h5"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
     seen = ""
     while "blobs-vae" not in seen:  # the progress bar has appeared: training has begun

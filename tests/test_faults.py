@@ -1,6 +1,9 @@
-"""What can go wrong at any moment, and what is left of the work then: kills, claims, full disks, damaged files."""
+"""What can go wrong at any moment, and what is left of the work then: kills, locks, full disks, damaged files."""
 
+import builtins
 import dataclasses
+import errno
+import fcntl
 import io
 import json
 import os
@@ -19,7 +22,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from minivae import experiments, runs, training
+from minivae import experiments, training
+from minivae._files import claim
 from minivae.datasets import Pictures
 from minivae.datasets.pictures import import_pictures
 from minivae.optimal import RateDistortion
@@ -83,8 +87,11 @@ def test_sigterm_saves_and_leaves(tmp_path, one_thread):
     go_on(tmp_path / "warm.h5", 1)
     child = os.fork()
     if child == 0:  # pragma: no cover
-        go_on(out, 100_000)
-        os._exit(0)
+        try:
+            go_on(out, 100_000)
+        except KeyboardInterrupt:
+            os._exit(0)
+        os._exit(1)
     time.sleep(1.5)
     os.kill(child, signal.SIGTERM)
     _, status = os.waitpid(child, 0)
@@ -101,7 +108,7 @@ def test_second_training_into_one_file_is_refused_and_the_first_goes_on(tmp_path
     out = tmp_path / "run.h5"
     child = os.fork()
     if child == 0:  # pragma: no cover
-        with runs.claim(out):
+        with claim(out):
             (tmp_path / "ready").touch()
             time.sleep(30)
         os._exit(0)
@@ -118,9 +125,69 @@ def test_second_training_into_one_file_is_refused_and_the_first_goes_on(tmp_path
 def test_what_a_killed_process_left_half_written_goes(tmp_path):
     (tmp_path / ".run.h5.123.tmp").write_bytes(b"half")
     (tmp_path / ".other.h5.123.tmp").write_bytes(b"another's")
-    with runs.claim(tmp_path / "run.h5"):
+    with claim(tmp_path / "run.h5"):
         pass
     assert os.listdir(tmp_path) == [".other.h5.123.tmp"]
+
+
+@linux
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_without_file_locks_everything_is_written_and_read_and_one_warning_says_so(
+    tmp_path, monkeypatch, number, one_thread
+):
+    """As on NFS and FUSE mounts. HDF5's own lock, which Python cannot take away, is held by somebody instead."""
+
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    real, said = fcntl.flock, "has no file locks .* going on without one"
+    monkeypatch.setattr(fcntl, "flock", flock)
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "in" / "a.png")
+    (tmp_path / ".run.h5.123.tmp").write_bytes(b"perhaps another's, at work")
+    for write, name in (
+        (lambda: go_on(tmp_path / "run.h5", 2), "run.h5"),
+        (lambda: import_pictures("folder", tmp_path / "in", tmp_path / "p.h5", progress=False), "p.h5"),
+    ):
+        with pytest.warns(RuntimeWarning, match=said) as warned:
+            write()
+        assert len(warned) == 1
+        with open(tmp_path / name) as held:
+            real(held, fcntl.LOCK_EX)
+            with pytest.raises(OSError, match="unable to lock file"):
+                h5py.File(tmp_path / name, "r", locking=True)
+            assert Run.load(tmp_path / name).step == 2 if name == "run.h5" else len(Pictures.open(tmp_path / name)) == 1
+    assert sorted(os.listdir(tmp_path)) == [".run.h5.123.tmp", "in", "p.h5", "run.h5"]
+
+
+def test_a_file_that_another_program_has_open_for_writing_is_read(good_files, tmp_path):
+    for name, (read, _) in READERS.items():
+        path = tmp_path / name
+        path.write_bytes(good_files[name])
+        if name.endswith(".h5"):
+            with h5py.File(path, "a"):
+                read(path)
+
+
+def test_an_error_of_the_system_keeps_its_reason(good_files, tmp_path, monkeypatch):
+    """A disk that fails, a server that is gone: the file may be as good as ever, and is not called damaged."""
+    real = builtins.open
+
+    class Failing(io.FileIO):
+        def readinto(self, buffer):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def failing(path, mode="r", *rest, **options):
+        ours = "b" in mode and str(path).endswith(".h5")
+        return Failing(path) if ours else real(path, mode, *rest, **options)
+
+    for name in ("run.h5", "pictures.h5"):
+        (tmp_path / name).write_bytes(good_files[name])
+        with monkeypatch.context() as patch:
+            patch.setattr(builtins, "open", failing)
+            with pytest.raises(OSError, match=rf"Input/output error: '.*{name}'"):
+                READERS[name][0](tmp_path / name)
+        READERS[name][0](tmp_path / name)
 
 
 @linux

@@ -13,6 +13,10 @@ import torch
 from minivae.__main__ import main
 from minivae.datasets import Sprites, originals
 from minivae.datasets.originals import DSprites, dsprites
+from minivae.experiments import Experiment
+from minivae.objectives import ELBO
+from minivae.runs import Run
+from minivae.training import train
 
 
 class FewSprites(Sprites):
@@ -46,6 +50,26 @@ def test_npz_gives_what_was_written(few, tmp_path):
     expected, same = few.sample(200, generator())
     assert torch.equal(images, expected) and torch.equal(classes, same)
     assert torch.equal(data.render(classes), expected) and data.bits.shape == (len(few), 512)
+
+
+def test_a_run_knows_its_sprites_wherever_the_file_lies(few, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    originals.export("d.h5")
+    np.savez_compressed("d.npz", **arrays(few))
+    experiment = Experiment("mine", DSprites("d.h5"), ELBO(), batch=2)
+    run = train(experiment, steps=1, device="cpu", progress=False, out="a.h5")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run.experiment.dataset.path == str(tmp_path / "d.h5")
+    assert run.experiment.dataset == dsprites("../d.h5").identified()
+    (tmp_path / "d.h5").unlink()
+    run = Run.load("../a.h5", data="../d.npz")  # the same pictures in the other form
+    assert train(run.experiment, steps=2, resume=run, device="cpu", progress=False).step == 2
+    others = arrays(few)
+    others["imgs"][3, 0, 0] = 1
+    np.savez("others.npz", **others)
+    with pytest.raises(ValueError, match=r"others\.npz holds other pictures"):
+        Run.load("../a.h5", data="others.npz")
 
 
 def test_export_can_be_read_by_the_reader_and_by_plain_h5py(few, tmp_path, capsys):

@@ -35,7 +35,7 @@ EXPERIMENTS = {
 def one(rank: int, world: int, port: int, name: str, out: str) -> None:
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(world))
     torch.set_num_threads(1)
-    with parallel.processes() as speaks:
+    with parallel.processes("cpu") as speaks:
         run = train(EXPERIMENTS[name], steps=8, seed=1, device="cpu", precision="fp32", progress=False,
                     out=out if speaks else f"{out}-{rank}")  # fmt: skip
         # every process ends with the same weights
@@ -75,7 +75,8 @@ def free_port() -> int:
 def command(tmp_path: Path, port: int, *arguments: str) -> list[str]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
     out = str(tmp_path / "run.h5")
-    return [*torchrun, "-m", "minivae", "train", "blobs-vae", "--precision", "fp32", "--out", out, *arguments]
+    return [*torchrun, "-m", "minivae", "train", "blobs-vae", "--device", "cpu", "--precision", "fp32", "--out", out,
+            *arguments]  # fmt: skip
 
 
 @pytest.mark.slow
@@ -104,9 +105,34 @@ def test_sigterm_ends_all_processes_with_a_run_to_resume(tmp_path, free_port):
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     run = Run.load(tmp_path / "run.h5")
-    assert run.step % 100 == 0 and run.checkpoint is not None
-    longer = train(run.experiment, steps=run.step + 1, resume=run, progress=False)
+    assert run.step % 10 == 0 and run.checkpoint is not None
+    longer = train(run.experiment, steps=run.step + 1, device="cpu", resume=run, progress=False)
     assert longer.step == run.step + 1
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "local", "backend"),
+    [
+        ("cpu", 8, 2, "gloo"),  # whatever the machine has
+        ("auto", 2, 2, "nccl"),
+        ("cuda", 2, 2, "nccl"),
+        ("auto", 1, 2, "gloo"),  # two processes on one card
+        ("cuda:0", 2, 2, "gloo"),
+        ("auto", 0, 2, "gloo"),
+        ("auto", 1, None, "gloo"),  # not started by torchrun: all are here
+    ],
+)
+def test_processes_talk_as_the_device_asked_for_needs_it(monkeypatch, device, gpus, local, backend):
+    chosen = []
+    for name, value in (("WORLD_SIZE", 2), ("LOCAL_RANK", 1), ("LOCAL_WORLD_SIZE", local)):
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for name, fake in (("init_process_group", chosen.append), ("get_rank", lambda: 1), ("destroy_process_group", int)):
+        monkeypatch.setattr(dist, name, fake)
+    with parallel.processes(device) as speaks:
+        assert not speaks
+    assert chosen == ([1, "nccl"] if backend == "nccl" else ["gloo"])
 
 
 def test_a_batch_that_cannot_be_divided_is_refused():

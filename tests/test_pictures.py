@@ -24,7 +24,9 @@ from minivae import experiments
 from minivae.__main__ import main
 from minivae.datasets import Pictures, pictures
 from minivae.datasets.pictures import import_pictures
+from minivae.runs import Run
 from minivae.training import train
+from minivae.widgets import TraversalExplorer
 
 
 def picture(seed: int, width: int, height: int, mode: str = "RGB") -> Image.Image:
@@ -766,11 +768,51 @@ def test_sample_is_seeded_and_uniform(made):
 def test_experiment_on_pictures_trains_and_is_stored(made, tmp_path, monkeypatch):
     out = tmp_path / "run.h5"
     assert main(["train", "celeba", "--data", str(made), "--steps", "3", "--out", str(out), "--json"]) == 0
-    from minivae.runs import Run
-
     run = Run.load(out)
-    assert run.experiment.dataset == Pictures(str(made)) and run.experiment.latents == 32
+    assert run.experiment.dataset == Pictures.open(made) and run.experiment.latents == 32
     assert run.model().decode(torch.zeros(1, 32)).shape == (1, 3, 64, 64)
+
+
+def test_a_run_knows_its_pictures_wherever_they_lie(made, tmp_path, monkeypatch, capsys):
+    def go_on(*arguments: str) -> int:
+        return main(["train", "celeba", "--device", "cpu", "--force", "--json", *arguments])
+
+    monkeypatch.chdir(tmp_path)
+    out = ["--out", "b.h5", "--steps", "2", "--resume", "a.h5"]
+    assert go_on("--data", "made.h5", "--steps", "1", "--out", "a.h5") == 0
+    assert go_on("--data", str(made), *out) == 0
+    assert go_on(*out) == 0  # the run's own
+    (tmp_path / "chapters").mkdir()
+    monkeypatch.chdir(tmp_path / "chapters")
+    run = Run.load("../a.h5")
+    assert TraversalExplorer(run) is not None
+    assert train(run.experiment, steps=2, resume=run, device="cpu", progress=False).step == 2
+
+    monkeypatch.chdir(tmp_path)
+    made.rename("elsewhere.h5")
+    capsys.readouterr()
+    assert main(["show", "a.h5"]) == 0 and Run.load("a.h5").mean_kl().shape == (32,)
+    with pytest.raises(FileNotFoundError, match=r"no file .*made\.h5: .* say where it is now"):
+        TraversalExplorer(Run.load("a.h5"))
+    assert go_on(*out) == 1 and "say where it is now, --data FILE" in capsys.readouterr().err
+    assert go_on("--data", "elsewhere.h5", *out) == 0
+    assert TraversalExplorer(Run.load("a.h5", data="elsewhere.h5")) is not None
+    assert Run.load("b.h5").experiment.dataset.path == str(tmp_path / "elsewhere.h5")
+
+    # other pictures, as many and as large, at the very path
+    quiet("celeba", folder(tmp_path / "other", dict(list(celeba_files(7).items())[1:])), made)
+    assert len(Pictures.open(made)) == 6 and Pictures.open(made) != Pictures.open("elsewhere.h5")
+    for refused in (out, ["--data", "made.h5", *out]):
+        assert go_on(*refused) == 1
+        assert "holds other pictures (6, digest " in capsys.readouterr().err
+    with pytest.raises(ValueError, match="it needs no data"):
+        Run.load(Path(__file__).parents[1] / "data" / "runs" / "blobs-vae-seed0.h5", data="elsewhere.h5")
+
+
+def test_files_of_before_the_digest_was_noted_have_the_same(made):
+    before = Pictures.open(made)
+    spoil(made, lambda file: file.attrs.__delitem__("content"))
+    assert before == Pictures.open(made) and len(before.content) == 32
 
 
 def test_presets_need_no_file_before_they_are_trained():
@@ -815,7 +857,7 @@ def test_file_that_is_not_ours_is_told(made, change):
 
 def test_no_hdf5_and_no_file_are_told(tmp_path):
     (tmp_path / "a.h5").write_bytes(b"text")
-    with pytest.raises(ValueError, match="is no HDF5 file"):
+    with pytest.raises(ValueError, match=r"damaged or was not made by .*signature not found"):
         Pictures.open(tmp_path / "a.h5")
     with pytest.raises(FileNotFoundError, match="no file"):
         Pictures.open(tmp_path / "b.h5")

@@ -90,6 +90,22 @@ def test_killed_sweep_is_restarted_by_the_same_command(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_interrupted_sweep_saves_what_is_at_work_and_begins_nothing_more(tmp_path):
+    arguments = command(tmp_path, "--seeds", "0:4", "--steps", "1000000", "--workers", "1")
+    process = subprocess.Popen([sys.executable, "-m", "minivae", *arguments], stderr=subprocess.PIPE, text=True,
+                               start_new_session=True)  # fmt: skip
+    while process.poll() is None and not (tmp_path / ".blobs-beta150-seed0.h5.lock").exists():
+        time.sleep(0.05)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130 and "interrupted" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["blobs-beta150-seed0.h5"]
+    assert Run.load(tmp_path / "blobs-beta150-seed0.h5").step > 0
+
+
+@pytest.mark.slow
 def test_cluster_trains_through_submitit(tmp_path):
     pytest.importorskip("submitit")
     jobs = sweep.plan("blobs-vae", [0], {}, tmp_path, steps=2)

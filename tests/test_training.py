@@ -5,6 +5,7 @@ import itertools
 import os
 import pickle
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ from minivae.objectives import (
     initial_state,
 )
 from minivae.runs import Run
-from minivae.training import TrainingError, train
+from minivae.training import TrainingError, TrainingInterrupted, train
 
 EXPERIMENT = dataclasses.replace(experiments.get("blobs-beta150"), batch=8)
 
@@ -150,26 +151,74 @@ def test_diverged_training_keeps_its_file_loadable(monkeypatch, tmp_path):
 
 @dataclass(frozen=True)
 class InterruptAt:
-    """An objective during which the user presses Ctrl-C."""
+    """An objective during which the user presses Ctrl-C, or the system asks the process to end."""
 
     at: int
+    signal: int = signal.SIGINT
 
     def __call__(self, reconstruction, kl, step):
         if step == self.at:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), self.signal)
         return reconstruction + kl.sum()
 
 
-def test_interrupt_ends_after_the_step_says_so_and_resumes_exactly(tmp_path, capsys):
-    handler = signal.getsignal(signal.SIGINT)
-    experiment = dataclasses.replace(EXPERIMENT, objective=InterruptAt(13))
-    run = train(experiment, seed=1, device="cpu", precision="fp32", steps=30, out=tmp_path / "run.h5")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_ends_after_the_step_says_so_and_resumes_exactly(tmp_path, capsys, number):
+    handler, out = signal.getsignal(number), tmp_path / "run.h5"
+    experiment = dataclasses.replace(EXPERIMENT, objective=InterruptAt(13, number))
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted at step 13; the run so far is in .*run\.h5") as told:
+        train(experiment, seed=1, device="cpu", precision="fp32", steps=30, out=out)
     bar = capsys.readouterr().err.splitlines()[-1]
     assert f"{experiment.name}, interrupted" in bar and "13/30" in bar
-    assert run.step == 13 and signal.getsignal(signal.SIGINT) is handler
+    run = told.value.run
+    assert run.step == 13 and signal.getsignal(number) is handler
+    assert_equal(Run.load(out, kinds=[InterruptAt]), run)
     plain = dataclasses.replace(EXPERIMENT, objective=ELBO())
     stopped = dataclasses.replace(run, experiment=plain)
     assert_equal(quick(plain, steps=30, resume=stopped), quick(plain, steps=30))
+
+
+def test_an_interrupt_in_the_last_step_is_not_swallowed():
+    with pytest.raises(TrainingInterrupted, match="in the error's `run`") as told:
+        quick(dataclasses.replace(EXPERIMENT, objective=InterruptAt(3)), steps=3)
+    assert told.value.run.step == 3
+
+
+def test_the_stop_button_ends_run_all_and_the_run_can_be_had():
+    """In a real kernel: the cells below do not run, and what was done is in `sys.last_value`."""
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(kernel_name="python3", extra_arguments=["--HistoryManager.enabled=False"])
+
+    def said(cell: str, then=lambda: None) -> list[str]:
+        seen = []
+
+        def note(message):
+            if message["msg_type"] in ("stream", "error"):
+                seen.append(message["content"].get("text") or message["content"]["ename"])
+                then()
+
+        client.execute_interactive(cell, timeout=120, output_hook=note)
+        return "".join(seen).split()
+
+    try:
+        said("import dataclasses, sys; from minivae import experiments; from minivae.training import train")
+        said("e = dataclasses.replace(experiments.get('blobs-vae'), batch=2)")
+        said("plain = dict(device='cpu', progress=False)")
+        said("below = 'not run'; train(e, steps=1, **plain)")
+
+        def press():  # with the cell below in the queue, as Run All has it
+            client.execute("below = 'run'")
+            time.sleep(1)
+            manager.interrupt_kernel()
+
+        once = iter([press])
+        long = "print('begun', flush=True); train(e, steps=10**6, **plain)"
+        assert said(long, lambda: next(once, lambda: None)()) == ["begun", "TrainingInterrupted"]
+        assert said("print(sys.last_value.run.step > 0, below)") == ["True", "not", "run"]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 def test_out_is_written_and_an_existing_file_is_refused_before_training(tmp_path):
@@ -185,6 +234,38 @@ def test_out_is_written_and_an_existing_file_is_refused_before_training(tmp_path
 def test_unknown_device(device):
     with pytest.raises(ValueError, match="device"):
         train(EXPERIMENT, steps=1, device=device, progress=False)
+
+
+def test_a_card_that_this_pytorch_has_no_kernels_for_is_refused_with_the_reason(monkeypatch):
+    """Such a card is found and takes memory; only a kernel that is awaited fails."""
+
+    class Card(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+            if "add" in operation._schema.name:
+                raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nmore")
+            return operation(*args, **(kwargs or {}))
+
+    real = torch.ones
+    monkeypatch.setattr(torch, "ones", lambda *size, device=None: real(*size))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for name in ("cuda", "auto"):
+        assert training.pick_device(name) == torch.device("cuda")
+        with Card(), pytest.raises(ValueError, match=r"'cuda' cannot be used here \(CUDA error: no kernel image .*\):"):
+            training.pick_device(name)
+
+
+def test_layers_lie_in_memory_as_the_device_likes_it():
+    """Channels last, but not on MPS, where it is no faster and was reported to give wrong results."""
+    assert training._layout(torch.device("mps")) is torch.contiguous_format
+    assert training._layout(torch.device("cuda")) is training._layout(torch.device("cpu")) is torch.channels_last
+
+
+def test_fp32_is_no_tf32_while_a_training_runs():
+    cudnn = torch.backends.cudnn
+    before = cudnn.allow_tf32
+    with training._ieee(torch.device("cuda")):
+        assert (cudnn.conv.fp32_precision == "ieee") if hasattr(cudnn, "conv") else not cudnn.allow_tf32
+    assert cudnn.allow_tf32 == before
 
 
 def test_unknown_precision():
@@ -243,8 +324,30 @@ def test_a_run_from_another_kind_of_device_is_refused():
     run = quick(steps=1)
     checkpoint = dataclasses.replace(run.checkpoint, generator=torch.zeros(16, dtype=torch.uint8))  # as CUDA's is
     run = dataclasses.replace(run, checkpoint=checkpoint, made={**run.made, "device": "cuda"})
-    with pytest.raises(ValueError, match="was made on cuda, whose random numbers cpu cannot continue"):
+    with pytest.raises(ValueError, match=r"was made on cuda, whose random numbers cpu cannot continue: .* --reseed"):
         quick(steps=2, resume=run)
+    on = quick(steps=2, resume=run, reseed=True)
+    assert on.step == 2 and on.made["reseeded"] == [1] and "reseeded" not in quick(steps=2).made
+
+
+def test_a_reseeded_training_draws_new_numbers_the_same_each_time(tmp_path):
+    run = quick(steps=2)
+    first, again = (quick(steps=4, resume=run, reseed=True) for _ in range(2))
+    assert_equal(first, again)
+    plain, fresh = quick(steps=4).history["loss"], first.history["loss"]
+    assert np.array_equal(fresh[:2], plain[:2]) and not np.isclose(fresh[2:], plain[2:], rtol=1e-4).any()
+    # and not those of the beginning: the loss of the third step is not that of the first
+    later = quick(steps=6, resume=Run.load(first.save(tmp_path / "run.h5")), reseed=True)
+    assert later.made["reseeded"] == [2, 4]
+    assert quick(steps=5, resume=first).made["reseeded"] == [2]  # what was noted stays
+    with pytest.raises(ValueError, match="reseed goes with resume"):
+        quick(steps=2, reseed=True)
+
+
+def test_a_run_goes_on_elsewhere_in_the_precision_of_that_place():
+    run = quick(steps=1, precision="bf16")
+    elsewhere = training.pick_precision("auto", torch.device("cpu"))
+    assert quick(steps=2, precision="auto", resume=run, reseed=True).made["precision"] == elsewhere
 
 
 @dataclass(frozen=True)
@@ -418,6 +521,11 @@ def test_resume_is_exact_at_any_step(tmp_path, monkeypatch, split):
     assert_equal(quick(steps=45, resume=part), whole)
 
 
+def test_a_run_may_be_resumed_twice():
+    run = quick(steps=2)
+    assert_equal(quick(steps=4, resume=run), quick(steps=4, resume=run))  # Adam counts its steps in place
+
+
 def test_resume_keeps_the_snapshots_and_leaves_the_run_alone():
     run = quick(steps=3, snapshots=[2])
     weights = {name: value.clone() for name, value in run.weights.items()}
@@ -514,7 +622,7 @@ class InterruptTwice:
 
 def test_second_interrupt_breaks_off_at_once(tmp_path):
     handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):  # nothing was saved, and nothing says so
         quick(dataclasses.replace(EXPERIMENT, objective=InterruptTwice()), steps=5, out=tmp_path / "run.h5")
     assert signal.getsignal(signal.SIGINT) is handler and not list(tmp_path.iterdir())
 

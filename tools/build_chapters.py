@@ -110,8 +110,9 @@ def canonicalise(notebook: NotebookNode) -> None:
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     number = 0
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        # with the blank lines below a cell noted, jupytext writes the very text that the notebook was made from
+        kept = {key: cell.metadata[key] for key in ("tags", "lines_to_next_cell") if key in cell.metadata}
+        cell.metadata = nbformat.from_dict(kept)
         if cell.cell_type != "code":
             continue
         number += 1

@@ -4,12 +4,13 @@ dSprites is one array and read here. 3D Chairs, CelebA and folders of your own a
 `import_pictures` makes one file; `Pictures` reads that.
 """
 
+import hashlib
 import io
 import os
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, ClassVar
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minivae._files import check_output, open_hdf5, reason, write_atomically
 from minivae.datasets.pictures import Pictures, import_pictures
 from minivae.datasets.sprites import Sprites
 
@@ -33,9 +35,11 @@ class DSprites:
 
     Args:
         path: of the npz or HDF5 file; read when the first picture is asked for.
+        content: a digest of the pictures, by which a run knows them again wherever the file lies; "" if not yet known.
     """
 
-    path: str
+    path: str = field(compare=False)
+    content: str = ""
 
     size: ClassVar[int] = 64
     channels: ClassVar[int] = 1
@@ -48,7 +52,23 @@ class DSprites:
     @cached_property
     def bits(self) -> Tensor:
         """All pictures, eight pixels a byte: (737280, 512) uint8."""
-        return torch.from_numpy(_read_bits(Path(self.path)))
+        bits = _read_bits(Path(self.path))
+        if self.content not in ("", _digest(bits)):
+            raise ValueError(
+                f"{self.path} holds other pictures (digest {_digest(bits)}) than the run was trained on (digest "
+                f"{self.content}): give the file of those, Run.load(…, data=FILE)"
+            )
+        return torch.from_numpy(bits)
+
+    def identified(self) -> "DSprites":
+        """The same pictures, by a path that holds in every working folder, and known by their content.
+
+        Raises:
+            as `sample`.
+        """
+        found = replace(self, path=os.path.abspath(self.path), content=_digest(self.bits.numpy()))
+        found.__dict__["bits"] = self.bits  # read once
+        return found
 
     def __len__(self) -> int:
         """Number of pictures, 737,280."""
@@ -66,8 +86,9 @@ class DSprites:
             images (n, 1, 64, 64), values 0 and 1, and classes (n, 6), on the generator's device.
 
         Raises:
-            ValueError: if n < 1, or the file is no whole dSprites.
-            OSError: if the file cannot be read.
+            FileNotFoundError: if there is no such file.
+            OSError: if it cannot be read; the reason is the system's.
+            ValueError: if n < 1, or the file is no whole dSprites, or holds other pictures than `content` says.
         """
         classes = Sprites().sample_classes(n, generator)
         return self.render(classes), classes
@@ -103,8 +124,6 @@ def export(path: str | Path) -> Path:
         FileExistsError: if the file exists.
         OSError: if it cannot be written; nothing is left behind.
     """
-    from minivae.runs import check_output, write_atomically
-
     path = Path(path)
     check_output(path, overwrite=False)
     sprites, content = Sprites(), io.BytesIO()
@@ -143,7 +162,8 @@ def _read_bits(path: Path) -> np.ndarray:
     except (
         OSError, EOFError, KeyError, RuntimeError, ValueError, TypeError, SyntaxError, zlib.error, zipfile.BadZipFile,
     ) as error:  # fmt: skip
-        raise ValueError(f"{path} is damaged or no dSprites file ({error}): get it again") from error
+        damaged = ValueError(f"{path} is damaged or no dSprites file ({error}): get it again")
+        raise reason(error, path, damaged) from error
     raise ValueError(f"{path} is neither an npz nor an HDF5 file: get it again, see data/README.md")
 
 
@@ -154,7 +174,7 @@ def _read_npz(path: Path) -> np.ndarray:
 
 
 def _read_hdf5(path: Path) -> np.ndarray:
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         arrays = {}
         for name in ("imgs", "latents/classes"):
             if not isinstance(file.get(name), h5py.Dataset):
@@ -217,3 +237,7 @@ def _pack(path: Path, blocks: Iterator[np.ndarray]) -> np.ndarray:
         bits[start : start + len(block)] = np.packbits(block.reshape(len(block), -1), axis=1)
         start += len(block)
     return bits
+
+
+def _digest(bits: np.ndarray) -> str:
+    return hashlib.blake2b(bits, digest_size=16).hexdigest()

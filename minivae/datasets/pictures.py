@@ -18,10 +18,10 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePath, PurePosixPath
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, NamedTuple
 
 import h5py
 import numpy as np
@@ -31,6 +31,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from minivae._arguments import check_count, check_positive
+from minivae._files import CHECKED, check_output, claim, open_hdf5, placed_atomically, reason
 
 FORMAT, VERSION = "minivae pictures", 1
 SIZE = 64
@@ -57,14 +58,16 @@ class Pictures:
     Args:
         path: of the HDF5 file; opened when the first picture is asked for. `Pictures.open(path)` opens it at once.
         channels: 1 grey, 3 RGB, as the file has them.
+        content: a digest of the pictures, by which a run knows them again wherever the file lies; "" if not yet known.
 
     Attributes:
         factors: names of what is known of every picture, e.g. ("model", "azimuth", "elevation"); often none.
         names: of the files, in the order of the pictures.
     """
 
-    path: str
+    path: str = field(compare=False)
     channels: int = 3
+    content: str = ""
 
     size: ClassVar[int] = SIZE
 
@@ -77,30 +80,44 @@ class Pictures:
 
         Raises:
             FileNotFoundError: if there is no such file.
+            OSError: if it cannot be read; the reason is the system's.
             ValueError: if it is damaged or no file of pictures.
         """
-        return cls(os.fspath(path), _open(Path(path))[0].shape[1])
+        return cls(os.path.abspath(path), _open(Path(path)).images.shape[1]).identified()
+
+    def identified(self) -> "Pictures":
+        """The same pictures, by a path that holds in every working folder, and known by their content.
+
+        Raises:
+            as `sample`.
+        """
+        return replace(self, path=os.path.abspath(self.path), content=self._file.content)
 
     @cached_property
-    def _file(self) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
+    def _file(self) -> "_File":
         file = _open(Path(self.path))
-        if (channels := file[0].shape[1]) != self.channels:
+        if (channels := file.images.shape[1]) != self.channels:
             raise ValueError(
                 f"{self.path} has pictures of {channels} channels, expected {self.channels}: use Pictures.open, or "
                 f"import them again with --channels {self.channels}"
+            )
+        if self.content not in ("", file.content):
+            raise ValueError(
+                f"{self.path} holds other pictures ({len(file.images):,}, digest {file.content}) than the run was "
+                f"trained on (digest {self.content}): give the file of those, --data FILE or Run.load(…, data=FILE)"
             )
         return file
 
     @property
     def factors(self) -> tuple[str, ...]:
-        return self._file[2]
+        return self._file.columns
 
     @property
     def names(self) -> list[str]:
-        return self._file[3]
+        return self._file.names
 
     def __len__(self) -> int:
-        return len(self._file[0])
+        return len(self._file.images)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw n pictures uniformly, with replacement, on the generator's device.
@@ -109,8 +126,9 @@ class Pictures:
             images (n, channels, 64, 64) in [0, 1] and what is known of each, (n, factors).
 
         Raises:
-            ValueError: if n < 1, or the file is damaged or no such file.
-            OSError: if it cannot be read.
+            FileNotFoundError: if there is no such file.
+            OSError: if it cannot be read; the reason is the system's.
+            ValueError: if n < 1, or the file is damaged or holds other pictures than `content` says.
         """
         check_count("n", n)
         device = generator.device if generator is not None else torch.device("cpu")
@@ -122,7 +140,7 @@ class Pictures:
         Raises:
             ValueError: if an index is outside [0, len).
         """
-        images, known, _, _ = self._file
+        images, known = self._file.images, self._file.known
         if index.ndim != 1 or not ((index >= 0) & (index < len(images))).all():
             raise ValueError(f"index must be whole numbers (n,) in [0, {len(images)})")
         rows = index.cpu().numpy()
@@ -231,8 +249,6 @@ def import_pictures(
 
     Source: Figure 4b and appendix A.2 of the paper name the sets; the crops are the customary ones.
     """
-    from minivae.runs import check_output, claim
-
     if kind not in LAYOUTS:
         raise ValueError(f"unknown kind {kind!r}: known are {', '.join(LAYOUTS)}")
     layout, source, out = LAYOUTS[kind], Path(source), Path(out)
@@ -462,7 +478,8 @@ def _everything(source: Path) -> Iterator[tuple[PurePath, Callable[[], IO[bytes]
                         yield _path(entry.name), _LINK if entry.issym() or entry.islnk() else _NO_FILE
                     archive.members = []  # tarfile remembers every entry: forget, there may be a million
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise ValueError(f"{source} is a damaged tar ({error}): get it again") from error
+            damaged = ValueError(f"{source} is a damaged tar ({error}): get it again")
+            raise reason(error, source, damaged) from error
     else:
         raise ValueError(f"{source} is neither a folder nor a zip nor a tar: give one of these")
 
@@ -627,13 +644,13 @@ def _finish(
     about: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write the HDF5 file, at once or not at all."""
-    from minivae.runs import CHECKED, placed_atomically
-
     kept = f"what was read is kept in {done.pixels.name}, the same command goes on from there,"
     with placed_atomically(out, overwrite, kept) as beside:
         try:
-            with h5py.File(beside, "w", libver=CHECKED) as file:
+            # without HDF5's own lock, which some file systems lack: nobody else writes here, see `claim`
+            with h5py.File(beside, "w", libver=CHECKED, locking=False) as file:
                 file.attrs["format"], file.attrs["version"] = np.bytes_(FORMAT), VERSION
+                file.attrs["content"] = np.bytes_(_digest(np.memmap(done.pixels, np.uint8, "r")))
                 file.attrs["about"] = np.bytes_(json.dumps(about))
                 table = file.create_dataset("known", data=known)
                 table.attrs["columns"] = np.bytes_(json.dumps(columns))
@@ -652,38 +669,52 @@ def _finish(
             shutil.copyfileobj(pixels, place)
 
 
-def _open(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
-    """The pictures of a file, what is known of them, what the columns of that are called, and the files' names."""
+class _File(NamedTuple):
+    """A file of pictures: what is known of each, what the columns of that are called, the files' names, a digest."""
+
+    images: np.ndarray
+    known: np.ndarray
+    columns: tuple[str, ...]
+    names: list[str]
+    content: str
+
+
+def _open(path: Path) -> _File:
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path}: make it with python -m minivae data import, see data/README.md")
-    open(path, "rb").close()  # an unreadable file says so itself
+        raise FileNotFoundError(
+            f"no file {path}: make it with python -m minivae data import (data/README.md), or say where it is now, "
+            "--data FILE or Run.load(…, data=FILE)"
+        )
     try:
-        return _read(path)
+        with open_hdf5(path) as file:
+            return _read(path, file)
     except _NoPicturesError:
         raise
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise _NoPicturesError(
+        foreign = _NoPicturesError(
             f"{path} is damaged or was not made by python -m minivae data import ({error}): make it again"
-        ) from error
+        )
+        raise reason(error, path, foreign) from error
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
-    if not h5py.is_hdf5(path):
-        raise _NoPicturesError(f"{path} is no HDF5 file: make it with python -m minivae data import")
-    with h5py.File(path, "r") as file:
-        if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
-            raise _NoPicturesError(f"{path} holds no pictures: make a file with python -m minivae data import")
-        if file.attrs["version"] != VERSION:
-            raise _NoPicturesError(f"{path} has version {file.attrs['version']}, this minivae reads {VERSION}")
-        images, known = file["images"], file["known"]
-        shape, offset = images.shape, images.id.get_offset()
-        whole = images.dtype == np.uint8 and len(shape) == 4 and shape[1] in (1, 3) and shape[2:] == (SIZE, SIZE)
-        if not whole or shape[0] < 1 or offset is None or offset + math.prod(shape) > path.stat().st_size:
-            raise _NoPicturesError(f"{path} is damaged: its pictures are {images.dtype} {shape}; make it again")
-        columns = tuple(json.loads(known.attrs["columns"]))
-        names = json.loads(bytes(file["names"][()]))
-        if known.shape != (shape[0], len(columns)) or known.dtype != np.float32 or len(names) != shape[0]:
-            raise _NoPicturesError(
-                f"{path} is damaged: what it knows does not fit its {shape[0]} pictures; make it again"
-            )
-        return np.memmap(path, np.uint8, "r", offset, shape), known[()], columns, names
+def _read(path: Path, file: h5py.File) -> _File:
+    if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
+        raise _NoPicturesError(f"{path} holds no pictures: make a file with python -m minivae data import")
+    if file.attrs["version"] != VERSION:
+        raise _NoPicturesError(f"{path} has version {file.attrs['version']}, this minivae reads {VERSION}")
+    images, known = file["images"], file["known"]
+    shape, offset = images.shape, images.id.get_offset()
+    whole = images.dtype == np.uint8 and len(shape) == 4 and shape[1] in (1, 3) and shape[2:] == (SIZE, SIZE)
+    if not whole or shape[0] < 1 or offset is None or offset + math.prod(shape) > path.stat().st_size:
+        raise _NoPicturesError(f"{path} is damaged: its pictures are {images.dtype} {shape}; make it again")
+    columns = tuple(json.loads(known.attrs["columns"]))
+    names = json.loads(bytes(file["names"][()]))
+    if known.shape != (shape[0], len(columns)) or known.dtype != np.float32 or len(names) != shape[0]:
+        raise _NoPicturesError(f"{path} is damaged: what it knows does not fit its {shape[0]} pictures; make it again")
+    pixels = np.memmap(path, np.uint8, "r", offset, shape)
+    content = file.attrs.get("content", b"")  # files of before it was noted
+    return _File(pixels, known[()], columns, names, bytes(content).decode() or _digest(pixels))
+
+
+def _digest(pixels: np.ndarray) -> str:
+    return hashlib.blake2b(pixels, digest_size=16).hexdigest()

@@ -1,0 +1,126 @@
+"""Files that are read or written whole or not at all, and that one process writes at a time."""
+
+import errno
+import glob
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import h5py
+from filelock import FileLock, Timeout
+
+# an HDF5 file whose structure has checksums: damage to one that has none can make the library go round in circles
+CHECKED = ("v110", "v110")
+# what flock says on a file system without locks
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file to read, through Python's own file.
+
+    HDF5's way to open files takes a lock, which some file systems lack, and refuses one that another program has open
+    for writing. Neither is needed: what we write is renamed into its place when it is whole.
+    """
+    with open(path, "rb") as raw, h5py.File(raw, "r") as file:
+        yield file
+
+
+def reason(error: Exception, path: Path, damaged: Exception) -> Exception:
+    """What to raise where reading a file failed: the system's own reason if it gave one, else `damaged`."""
+    # a damaged file sends its reader to impossible places, which is EINVAL
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        return OSError(error.errno, error.strerror, str(path))
+    return damaged
+
+
+def check_output(path: Path, overwrite: bool) -> None:
+    """Raise unless a file may be written at path: an existing file needs overwrite, the folder must be there."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists: choose another name, remove it, or ask for overwriting")
+    if path.parent.exists() and not path.parent.is_dir():
+        raise NotADirectoryError(f"{path.parent} is a file: it cannot hold {path.name}, choose another folder")
+    if not path.parent.is_dir():
+        raise OSError(f"the folder {path.parent} does not exist: create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"the folder {path.parent} is not writable: choose another one")
+
+
+@contextmanager
+def claim(path: Path) -> Iterator[None]:
+    """Take an exclusive lock on an output file while it is worked on; another process that wants it is told at once.
+
+    The lock ends with the process, however it ends. What an earlier one left half-written when it was killed goes.
+    Where the file system has no locks (some NFS and FUSE mounts) there is a RuntimeWarning, and no lock.
+
+    Raises:
+        OSError: if another process has locked the file, or the lock cannot be written beside it.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OSError(f"another process is writing {path} now: wait for it, or choose another file") from None
+    except (OSError, NotImplementedError) as error:
+        if getattr(error, "errno", errno.ENOSYS) not in _NO_LOCKS:
+            raise
+        Path(lock.lock_file).unlink(missing_ok=True)
+        warnings.warn(
+            f"the file system of {path} has no file locks ({error}): going on without one; let no other process write "
+            "this file",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        yield  # and what looks left behind may be another's, at work
+        return
+    try:
+        for torn in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+            torn.unlink(missing_ok=True)
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes it with the release
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> None:
+    """Write a file beside its place and rename it into it: whoever looks sees the old file, or the whole new one.
+
+    Raises:
+        FileExistsError: if the file exists and overwrite is False, even if it appeared only just now.
+        OSError: if it cannot be written; nothing is left behind.
+    """
+    with placed_atomically(path, overwrite) as beside, open(beside, "xb") as raw:
+        raw.write(content.getbuffer())
+
+
+@contextmanager
+def placed_atomically(path: Path, overwrite: bool, kept: str = "nothing was left behind") -> Iterator[Path]:
+    """The path of a file to write, beside its place, that is renamed into it in the end; see `write_atomically`.
+
+    Args:
+        path: its place.
+        overwrite: whether there may be a file already.
+        kept: what to say of the work done if it cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield beside
+        with open(beside, "r+b") as raw:
+            os.fsync(raw.fileno())
+        check_output(path, overwrite)
+        os.replace(beside, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OSError(
+            f"could not write {path}: {error}. Free some space or choose another folder; "
+            f"{kept} and an older file of that name is untouched"
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
