@@ -7,7 +7,7 @@
 #
 # **By the end you will have shown that**
 #
-# 1. the published objective holds the KL at C, brings place and then size into three latents, and stops: 25 nats in three latents, with a reconstruction 191 to 194 nats above its floor, where a plain VAE is 56 above it (each ± 1);
+# 1. the published objective holds the KL at C, brings place and then size into three latents, and stops: 25 nats in three latents, with a reconstruction 191 to 194 nats above its floor, where a plain VAE is 56 above it (sampling errors: 1 nat and less);
 # 2. what goes with it: most of the encoder's channels are dormant, and of colour nothing can be read from its last layer;
 # 3. while nats are few, up to about ten, the published factors are *not* the best code: five moments of the picture draw better. This takes no network to show. Which run has learnt which moment, a table tells. Whether a training *keeps* what it learnt first is open;
 # 4. another training goes on where γ = 1000 stops, and what that is worth, metric by metric. It differs in six things at once; which of them matters is open.
@@ -417,8 +417,9 @@ for title, model in list(models.items())[1:]:
         code = model.encode(few)[0]
     ours, exchanged = (gradient_of_code(model, images, code) for images in (few, few.roll(1, dims=1)))
     change = ((ours - exchanged).norm() / ours.norm()).item()
-    print(f"{title:20} the gradient changes by {change:4.0%} when the colours are exchanged")
-    assert change > 0.1 if readable_R2[title]["red − green"] > 0.1 else change < 0.03, title
+    sees = readable_R2[title]["red − green"] > 0.1
+    print(f"{title:20} colours exchanged: the gradient changes by {'more than 10' if sees else 'less than 3'} %")
+    assert change > 0.1 if sees else change < 0.03, title
 
 # %% [markdown]
 # It is. In the runs that see no colour the encoder gets no gradient about colours, and in the three others it does. This is how a saddle looks from the encoder's side. How long it takes to leave it, the table does not say.
@@ -745,7 +746,7 @@ assert error < 0.005 and 0.29 < without_shape < 0.34
 # (Minutes are of one core, which the opened runs on coloured sprites shared with other work: undisturbed, a step with Muon takes half as long again as one with Adam.)
 #
 # - Compare within a block only: MIG is a mean over eight factors above and five below, and x and y alone are worth 0.21 above and 0.34 below.
-# - Sampling errors are about a nat of excess and some thousandths of MIG. The spread over three seeds is larger: 0.03 to 0.14 in MIG for γ = 1000. Of the other methods but "opened" there is one seed.
+# - Sampling errors are a nat of excess and less, and some thousandths of MIG. The spread over three seeds is larger: 0.03 to 0.14 in MIG for γ = 1000. Of the other methods but "opened" there is one seed.
 # - The scores disagree, as each asks another question: the opened run on white sprites has 0.97 by β-VAE and 0.25 by MIG, because a factor that is spread over several latents is still easy to *tell*.
 # - The best drawing is not the best separated: β = 4 draws better than the multiplier, and has half its MIG.
 #
@@ -812,10 +813,11 @@ for title, score in lines.items():
 print(f"white: ideal moments: MIG {ideal:.2f}")
 assert all(score["excess"] > beta4["excess"] + 80 for score in gamma_scores)
 assert beta4["kl"] < 20 and vae["excess"] < beta4["excess"] < 100
-# how far an opened run is ahead of the plain VAE, in errors of the difference (of the same pictures, so fewer than so many)
+# how far an opened run is ahead of the plain VAE, in standard errors of two independent samples; the pictures are the
+# same, so that the difference is known better than that
 ahead = [(vae["excess"] - score["excess"]) / np.hypot(vae["excess_error"], score["excess_error"]) for score in opened]
 print("opened before plain VAE, in standard errors:", ", ".join(f"{errors:.1f}" for errors in ahead))
-assert ahead[0] > 3 and ahead[1] > 2 and -3 < ahead[2] < 0
+assert ahead[0] > 10 and ahead[1] > 5 and ahead[2] < -4
 assert [score["mig"] > 3 * vae["mig"] for score in opened] == [True, True, False]
 assert opened[2]["mig"] > 2.5 * vae["mig"]
 assert white_gamma["excess"] > 5 * white_opened["excess"] and white_gamma["mig"] < 0.6 * white_opened["mig"]
@@ -833,7 +835,7 @@ draw_alignments({"opened, coloured sprites": "coloured-opened-seed0", "opened, w
 #
 # **Half true of the objective:** at 25 nats the factors would be the best code we know. While C is below about ten the moments are better (section 5). Whether the training ends where it began, we do not know.
 #
-# **True of a training that goes on:** of three opened runs two draw better than the plain VAE of as many steps, with more than three times its MIG; the third, which had not begun with the colours, a little worse, within the error, with two and a half times its MIG. Which of its six changes does this is open (section 6). They still have not got what a code of factors would: each factor in its own latent.
+# **True of a training that goes on:** of three opened runs two draw better than the plain VAE of as many steps, with more than three times its MIG; the third, which had not begun with the colours, a little worse, with two and a half times its MIG. The differences, six nats at most, are beyond the sampling error; of the plain VAE there is one seed. Which of its six changes does this is open (section 6). They still have not got what a code of factors would: each factor in its own latent.
 #
 # **Open:** colour. It is worth 32 nats. The plain VAE and two of the three opened runs have begun to tell two colours apart after 100,000 steps, the others not at all (section 4), and nobody here has reached the eight factors each in a latent of its own. Open, too, is what other first weights, batches, ε of Adam, γ, colours or readings of Equation 8 would do: none was tried here.
 
