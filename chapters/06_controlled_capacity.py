@@ -9,7 +9,7 @@
 #
 # 1. the published objective holds the KL at C, brings place and then size into three latents, and stops: 25 nats in three latents, with a reconstruction 191 to 194 nats above its floor, where a plain VAE is 56 above it (sampling errors: 1 nat and less);
 # 2. what goes with it: most of the encoder's channels are dormant, and of colour nothing can be read from its last layer;
-# 3. while nats are few, up to about ten, the published factors are *not* the best code: five moments of the picture draw better. This takes no network to show. Which run has learnt which moment, a table tells. Whether a training *keeps* what it learnt first is open;
+# 3. while nats are few, up to about ten, the published factors are *not* the best code: five moments of the picture draw better. This takes no network to show. Whether a training *keeps* what it learnt first is open;
 # 4. another training goes on where γ = 1000 stops, and what that is worth, metric by metric. It differs in six things at once; which of them matters is open.
 #
 # **You need** the KL as a channel's rate (chapter 2), β as a price (chapter 4), the best split and the Lagrange multiplier (chapter 5). A little PyTorch.
@@ -383,7 +383,7 @@ assert last_dormant[0] == max(last_dormant) > 0.8 and colour_seen[0] == max(colo
 # %% [markdown]
 # **What you should see.** With γ = 1000 most channels of the second, third and fourth convolution are dormant; what is left suffices for place and size. Brightness, which even random weights tell (first line), is gone, and no difference of two colours can be read. β = 4 reads brightness as well as scale. A difference of colours is seen only by the plain VAE and two of the three opened runs of section 6, and faintly.
 #
-# Are dormant channels the cause? The table does not say so. The multiplier's channels are nearly as dormant, and yet it has opened latents for wide and slanting sprites. And among the opened runs seed 0 has the *most* dormant channels in the last convolution, 88 %, and reads colours best. Nobody has intervened here. An experiment would be the published training with dormant channels given new weights as they appear (`models.revive`), and nothing else changed.
+# Are dormant channels the cause? The table does not say so. The multiplier's channels are nearly as dormant, and yet it has opened latents for wide and slanting sprites. Among the opened runs seed 0 has the *most* dormant channels in the last convolution, 88 %, and reads colours best. The missing control is an intervention: the published training with dormant channels reset (`models.revive`), and nothing else changed.
 #
 # A plain VAE keeps its channels and hardly sees colours either. They have a difficulty of their own. Take the pixels of the sprites as vectors (red, green, blue), and ask how strong each direction is:
 
@@ -470,7 +470,7 @@ assert D["√area"] < D["scale"] - 10 and D["√area, wide"] < D["√area, shape
 # %% [markdown]
 # **What you should see.** With the same nats, area is about fourteen nats better than scale (the first puzzle): an ellipse is smaller than a square of the same "scale", and who knows the area has half of the shape as well. Once the shape is sent too, area and scale draw equally well. But then "wide or tall" is better than shape, by fifteen nats beside area and by four beside scale (the second puzzle): of a square it says nothing, of an ellipse it says the angle, and the friend needs an angle more than a name.
 #
-# The splits were chosen by hand, the same for both codes, and give the factor orientation nothing. So the second table compares one moment with one factor. It does not compare the best codes: exercise 6.3 finds a split of 11.1 nats over the *factors* with less than 75.
+# The splits were chosen by hand and give orientation nothing. So the second table compares one moment with one factor, not the best codes: exercise 6.3 splits 11.1 nats over the *factors* for less than 75.
 #
 # And x? A sprite's published place is the point about which it turns. A heart turned upside down has its **centroid**, the mean of its pixels, below that point, and it is the centroid that a picture shows. To send it is to send the place of a sprite that is drawn with its centroid, to the nearest pixel, where the turning point was:
 
@@ -484,7 +484,7 @@ print(
 assert D["centroid"] < D["√area"] - 5
 
 # %% [markdown]
-# What is each code worth at its *best* split, at every C? And which code of the factors is to be compared? Chapter 5 found a better one than the published values: the angle as a share of the turn after which the shape looks the same. A second step may be allowed to the factors as well, to send the centroid as the place. So there are four codes, each with five channels, searched on the same capacities (`python -m minivae limit sprites-moments` and so on):
+# What is each code worth at its *best* split, at every C? The factors, too, should have their best coding: the angle as a share of the turn after which the shape looks the same (chapter 5), and the centroid as the place. So there are four codes of five channels each, searched at the same capacities (`python -m minivae limit sprites-moments` and so on):
 
 # %%
 kinds = {
@@ -537,7 +537,7 @@ assert max(curve.errors[curve.capacities >= 4].max() for curve in limit.values()
 #
 # **What you should see.** While nats are few the moments win, by more than ten nats of loss at C = 8. Against the best coding of the factors that we know they lose their lead at C = 10.5; against the published coding only at 11.8. Five moments do not say everything, and five factors do. At 11.1 nats, where the table above gave the moments 87 against 102, the factors are ahead when both are coded and split as well as we can. At the C = 25 of the paper they are the better code by far.
 #
-# So the objective asks for two things, one after the other, and a ramp of C goes through both. From this follows a guess: the latents that open early open for centroid and area, and keep them. What have the runs learnt?
+# So the objective asks for two things, one after the other, and a ramp of C goes through both. A guess: the latents that open early open for centroid and area, and keep them. What have the runs learnt?
 
 # %%
 print(f"{'R² in the best latent':28} scale √area      x  centroid       y  centroid    wide slant")
@@ -580,9 +580,9 @@ assert 0.25 < held["sprites-opened-seed0"]["wide"] < 0.5 and held["sprites-capac
 # | opened, three seeds, and white | yes | yes | in part: 0.34 to 0.83 and 0.38 to 0.66 |
 # | β = 4 and the plain VAEs, no ramp | yes | cannot be told: place is mixed over several latents | β = 4: slant 0.57; plain: at most 0.35 |
 #
-# Only the multiplier's run holds all five moments, a latent or two each. No run of γ = 1000 holds more than three. Area leads over scale in every run, **and so it does in the plain VAE, by 0.10, where there is no ramp**. So the lead of the area is no proof that a ramp fixes what is learnt first. It may simply be what a picture shows.
+# Only the multiplier's run holds all five moments, a latent or two each. No run of γ = 1000 holds more than three. Area leads over scale in every run, **and so it does in the plain VAE, by 0.10, where there is no ramp**. So the lead of the area is no proof that a ramp fixes what is learnt first.
 #
-# Nor are these runs at 25 nats in the position of Figure 6.5: they have ten latents, not five, so a run may hold the area and tell the rest with other latents. Whether a training *keeps* moments when factors would be better needs another experiment: start from a code that holds the factors, at 25 nats, and see whether the training stays there. It has not been done here.
+# Nor are these runs in the position of Figure 6.5: they have ten latents, not five, so a run may hold the area and tell the rest with other latents. Whether a training *keeps* moments when factors would be better is open. The decisive control starts from a code that holds the factors, at 25 nats: does the training stay there?
 #
 # How does such a code score? Give each of the five ideal moments a latent of its own:
 
@@ -608,14 +608,12 @@ assert 0.3 < ideal < scores["perfect"][0] / 2
 #
 # 1. **A multiplier** in place of γ (chapter 5): reconstruction + β · KL, where β climbs while the KL is above C and falls while it is below, but not below 1.
 # 2. **Order.** Two latents are open at first, for the place; then a third, for size; then all. C reaches 8 nats in 6,000 steps. This order is put in by hand, from chapter 5: that x, y and size come first is no discovery of this run. While a latent is closed it has no KL.
-# 3. **A loud start.** When a latent opens, its mean is a random function of the encoder's last hidden layer, with a standard deviation of 2. The idea: a faint signal is not worth its price while the decoder cannot read it, and fades before it has been learnt.
+# 3. **A loud start.** When a latent opens, its mean is a random function of the encoder's last hidden layer, with a standard deviation of 2. A faint signal, so the idea, fades before the decoder has learnt to read it.
 # 4. **Resets.** Dormant units get new weights every 500 steps, up to half of the training.
 # 5. **Cooldown.** In the second half the learning rate falls to a thirtieth.
 # 6. **Another optimizer**, Muon at 2·10⁻³, in place of Adam at 5·10⁻⁴.
 #
-# The runs to compare with have none of the six, or the first alone (the multiplier). So no difference that you will see can be put down to one of them. The control that is missing is a plain VAE with Muon, cooldown and resets; and after it the opened run with each change taken back.
-#
-# `minivae/models.py` has `wake` and `revive`, a few lines each; the schedule is part of the experiment:
+# The runs to compare with have none of the six, or the first alone (the multiplier). So no difference can be put down to one of them. The missing controls are a plain VAE with Muon, cooldown and resets, and the opened run with one change at a time taken back. (`minivae/models.py` has `wake` and `revive`; the schedule is part of the experiment.)
 
 # %%
 recipe = experiments.get("coloured-opened")
@@ -765,7 +763,7 @@ assert error < 0.005 and 0.29 < without_shape < 0.34
 #
 # [1] Training logs of `YannDubs/disentangling-vae`, last of 30 epochs: the paper's networks, Adam at 10⁻³, one run each, means over training batches. [2] Zhu, Xu and Tao 2021, poster of *Commutative Lie Group VAE*.
 #
-# Read it with care. Every run of ours is one seed. A plain VAE that is trained nine times as long draws as well as our opened run: how well a method draws in few steps is not how well it draws. And γ = 100 in other hands stops as ours does, with few latents and a poor drawing. The scores of [2] are near ours, but conventions differ, DCI's trees and weights above all, and which factors MIG counts: without shape the same run of ours has 0.31 and not 0.25.
+# Read it with care. Every run of ours here is one seed. A plain VAE that is trained nine times as long draws as well as our opened run. γ = 100 in other hands stops as ours does, with few latents and a poor drawing. The scores of [2] are near ours, but conventions differ: DCI's trees and weights, and which factors MIG counts (without shape our opened run has 0.31, not 0.25).
 #
 # Now the question of the paper, "without the previous trade-off in reconstruction accuracy": MIG against reconstruction. The grey lines are of ideal codes, without a network: for each C the factors as published, or the moments, that have more than 0.02 nats in the best split, as means without noise, and the best decoder's reconstruction.
 
@@ -835,9 +833,9 @@ draw_alignments({"opened, coloured sprites": "coloured-opened-seed0", "opened, w
 #
 # **Half true of the objective:** at 25 nats the factors would be the best code we know. While C is below about ten the moments are better (section 5). Whether the training ends where it began, we do not know.
 #
-# **True of a training that goes on:** of three opened runs two draw better than the plain VAE of as many steps, with more than three times its MIG; the third, which had not begun with the colours, a little worse, with two and a half times its MIG. The differences, six nats at most, are beyond the sampling error; of the plain VAE there is one seed. Which of its six changes does this is open (section 6). They still have not got what a code of factors would: each factor in its own latent.
+# **True of a training that goes on:** of three opened runs two draw better than the plain VAE of as many steps, with more than three times its MIG; the third, which had not begun with the colours, a little worse, with two and a half times its MIG. The differences, six nats at most, are beyond the sampling error; of the plain VAE there is one seed. Which of its six changes does this is open (section 6). None has each factor in its own latent.
 #
-# **Open:** colour. It is worth 32 nats. The plain VAE and two of the three opened runs have begun to tell two colours apart after 100,000 steps, the others not at all (section 4), and nobody here has reached the eight factors each in a latent of its own. Open, too, is what other first weights, batches, ε of Adam, γ, colours or readings of Equation 8 would do: none was tried here.
+# **Open:** colour. It is worth 32 nats. The plain VAE and two of the three opened runs have begun to tell two colours apart after 100,000 steps, the others not at all (section 4). Open, too, is what other choices would do for all that the paper leaves unsaid (section 10).
 
 # %% [markdown]
 # ## 9. Drag the latents
@@ -972,7 +970,7 @@ print(f"{'MIG':32} {'not stated':17} {span('mig', 2)}; β = 4: {beta4['mig']:.2f
 # | pictures | dSprites drawn from its geometry; all of them, none kept for testing |
 # | seeds | three |
 #
-# Each of these may matter, and none was varied in this chapter.
+# Each may matter, and so may γ; none was varied in this chapter.
 #
 # ## 11. Exercises
 #
@@ -1014,7 +1012,7 @@ check("6.4", answer)
 #
 # - The published objective, with our choices for what is not stated, finds place and size on coloured sprites and then pours nats into them, on three seeds of three.
 # - Most channels of the encoder's second to fourth convolution are dormant, and no difference of colours can be read from its last layer. That the one is the cause of the other has not been shown.
-# - While nats are few, up to about ten and a half, the best code that we know is not made of the factors: centroid for place, area for scale, width and slant for shape and angle. That is arithmetic, without a network. Every run has more of the area than of scale, with or without a ramp; only the multiplier's holds all five moments; γ = 1000 never holds wide or slant. Whether trainings keep moments when factors would be better is open.
+# - While nats are few, up to about ten and a half, the best code that we know is not made of the factors: centroid for place, area for scale, width and slant for shape and angle. That is arithmetic, without a network. Every run holds area better than scale, with or without a ramp; only the multiplier's holds all five moments. Whether trainings keep moments when factors would be better is open.
 # - A training with six changes (a multiplier, latents opened in order, Muon and others) goes on: drawings about as good as a plain VAE's or better, and several times its MIG, on coloured sprites and on white ones. Which change does it is open.
 # - MIG asks for much: ideal x and y make 0.34 on five factors, the ideal moments 0.39. Sampling error belongs to every number, and the spread over seeds is larger.
 #
