@@ -7,10 +7,10 @@
 #
 # **By the end you will have shown that**
 #
-# 1. the published objective holds the KL at C, brings place and then size into three latents, and stops: 25 nats in three latents, with a reconstruction 190 nats above its floor, where a plain VAE is 56 above it;
-# 2. what it lost on the way: most of the encoder's channels have fallen silent, and of colour nothing can be read from its last layer;
-# 3. while nats are few the factors are *not* the best code. Area is worth more than scale, the centroid more than the published place; these are what every training here finds first, and keeps when nats are plenty and the factors would be better. The first half takes no network to show;
-# 4. another optimizer and a schedule that opens latents a few at a time go on where γ = 1000 stops; and what that is worth, metric by metric.
+# 1. the published objective holds the KL at C, brings place and then size into three latents, and stops: 25 nats in three latents, with a reconstruction 191 to 194 nats above its floor, where a plain VAE is 56 above it (sampling errors: 1 nat and less);
+# 2. what goes with it: most of the encoder's channels are dormant, and of colour nothing can be read from its last layer;
+# 3. while nats are few, up to about ten, the published factors are *not* the best code: five moments of the picture draw better. This takes no network to show. Whether a training *keeps* what it learnt first is open;
+# 4. another training goes on where γ = 1000 stops, and what that is worth, metric by metric. It differs in six things at once; which of them matters is open.
 #
 # **You need** the KL as a channel's rate (chapter 2), β as a price (chapter 4), the best split and the Lagrange multiplier (chapter 5). A little PyTorch.
 # **Time:** 60 minutes to read, under 3 minutes of CPU time.
@@ -35,6 +35,7 @@
 # | excess | reconstruction above its floor, that of the best possible drawing of grey and coloured pixels (chapter 1) | nats per picture |
 # | $I(z_i; f)$ | mutual information of a latent's mean, cut into bins, and a factor | nats |
 # | $H(f)$ | entropy of a factor | nats |
+# | active | said of a latent with a mean KL above 0.1 nats | – |
 # | $G = U S V^\top$ | gradient of a layer's weights, and its singular value decomposition | – |
 #
 # Losses are **sums over pixels and latents and means over the batch, in nats**. The symbols of the whole course are in
@@ -55,7 +56,7 @@ from minivae import experiments, figures, metrics
 from minivae.bayes import SpriteChannels, distortion, moments, sobol
 from minivae.checks import check
 from minivae.datasets import ColouredSprites, Sprites
-from minivae.objectives import CapacityELBO, LagrangianELBO, LinearSchedule, bernoulli_floor
+from minivae.objectives import CapacityELBO, LagrangianELBO, LinearSchedule, bernoulli_floor, bernoulli_nll
 from minivae.optimal import RateDistortion
 from minivae.optimizers import orthogonal
 from minivae.runs import Run
@@ -63,6 +64,7 @@ from minivae.training import train
 from minivae.widgets import CompareExplorer, TrainingExplorer, TraversalExplorer
 
 RUNS, SCORES, LIMITS = Path("../data/runs"), Path("../data/metrics"), Path("../data/limits")
+ACTIVE = 0.1  # nats of mean KL above which we call a latent active
 
 # %% [markdown]
 # ## 1. The objective
@@ -120,6 +122,7 @@ white_methods = {
     "opened": ["sprites-opened-seed0"],
 }
 runs = {name: Run.load(RUNS / f"{name}.h5") for names in (*methods.values(), *white_methods.values()) for name in names}
+scored = {name: json.loads((SCORES / f"{name}.json").read_text()) for name in runs}  # of 10,000 pictures, see section 7
 published = [runs[name] for name in methods["γ = 1000 (paper)"]]
 print(published[1].made["command"], f"# {published[1].made['seconds'] / 60:.0f} minutes", sep="  ")
 figures.kl_history({f"γ = 1000, seed {run.seed}": run for run in published})
@@ -142,13 +145,24 @@ for run in published:
     off = np.abs(kl.sum(1) - C).max()
     print(f"seed {run.seed}: means of the KL over 500 steps are never more than {off:.2f} nats off C")
     assert off < 1
+    order = kl[-1].argsort()[::-1]  # three that end with nats, seven that do not
+    begin = {i: (kl[:, i] > 0.5).argmax() for i in order[:3]}
+    third = max(begin, key=begin.get)  # the last of the three
+    candidates = kl[: begin[third], [third, *order[3:]]]  # eight latents, until one has half a nat
+    print(
+        f"    before z{third} has 0.5 nats, the seven others had at most "
+        f"{candidates[:, 1:].max(0).min():.2f} to {candidates[:, 1:].max():.2f}; "
+        f"from C = 12 on at most {kl[C > 12][:, order[3:]].max():.2f}"
+    )
+    assert 0.02 < candidates[:, 1:].max(0).min() and 0.05 < candidates[:, 1:].max() < 0.15
+    assert kl[C > 12][:, order[3:]].max() < 0.03
 
 # %% [markdown]
 # *Figure 6.2. KL of each latent over the training, published objective, three seeds.*
 #
-# **What you should see.** The KL keeps to C. Two latents come alive; then the other eight rise together, to a tenth of a nat; one of them wins, and the rest fall silent for good. Three share whatever C brings.
+# **What you should see.** The KL keeps to C. Two latents become active. Then the other eight rise together, to some hundredths of a nat or a tenth. One of them wins, and the other seven fall to nothing and stay there. Three share whatever C brings.
 #
-# Chapter 5's generator under γ = 1000 never let a factor go, and here seven latents die. Its channels had a tenth of a nat each before γ took over; here C begins at 0, and γ presses every latent to σ = 1, where the KL is flat and a signal has to pay for itself from nothing. (An argument, not a measurement.)
+# Chapter 5's generator under γ = 1000 never let a factor go, and here seven latents become inactive. The generator's channels had a tenth of a nat each before γ took over, by our initialisation. Here C begins at 0, and γ presses every latent to σ = 1, where the KL is flat and a signal has to pay for itself from nothing. (An argument, not a measurement.)
 #
 # Chapter 5's best split brings position first and then scale; are these the three? For every latent and every factor, ask how much of the factor's variance the latent explains (R², from the factor's mean in 20 bins of the latent, of equal numbers of pictures; orientation counts modulo the turn after which a shape looks the same):
 
@@ -163,39 +177,56 @@ def encoded(name, points=3000):
 
 found = {name: encoded(name) for name in tqdm(runs, desc="runs encoded")}
 
+
 # %%
-shown = {"plain VAE": "coloured-vae-seed0", "β = 4": "coloured-beta4-seed0", "γ = 1000": "coloured-capacity-seed0"}
-figures.alignments(
-    {title: found[name][0] for title, name in shown.items()}, {title: found[name][1] for title, name in shown.items()}
+def draw_alignments(names):
+    """R² of every factor in every latent, a panel a run."""
+    tables = {title: found[name][0] for title, name in names.items()}
+    figures.alignments(tables, {title: found[name][1] for title, name in names.items()})
+    plt.show()
+
+
+draw_alignments(
+    {
+        "plain VAE": "coloured-vae-seed0",
+        "β = 4": "coloured-beta4-seed0",
+        "γ = 1000": "coloured-capacity-seed0",
+    }
 )
-plt.show()
 
 # %%
 onset = {}
 for run in published:
-    table, kl, excess, *_ = found[f"coloured-capacity-seed{run.seed}"]
-    alive = (kl > 0.1).nonzero().flatten().tolist()
+    table, kl, *_ = found[f"coloured-capacity-seed{run.seed}"]
+    active = (kl > ACTIVE).nonzero().flatten().tolist()
     steps, history, _ = smooth(run)
-    starts = {i: steps[(history[:, i] > 0.5).argmax()] / 4000 for i in alive}  # C in nats: 25 over 100,000 steps
-    scale = max(alive, key=lambda i: table["scale"][i])
-    place = [i for i in alive if i != scale]
+    starts = {i: steps[(history[:, i] > 0.5).argmax()] / 4000 for i in active}  # C in nats: 25 over 100,000 steps
+    scale = max(active, key=lambda i: table["scale"][i])
+    place = [i for i in active if i != scale]
     onset[run.seed] = max(starts[i] for i in place), starts[scale]
     straight = min(max(table[axis][i].item() for i in place) for axis in ("x", "y"))
     turned_by = np.degrees(np.arccos(np.sqrt(straight)))  # of two equal latents turned by φ each explains cos² φ
+    score = scored[f"coloured-capacity-seed{run.seed}"]
+    shares = " + ".join(f"{nats:.1f}" for nats in sorted(kl[active].tolist(), reverse=True))
     print(
-        f"seed {run.seed}: {len(alive)} living latents with {kl[alive].sum():.1f} nats; place from C = {onset[run.seed][0]:.1f}, "
-        f"scale from {onset[run.seed][1]:.1f}; the worse of x and y has R² {straight:.2f} in its best latent, as if turned by {turned_by:.0f}°; excess {excess:.0f}"
+        f"seed {run.seed}: {len(active)} active latents with {shares} nats; "
+        f"place from C = {onset[run.seed][0]:.1f}, scale from {onset[run.seed][1]:.1f}\n"
+        f"    the worse of x and y has R² {straight:.2f} in its best latent, as if turned by {turned_by:.0f}°\n"
+        f"    excess {score['excess']:.0f} ± {score['excess_error']:.0f} nats"
     )
-    assert len(alive) == 3 and onset[run.seed][0] < 2 < 5 < onset[run.seed][1]
+    assert len(active) == 3 and onset[run.seed][0] < 2 < 5 < onset[run.seed][1]
+    assert 6.5 < kl[active].min() and kl[active].max() < 9.5
     assert min(table["x"][place].sum(), table["y"][place].sum()) > 0.9 and table["scale"][scale] > 0.7
-    assert 180 < excess < 200
+    assert 188 < score["excess"] < 197 and 0.8 < score["excess_error"] < 1.2
     low, high = {0: (0, 10), 1: (35, 46), 2: (12, 28)}[run.seed]
     assert low <= turned_by <= high
 
 # %% [markdown]
 # *Figure 6.3. Which latent holds which factor (R²), latents by KL from left to right.*
 #
-# **What you should see.** The order of chapter 5: the place, then size. On seed 0 x and y have a latent each; on seed 2 they are turned by about 20°, on seed 1 by nearly 45°, and are so still after 100,000 steps. Nothing but the ends of the range favours the axes (chapter 4), and a code as clear as this hardly blurs them. Shape comes in only by way of size; orientation and colour: nothing. 25 nats go into three numbers, seven to nine into each.
+# **What you should see.** The order of chapter 5: the place, then size. On seed 0 x and y have a latent each; on seed 2 they are turned by about 20°, on seed 1 by nearly 45°, and are so still after 100,000 steps. What favours the axes is the diagonal posterior on a domain with corners (chapter 4), and the narrower the posterior, the less of the domain lies near an edge. Shape comes in only by way of size; orientation and colour: nothing. 25 nats go into three numbers, seven to nine into each.
+#
+# The error after ± is the sampling error of 10,000 pictures: their standard deviation over √10,000. It belongs to every excess in this chapter, and it is not the spread over seeds.
 #
 # The third latent of β = 4 has 3 nats and an empty column. What is in it? Place and brightness share three latents there, roughly the place as a direction and the brightness as a length, and R² by single latents cannot see that:
 
@@ -216,15 +247,15 @@ originals = data.sample(256, torch.Generator().manual_seed(5))[0]
 figures.latent_rows(runs["coloured-capacity-seed0"].model(), originals, rows=5, title="γ = 1000, C up to 25 nats")
 plt.show()
 _, kl, _, codes, _ = found["coloured-capacity-seed0"]
-print(f"99 % of the codes lie within ±{codes[:, kl > 0.1].abs().quantile(0.99):.1f}")
-assert codes[:, kl > 0.1].abs().quantile(0.99) < 1.5
+print(f"99 % of the codes lie within ±{codes[:, kl > ACTIVE].abs().quantile(0.99):.1f}")
+assert codes[:, kl > ACTIVE].abs().quantile(0.99) < 1.5
 
 # %% [markdown]
 # *Figure 6.4. Originals, reconstructions, and traversals of the latents from −3 to 3, ordered by KL, published objective. The codes themselves stay far inside, so the outer pictures show what the decoder never learnt: nine nats are paid for a tiny σ, not for spread (chapter 2).* The paper's rows show y, x, scale, shape, rotation and three colours, one each. In ours the reconstructions are grey blobs of the right place and size.
 #
 # ## 3. Numbers for pictures
 #
-# R² says which latent knows what. A single number that is widely used: **MIG**, the mutual information gap. For each of the $K$ factors $f_k$ take the two latents $i_1, i_2$ that tell most of it; the lead of the first, in units of the factor's entropy, is the gap; MIG is the mean over the factors:
+# R² says which latent knows what. A single number is widely used, **MIG**, the mutual information gap. For each of the $K$ factors $f_k$ take the two latents $i_1, i_2$ that tell most of it; the lead of the first, in units of the factor's entropy, is the gap; MIG is the mean over the factors:
 #
 # $$ \mathrm{MIG} = \frac1K \sum_{k} \frac{I(z_{i_1(k)}; f_k) - I(z_{i_2(k)}; f_k)}{H(f_k)} . $$
 #
@@ -236,21 +267,21 @@ def mig_by_hand(codes, classes, bins=20):
     """codes (n, latents), classes (n, factors) → MIG, with latents cut into equal bins between their extremes."""
     gaps = []
     for f in classes.T:
-        told = []
+        information = []
         for z in codes.T.contiguous():
             edges = torch.linspace(z.min(), z.max(), bins + 1)[1:-1]
             joint = torch.zeros(bins, int(f.max()) + 1)
             joint.index_put_((torch.bucketize(z, edges), f), torch.tensor(1 / len(f)), accumulate=True)
             independent = joint.sum(1, keepdim=True) * joint.sum(0)
-            told.append(torch.xlogy(joint, joint / independent.clamp_min(1e-12)).sum())
+            information.append(torch.xlogy(joint, joint / independent.clamp_min(1e-12)).sum())
         share = torch.bincount(f) / len(f)
-        first, second = torch.stack(told).topk(2).values
+        first, second = torch.stack(information).topk(2).values
         gaps.append((first - second) / -torch.xlogy(share, share).sum())
     return torch.stack(gaps).mean().item()
 
 
 some, some_factors = found["coloured-beta4-seed0"][3:]
-names, classes = metrics.factor_classes(data, some_factors)
+_, classes = metrics.factor_classes(data, some_factors)
 assert abs(mig_by_hand(some, classes) - metrics.mig(some, classes)) < 1e-3
 print(f"MIG of β = 4 on {len(some):,} pictures, by hand and by minivae.metrics: {metrics.mig(some, classes):.3f}")
 
@@ -264,28 +295,41 @@ turned = perfect.clone()
 turned[:, 3:] = perfect[:, 3:] @ (torch.tensor([[1.0, 1.0], [-1.0, 1.0]], dtype=torch.float64) / 2**0.5)
 mixed = perfect @ torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(0)).double())[0]
 place_only = torch.cat([perfect[:, 3:], torch.randn(10_000, 3, generator=torch.Generator().manual_seed(2))], 1)
-known = {"perfect": perfect, "x and y turned by 45°": turned, "all mixed": mixed, "x and y, and noise": place_only}
-print(f"{'code':24} MIG   MIG, own bins")
+trial_codes = {
+    "perfect": perfect,
+    "x and y turned by 45°": turned,
+    "all mixed": mixed,
+    "x and y, and noise": place_only,
+}
+print(f"{'code':24} MIG   MIG, as many bins as classes")
 scores = {}
-for title, codes in known.items():
+for title, codes in trial_codes.items():
     scores[title] = metrics.mig(codes.float(), lattice), metrics.mig(codes.float(), lattice, None)
     print(f"{title:24} {scores[title][0]:.2f}  {scores[title][1]:.2f}")
 assert 0.85 < scores["perfect"][0] < 0.92 and scores["perfect"][1] > 0.97
 assert scores["all mixed"][0] < 0.1 and 0.3 < scores["x and y, and noise"][0] < 0.4
 
 # %% [markdown]
-# Twenty bins cannot tell 32 places and 40 angles apart, so a perfect code has 0.90. (The third puzzle: x and y alone make 0.34 of it, 0.39 with bins of their own.) MIG asks for much: it counts classes told apart, where an R² near 1 asks only for a small variance.
+# Twenty bins cannot tell 32 places and 40 angles apart, so a perfect code has 0.90. In the second column a latent is cut into as many bins as the factor has classes, and the perfect code has 0.99. (The third puzzle: x and y alone make 0.34 of it, 0.39 in the second column.) MIG asks for much: it counts classes told apart, where an R² near 1 asks only for a small variance.
 #
-# The others in the table of section 7, in one line each, with their score for a perfect code and for noise: **DCI** (1 and 0): trees predict each factor from all latents; is each latent important for one factor (D), each factor predicted by one latent (C)? **FactorVAE** (1, chance 1/K): one factor is held fixed; is it always the same latent that varies least? **β-VAE** (1, chance 1/K): the same question to a linear classifier, with all latents at once. **SAP** (0.2 and 0): by how much does the best latent predict a factor better than the second? `minivae.metrics` has them in full.
+# The other scores in section 7, of which `minivae.metrics` has the code:
+#
+# | score | what it asks | perfect code | noise |
+# |---|---|---|---|
+# | DCI-D | trees predict each factor from all latents: is each latent important for one factor? | 1 | 0 |
+# | DCI-C | the same trees: is each factor predicted by one latent? | 1 | 0 |
+# | FactorVAE | one factor is held fixed: is it always the same latent that varies least? | 1 | 1/K |
+# | β-VAE | one factor is shared: can a linear classifier tell which, from all latents at once? | 1 | 1/K |
+# | SAP | by how much does the best latent predict a factor better than the second best? | 0.2 | 0 |
 #
 # ## 4. Why it stops at three
 #
-# Chapter 5 gave one reason: under Adam, γ = 1000 drowns the small differences in worth that would move nats from one latent to another, and a latent that has none gets none. An encoder can lose something more. A unit behind a ReLU that is 0 for every picture gets no gradient, and nothing but a change in the layers below brings it back: it is **silent**. How many of the encoder's channels are, and what could a further latent learn from its last layer, by linear regression? (Wide or tall, and slanting: from the second moments of the sprite's pixels, section 5.)
+# Chapter 5 gave one reason: under Adam, γ = 1000 drowns the small differences in worth that would move nats from one latent to another, and a latent that has none gets none. An encoder can lose something more. A unit behind a ReLU that is 0 for every picture gets no gradient, and nothing but a change in the layers below brings it back: it is **dormant** (Sokar et al. 2023). How many of the encoder's channels are, and what could a further latent learn from its last layer, by linear regression? (Wide or tall, and slanting: from the second moments of the sprite's pixels, section 5.)
 
 
 # %%
 @torch.no_grad()
-def silent(model, images):
+def dormant(model, images):
     """Share of the units of each layer of the encoder that are 0 for every image."""
     shares, h = [], images
     for layer in model.encoder.net:
@@ -308,36 +352,40 @@ def readable(model, images, targets):
 probe, probed = data.sample(3000, torch.Generator().manual_seed(1))
 rgb, seen = probed[:, -3:].double(), moments()
 kind = tuple(probed[:, 1:4].long().T)  # shape, scale, orientation
-known = {"x": probed[:, 4].double(), "scale": probed[:, 2].double(), "wide": seen["wide"][kind],
-         "slant": seen["slant"][kind], "brightness": rgb.sum(1), "red − green": rgb[:, 0] - rgb[:, 1]}  # fmt: skip
-targets = torch.stack(list(known.values()), dim=1)
+features = {"x": probed[:, 4].double(), "scale": probed[:, 2].double(), "wide": seen["wide"][kind],
+            "slant": seen["slant"][kind], "brightness": rgb.sum(1), "red − green": rgb[:, 0] - rgb[:, 1]}  # fmt: skip
+targets = torch.stack(list(features.values()), dim=1)
 models = {"before training": experiments.get("coloured-vae").build(torch.Generator().manual_seed(0))}
 models |= {f"{title}, {runs[name].seed}": runs[name].model() for title, names in methods.items() for name in names}
-print(f"{'':21}silent, convolutions 1–4      readable: " + "  ".join(known))
-inside = {}
+print(f"{'':20}dormant, convolutions 1–4      readable: " + "  ".join(features))
+channels, readable_R2 = {}, {}
 for title, model in models.items():
-    inside[title] = silent(model, probe[:512])[:4], readable(model, probe, targets).clamp_min(0).tolist()
-    quiet, told = inside[title]
-    cells = "  ".join(f"{R2:{max(len(name), 4)}.2f}" for name, R2 in zip(known, told, strict=True))
-    print(f"{title:20}" + "".join(f"{share:6.0%}" for share in quiet) + " " * 16 + cells)
+    channels[title] = dormant(model, probe[:512])[:4]
+    R2 = readable(model, probe, targets).clamp_min(0).tolist()
+    readable_R2[title] = dict(zip(features, R2, strict=True))
+    cells = "  ".join(f"{value:{max(len(name), 4)}.2f}" for name, value in readable_R2[title].items())
+    print(f"{title:20}" + "".join(f"{share:6.0%}" for share in channels[title]) + " " * 16 + cells)
 for seed in range(3):
-    quiet, told = inside[f"γ = 1000 (paper), {seed}"]
-    assert min(quiet[1:]) > 0.5 and max(told[4:]) < 0.2 < 0.7 < min(told[:2])
-for title, (_, told) in inside.items():
+    title = f"γ = 1000 (paper), {seed}"
+    assert min(channels[title][1:]) > 0.5 and min(readable_R2[title]["x"], readable_R2[title]["scale"]) > 0.7
+    assert max(readable_R2[title][name] for name in ("brightness", "red − green")) < 0.2
+for title, R2 in readable_R2.items():
     begun = title in ("plain VAE, 0", "opened, 0", "opened, 1")
-    assert told[5] > 0.1 if begun else told[5] < 0.05, title
-assert max(inside["plain VAE, 0"][0]) < 0.2 and inside["β = 4, 0"][1][4] > 0.9
-assert (
-    min(inside["multiplier, 0"][0][1:]) > 0.4
-    and inside["multiplier, 0"][1][4] < 0.2 < 0.8 < inside["multiplier, 0"][1][2]
-)
+    assert R2["red − green"] > 0.1 if begun else R2["red − green"] < 0.05, title
+assert max(channels["plain VAE, 0"]) < 0.2 and readable_R2["β = 4, 0"]["brightness"] > 0.9
+assert min(channels["multiplier, 0"][1:]) > 0.4 and readable_R2["multiplier, 0"]["wide"] > 0.8
+assert readable_R2["multiplier, 0"]["brightness"] < 0.2
+# the opened run with most dormant channels in the last convolution reads colours best
+last_dormant, colour_seen = ([table[f"opened, {seed}"][key] for seed in range(3)]
+                             for table, key in ((channels, 3), (readable_R2, "red − green")))  # fmt: skip
+assert last_dormant[0] == max(last_dormant) > 0.8 and colour_seen[0] == max(colour_seen)
 
 # %% [markdown]
-# **What you should see.** With γ = 1000 most channels of the second, third and fourth convolution are silent; what is left suffices for place and size. Brightness, which even random weights tell (first line), is gone, and the difference of two colours with it. β = 4 reads brightness as well as scale. A difference of colours is seen only by the plain VAE and two of the three opened runs of section 6, and faintly.
+# **What you should see.** With γ = 1000 most channels of the second, third and fourth convolution are dormant; what is left suffices for place and size. Brightness, which even random weights tell (first line), is gone, and no difference of two colours can be read. β = 4 reads brightness as well as scale. A difference of colours is seen only by the plain VAE and two of the three opened runs of section 6, and faintly.
 #
-# Now look at the multiplier: its channels are nearly as silent, its brightness is as lost, and yet it opened further latents, for wide and slanting sprites. So silence goes with the missing colour; that γ = 1000 has no *fourth latent* is for chapter 5's reason.
+# Are dormant channels the cause? The table does not say so. The multiplier's channels are nearly as dormant, and yet it has opened latents for wide and slanting sprites. Among the opened runs seed 0 has the *most* dormant channels in the last convolution, 88 %, and reads colours best. The missing control is an intervention: the published training with dormant channels reset (`models.revive`), and nothing else changed.
 #
-# And not even of colour is silence the whole reason: a plain VAE keeps its channels and hardly sees it either. Colours have a difficulty of their own. Take the pixels of the sprites as vectors (red, green, blue), and ask how strong each direction is:
+# A plain VAE keeps its channels and hardly sees colours either. They have a difficulty of their own. Take the pixels of the sprites as vectors (red, green, blue), and ask how strong each direction is:
 
 # %%
 pixels = pictures.permute(0, 2, 3, 1).reshape(-1, 3).double()
@@ -351,7 +399,30 @@ print(f"not to know the colours costs {unknown * ink * 3:.1f} nats, {unknown:.4f
 assert 31 < unknown * ink * 3 < 34
 
 # %% [markdown]
-# A sprite's grey is 81 times as strong as a difference of its colours, nine times in amplitude. Brightness *varies* no more than a difference does, but it comes with the grey: a filter that finds the sprite passes it on. A difference needs filters of its own, along a direction that the gradient hardly shows, for about two thirds of 32 nats. And while an encoder cannot tell colours the decoder's three outputs grow equal, and while they are equal no gradient tells the encoder about colours: both sit still. This is a saddle, and to leave it takes long.
+# A sprite's grey is 81 times as strong as a difference of its colours, nine times in amplitude. Brightness *varies* no more than a difference does, but it comes with the grey: a filter that finds the sprite passes it on. A difference needs filters of its own, along a direction of faint gradients, for about two thirds of 32 nats.
+#
+# There is a second difficulty. An encoder that cannot tell colours leaves the decoder nothing to draw them from, so its three outputs become equal. And a decoder with three equal outputs tells the encoder nothing about colours: exchange red, green and blue in the picture, and the gradient with respect to the code stays the same. Is it so here?
+
+
+# %%
+def gradient_of_code(model, images, code):
+    """Gradient of the reconstruction with respect to the code (n, latents)."""
+    code = code.clone().requires_grad_()
+    return torch.autograd.grad(bernoulli_nll(model.decode(code), images).sum(), code)[0]
+
+
+few = pictures[:64]
+for title, model in list(models.items())[1:]:
+    with torch.no_grad():
+        code = model.encode(few)[0]
+    ours, exchanged = (gradient_of_code(model, images, code) for images in (few, few.roll(1, dims=1)))
+    change = ((ours - exchanged).norm() / ours.norm()).item()
+    sees = readable_R2[title]["red − green"] > 0.1
+    print(f"{title:20} colours exchanged: the gradient changes by {'more than 10' if sees else 'less than 3'} %")
+    assert change > 0.1 if sees else change < 0.03, title
+
+# %% [markdown]
+# It is. In the runs that see no colour the encoder gets no gradient about colours, and in the three others it does. This is how a saddle looks from the encoder's side. How long it takes to leave it, the table does not say.
 #
 # ## 5. What the objective asks for
 #
@@ -399,6 +470,8 @@ assert D["√area"] < D["scale"] - 10 and D["√area, wide"] < D["√area, shape
 # %% [markdown]
 # **What you should see.** With the same nats, area is about fourteen nats better than scale (the first puzzle): an ellipse is smaller than a square of the same "scale", and who knows the area has half of the shape as well. Once the shape is sent too, area and scale draw equally well. But then "wide or tall" is better than shape, by fifteen nats beside area and by four beside scale (the second puzzle): of a square it says nothing, of an ellipse it says the angle, and the friend needs an angle more than a name.
 #
+# The splits were chosen by hand and give orientation nothing. So the second table compares one moment with one factor, not the best codes: exercise 6.3 splits 11.1 nats over the *factors* for less than 75.
+#
 # And x? A sprite's published place is the point about which it turns. A heart turned upside down has its **centroid**, the mean of its pixels, below that point, and it is the centroid that a picture shows. To send it is to send the place of a sprite that is drawn with its centroid, to the nearest pixel, where the turning point was:
 
 # %%
@@ -411,37 +484,64 @@ print(
 assert D["centroid"] < D["√area"] - 5
 
 # %% [markdown]
-# These were splits chosen by hand. What is each code worth at its *best* split, at every C? Chapter 5 has that for the factors; for the five moments it was found in the same way (`python -m minivae limit sprites-moments`):
+# What is each code worth at its *best* split, at every C? The factors, too, should have their best coding: the angle as a share of the turn after which the shape looks the same (chapter 5), and the centroid as the place. So there are four codes of five channels each, searched at the same capacities (`python -m minivae limit sprites-moments` and so on):
 
 # %%
-limit = {name: RateDistortion.load(LIMITS / f"sprites-{name}-seed0.json") for name in ("centred", "moments")}
-figure, axis = plt.subplots(figsize=(5.6, 3.4), layout="constrained")
-for i, (title, name) in enumerate({"the five factors": "centred", "the five moments": "moments"}.items()):
+kinds = {
+    "factors, as published": "centred",
+    "factors, angle modulo symmetry": "symmetric",
+    "the same, and centroid as place": "symmetric-centroid",
+    "moments": "moments",
+}
+limit = {name: RateDistortion.load(LIMITS / f"sprites-{name}-seed0.json") for name in kinds.values()}
+grid = [C for C in limit["moments"].capacities.tolist() if 4 <= C <= 18]
+for curve in limit.values():  # nothing is interpolated
+    assert set(grid) <= set(curve.capacities.tolist())
+best = {name: curve.at(torch.tensor(grid))[1] for name, curve in limit.items()}
+figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+for i, (title, name) in enumerate(kinds.items()):
     axis.plot(
-        limit[name].capacities,
-        limit[name].distortions,
-        color=figures.PALETTE[i],
-        linestyle=figures.DASHES[i],
-        label=title,
-    )
-axis.set(xlabel="C (nats)", ylabel="least reconstruction (nats)", xlim=(4, 20), ylim=(0, 260))
+        grid, best[name], "osD^"[i], color=figures.PALETTE[i], linestyle=figures.DASHES[i],
+        markersize=3.5, label=title,
+    )  # fmt: skip
+axis.set(xlabel="C (nats)", ylabel="least reconstruction (nats)", xlim=(4, 18), ylim=(0, 200))
 axis.legend(fontsize=8)
 plt.show()
-for C in (6, 8, 10, 12, 14, 16):
-    print(f"C = {C:2}: factors {limit['centred'].at(C)[1]:4.0f}, moments {limit['moments'].at(C)[1]:4.0f}")
-lead = {C: float(limit["centred"].at(C)[1] - limit["moments"].at(C)[1]) for C in (8, 14)}
-assert lead[8] > 10 and lead[14] < -10
+print("    C" + "".join(f"{name:>20}" for name in kinds.values()))
+for i, C in enumerate(grid):
+    print(f"{C:5.1f}" + "".join(f"{best[name][i]:20.0f}" for name in kinds.values()))
+
+
+def crossing(curve):
+    """C at which the moments lose their lead over a code of the factors, on a straight line between capacities."""
+    lead = best[curve] - best["moments"]
+    i = int((lead > 0).nonzero()[-1])  # the last capacity at which the moments are ahead
+    return grid[i] + (grid[i + 1] - grid[i]) * (lead[i] / (lead[i] - lead[i + 1])).item()
+
+
+for title, name in list(kinds.items())[:3]:
+    print(f"{title:32} draw better than the moments from C = {crossing(name):.1f} on")
+assert abs(crossing("centred") - 11.8) < 0.2
+assert abs(crossing("symmetric") - 10.7) < 0.2 and abs(crossing("symmetric-centroid") - 10.5) < 0.2
+best_factors = torch.minimum(best["symmetric"], best["symmetric-centroid"])
+lead = dict(zip(grid, (best_factors - best["moments"]).tolist(), strict=True))
+print(
+    "lead of the moments over the best of the factors:",
+    ", ".join(f"{lead[C]:.0f} at {C:.0f}" for C in (6, 8, 10, 11, 12, 14)),
+)
+assert lead[8] > 10 and lead[10] > 1 and lead[11] < -1 and lead[14] < -20
+assert max(curve.errors[curve.capacities >= 4].max() for curve in limit.values()) < 0.6
 
 # %% [markdown]
-# *Figure 6.5. Reconstruction of the best decoder of two codes, each at its best split of C nats: x, y, scale, shape and orientation, and centroid, area, width against height, and slant.*
+# *Figure 6.5. Reconstruction of the best decoder of four codes, each at its best split of C nats: the five factors (x, y, scale, shape, orientation) in three codings, and the five moments (centroid, area, width against height, slant). Sampling errors are below 0.6 nats.*
 #
-# **What you should see.** While nats are few the moments win, by more than ten at C = 8. Soon after 11 the curves cross: five moments do not say everything, and five factors do. At the C = 25 of the paper the factors are the better code by far.
+# **What you should see.** While nats are few the moments win, by more than ten nats of loss at C = 8. Against the best coding of the factors that we know they lose their lead at C = 10.5; against the published coding only at 11.8. Five moments do not say everything, and five factors do. At 11.1 nats, where the table above gave the moments 87 against 102, the factors are ahead when both are coded and split as well as we can. At the C = 25 of the paper they are the better code by far.
 #
-# So the objective asks for two things, one after the other. A ramp of C goes through both: the latents that open early open for centroid and area. If a training keeps what it has learnt first, then at 25 nats its size latent holds √area better than scale, and a latent that has x or y for itself has the centroid's rather. **What would falsify it:** one run here in which it is the other way round.
+# So the objective asks for two things, one after the other, and a ramp of C goes through both. A guess: the latents that open early open for centroid and area, and keep them. What have the runs learnt?
 
 # %%
 print(f"{'R² in the best latent':28} scale √area      x  centroid       y  centroid    wide slant")
-gains, nearer = {}, []
+held, gains, nearer = {}, {}, {}
 for name in runs:
     _, _, _, codes, made_from = found[name]
     kind = tuple(made_from[:, 1:4].long().T)
@@ -449,27 +549,51 @@ for name in runs:
     columns = [made_from[:, 2].double(), seen["root area"][kind], at[:, 0], at[:, 0] + seen["centroid"][kind][:, 0],
                at[:, 1], at[:, 1] + seen["centroid"][kind][:, 1], seen["wide"][kind], seen["slant"][kind]]  # fmt: skip
     R2 = [metrics.explained(codes, column[:, None]).max().item() for column in columns]
+    held[name] = dict(zip(("area", "centroid x", "centroid y", "wide", "slant"), R2[1::2][:3] + R2[6:], strict=True))
     gains[name] = R2[1] - R2[0]
-    nearer += [R2[i + 1] - R2[i] for i in (2, 4) if R2[i] > 0.8]  # where a coordinate has a latent of its own
+    for i in (2, 4):
+        if R2[i] > 0.8:  # where a coordinate has a latent of its own
+            nearer[name, i] = R2[i + 1] - R2[i]
     print(
         f"{name:27} {R2[0]:6.3f} {R2[1]:5.3f}  {R2[2]:5.3f}  {R2[3]:8.3f}   {R2[4]:5.3f}  {R2[5]:8.3f}   {R2[6]:5.2f} {R2[7]:5.2f}"
     )
-assert min(gains.values()) > 0.05
-assert min(nearer) > 0 and len(nearer) >= 8
+assert min(gains.values()) > 0.05 and min(nearer.values()) > 0 and len(nearer) >= 8
+without_ramp = ("coloured-vae-seed0", "coloured-beta4-seed0", "sprites-vae-seed0")
+assert all(0.09 < gains[name] < 0.13 and (name, 2) not in nearer for name in without_ramp)
+for name, R2 in held.items():
+    if "capacity" in name:
+        assert max(R2["wide"], R2["slant"]) < 0.03
+    assert (min(R2.values()) > 0.7) == (name == "coloured-lagrangian-seed0")
+for seed in range(3):
+    R2 = held[f"coloured-opened-seed{seed}"]
+    assert min(R2["centroid x"], R2["centroid y"]) > 0.95 and R2["wide"] > 0.5 and R2["slant"] > 0.3
+assert 0.25 < held["sprites-opened-seed0"]["wide"] < 0.5 and held["sprites-capacity-seed0"]["area"] < 0.6
 
 # %% [markdown]
-# **What you should see.** In every run, whatever the method, the area more than the scale; and wherever a coordinate has a latent of its own, the centroid more than the published place. (In the plain VAE and with β = 4 place is mixed over several latents.) And look at the multiplier: centroid, area, width and slant, a latent or two each. It has found the moments, and at 25 nats it still has them.
+# **What you should see**, run by run:
+#
+# | runs | area rather than scale | centroid rather than published place | wide, slant |
+# |---|---|---|---|
+# | γ = 1000, coloured, three seeds | yes | yes where x and y are not turned (seeds 0 and 2; in seed 1 they are) | no, at most 0.02 |
+# | γ = 1000, white, one seed | yes, but R² 0.50: there is no latent for size | yes | no |
+# | multiplier, one seed | yes | yes | yes: 0.88 and 0.78 |
+# | opened, three seeds, and white | yes | yes | in part: 0.34 to 0.83 and 0.38 to 0.66 |
+# | β = 4 and the plain VAEs, no ramp | yes | cannot be told: place is mixed over several latents | β = 4: slant 0.57; plain: at most 0.35 |
+#
+# Only the multiplier's run holds all five moments, a latent or two each. No run of γ = 1000 holds more than three. Area leads over scale in every run, **and so it does in the plain VAE, by 0.10, where there is no ramp**. So the lead of the area is no proof that a ramp fixes what is learnt first.
+#
+# Nor are these runs in the position of Figure 6.5: they have ten latents, not five, so a run may hold the area and tell the rest with other latents. Whether a training *keeps* moments when factors would be better is open. The decisive control starts from a code that holds the factors, at 25 nats: does the training stay there?
 #
 # How does such a code score? Give each of the five ideal moments a latent of its own:
 
 # %%
 where = tuple(lattice[:, :3].T)
-place = lattice[:, 3:] * 32 / 31 + centroid[where]  # x and y in pixels
-shown = torch.stack([area.sqrt()[where], wide[where], slant[where], *place.T], dim=1).float()
-ideal = metrics.mig(shown, lattice)
+centroids = lattice[:, 3:] * 32 / 31 + centroid[where]  # x and y in pixels
+moment_code = torch.stack([area.sqrt()[where], wide[where], slant[where], *centroids.T], dim=1).float()
+ideal = metrics.mig(moment_code, lattice)
 print(f"MIG of the five moments: {ideal:.2f}; of the five factors: {scores['perfect'][0]:.2f}")
 made = torch.cat([torch.zeros(len(lattice), 1, dtype=torch.long), lattice], 1)
-figures.alignments({"the moments": metrics.alignment(shown, white, made)})
+figures.alignments({"the moments": metrics.alignment(moment_code, white, made)})
 plt.show()
 assert 0.3 < ideal < scores["perfect"][0] / 2
 
@@ -480,31 +604,59 @@ assert 0.3 < ideal < scores["perfect"][0] / 2
 #
 # ## 6. A training that goes on
 #
-# Five changes, each against one of the obstacles.
+# The "opened" runs change six things at once:
 #
-# **A multiplier** in place of γ (chapter 5): reconstruction + β · KL, where β climbs while the KL is above C and falls while it is below, but not below 1.
+# 1. **A multiplier** in place of γ (chapter 5): reconstruction + β · KL, where β climbs while the KL is above C and falls while it is below, but not below 1.
+# 2. **Order.** Two latents are open at first, for the place; then a third, for size; then all. C reaches 8 nats in 6,000 steps. This order is put in by hand, from chapter 5: that x, y and size come first is no discovery of this run. While a latent is closed it has no KL.
+# 3. **A loud start.** When a latent opens, its mean is a random function of the encoder's last hidden layer, with a standard deviation of 2. A faint signal, so the idea, fades before the decoder has learnt to read it.
+# 4. **Resets.** Dormant units get new weights every 500 steps, up to half of the training.
+# 5. **Cooldown.** In the second half the learning rate falls to a thirtieth.
+# 6. **Another optimizer**, Muon at 2·10⁻³, in place of Adam at 5·10⁻⁴.
 #
-# **Order.** Two latents are open at first, for the place; then a third, for size; then all. This order is put in by hand, from chapter 5: that x, y and size come first is no discovery of this run. While a latent is closed it has no KL. When it opens it begins *loud*: its mean is a random function of what the encoder's last layer sees, with a standard deviation of 2. A faint signal is not worth its price while the decoder cannot read it, and fades before it has been learnt.
-#
-# **Revival.** Units that have fallen silent get new weights every 500 steps. And in the second half the **learning rate** falls to a thirtieth. `minivae/models.py` has `wake` and `revive`, a few lines each; the schedule is part of the experiment:
+# The runs to compare with have none of the six, or the first alone (the multiplier). So no difference can be put down to one of them. The missing controls are a plain VAE with Muon, cooldown and resets, and the opened run with one change at a time taken back. (`minivae/models.py` has `wake` and `revive`; the schedule is part of the experiment.)
 
 # %%
 recipe = experiments.get("coloured-opened")
 print(recipe.objective.openings, recipe.objective.schedule.corners, recipe.optimizer, recipe.learning_rate, sep="\n")
 
 # %% [markdown]
-# At step 6,001 C jumps to 25, which is out of reach, so that β soon rests at 1: most of the training is a plain VAE with all latents open. What the ramp did, it did in the first 6,000 steps.
+# At step 6,001 C jumps to 25. Where that is out of reach, β rests at 1 and the training goes on as a plain VAE with all latents open; where it is not, β stays above 1 and holds the KL at 25. Which of the two is it? β is (loss − reconstruction) / KL:
+
+# %%
+beta = {}
+for name in (*methods["opened"], *white_methods["opened"]):
+    history = runs[name].history
+    row = []
+    for percent in (20, 60, 100):  # of the training
+        end = percent * runs[name].step // 100
+        rows = (history["step"] > end - 1000) & (history["step"] <= end)
+        kl = history["kl"][rows].sum(1).mean()
+        row.append((history["loss"] - history["reconstruction"])[rows].mean() / kl)
+    beta[name] = row
+    print(
+        f"{name:22} β = "
+        + ", ".join(f"{value:.2f}" for value in row)
+        + f" at 20, 60 and 100 % of the training; at last {kl:.1f} nats"
+    )
+for seed, end in ((0, 1.34), (1, 1.28)):
+    assert abs(beta[f"coloured-opened-seed{seed}"][-1] - end) < 0.02
+    assert min(beta[f"coloured-opened-seed{seed}"]) > 1.05
+assert max(beta["coloured-opened-seed2"]) < 1.08 and beta["coloured-opened-seed2"][-1] < 1.03
+assert max(beta["sprites-opened-seed0"]) < 1.01
+
+# %% [markdown]
+# On coloured sprites seeds 0 and 1 would take more than 25 nats and are held there by a β that climbs to about 1.3. Seed 2 and the run on white sprites rest at 1: from step 6,001 on they are plain VAEs, but for their optimizer, resets and cooldown. What the ramp did, it did in the first 6,000 steps.
 #
-# **Another optimizer.** Gradient descent moves along a direction in proportion to the gradient there, so that faint ones wait. Adam evens out single weights; a direction that is spread over thousands of them, such as "a difference of colours", it hardly evens out. *Muon* does. Write the mean gradient of a layer as $G = U S V^\top$, and step along $U V^\top$: the same directions, nearly equally long, those of noise too. (No decomposition is needed: a few matrix products do it.)
+# Now the optimizer. Gradient descent moves along a direction in proportion to the gradient there, so that faint ones wait. Adam evens out single weights; a direction that is spread over thousands of them, such as "a difference of colours", it hardly evens out. *Muon* does. Write the mean gradient of a layer as $G = U S V^\top$, and step along $U V^\top$: the same directions, nearly equally long, those of noise too. (No decomposition is needed: a few matrix products do it.)
 
 # %%
 generator = torch.Generator().manual_seed(0)
 left, right = (torch.linalg.qr(torch.randn(64, 64, generator=generator))[0] for _ in range(2))
 strengths = torch.logspace(0, -2, 64)
 G = left @ torch.diag(strengths) @ right.T
-step = {"Muon": orthogonal(G), "Adam's first": G.sign(), "gradient": G}
+update = {"Muon": orthogonal(G), "Adam's first": G.sign(), "gradient": G}
 figure, axis = plt.subplots(figsize=(5.2, 3.2), layout="constrained")
-for i, (title, change) in enumerate(step.items()):
+for i, (title, change) in enumerate(update.items()):
     along = (left.T @ change @ right).diagonal().view(16, 4).mean(1)  # of four neighbours
     axis.plot(
         np.arange(16) * 4 + 2, along / along.max(), color=figures.PALETTE[i], linestyle=figures.DASHES[i], label=title
@@ -512,10 +664,10 @@ for i, (title, change) in enumerate(step.items()):
 axis.set(xlabel="direction, strongest first", ylabel="step along it\n(longest = 1)", yscale="log", ylim=(5e-3, 2))
 axis.legend(fontsize=8)
 plt.show()
-lengths = (left.T @ step["Muon"] @ right).diagonal()
+lengths = (left.T @ update["Muon"] @ right).diagonal()
 assert lengths.min() > 0.55 * lengths.max()
-assert torch.dist(step["Muon"], left @ right.T) < 0.25 * torch.dist(torch.zeros(64, 64), left @ right.T)
-adam = (left.T @ step["Adam's first"] @ right).diagonal()
+assert torch.dist(update["Muon"], left @ right.T) < 0.25 * torch.dist(torch.zeros(64, 64), left @ right.T)
+adam = (left.T @ update["Adam's first"] @ right).diagonal()
 assert adam[-8:].mean() < 0.1 * adam[0]
 
 # %% [markdown]
@@ -525,12 +677,12 @@ assert adam[-8:].mean() < 0.1 * adam[0]
 
 # %% tags=["nbval-ignore-output"]
 ramp = LinearSchedule(0.0, 6.0, 0, 500)
-paper = dataclasses.replace(experiments.get("sprites-capacity"), objective=CapacityELBO(1000.0, ramp), steps=500)
-multiplier = dataclasses.replace(paper, objective=LagrangianELBO(ramp, rate=0.004, beta=100.0))
+gamma = dataclasses.replace(experiments.get("sprites-capacity"), objective=CapacityELBO(1000.0, ramp), steps=500)
+multiplier = dataclasses.replace(gamma, objective=LagrangianELBO(ramp, rate=0.004, beta=100.0))
 faster = dataclasses.replace(multiplier, learning_rate=2e-3)
 muon = dataclasses.replace(faster, optimizer="muon")
 tried = {
-    "γ = 1000": paper,
+    "γ = 1000": gamma,
     "multiplier": multiplier,
     "multiplier, Adam at 2e-3": faster,
     "multiplier, Muon at 2e-3": muon,
@@ -540,63 +692,101 @@ live = {title: train(experiment) for title, experiment in tried.items()}
 # %% tags=["nbval-ignore-output"]
 last = {title: {key: run.history[key][-50:].mean(0) for key in ("kl", "reconstruction")} for title, run in live.items()}
 for title, at in last.items():
-    best = limit["moments"].at(at["kl"].sum())[1]
-    print(f"{title:25} {at['kl'].sum():.1f} nats: reconstruction {at['reconstruction']:.0f}; best moments {best:.0f}")
+    ideal_loss = limit["moments"].at(at["kl"].sum())[1]
+    print(
+        f"{title:25} {at['kl'].sum():.1f} nats: reconstruction {at['reconstruction']:.0f}; "
+        f"best moments {ideal_loss:.0f}"
+    )
 
 # %%
 nats = {title: at["reconstruction"] for title, at in last.items()}
 assert nats["multiplier, Muon at 2e-3"] < min(nats["multiplier"], nats["multiplier, Adam at 2e-3"]) - 10
 assert nats["multiplier, Muon at 2e-3"] < nats["γ = 1000"] - 60
 assert all(4.5 < at["kl"].sum() < 6.8 for at in last.values())
-print("with about the same nats Muon is ahead, of Adam at either rate, and of γ = 1000 by far")
+print("seed 0, about the same nats: Muon is ahead of Adam at either rate, and of γ = 1000 by far")
 
 # %% [markdown]
 # ## 7. All methods, all numbers
 #
-# The whole runs are recorded, and so are their scores (`python -m minivae measure data/runs/NAME.h5 --json`, two minutes each). One is computed anew here, in part, to show that they are what they say:
+# The whole runs are recorded, and so are their scores, of 10,000 pictures (`python -m minivae measure data/runs/NAME.h5 --json`, two minutes each). Are they what they say? The 3,000 pictures of section 2 tell, within their larger sampling error:
 
 # %%
-scored = {name: json.loads((SCORES / f"{name}.json").read_text()) for name in runs}
-again = metrics.encode(runs["coloured-beta4-seed0"].model(), data, 10_000)
-assert (
-    abs(metrics.mig(again[0], metrics.factor_classes(data, again[1])[1]) - scored["coloured-beta4-seed0"]["mig"]) < 0.01
-)
-assert abs(again[2] - scored["coloured-beta4-seed0"]["reconstruction"]) < 1
-columns = {"active": "alive", "kl": "KL", "excess": "excess", "mig": "MIG", "dci_disentanglement": "DCI-D",
-           "dci_completeness": "DCI-C", "factorvae": "FactorVAE", "betavae": "β-VAE", "sap": "SAP"}  # fmt: skip
+for name, score in scored.items():
+    _, kl, excess, codes, made_from = found[name]
+    _, classes = metrics.factor_classes(runs[name].experiment.dataset, made_from)
+    error = score["excess_error"] * (10_000 / len(codes)) ** 0.5
+    assert abs(excess - score["excess"]) < 3.5 * error and abs(kl.sum() - score["kl"]) < 0.2, name
+    assert abs(metrics.mig(codes, classes) - score["mig"]) < 0.02, name
+columns = {"mig": "MIG", "dci_disentanglement": "DCI-D", "dci_completeness": "DCI-C",
+           "factorvae": "FactorVAE", "betavae": "β-VAE", "sap": "SAP"}  # fmt: skip
 for title, table in (("coloured sprites", methods), ("white sprites", white_methods)):
-    print(f"{title:30}" + "  ".join(columns.values()) + "  minutes")
+    print(f"{title:29}active  KL    excess    " + "  ".join(columns.values()) + "  minutes")
     for method, names in table.items():
         for name in names:
-            cells = [
-                f"{scored[name][key]:{max(len(head), 3)}.{0 if key in ('active', 'excess', 'kl') else 2}f}"
-                for key, head in columns.items()
-            ]
-            minutes = runs[name].made["seconds"] / 60
-            print(f"  {method:18} seed {runs[name].seed}    " + "  ".join(cells) + f"  {minutes:7.0f}")
+            score = scored[name]
+            cells = "  ".join(f"{score[key]:{max(len(head), 3)}.2f}" for key, head in columns.items())
+            print(
+                f"  {method:18} seed {runs[name].seed} {(found[name][1] > ACTIVE).sum():8} {score['kl']:4.0f}  "
+                f"{score['excess']:4.0f} ± {score['excess_error']:.1f}  {cells} "
+                f"{runs[name].made['seconds'] / 60:8.0f}"
+            )
+
+# the sampling error of MIG, from pictures drawn again from those encoded (a bootstrap)
+codes, made_from = found["sprites-opened-seed0"][3:]
+_, classes = metrics.factor_classes(white, made_from)
+resampled = torch.randint(len(codes), (20, len(codes)), generator=torch.Generator().manual_seed(0))
+error = np.std([metrics.mig(codes[rows], classes[rows]) for rows in resampled]) * (len(codes) / 10_000) ** 0.5
+without_shape = metrics.mig(codes, classes[:, 1:])
+print(f"\nMIG of the opened run on white sprites: ± {error:.3f} at 10,000 pictures; without shape {without_shape:.2f}")
+assert error < 0.005 and 0.29 < without_shape < 0.34
 
 # %% [markdown]
-# (Minutes are of one core, which the opened runs on coloured sprites shared with other work: undisturbed, a step with Muon takes half as long again as one with Adam.) Compare within a block only: MIG is a mean over eight factors above and five below, and x and y alone are worth 0.21 above and 0.34 below. "Alive" counts latents above 0.01 nats; four of seed 2's seven have twice that and no more. The scores disagree, as each asks another question: the opened run on white sprites has 0.97 by β-VAE and 0.25 by MIG, because a factor that is spread over several latents is still easy to *tell*. And the best drawing is not the best separated: β = 4 draws better than the multiplier, and has half its MIG.
+# (Minutes are of one core, which the opened runs on coloured sprites shared with other work: undisturbed, a step with Muon takes half as long again as one with Adam.)
 #
-# Now the question of the paper, "without the trade-off": MIG against reconstruction. The grey lines are of ideal codes, without a network: for each C the factors, or the moments, that have more than 0.02 nats in the best split, as means without noise, and the best decoder's reconstruction.
+# - Compare within a block only: MIG is a mean over eight factors above and five below, and x and y alone are worth 0.21 above and 0.34 below.
+# - Sampling errors are a nat of excess and less, and some thousandths of MIG. The spread over three seeds is larger: 0.03 to 0.14 in MIG for γ = 1000. Of the other methods but "opened" there is one seed.
+# - The scores disagree, as each asks another question: the opened run on white sprites has 0.97 by β-VAE and 0.25 by MIG, because a factor that is spread over several latents is still easy to *tell*.
+# - The best drawing is not the best separated: β = 4 draws better than the multiplier, and has half its MIG.
+#
+# What do others report for white sprites?
+#
+# | white sprites | steps | reconstruction | KL | MIG | FactorVAE | DCI-D |
+# |---|---|---|---|---|---|---|
+# | here, plain VAE | 40,000 | 33 | 25 | 0.07 | 0.62 | 0.10 |
+# | here, γ = 1000 | 100,000 | 131 | 25 | 0.13 | 0.42 | 0.11 |
+# | here, opened | 40,000 | 19 | 23 | 0.25 | 0.85 | 0.25 |
+# | plain VAE [1] | 345,600 | 18 | 25 | | | |
+# | γ = 100, C up to 25 [1] | 345,600 | 81, four latents in use | 25 | | | |
+# | β-TCVAE [1] | 345,600 | 42 | 14 | | | |
+# | plain VAE [2] | | | | 0.08 | 0.69 | 0.08 |
+# | CLG-VAE [2] | | | | 0.25 ± 0.06 | 0.86 | 0.20 |
+#
+# [1] Training logs of `YannDubs/disentangling-vae`, last of 30 epochs: the paper's networks, Adam at 10⁻³, one run each, means over training batches. [2] Zhu, Xu and Tao 2021, poster of *Commutative Lie Group VAE*.
+#
+# Read it with care. Every run of ours here is one seed. A plain VAE that is trained nine times as long draws as well as our opened run. γ = 100 in other hands stops as ours does, with few latents and a poor drawing. The scores of [2] are near ours, but conventions differ: DCI's trees and weights, and which factors MIG counts (without shape our opened run has 0.31, not 0.25).
+#
+# Now the question of the paper, "without the previous trade-off in reconstruction accuracy": MIG against reconstruction. The grey lines are of ideal codes, without a network: for each C the factors as published, or the moments, that have more than 0.02 nats in the best split, as means without noise, and the best decoder's reconstruction.
 
 
 # %%
-def told(limit, codes):
+def ideal_line(limit, codes):
     """Excess and MIG of a code of which the best split sends more and more."""
     return limit.distortions, torch.tensor(
         [metrics.mig(codes.float() * (rates > 0.02), lattice) for rates in limit.rates]
     )
 
 
-in_order = shown[:, [1, 0, 2, 3, 4]]  # as the channels send them
+in_order = moment_code[:, [1, 0, 2, 3, 4]]  # as the channels send them
 marks = {
     title: {
         method: [(scored[name]["excess"], scored[name]["mig"]) for name in names] for method, names in table.items()
     }
     for title, table in (("coloured sprites", methods), ("white sprites", white_methods))
 }
-ideals = {"ideal factors": told(limit["centred"], perfect), "ideal moments": told(limit["moments"], in_order)}
+ideals = {
+    "ideal factors": ideal_line(limit["centred"], perfect),
+    "ideal moments": ideal_line(limit["moments"], in_order),
+}
 figures.tradeoff(marks, {"white sprites": ideals})
 plt.show()
 
@@ -606,61 +796,55 @@ plt.show()
 # ## 8. What is true of the claim
 
 # %%
-paper = [scored[name] for name in methods["γ = 1000 (paper)"]]
+gamma_scores = [scored[name] for name in methods["γ = 1000 (paper)"]]
 beta4, vae = scored["coloured-beta4-seed0"], scored["coloured-vae-seed0"]
 opened, white_opened = [scored[name] for name in methods["opened"]], scored["sprites-opened-seed0"]
-print(f"γ = 1000: excess {min(p['excess'] for p in paper):.0f} to {max(p['excess'] for p in paper):.0f} nats, "
-      f"MIG {min(p['mig'] for p in paper):.2f} to {max(p['mig'] for p in paper):.2f}")  # fmt: skip
-print(
-    f"β = 4:    excess {beta4['excess']:.0f} nats, MIG {beta4['mig']:.2f}, {beta4['kl']:.1f} nats of KL instead of 25"
-)
-assert all(p["excess"] > beta4["excess"] + 80 for p in paper)
+white_gamma, white_vae = scored["sprites-capacity-seed0"], scored["sprites-vae-seed0"]
+lines = {f"γ = 1000, seed {seed}": score for seed, score in enumerate(gamma_scores)} | {"β = 4": beta4}
+lines |= {f"opened, seed {seed}": score for seed, score in enumerate(opened)} | {"plain VAE": vae}
+lines |= {"white: γ = 1000": white_gamma, "white: opened": white_opened, "white: plain VAE": white_vae}
+for title, score in lines.items():
+    print(
+        f"{title:18} excess {score['excess']:5.1f} ± {score['excess_error']:.1f} nats, "
+        f"MIG {score['mig']:.2f}, {score['kl']:.1f} nats of KL"
+    )
+print(f"white: ideal moments: MIG {ideal:.2f}")
+assert all(score["excess"] > beta4["excess"] + 80 for score in gamma_scores)
 assert beta4["kl"] < 20 and vae["excess"] < beta4["excess"] < 100
-for seed, run in enumerate(opened):
-    print(f"opened {seed}: excess {run['excess']:.0f} nats, MIG {run['mig']:.2f}, {run['kl']:.1f} nats of KL")
-print(f"plain VAE: excess {vae['excess']:.0f}, MIG {vae['mig']:.2f}, {vae['kl']:.1f} nats")
-ahead = [run["excess"] < vae["excess"] and run["mig"] > 3 * vae["mig"] for run in opened]
-assert ahead == [True, True, False] and all(run["kl"] < vae["kl"] for run in opened)
-assert opened[2]["excess"] < vae["excess"] + 3 and opened[2]["mig"] > 2.5 * vae["mig"]
-white_paper = scored["sprites-capacity-seed0"]
-print(f"white sprites: γ = 1000 {white_paper['excess']:.0f} nats and MIG {white_paper['mig']:.2f}")
-assert white_paper["excess"] > 5 * white_opened["excess"] and white_paper["mig"] < 0.6 * white_opened["mig"]
-assert white_paper["active"] == 2
-white_vae = scored["sprites-vae-seed0"]
-print(f"white sprites: opened {white_opened['excess']:.0f} nats and MIG {white_opened['mig']:.2f}, plain VAE "
-      f"{white_vae['excess']:.0f} and {white_vae['mig']:.2f}; ideal moments: MIG {ideal:.2f}")  # fmt: skip
-assert (
-    white_opened["excess"] < 25
-    and 0.2 < white_opened["mig"] < ideal < 0.45
-    and white_opened["mig"] > 3 * white_vae["mig"]
-)
-ends = {"opened, coloured sprites": "coloured-opened-seed0", "opened, white sprites": "sprites-opened-seed0"}
-figures.alignments(
-    {title: found[name][0] for title, name in ends.items()}, {title: found[name][1] for title, name in ends.items()}
-)
-plt.show()
+# how far an opened run is ahead of the plain VAE, in standard errors of two independent samples; the pictures are the
+# same, so that the difference is known better than that
+ahead = [(vae["excess"] - score["excess"]) / np.hypot(vae["excess_error"], score["excess_error"]) for score in opened]
+print("opened before plain VAE, in standard errors:", ", ".join(f"{errors:.1f}" for errors in ahead))
+assert ahead[0] > 10 and ahead[1] > 5 and ahead[2] < -4
+assert [score["mig"] > 3 * vae["mig"] for score in opened] == [True, True, False]
+assert opened[2]["mig"] > 2.5 * vae["mig"]
+assert white_gamma["excess"] > 5 * white_opened["excess"] and white_gamma["mig"] < 0.6 * white_opened["mig"]
+assert (found["sprites-capacity-seed0"][1] > ACTIVE).sum() == 2
+assert white_opened["excess"] < 25 and 0.2 < white_opened["mig"] < ideal < 0.45
+assert white_opened["mig"] > 3 * white_vae["mig"]
+draw_alignments({"opened, coloured sprites": "coloured-opened-seed0", "opened, white sprites": "sprites-opened-seed0"})
 
 # %% [markdown]
 # *Figure 6.9. Which latent holds which factor (R²) in the opened runs: y, x and size in one each, shape and orientation spread over six or seven, and of the colours a little.*
 #
 # **True:** place comes before size, as chapter 5 computes, and the objective holds the KL where one wants it.
 #
-# **Not true, as published and as far as we could follow it:** "all factors". Three latents on three seeds of three, and two on white sprites, where the opened run draws more than five times closer and has nearly twice the MIG; 25 nats of KL and a reconstruction that a fixed β = 4 beats by about 110 nats with 18. γ is not what separates the factors; it is what stops the others.
+# **Not found, with what is published and our choices for the rest (section 10):** "robust disentangling of all the factors of variation". Three latents on three seeds of three, and two on white sprites (one seed), where the opened run draws more than five times closer and has nearly twice the MIG; 25 nats of KL and a reconstruction that a fixed β = 4 beats by about 110 nats with 18. The multiplier, which differs from γ = 1000 in the objective alone, opened ten latents on the same ramp (one seed). So with these choices it is the objective that stops the others.
 #
-# **Half true of the objective:** at 25 nats the factors would be the best code we know. On the ramp to 25 they are not, and what is learnt first stays: area, centroid, and shape and angle as width and slant (section 5).
+# **Half true of the objective:** at 25 nats the factors would be the best code we know. While C is below about ten the moments are better (section 5). Whether the training ends where it began, we do not know.
 #
-# **True of a training that goes on:** at 25 nats there is no need to choose. Of three opened runs two draw better than the plain VAE of as many steps, with more than three times its MIG; the third, which had not begun with the colours, a little worse, with two and a half times its MIG; all have fewer nats: what was opened in order stays in order while the rest is learnt. They still have not got what a code of factors would: "all factors", each in its own.
+# **True of a training that goes on:** of three opened runs two draw better than the plain VAE of as many steps, with more than three times its MIG; the third, which had not begun with the colours, a little worse, with two and a half times its MIG. The differences, six nats at most, are beyond the sampling error; of the plain VAE there is one seed. Which of its six changes does this is open (section 6). None has each factor in its own latent.
 #
-# **Open:** colour. It is worth 32 nats. The plain VAE and two of the three opened runs have begun to tell two colours apart after 100,000 steps, the others not at all (section 4), and nobody here has reached the eight factors each in a latent of its own.
+# **Open:** colour. It is worth 32 nats. The plain VAE and two of the three opened runs have begun to tell two colours apart after 100,000 steps, the others not at all (section 4). Open, too, is what other choices would do for all that the paper leaves unsaid (section 10).
 
 # %% [markdown]
 # ## 9. Drag the latents
 #
-# Tasks: (1) In the training, which latents are alive at step 3,000 and which at 12,000? (2) Put two methods side by side and move the seed image: which keeps the sprite's place when it redraws it, and which its colour? (3) With β = 4, find the latent that stretches the sprite. Does it change the shape or the angle?
+# Tasks: (1) In the training, which latents are active at step 3,000 and which at 12,000? (2) Put two methods side by side and move the seed image: which keeps the sprite's place when it redraws it, and which its colour? (3) With β = 4, find the latent that stretches the sprite. Does it change the shape or the angle?
 #
 # <details><summary>What you should have found</summary>
 #
-# (1) At 3,000 three: y and x, and z2, which was woken at this very step with a random message. That is why it has the most nats, and why little is drawn from them. At 12,000 all ten, and z2 tells the size; at the end z7 has died again. (2) All keep the place. β = 4, γ = 1000 and the multiplier draw grey sprites; the plain VAE and the opened run keep nearly a third of the colour, as the numbers below say. (3) z5, and both: from a standing ellipse to a lying one it passes through what is as wide as high. It is width against height.
+# (1) At 3,000 three: y and x, and z2, which opened at this very step with a random message. That is why it has the most nats, and why little is drawn from them. At 12,000 all ten, and z2 tells the size; at the end z7 is inactive again. (2) All keep the place. β = 4, γ = 1000 and the multiplier draw grey sprites; the plain VAE and the opened run keep nearly a third of the colour, as the numbers below say. (3) z5, and both: from a standing ellipse to a lying one it passes through what is as wide as high. It is width against height.
 #
 # </details>
 
@@ -678,11 +862,11 @@ TraversalExplorer(runs["coloured-beta4-seed0"])
 trained = runs["sprites-opened-seed0"]
 images = trained.experiment.dataset.sample(256, torch.Generator().manual_seed(0))[0]
 tells = torch.cat([metrics.centre_of_light(images), images.sum((1, 2, 3))[:, None]], 1)
-nats, alive, known, effect = {}, {}, {}, {}
+mean_kl, active_at, R2_at, effect = {}, {}, {}, {}
 for step in (3_000, 12_000, trained.step):
     model = trained.model(step if step < trained.step else None)
-    nats[step] = metrics.mean_kl(model, images)
-    alive[step] = (nats[step] > metrics.ALIVE).nonzero().ravel().tolist()
+    mean_kl[step] = metrics.mean_kl(model, images)
+    active_at[step] = (mean_kl[step] > ACTIVE).nonzero().ravel().tolist()
     with torch.no_grad():
         codes = model.encode(images)[0]
         swapped = codes.repeat(3, 1, 1)
@@ -690,29 +874,29 @@ for step in (3_000, 12_000, trained.step):
             swapped[latent, :, latent] = codes[:, latent].roll(1)  # that of another picture
         change = torch.sigmoid(model.decode(swapped.flatten(0, 1))) - torch.sigmoid(model.decode(codes.repeat(3, 1)))
     effect[step] = change.square().flatten(1).sum(1).view(3, -1).mean(1)
-    known[step] = torch.stack([metrics.explained(codes, column[:, None]) for column in tells.T])[:, :3]
-    print(f"step {step:6,}: alive {alive[step]}")
-    for name, row in zip(("x", "y", "size"), known[step], strict=True):
+    R2_at[step] = torch.stack([metrics.explained(codes, column[:, None]) for column in tells.T])[:, :3]
+    print(f"step {step:6,}: active {active_at[step]}")
+    for name, row in zip(("x", "y", "size"), R2_at[step], strict=True):
         print(f"    R² of {name:4} in z0, z1, z2: " + ", ".join(f"{value:.2f}" for value in row))
     print(
         "    with another picture's, squared change of the drawing: "
         + ", ".join(f"{value:.0f}" for value in effect[step])
     )
-assert [len(alive[step]) for step in alive] == [3, 10, 9] and 7 not in alive[trained.step]
-assert trained.experiment.objective.opened(3_000) == range(2, 3) and nats[3_000].argmax() == 2
+assert [len(active_at[step]) for step in active_at] == [3, 10, 9] and 7 not in active_at[trained.step]
+assert trained.experiment.objective.opened(3_000) == range(2, 3) and mean_kl[3_000].argmax() == 2
 assert effect[3_000][2] < 0.1 * effect[3_000][:2].min() and effect[12_000][2] > 5 * effect[3_000][2]
-assert known[3_000][0, 1] > 0.95 and known[3_000][1, 0] > 0.95 and known[3_000][2, 2] < 0.3 < 0.7 < known[12_000][2, 2]
+assert R2_at[3_000][0, 1] > 0.95 and R2_at[3_000][1, 0] > 0.95 and R2_at[3_000][2, 2] < 0.3 < 0.7 < R2_at[12_000][2, 2]
 
 # %%
 # the numbers of the second
 images = runs["coloured-vae-seed0"].experiment.dataset.sample(256, torch.Generator().manual_seed(0))[0]
-inside = (images.amax(1, keepdim=True) > 0.3).float()  # sprites are never darker
+sprite = (images.amax(1, keepdim=True) > 0.3).float()  # 1 where the sprite is: it is never darker
 
 
 @torch.no_grad()
 def tint(images):
     """Mean colour of each sprite, less its grey (n, 3)."""
-    colour = (images * inside).sum((2, 3)) / inside.sum((2, 3))
+    colour = (images * sprite).sum((2, 3)) / sprite.sum((2, 3))
     return colour - colour.mean(1, keepdim=True)
 
 
@@ -740,12 +924,12 @@ with torch.no_grad():
     code = model.encode(images[:1])[0][0]
     drawn = torch.sigmoid(model.decode(metrics.traversal(code, 5, torch.linspace(-3, 3, 5)))).mean(1)
 drawn = torch.where(drawn > 0.5 * drawn.amax((1, 2), keepdim=True), drawn, 0.0)
-place = torch.arange(64.0)
+pixel = torch.arange(64.0)
 widths = []
 for share in (drawn.sum(2), drawn.sum(1)):
     share = share / share.sum(1, keepdim=True)
-    mean = (share * place).sum(1, keepdim=True)
-    widths.append((share * (place - mean).square()).sum(1).sqrt())
+    mean = (share * pixel).sum(1, keepdim=True)
+    widths.append((share * (pixel - mean).square()).sum(1).sqrt())
 ratio = widths[0] / widths[1]
 print("height by width along z5: " + ", ".join(f"{value:.2f}" for value in ratio))
 assert (ratio.diff() < 0).all() and ratio[0] > 1.4 and 0.9 < ratio[2] < 1.15 and ratio[-1] < 0.85
@@ -756,21 +940,37 @@ assert (ratio.diff() < 0).all() and ratio[0] > 1.4 and 0.9 < ratio[2] < 1.15 and
 
 # %%
 def span(key, digits=0):
-    values = [p[key] for p in paper]
+    values = [score[key] for score in gamma_scores]
     low, high = f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
     return low if low == high else f"{low} to {high}"
 
 
-living = [int((found[name][1] > 0.1).sum()) for name in methods["γ = 1000 (paper)"]]
+counts = [int((found[name][1] > ACTIVE).sum()) for name in methods["γ = 1000 (paper)"]]
+largest_error = max(score["excess_error"] for score in gamma_scores)
 print("Figure 4a                        paper             here, three seeds")
-print(f"{'latents above 0.1 nats':32} {'eight drawn':17} {', '.join(str(n) for n in living)}")
+print(f"{'latents above 0.1 nats':32} {'eight drawn':17} {', '.join(str(n) for n in counts)}")
 print(f"{'factors in a latent of their own':32} {'eight, by eye':17} size on three seeds, x and y on one")
 print(f"{'KL at the end':32} {'25 nats':17} {span('kl')} nats")
-print(f"{'reconstruction above its floor':32} {'high quality':17} {span('excess')} nats; plain VAE {vae['excess']:.0f}")
+print(
+    f"{'reconstruction above its floor':32} {'high quality':17} {span('excess')} (± {largest_error:.0f}) nats; "
+    f"plain VAE {vae['excess']:.0f}"
+)
 print(f"{'MIG':32} {'not stated':17} {span('mig', 2)}; β = 4: {beta4['mig']:.2f}")
 
 # %% [markdown]
-# What is not written in the paper: the batch, Adam's other settings, how the weights begin, how the colours are drawn, how many seeds were tried. We took the customary ones.
+# What is not written in the paper, and what we chose:
+#
+# | not stated | here |
+# |---|---|
+# | batch | 64, as most re-implementations have it |
+# | Adam's other settings | β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸, the defaults |
+# | how the weights begin | He's normal weights, biases 0, and the head of the encoder a tenth of that: our choice, for Figure 2 (chapter 4); customary is neither |
+# | how the colours are drawn | each channel uniform on [0.5, 1], as in disentanglement_lib |
+# | whether Equation 8's \|KL − C\| is of each picture or of the batch's mean | of the batch's mean |
+# | pictures | dSprites drawn from its geometry; all of them, none kept for testing |
+# | seeds | three |
+#
+# Each may matter, and so may γ; none was varied in this chapter.
 #
 # ## 11. Exercises
 #
@@ -817,10 +1017,10 @@ check("6.6", answer)
 # %% [markdown]
 # ## Summary
 #
-# - The published objective, nothing changed, finds place and size on coloured sprites and then pours nats into them.
-# - Inside, most channels of the encoder's second to fourth convolution have fallen silent; what it could tell of colour is gone.
-# - While nats are few, up to about 12, the best code is not made of the factors: centroid for place, area for scale, width and slant for shape and angle. That is arithmetic, without a network. Every training here learns these, and keeps them when the factors would be better.
-# - A multiplier, latents opened in order, and an optimizer that treats faint directions more like strong ones go on: drawings about as good as a plain VAE's or better, and several times its MIG, on coloured sprites and on white ones.
-# - MIG asks for much: ideal x and y make 0.34 on five factors, the ideal moments 0.39.
+# - The published objective, with our choices for what is not stated, finds place and size on coloured sprites and then pours nats into them, on three seeds of three.
+# - Most channels of the encoder's second to fourth convolution are dormant, and no difference of colours can be read from its last layer. That the one is the cause of the other has not been shown.
+# - While nats are few, up to about ten and a half, the best code that we know is not made of the factors: centroid for place, area for scale, width and slant for shape and angle. That is arithmetic, without a network. Every run holds area better than scale, with or without a ramp; only the multiplier's holds all five moments. Whether trainings keep moments when factors would be better is open.
+# - A training with six changes (a multiplier, latents opened in order, Muon and others) goes on: drawings about as good as a plain VAE's or better, and several times its MIG, on coloured sprites and on white ones. Which change does it is open.
+# - MIG asks for much: ideal x and y make 0.34 on five factors, the ideal moments 0.39. Sampling error belongs to every number, and the spread over seeds is larger.
 #
-# **Readings.** Burgess et al. 2018, sections 5 and A.2 and Figure 4. Chen et al. 2018 (MIG); Eastwood and Williams 2018 (DCI); Kim and Mnih 2018 (FactorVAE); Locatello et al. 2019, *Challenging common assumptions*. Sokar et al. 2023, on silent units. Jordan et al. 2024, *Muon*. Rolínek et al. 2019, *Variational autoencoders pursue PCA directions (by accident)*.
+# **Readings.** Burgess et al. 2018, sections 5 and A.2 and Figure 4. Chen et al. 2018 (MIG); Eastwood and Williams 2018 (DCI); Kim and Mnih 2018 (FactorVAE); Locatello et al. 2019, *Challenging common assumptions*. Zhu, Xu and Tao 2021 (CLG-VAE). Sokar et al. 2023, on dormant units. Jordan et al. 2024, *Muon*. Rolínek et al. 2019, *Variational autoencoders pursue PCA directions (by accident)*.

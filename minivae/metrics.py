@@ -431,7 +431,8 @@ def measure(
     Returns:
         mig (of 20 bins), mig_own_bins, dci_disentanglement, dci_completeness (of a quarter of the points: trees cost),
         factorvae, betavae, sap (of half of them); reconstruction and excess (what it is above `bernoulli_floor`), in
-        nats per picture; kl, the sum over latents in nats; active, the number of latents above `ALIVE`.
+        nats per picture, and excess_error, the standard error of the excess with so many pictures; kl, the sum over
+        latents in nats; active, the number of latents above `ALIVE`.
 
     Raises:
         ValueError: if the model is no VAE, the factors of the data set are not known or no classes, or points are fewer
@@ -446,7 +447,7 @@ def measure(
         )
     check_count("points", points, least=400)
     factor_classes(dataset, dataset.sample(1, torch.Generator())[1])  # to be refused before the work, not after it
-    codes, factors, nll, floor, kl = encode(model, dataset, points, seed)
+    codes, factors, nll, floor, kl = _encode_each(model, dataset, points, seed)
     _, classes = factor_classes(dataset, factors)
     disentanglement, completeness = dci(codes[: points // 4], classes[: points // 4], seed)
     return {
@@ -457,32 +458,39 @@ def measure(
         "factorvae": factorvae_score(codes, classes, seed),
         "betavae": betavae_score(codes, classes, seed),
         "sap": sap(codes[: points // 2], classes[: points // 2]),
-        "reconstruction": nll,
-        "excess": nll - floor,
-        "kl": kl.sum().item(),
-        "active": int((kl > ALIVE).sum()),
+        "reconstruction": nll.mean().item(),
+        "excess": (nll - floor).mean().item(),
+        "excess_error": (nll - floor).std().item() / points**0.5,
+        "kl": kl.sum(1).mean().item(),
+        "active": int((kl.mean(0) > ALIVE).sum()),
     }
 
 
-@torch.no_grad()
 def encode(
     model: VAE, dataset: Sprites | ColouredSprites | DSprites | Chairs, points: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor, float, float, Tensor]:
     """Posterior means (points, latents) and factors of so many pictures; of the same pictures the mean −log p(x|z),
     its floor, both in nats, and the mean KL of every latent (latents,)."""
     check_count("points", points)
+    codes, factors, nll, floor, kl = _encode_each(model, dataset, points, seed)
+    return codes, factors, nll.mean().item(), floor.mean().item(), kl.mean(0)
+
+
+@torch.no_grad()
+def _encode_each(
+    model: VAE, dataset: Sprites | ColouredSprites | DSprites | Chairs, points: int, seed: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """As `encode`, with −log p(x|z) and its floor (points,) and the KLs (points, latents) of each picture."""
     generator = torch.Generator().manual_seed(seed)
-    means, factors, nll, floor, kl = [], [], 0.0, 0.0, torch.zeros(model.decoder.latents)
+    blocks = []
     for first in range(0, points, 500):
-        images, made_from = dataset.sample(min(500, points - first), generator)
+        images, factors = dataset.sample(min(500, points - first), generator)
         mean, log_std = model.encode(images)
         logits = model.decode(gaussian.sample(mean, log_std, generator))
-        nll += bernoulli_nll(logits, images).sum().item() / points
-        floor += bernoulli_floor(images).sum().item() / points
-        kl += gaussian.kl_per_latent(mean, log_std).sum(0) / points
-        means.append(mean)
-        factors.append(made_from)
-    return torch.cat(means), torch.cat(factors), nll, floor, kl
+        nll, floor = bernoulli_nll(logits, images), bernoulli_floor(images)
+        blocks.append((mean, factors, nll.double(), floor.double(), gaussian.kl_per_latent(mean, log_std)))
+    codes, factors, nll, floor, kl = (torch.cat(column) for column in zip(*blocks, strict=True))
+    return codes, factors, nll, floor, kl
 
 
 def _numbers(name: str, values: Array) -> Tensor:

@@ -388,6 +388,7 @@ LIMITS: dict[str, Callable[[], Channels]] = {
     "sprites-raw": lambda: SpriteChannels("raw"),
     "sprites-centred": lambda: SpriteChannels("centred"),
     "sprites-symmetric": lambda: SpriteChannels("centred", {"orientation": symmetric_orientation()}),
+    "sprites-symmetric-centroid": lambda: SpriteChannels("centred", {"orientation": symmetric_orientation()}, True),
     "sprites-moments": moment_channels,
     "blobs": lambda: BlobChannels(Blobs()),
 }

@@ -386,9 +386,11 @@ def test_measure_has_every_key_and_refuses_others():
     scores = metrics.measure(model, Sprites(), points=400)
     assert set(scores) == {
         "mig", "mig_own_bins", "dci_disentanglement", "dci_completeness", "factorvae", "betavae", "sap",
-        "reconstruction", "excess", "kl", "active",
+        "reconstruction", "excess", "excess_error", "kl", "active",
     }  # fmt: skip
     assert scores["excess"] == scores["reconstruction"]  # white sprites have no floor
+    others = [metrics.encode(model, Sprites(), 400, seed)[2] for seed in range(1, 11)]  # of fresh pictures
+    assert 0.5 < np.std(others) / scores["excess_error"] < 1.7
     with pytest.raises(ValueError, match="sprites"):
         metrics.measure(model, Blobs())
 
