@@ -13,7 +13,12 @@ import pytest
 CHAPTERS = sorted((Path(__file__).parents[1] / "chapters").glob("*.py"))
 
 # cells that are run once here, by words of their code, and why: once more would take half a minute and longer
-ONCE: dict[str, dict[str, str]] = {}
+ONCE = {
+    "04_blob_position": {"live = {name: train(": "two trainings of 500 steps"},
+    "05_capacity_generator": {"live = train(": "a training of 300 steps"},
+    "06_controlled_capacity": {"live = {title: train(": "trainings of hundreds of steps"},
+    "07_chairs_and_your_own_data": {"run = train(careful)": "a training of 600 steps, like the one before it"},
+}
 
 
 def run_twice(source: Path, once: dict[str, str]) -> None:
