@@ -41,6 +41,7 @@ SAID = {
         '8; the last two have "an effectively zero KL"',
         "X position, scale, shape, rotation, then a set of three colour axes (the last two latent dimensions",
     ),
+    "reconstruction above its floor, nats (± 1 at most)": ('"high quality"', "and high quality reconstructions"),
     "KL, nats": ("25", "For dSprites, C was linearly increased from 0 to 25 nats"),
 }
 
