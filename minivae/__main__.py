@@ -51,7 +51,9 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     sub.add_argument("--precision", default="auto", help="auto, fp32, bf16")
     sub.add_argument("--resume", type=Path, metavar="RUN", help="continue this run file")
-    sub.add_argument("--reseed", action="store_true", help="with fresh random numbers, as on another kind of device")
+    sub.add_argument(
+        "--reseed", action="store_true", help="resume with fresh random numbers, as on another device"
+    )
     sub.add_argument("--data", type=Path, metavar="FILE", help="pictures to train on, a file that data import made")
     sub.add_argument("--snapshots", type=int, nargs="*", default=[], metavar="STEP", help="keep the weights at these")
     sub.add_argument("--slim", action="store_true", help="keep a small file: half precision, no checkpoint")
@@ -65,6 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("--out", type=Path, metavar="FOLDER", help="for run files and table (default: runs/NAME-sweep)")
     sub.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one a core)")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    sub.add_argument("--reseed", action="store_true", help="go on with fresh random numbers, as on another device")
     sub.add_argument("--table", action="store_true", help="train nothing, print how far the trainings are")
     sub.add_argument("--cluster", metavar="NAME", help="hand it to slurm, or to submitit's local executor")
     sub.add_argument("--resource", action="append", default=[], metavar="slurm_partition=gpu",
@@ -217,7 +220,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
     folder = arguments.out or Path("runs") / f"{arguments.name}-sweep"
     settings = dict(sweep.parse_setting(text) for text in arguments.settings)
     command = "python -m minivae " + shlex.join(arguments.words)
-    jobs = sweep.plan(arguments.name, sweep.parse_seeds(arguments.seeds), settings, folder, arguments.steps, command)
+    seeds = sweep.parse_seeds(arguments.seeds)
+    jobs = sweep.plan(arguments.name, seeds, settings, folder, arguments.steps, command, arguments.reseed)
     folder.mkdir(parents=True, exist_ok=True)
     failed: dict[Path, str] = {}
     if arguments.table:

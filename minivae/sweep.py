@@ -38,6 +38,7 @@ class Job:
         settings: what was set, name → value.
         steps: the step to reach.
         command: the command of the sweep.
+        reseed: draw fresh random numbers where it goes on, see `training.train`.
     """
 
     experiment: Experiment
@@ -46,11 +47,12 @@ class Job:
     settings: dict[str, Any]
     steps: int
     command: str = ""
+    reseed: bool = False
 
 
 def plan(
     name: str, seeds: Sequence[int], settings: dict[str, list[Any]], folder: Path, steps: int | None = None,
-    command: str = "",
+    command: str = "", reseed: bool = False,
 ) -> list[Job]:  # fmt: skip
     """The trainings of all combinations of settings and seeds.
 
@@ -61,6 +63,7 @@ def plan(
         folder: for the run files.
         steps: the step to reach; the experiment's own if None.
         command: the command to store as the runs' origin.
+        reseed: draw fresh random numbers where a training goes on, as on another kind of device.
 
     Raises:
         ValueError: if experiment or setting is unknown, a value does not fit, or two trainings would share a file.
@@ -79,7 +82,7 @@ def plan(
             raise ValueError(f"{chosen} cannot be part of a file's name: {error}") from None
         for seed in seeds:
             out = folder / f"{experiment.name}-seed{seed}.h5"
-            jobs.append(Job(experiment, seed, out, chosen, steps or experiment.steps, command))
+            jobs.append(Job(experiment, seed, out, chosen, steps or experiment.steps, command, reseed))
     if len({job.out for job in jobs}) < len(jobs):
         raise ValueError("a sweep may hold every combination of seed and settings once, got some twice")
     return jobs
@@ -107,7 +110,7 @@ def train_job(job: Job, device: str = "auto", threads: int | None = 1) -> Path:
         return job.out
     train(
         job.experiment, steps=job.steps, seed=job.seed, device=device, progress=False, resume=before, out=job.out,
-        overwrite=before is not None, command=job.command or None,
+        reseed=job.reseed and before is not None, overwrite=before is not None, command=job.command or None,
     )  # fmt: skip
     return job.out
 

@@ -56,6 +56,9 @@ def test_sweep_goes_on_where_a_training_was_broken_off(tmp_path):
     run = Run.load(job.out)
     whole = train(job.experiment, steps=6, seed=3, device="cpu", precision="fp32", progress=False)
     assert run.step == 6 and np.allclose(run.history["loss"], whole.history["loss"], rtol=1e-5)
+    (job,) = sweep.plan("blobs-vae", [3], {}, tmp_path, steps=7, reseed=True)  # as on another kind of device
+    sweep.train_job(job, "cpu", threads=None)
+    assert Run.load(job.out).made["reseeded"] == [6]
 
 
 @pytest.mark.slow
