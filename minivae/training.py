@@ -132,6 +132,9 @@ def train(
     outside = [step for step in snapshots if not first < step <= steps]
     if outside:
         raise ValueError(f"snapshots must lie in {first + 1} … {steps}, the steps of this training, got {outside}")
+    if out is not None:
+        check_output(Path(out), overwrite)
+        experiment.to_dict()  # what cannot be stored should be heard of before the training, not after it
     experiment = _identified(experiment)
     if resume is not None:
         _check_resume(resume, experiment, seed)
@@ -139,9 +142,6 @@ def train(
             precision = resume.made.get("precision", "auto")
     elif reseed:
         raise ValueError("reseed goes with resume: a training from the beginning has its random numbers from the seed")
-    if out is not None:
-        check_output(Path(out), overwrite)
-        experiment.to_dict()  # what cannot be stored should be heard of before the training, not after it
     share = parallel.share(experiment.batch)
     writes = share.rank == 0
     place = pick_device(device)
