@@ -51,9 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     sub.add_argument("--precision", default="auto", help="auto, fp32, bf16")
     sub.add_argument("--resume", type=Path, metavar="RUN", help="continue this run file")
-    sub.add_argument(
-        "--reseed", action="store_true", help="resume with fresh random numbers, as on another device"
-    )
+    sub.add_argument("--reseed", action="store_true", help="resume with fresh random numbers, as on another device")
     sub.add_argument("--data", type=Path, metavar="FILE", help="pictures to train on, a file that data import made")
     sub.add_argument("--snapshots", type=int, nargs="*", default=[], metavar="STEP", help="keep the weights at these")
     sub.add_argument("--slim", action="store_true", help="keep a small file: half precision, no checkpoint")

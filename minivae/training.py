@@ -132,6 +132,9 @@ def train(
     outside = [step for step in snapshots if not first < step <= steps]
     if outside:
         raise ValueError(f"snapshots must lie in {first + 1} … {steps}, the steps of this training, got {outside}")
+    if out is not None:
+        check_output(Path(out), overwrite)
+        experiment.to_dict()  # what cannot be stored should be heard of before the training, not after it
     experiment = _identified(experiment)
     if resume is not None:
         _check_resume(resume, experiment, seed)
@@ -139,9 +142,6 @@ def train(
             precision = resume.made.get("precision", "auto")
     elif reseed:
         raise ValueError("reseed goes with resume: a training from the beginning has its random numbers from the seed")
-    if out is not None:
-        check_output(Path(out), overwrite)
-        experiment.to_dict()  # what cannot be stored should be heard of before the training, not after it
     share = parallel.share(experiment.batch)
     writes = share.rank == 0
     place = pick_device(device)
@@ -195,7 +195,7 @@ def train(
         )
 
     claimed = claim(Path(out)) if out is not None and writes else nullcontext()
-    with claimed, _ieee(place), _deferred_interrupt() as interrupted, tqdm(
+    with claimed, _ieee(place), _deferred_interrupt(alone) as interrupted, tqdm(
         total=steps, initial=first, disable=not (progress and writes), desc=experiment.name, unit="step"
     ) as bar:  # fmt: skip
         for step in range(first + 1, steps + 1):
@@ -514,8 +514,12 @@ def _ieee(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first interrupt into a flag, so that a step is never broken off half-way."""
+def _deferred_interrupt(alone: bool = True) -> Iterator[Callable[[], bool]]:
+    """Turn the first interrupt into a flag, so that a step is never broken off half-way; a second one breaks off.
+
+    Not so in a group of processes: at one Ctrl-C each gets two, from the terminal and from torchrun, which ends those
+    that linger.
+    """
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield lambda: False
         return
@@ -523,7 +527,7 @@ def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
 
     def note(signum: int, frame: Any) -> None:
         nonlocal seen
-        if seen:
+        if seen and alone:
             raise KeyboardInterrupt
         seen = True
 

@@ -627,6 +627,14 @@ def test_second_interrupt_breaks_off_at_once(tmp_path):
     assert signal.getsignal(signal.SIGINT) is handler and not list(tmp_path.iterdir())
 
 
+def test_in_a_group_of_processes_torchruns_second_signal_breaks_nothing_off():
+    with training._deferred_interrupt(alone=False) as interrupted:
+        assert not interrupted()
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupted()
+
+
 def test_training_in_another_thread_works():
     # signals reach only the main thread, and there alone can a handler be set
     with ThreadPoolExecutor(1) as pool:
