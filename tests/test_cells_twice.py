@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jupytext
 import pytest
+from PIL import Image
 
 CHAPTERS = sorted((Path(__file__).parents[1] / "chapters").glob("*.py"))
 
@@ -67,6 +68,24 @@ def test_a_cell_that_cannot_be_run_twice_is_found(tmp_path):
     (tmp_path / "made").rmdir()
     assert press(source, {"mkdir": "for the sake of this test"}).returncode == 0
     assert "bring ONCE up to date" in press(source, {"no such cell": ""}).stderr
+
+
+def test_own_pictures_are_found_below_the_home_and_as_windows_writes_paths(tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (80, 70), "red").save(tmp_path / "pictures" / "red.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    code = [cell.source for cell in jupytext.read(CHAPTERS[6]).cells if cell.cell_type == "code"]
+    (place,) = (i for i, cell in enumerate(code) if cell.startswith("own = None  # or "))
+    names = {}
+    exec(code[0], names)
+    shown = code[place].splitlines()[0].removeprefix("own = None  # or ").split(", or ")  # what the comment proposes
+    for path in shown:
+        exec("own = " + path, names)  # is Python as it stands, backslashes and all
+    assert names["own"] == r"C:\Users\me\pictures.zip"
+    exec(code[place].replace("None  # or " + ", or ".join(shown), shown[0]), names)
+    exec(code[place + 1], names)
+    assert names["report"].pictures == 1
 
 
 if __name__ == "__main__":
