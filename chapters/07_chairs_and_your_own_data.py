@@ -249,12 +249,13 @@ for name, column in zip(names, classes.T, strict=True):
     print(f"{name:10} saves {first[name][0]:4.1f} nats by one of two answers, {first[name][1]:4.1f} by one of five")
 for rate in (0, 1):
     order = sorted(names, key=lambda name: -first[name][rate])
-    assert order[:3] == ["legs", "size", "azimuth"]
-    assert first["azimuth"][rate] > 2 * first[order[3]][rate]
+    assert order[0] == "legs" and set(order[1:3]) == {"size", "azimuth"}
+    assert first[order[0]][rate] > 1.3 * first[order[1]][rate] and first[order[2]][rate] > 2 * first[order[3]][rate]
+assert first["size"][0] > 1.3 * first["azimuth"][0] and abs(first["size"][1] - first["azimuth"][1]) < 2
 assert [LEGS[i] for i in (halves["legs"] == halves["legs"][2]).nonzero()] == ["star", "disc"]
 
 # %% [markdown]
-# So legs save most at both rates (of two answers, whether they are star or disc), then size, then azimuth; the others far less, elevation and the armrests less than a nat. Azimuth leads in the first table only because 3.4 nats were said of it. (Elevation, armrests and backs have fewer than five values: they cannot say more.) Is elevation not worth sending? That depends on what is known already. Take a chair of which everything is known but one factor, and draw it with every value of that one:
+# So legs save most at both rates (of two answers, whether they are star or disc). Size comes second with two answers; with five azimuth is as good, as the nat between them is within the error of ten thousand chairs. The others save far less, elevation and the armrests less than a nat. Azimuth leads in the first table only because 3.4 nats were said of it. (Elevation, armrests and backs have fewer than five values: they cannot say more.) Is elevation not worth sending? That depends on what is known already. Take a chair of which everything is known but one factor, and draw it with every value of that one:
 
 # %%
 some_chairs = data.sample(60, torch.Generator().manual_seed(2))[1]
@@ -341,7 +342,7 @@ assert of_picture["spread, across"] > 1.4 * alone["size"] and abs(five - alone["
 #
 # <details><summary>The puzzle's answers</summary>
 #
-# The legs': 35 nats, for 23 of the size and 22 of the azimuth, if nothing else is known. And legs and azimuth save some 14 nats more together than one by one.
+# The legs': 35 nats, for some 22 of the size and as many of the azimuth, if nothing else is known. And legs and azimuth save some 14 nats more together than one by one.
 #
 # </details>
 #
@@ -485,7 +486,7 @@ for turned, moved in (("sin(azimuth)", "slant"), ("cos(azimuth)", "middle, up"))
 #
 # *Legs with azimuth.* They save some 14 nats more together, and in the opened training the latent with most nats holds both. In the plain VAE they do not fuse; there the legs are spread thinly over the latents, a little with width. So two guesses remain, factors fuse if they can only be drawn together or if they move the same number of the picture, and with one seed each they are no more than guesses.
 #
-# *What leads.* In the opened training the three latents with most nats are those that hold most of legs, of size and of azimuth, in the order in which these pay at equal rates. That a few latents lead was put in by hand, as two had the first 3,000 steps to themselves; what these took was not. In the plain VAE it is not so: neither legs nor azimuth are in the first three.
+# *What leads.* In the opened training the three latents with most nats are those that hold most of legs, of size and of azimuth, in the order in which these pay with two answers each. That a few latents lead was put in by hand, as two had the first 3,000 steps to themselves; what these took was not. In the plain VAE it is not so: neither legs nor azimuth are in the first three.
 #
 # "It is unclear exactly what the disentangled axes should correspond to": not one factor each, with 20 nats; but what each holds can be measured.
 
@@ -756,7 +757,7 @@ check("7.3", answer)
 # ## Summary
 #
 # - Grey pictures have a floor of hundreds of nats. Subtract it before you compare.
-# - What a factor saves can be computed from mean pictures, before any training, if no picture is in its own mean. Compare at equal rates: legs pay first, then size, then azimuth; elevation pays when all else is known.
+# - What a factor saves can be computed from mean pictures, before any training, if no picture is in its own mean. Compare at equal rates: legs pay first, then size and azimuth; elevation pays when all else is known.
 # - One moment of the picture, how far the ink spreads, pays as well as the best factor. In both trainings (one seed each) size and width fuse in it. Legs and azimuth save more together than one by one.
 # - A KL on target says nothing of what is sent: at γ = 1000 (one seed each) 25 nats say one number, in two latents of ten or in fourteen of 32.
 # - A folder of pictures becomes a data set in one command, and C's end is what a plain VAE takes of itself.
