@@ -7,8 +7,8 @@
 #
 # 1. a chair made of upright prisms can be drawn with a few comparisons per ray, and its picture has a floor of several hundred nats that no model gets below;
 # 2. which factor is worth its nats can be computed before any training, from mean pictures, and the answer depends on what is known already: legs, size and azimuth pay first; elevation saves next to nothing then, and much when all else is known;
-# 3. one number of the *picture*, how far its ink spreads from left to right, pays as well as the best factor of the *chair*, and trainings find it: size and width fuse in it;
-# 4. the paper's own training pays 25 nats for one number, in two latents of ten or in fourteen of 32;
+# 3. one number of the *picture*, how far its ink spreads from left to right, pays as well as the best factor of the *chair*, and two trainings (one seed each) find it: size and width fuse in it;
+# 4. the paper's own training (one seed each) pays 25 nats for one number, in two latents of ten or in fourteen of 32;
 # 5. a folder of pictures becomes a data set in one command, the end of C comes from a plain VAE (β = 1), and then the same code trains on them.
 #
 # **You need** KL and signal-to-noise ratio (chapter 2), the price of a nat (chapters 4 and 5), the alignment matrix and the training that goes on (chapter 6).
@@ -249,12 +249,13 @@ for name, column in zip(names, classes.T, strict=True):
     print(f"{name:10} saves {first[name][0]:4.1f} nats by one of two answers, {first[name][1]:4.1f} by one of five")
 for rate in (0, 1):
     order = sorted(names, key=lambda name: -first[name][rate])
-    assert order[:3] == ["legs", "size", "azimuth"]
-    assert first["azimuth"][rate] > 2 * first[order[3]][rate]
+    assert order[0] == "legs" and set(order[1:3]) == {"size", "azimuth"}
+    assert first[order[0]][rate] > 1.3 * first[order[1]][rate] and first[order[2]][rate] > 2 * first[order[3]][rate]
+assert first["size"][0] > 1.3 * first["azimuth"][0] and abs(first["size"][1] - first["azimuth"][1]) < 2
 assert [LEGS[i] for i in (halves["legs"] == halves["legs"][2]).nonzero()] == ["star", "disc"]
 
 # %% [markdown]
-# So legs save most at both rates (of two answers, whether they are star or disc), then size, then azimuth; the others far less, elevation and the armrests less than a nat. Azimuth leads in the first table only because 3.4 nats were said of it. (Elevation, armrests and backs have fewer than five values: they cannot say more.) Is elevation not worth sending? That depends on what is known already. Take a chair of which everything is known but one factor, and draw it with every value of that one:
+# So legs save most at both rates (of two answers, whether they are star or disc). Size comes second with two answers; with five azimuth is as good, as the nat between them is within the error of ten thousand chairs. The others save far less, elevation and the armrests less than a nat. Azimuth leads in the first table only because 3.4 nats were said of it. (Elevation, armrests and backs have fewer than five values: they cannot say more.) Is elevation not worth sending? That depends on what is known already. Take a chair of which everything is known but one factor, and draw it with every value of that one:
 
 # %%
 some_chairs = data.sample(60, torch.Generator().manual_seed(2))[1]
@@ -341,7 +342,7 @@ assert of_picture["spread, across"] > 1.4 * alone["size"] and abs(five - alone["
 #
 # <details><summary>The puzzle's answers</summary>
 #
-# The legs': 35 nats, for 23 of the size and 22 of the azimuth, if nothing else is known. And legs and azimuth save some 14 nats more together than one by one.
+# The legs': 35 nats, for some 22 of the size and as many of the azimuth, if nothing else is known. And legs and azimuth save some 14 nats more together than one by one.
 #
 # </details>
 #
@@ -485,7 +486,7 @@ for turned, moved in (("sin(azimuth)", "slant"), ("cos(azimuth)", "middle, up"))
 #
 # *Legs with azimuth.* They save some 14 nats more together, and in the opened training the latent with most nats holds both. In the plain VAE they do not fuse; there the legs are spread thinly over the latents, a little with width. So two guesses remain, factors fuse if they can only be drawn together or if they move the same number of the picture, and with one seed each they are no more than guesses.
 #
-# *What leads.* In the opened training the three latents with most nats are those that hold most of legs, of size and of azimuth, in the order in which these pay at equal rates. That a few latents lead was put in by hand, as two had the first 3,000 steps to themselves; what these took was not. In the plain VAE it is not so: neither legs nor azimuth are in the first three.
+# *What leads.* In the opened training the three latents with most nats are those that hold most of legs, of size and of azimuth, in the order in which these pay with two answers each. That a few latents lead was put in by hand, as two had the first 3,000 steps to themselves; what these took was not. In the plain VAE it is not so: neither legs nor azimuth are in the first three.
 #
 # "It is unclear exactly what the disentangled axes should correspond to": not one factor each, with 20 nats; but what each holds can be measured.
 
@@ -696,17 +697,16 @@ if own is None:
 
 # %%
 if own is None:
-    assert min(together["skin"], together["hair"]) > 0.9 and table["skin"][:3].max() > 0.6
+    assert together["skin"] > 0.9 and together["hair"] > 0.6 and table["skin"][:3].max() > 0.6
     assert max(together["smile"], together["eyes"], table["smile"].max(), table["eyes"].max()) < 0.5
     low, high = (np.where(np.eye(5), value, 0.5) for value in (0.25, 0.75))  # one feature changes, the others do not
     change = [np.abs(np.float64(face(*a)) - np.float64(face(*b))).sum() for a, b in zip(low, high, strict=True)]
     assert sorted(table, key=dict(zip(table, change, strict=True)).get)[-2:] == ["hair", "skin"]
     assert max(change[1:3]) < min(change[0], *change[3:]) / 2  # smile and eyes
-    assert table["turn"].max() > 0.5 and (table["turn"] > 0.25).sum() >= 2
-    print("skin and hair are known, the turn is in several latents; smile and eyes are not found yet")
+    print("skin and hair are known; smile and eyes are not found yet")
 
 # %% [markdown]
-# **What you should see.** Skin and hair are known, which change the picture most. Where the face looks is known as well, but several latents say it at once. Eyes and smile, which change it least, wait. Nobody told the model what a face is; it began with what changes much of the picture. (Whether that is worth most nats can be asked with section 3's `saved`.)
+# **What you should see.** Skin and hair are known, which change the picture most. Eyes and smile, which change it least, wait. Where the face looks lies between: after so few steps one seed has it in several latents, and another hardly knows it. Nobody told the model what a face is; it began with what changes much of the picture. (Whether that is worth most nats can be asked with section 3's `saved`.)
 
 # %% tags=["nbval-ignore-output"]
 TraversalExplorer(run)
@@ -757,7 +757,7 @@ check("7.3", answer)
 # ## Summary
 #
 # - Grey pictures have a floor of hundreds of nats. Subtract it before you compare.
-# - What a factor saves can be computed from mean pictures, before any training, if no picture is in its own mean. Compare at equal rates: legs pay first, then size, then azimuth; elevation pays when all else is known.
+# - What a factor saves can be computed from mean pictures, before any training, if no picture is in its own mean. Compare at equal rates: legs pay first, then size and azimuth; elevation pays when all else is known.
 # - One moment of the picture, how far the ink spreads, pays as well as the best factor. In both trainings (one seed each) size and width fuse in it. Legs and azimuth save more together than one by one.
 # - A KL on target says nothing of what is sent: at γ = 1000 (one seed each) 25 nats say one number, in two latents of ten or in fourteen of 32.
 # - A folder of pictures becomes a data set in one command, and C's end is what a plain VAE takes of itself.
