@@ -279,12 +279,9 @@ assert (quick.rates[0, 3:] - 3.0).abs().max() < 0.15  # before, x and y share eq
 # A share of exactly 0 here means: no share. The full curves took about ten minutes each (`python -m minivae limit sprites-raw`), and were computed with three sets of random pictures:
 
 # %%
+SEEDS = range(3)
 limits = {
-    kind: [
-        RateDistortion.load(f"{LIMITS}/sprites-{kind}-seed{seed}.json")
-        for seed in range(3)
-    ]
-    for kind in ("raw", "centred")
+    kind: [RateDistortion.load(f"{LIMITS}/sprites-{kind}-seed{i}.json") for i in SEEDS] for kind in ("raw", "centred")
 }
 print(limits["raw"][0].made["command"])
 figures.splits({"raw factors": limits["raw"][0], "centred factors": limits["centred"][0]})
@@ -395,12 +392,11 @@ for C in (5.0, 7.5, 12.0, 16.0):
 # %%
 def beside_the_fees(limit, other):
     """C; what the fees take of it; what remains beyond the centred optimum's need."""
-    D = limit.distortions
-    left = 0.5 * torch.log1p(torch.expm1(2 * limit.rates) / with_mean).sum(1)
-    needed = np.interp(-D, -other.distortions, other.capacities)
-    known = (D > 5) & (D < other.distortions[0])  # where a loss tells a capacity
-    C = limit.capacities
-    return C[known].numpy(), (C - left)[known].numpy(), (left - needed)[known].numpy()
+    C, D = limit.capacities.numpy(), limit.distortions.numpy()
+    left = 0.5 * torch.log1p(torch.expm1(2 * limit.rates) / with_mean).sum(1).numpy()
+    needed = np.interp(-D, -other.distortions.numpy(), other.capacities.numpy())
+    known = (D > 5) & (D < other.distortions[0].item())  # where a loss tells a capacity
+    return C[known], (C - left)[known], (left - needed)[known]
 
 
 figure, axis = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
@@ -416,8 +412,8 @@ for seed, pair in enumerate(zip(limits["raw"], limits["centred"], strict=True)):
     assert abs(lost_beside[settled]).max() < 0.15
 for name in ("scale", "shape", "orientation"):
     axis.axvline(best["raw"][name][0], color="black", linewidth=0.8, linestyle=":")
-    axis.annotate(name, (best["raw"][name][0], 4.6), fontsize=8, ha="right", rotation=90, va="top")
-axis.set(xlabel="capacity C (nats)", ylabel="nats", ylim=(-0.2, 4.8))
+    axis.annotate(name, (best["raw"][name][0], 5.0), fontsize=8, ha="center")
+axis.set(xlabel="capacity C (nats)", ylabel="nats", ylim=(-0.2, 5.4))
 axis.legend(fontsize=8, loc="upper left")
 plt.show()
 late = np.array(late)
@@ -426,7 +422,7 @@ assert (abs(late.mean(0) - (1.18, 0.69, 0.54)) < 0.1).all()
 assert 4.3 < taken[C == 16.0].item() < 4.5
 
 # %% [markdown]
-# *Figure 5.5. What becomes of the nats of the best raw split, three sets of random pictures: what its fees take, and what it spends worse than the centred optimum would. Dotted: where the factors come.*
+# *Figure 5.5. What becomes of the nats of the best raw split, three sets of random pictures: what its fees take, and what it spends worse than the centred optimum would. Dotted: where the factors come. (The first small peak is the second of x and y.)*
 #
 # **What you should see.** Once a factor has come, almost nothing is spent worse: the raw optimum is the centred one, moved to the right by its fees, more than four nats at C = 16. Before a factor comes it is different. The raw split then does without a factor that the centred one has already, because its fee is too high, and the place is told more exactly than is worth it. Just before scale comes that loses 1.2 nats, before shape 0.7, before orientation half a nat.
 #
@@ -467,7 +463,7 @@ assert 5.0 < best["classes"]["scale"][0] < 5.3 and classes_limit.rates[i, 1] < 0
 # %% [markdown]
 # With class numbers scale comes at 5.1 nats, and without a ridge: it grows from nothing.
 #
-# **Measured.** The paper says that scale's KL climbs from "around C = 6", and draws scale at 7.3 nats. The best split has it from 6.6 with values, 5.1 with class numbers, 2.8 with centred factors. A training comes later than the best split. The next section has one of values in which scale comes at 8.5, and one of centred factors in which it comes at 3.6, a delay of 0.8. We have trained none with class numbers. If its delay were that of the centred factors, which have no ridge either, it would come at 5.9. So centred factors are unlikely, and class numbers fit at least as well as values. The paper does not say.
+# **Measured.** The paper says that scale's KL climbs from "around C = 6", and draws scale at 7.3 nats. The best split has it from 6.6 with values, 5.1 with class numbers, 2.8 with centred factors. A training comes later than the best split. The next section has one of values in which scale comes at 8.5, and one of centred factors in which it comes at 3.6, a delay of 0.9. We have trained none with class numbers. If its delay were that of the centred factors, which have no ridge either, it would come at 6.0. So centred factors are unlikely, and class numbers fit at least as well as values. The paper does not say.
 #
 # ## 6. Trainings beside the limit
 #
@@ -577,7 +573,7 @@ assert all(0 < centred_multiplier[name][0] - best["centred"][name][0] < 1 for na
 assert centred_multiplier["orientation"][0] > best["centred"]["orientation"][0] + 3
 delay = centred_multiplier["scale"][0] - best["centred"]["scale"][0]
 print(f"scale without a ridge is late by {delay:.1f}; class numbers: {best['classes']['scale'][0]:.1f}")
-assert 0.7 < delay < 0.9
+assert 0.75 < delay < 0.95
 
 # %% [markdown]
 # The order is the paper's, in each line but those of γ = 1000. The trained onsets are late, by up to two nats for scale and shape, by more for orientation. Two reasons.
@@ -628,17 +624,26 @@ assert abs(lost["", 12.0][1] - lost["", 12.0][0]) < 5 and 55 < lost["-lagrangian
 # %% [markdown]
 # Up to 8 nats both decoders are within a few nats of the best there is, and what γ = 1000 loses it loses by the split (the −2 is the error of whole pixels and finite samples). The multiplier's decoder still is at 12; there γ = 1000 loses as much by its decoder as by its split. At the end it is all decoder: with 24.5 nats nearly any split will do, and the networks draw some 55 nats worse than they could.
 #
-# **Can this network not draw sprites, or had it no time to learn it?** A control: the same decoder with new weights, told the five numbers that the recorded training sends at its end (γ = 1000), but without any noise, from the first step on. One seed.
+# **Can this network not draw sprites, or had it no time to learn it?** A control: the same decoder with new weights, told the five numbers that the recorded training sends at its end (γ = 1000), but without any noise, from the first step on. And a second one, told the angle in another way: as a sine and a cosine, of the angle modulo the symmetry of the shape, so that pictures that look alike have one code. One seed each.
 
 # %%
-clean = json.loads(Path(f"{STUDIES}/clean-told-seed0.json").read_text())
-print(clean["made"]["command"])
-learnt = dict(zip(range(500, 10**6, 500), clean["reconstruction"], strict=False))
-for steps in (1_000, 2_000, 4_000, 6_000, max(learnt)):
-    print(f"steps {steps - 500:5} to {steps:6}: reconstruction {learnt[steps]:5.1f} nats")
+learnt = {}
+for code in ("told", "turning"):
+    clean = json.loads(Path(f"{STUDIES}/clean-{code}-seed0.json").read_text())
+    learnt[code] = dict(enumerate(clean["reconstruction"], 1))  # in 500 steps
+    print(clean["made"]["command"])
+print("steps   reconstruction, angle as told   angle as sine and cosine")
+for k in (1, 2, 4, 7, 10, 24):
+    cells = "".join(f"{learnt[code].get(k, np.nan):20.1f}" for code in learnt)
+    print(f"{500 * k:6}{cells}")
+as_good = {}
+for code, losses in learnt.items():
+    as_good[code] = 500 * next(k for k, loss in losses.items() if loss < last["γ = 1000, raw"])
+    print(f"{code}: as good as the recorded training after {as_good[code]:,} steps")
+assert 9_000 < as_good["told"] < 15_000 and as_good["turning"] < as_good["told"] / 2
 
 # %% [markdown]
-# CLEANTEXT
+# **What you should see.** The network can draw sprites better than the recorded training does at its end, and it needs fewer steps: the recorded training has 28,600 steps from C = 18 on, where the best split has nearly all that is needed. So noise and the blurred beginning do cost time. But they are not the whole reason. Even without any noise the decoder is slow, and on the way it draws the same round lumps (last row of Figure 5.10). The angle as one number is a large part of that: told it as a sine and a cosine that know the symmetry, the decoder is as good in a third of the steps. We stopped both early; how well each draws after 100,000 steps we have not tried.
 #
 # ## 7. Why γ = 1000 drowns the split
 #
@@ -770,39 +775,44 @@ print("shares of the KL, per cent            " + "  ".join(names))
 
 
 def per_cent(shares):
-    return "".join(
-        f"{100 * x:{len(name) + 2}.0f}"
-        for x, name in zip(shares, names, strict=True)
-    )
+    pairs = zip(100 * shares, names, strict=True)
+    return "".join(f"{share:{len(name) + 2}.0f}" for share, name in pairs)
 
 
 print(f"{'predicted for a silent start':35} " + per_cent(sizes / sizes.sum()))
 started = {}
 for start, gamma in (("silent", 1000), ("usual", 100)):
-    three = [
-        RateDistortion.load(f"{STUDIES}/{start}-{gamma}-seed{seed}.json")
-        for seed in range(3)
-    ]
-    rates = torch.stack([curve.rates[:6] for curve in three]).numpy()  # seed, row, factor
-    started[start] = rates / rates.sum(2, keepdims=True)
-    for row in (0, 5):
+    paths = [f"{STUDIES}/{start}-{gamma}-seed{seed}.json" for seed in SEEDS]
+    three = [RateDistortion.load(path) for path in paths]
+    # seed, row of 500 steps, factor
+    started[start] = torch.stack([curve.rates[:6] for curve in three]).numpy()
+    parts = started[start] / started[start].sum(2, keepdims=True)
+    for row in (0, 3, 5):
         C = three[0].capacities[row]
         title = f"{start} start, γ = {gamma}, C = {C:.1f}"
-        print(f"{title:35} " + per_cent(started[start][:, row].mean(0)))
-print(three[0].made["command"])
-STARTASSERT
+        print(f"{title:35} " + per_cent(parts[:, row].mean(0)))
+print(three[2].made["command"])
+silent, milder = started["silent"], started["usual"]
+heard = silent[:, 0] / silent[:, 0].sum(1, keepdims=True)
+assert abs(heard - sizes / sizes.sum()).max() < 0.1
+for shape, scale, orientation, x, y in silent[:, 5]:
+    assert orientation > shape > max(scale, x, y) and x + y < 0.5
+for x_and_y in milder[:, 5, 3:]:
+    assert x_and_y.min() > 0.8  # of 2.6 nats
+assert (milder[:, 5, :3] < milder[:, 3, :3] + 0.01).all()  # the others lose
+assert (milder[:, 5, [0, 2]].sum(1) < 0.9 * milder[:, 3, [0, 2]].sum(1)).all()
 
 # %% [markdown]
-# STARTTEXT
+# **What you should see.** A silent start does not let position come alone: the angle comes first and shape second, on three seeds of three, because their numbers are large. That is nearly the order of the paper turned round.
+# γ = 100 is another matter. First all factors share, as with γ = 1000. Then x and y take nats from the others: at 2.6 nats they have three quarters, and shape and orientation *fall*, on three seeds of three. The boxed formula has γ in the denominator: the pull that tells factors apart is ten times stronger. So with a milder γ a training does move towards the paper's order. The paper's text gives 1000.
 #
 # ## 8. Figure 3, panel for panel
 #
 # The top of Figure 3 for γ = 1000 is Figure 5.2. Here it is for the best split, and for the training that comes nearest to it:
 
 # %%
-figures.figure_3(
-    {"best split": limits["raw"][0], "multiplier": curves["-lagrangian"]}
-)
+nearest = {"best split": limits["raw"][0], "multiplier": curves["-lagrangian"]}
+figures.figure_3(nearest)
 plt.show()
 
 # %% [markdown]
@@ -825,9 +835,8 @@ def drawn(classes, C, seed):
     epsilon = torch.randn(len(classes), 5, generator=same)
     amplitude = amplitudes(limits["raw"][0].at(C)[0].float(), raw.excess)
     _, signals = raw.draw(raw.points(classes))
-    pictures = {
-        "best decoder": raw.decode(amplitude * signals + epsilon, amplitude)[:, None]
-    }
+    by_best = raw.decode(amplitude * signals + epsilon, amplitude)[:, None]
+    pictures = {"best decoder": by_best}
     step = min(runs[""].snapshots, key=lambda step: abs(schedule(step) - C))
     assert abs(schedule(step) - C) < 0.01
     for label, name in (("multiplier", "-lagrangian"), ("γ = 1000", "")):
@@ -907,7 +916,7 @@ for who in ("multiplier", "γ = 1000"):
 # **What you should see.** At 3.1 nats a blur in the right place: position, as in the paper. γ = 1000 is less sure of the place, because part of its nats went elsewhere. At 7.3 the best decoder draws the size; the multiplier, whose scale has not begun, does not yet.
 # At 15.4 the best decoder draws nearly everything. The trained ones draw round blobs of the right size (the ellipses of γ = 1000 lean a little): they are told the shape by then, but hardly the angle, and the mean of a shape over all angles is round.
 #
-# **Where ours fails.** At 23.8 nats the paper says that its reconstructions "look almost identical to the samples". The best decoder's do. Our trained ones do not: their ellipses are right and large hearts roughly, but small squares and hearts are round lumps. So the lower panel of Figure 3 is not reproduced at its end. FAILTEXT
+# **Where ours fails.** At 23.8 nats the paper says that its reconstructions "look almost identical to the samples". The best decoder's do. Our trained ones do not: their ellipses are right and large hearts roughly, but small squares and hearts are round lumps. So the lower panel of Figure 3 is not reproduced at its end. Noise alone is not to blame: the decoder of the last row never met any, and after as many steps as its recording has its squares and hearts are still lumps. Section 6 has what we know of the reason.
 #
 # The multiplier is ahead of γ = 1000 up to some 17 nats, behind from there until it has woken its angle, and ahead again at the end. γ = 1000, which never let any factor go, had a rough angle all along.
 #
@@ -1043,7 +1052,7 @@ print(f"{'factors sent as':24}{'not stated':16}values      classes     centred  
 # %% [markdown]
 # "Almost none" is our reading of "almost identical to the samples" and of "quality is high" in the caption; the paper gives no number.
 #
-# Two things are not reproduced. The paper's own training shows the order of onset; ours, with γ = 1000, does not, and where we followed what is written the arithmetic of section 7 speaks against it. And ours does not draw well at the end. What is not written for the generator: the number of steps, the batch, where its noises and scales begin, Adam's other settings, which numbers stand for the factors, and whether losses are sums or means over the pixels. With a mean over the 4,096 pixels γ = 1000 would be, in our units, 4,096,000. That would drown the differences of worth 4,000 times deeper, so it does not explain the paper's order either. A silent start and γ = 100 do not by themselves (section 7).
+# Two things are not reproduced. The paper's own training shows the order of onset; ours, with γ = 1000, does not, and where we followed what is written the arithmetic of section 7 speaks against it. And ours does not draw well at the end. What is not written for the generator: the number of steps, the batch, where its noises and scales begin, Adam's other settings, which numbers stand for the factors, and whether losses are sums or means over the pixels. With a mean over the 4,096 pixels γ = 1000 would be, in our units, about 4·10⁶. That would drown the differences of worth 4,096 times deeper, so it does not explain the paper's order. A silent start does not either, and γ = 100 goes towards it (section 7).
 #
 # ## 13. Exercises
 #
@@ -1085,7 +1094,7 @@ check("5.4", answer)
 # - The best decoder for noisy channels draws the mean of all pictures under its belief. It gives a limit that no network can beat, and a split for every capacity.
 # - The split has the paper's order: position, scale, shape, orientation. Latecomers with a large mean come in jumps, behind ridges, because a faint signal of them pays mostly for the mean; orientation jumps even without one, because a faint angle tells too little.
 # - Means cost. Scale comes at 6.6 nats with values, at 5.1 with class numbers, at 2.8 centred; the paper's "around 6" speaks against the last.
-# - γ = 1000 under Adam moves all noises together and drowns the differences of worth; a Lagrange multiplier keeps them.
+# - γ = 1000 under Adam moves all noises together and drowns the differences of worth, also from a silent start; γ = 100 lets position lead, and a Lagrange multiplier follows the best split.
 # - What is left to solve: the multiplier waits long for a factor whose whisper is worth little and not yet understood (up to 62 nats of loss), and at the end any decoder falls short of the best by some 55.
 #
 # **Readings.** Burgess et al. 2018, sections 4.3 and 5 and Figure 3. Cover and Thomas 2006, chapter 10. Alemi et al. 2018, *Fixing a broken ELBO*. Boyd et al. 2011, section 2.1, for dual ascent; Shao et al. 2020, *ControlVAE*. Kingma and Ba 2015, for Adam.

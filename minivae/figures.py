@@ -413,8 +413,8 @@ def figure_3(curves: dict[str, RateDistortion], top: float = 25.0) -> Figure:
         for i, name in enumerate(curve.factors):
             left.plot(curve.capacities, curve.rates[:, i], label=name, **_factor_style(i))
             right.plot(-curve.distortions, curve.rates[:, i], label=name, **_factor_style(i))
-        left.set(title=label, xlim=(0, top), ylim=(0, None), ylabel="KL per factor (nats)")
-    axes[-1, 0].set(xlabel="capacity C (nats)")
+        left.set(title=label, xlim=(0, top), ylabel="KL per factor (nats)")
+    axes[-1, 0].set(xlabel="capacity C (nats)", ylim=(0, None))
     axes[-1, 1].set(xlabel="reconstruction accuracy, log p(x|z) (nats)", xlim=(-600, 0))
     axes[0, 0].legend(fontsize=8, loc="upper left")
     return figure
@@ -437,10 +437,11 @@ def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion], 
             axis.plot(limit.capacities, best, color=PALETTE[i], alpha=0.4, linewidth=6, label="best split")
             axis.plot(curve.capacities, curve.rates[:, curve.factors.index(name)], color="black", linewidth=1.2,
                       label="trained")  # fmt: skip
-            axis.set(xlim=(0, top), ylim=(0, None), xticks=range(0, int(top) + 1, 5))
+            axis.set(xlim=(0, top), xticks=range(0, int(top) + 1, 5))
         row[0].set_ylabel(f"{title}\nnats", fontsize=9)
     for axis, name in zip(axes[0], names, strict=True):
         axis.set_title(name)
+    axes[0, 0].set_ylim(0, None)  # of all: they share it
     figure.supxlabel("capacity C (nats)", fontsize=10)
     axes[0, 0].legend(fontsize=8, loc="upper left")
     return figure

@@ -108,7 +108,7 @@ def train_clean(code: str, seed: int, steps: int) -> Iterator[tuple[list[float],
 
     Yields:
         Every 500 steps: mean −log p(x|z) in nats of each 500 steps so far, and what the decoder draws of the eight
-        sprites of Figure 5.8, (8, 64, 64).
+        sprites of Figure 5.10, (8, 64, 64).
     """
     data, recorded = Sprites(), Run.load(ROOT / "data" / "runs" / "generator-seed0.h5").model()
     angle = 2 * math.pi * symmetric_orientation()[:, 0].float()  # shape, orientation
