@@ -77,11 +77,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     sub.add_argument("path", type=Path, metavar="RUN")
     sub = command("limit", _limit, "find the least distortion at each capacity, without a network")
-    sub.add_argument(
-        "name",
-        metavar="NAME",
-        help="sprites-raw, sprites-centred, sprites-symmetric, sprites-symmetric-centroid, sprites-moments or blobs",
-    )
+    known = "sprites-raw, -classes, -centred, -symmetric, -symmetric-centroid, -moments or blobs"
+    sub.add_argument("name", metavar="NAME", help=known)
     sub.add_argument(
         "--capacities", type=float, nargs="+", metavar="NATS", help="default: 0.5, 1, … 25, or what can be carried"
     )

@@ -430,27 +430,50 @@ def turn_ons(
     return figure
 
 
-def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion] = (), top: float = 25.0) -> Figure:
-    """Nats of each factor against capacity, a panel a run, over those of the best split if that is given.
+def figure_3(curves: dict[str, RateDistortion], top: float = 25.0) -> Figure:
+    """The top of Figure 3, a row a curve: KL of each factor against capacity, and against reconstruction accuracy.
+
+    Args:
+        curves: label → what a training reached, see `optimal.trained_curve`, or a limit.
+        top: end of the axis of capacities, in nats.
+    """
+    figure, axes = plt.subplots(len(curves), 2, figsize=(9.8, 2.9 * len(curves) + 0.5), sharex="col", sharey=True,
+                                squeeze=False, layout="constrained")  # fmt: skip
+    for (left, right), (label, curve) in zip(axes, curves.items(), strict=True):
+        for i, name in enumerate(curve.factors):
+            left.plot(curve.capacities, curve.rates[:, i], label=name, **_factor_style(i))
+            right.plot(-curve.distortions, curve.rates[:, i], label=name, **_factor_style(i))
+        left.set(title=label, xlim=(0, top), ylabel="KL per factor (nats)")
+    axes[-1, 0].set(xlabel="capacity C (nats)", ylim=(0, None))
+    axes[-1, 1].set(xlabel="reconstruction accuracy, log p(x|z) (nats)", xlim=(-600, 0))
+    axes[0, 0].legend(fontsize=8, loc="upper left")
+    return figure
+
+
+def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion], top: float = 25.0) -> Figure:
+    """Nats against capacity, a row a run and a small panel a factor, over those of the best split.
 
     Args:
         panels: title → what a training reached, see `optimal.trained_curve`.
-        limits: the best split for each panel, or none at all: broad pale lines.
+        limits: the best split for each run: broad pale lines.
         top: end of the axis of capacities, in nats.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.9 * len(panels), 3.7), sharey=True, squeeze=False,
-                                layout="constrained")  # fmt: skip
-    for axis, (title, curve), limit in zip(axes[0], panels.items(), limits or [None] * len(panels), strict=True):
-        for i, name in enumerate(limit.factors if limit else curve.factors):
-            if limit:
-                width = 2 if name == "x" else 6  # it lies on y for most of its way
-                axis.plot(limit.capacities, limit.rates[:, i], color=PALETTE[i], alpha=0.4, linewidth=width)
-            axis.plot(curve.capacities, curve.rates[:, curve.factors.index(name)], label=name, **_factor_style(i))
-        if limit:
-            axis.plot([], [], color=GREY, alpha=0.4, linewidth=5, label="best split")
-        axis.set(xlabel="capacity C (nats)", title=title, xlim=(0, top), ylim=(0, None))
-    axes[0, 0].set_ylabel("KL per factor (nats)")
-    axes[0, -1].legend(fontsize=8, loc="upper left")
+    names = limits[0].factors
+    figure, axes = plt.subplots(len(panels), len(names), figsize=(2 * len(names) + 0.5, 1.7 * len(panels) + 0.5),
+                                sharex=True, sharey=True, squeeze=False, layout="constrained")  # fmt: skip
+    for row, (title, curve), limit in zip(axes, panels.items(), limits, strict=True):
+        for i, (axis, name) in enumerate(zip(row, names, strict=True)):
+            best = limit.rates[:, limit.factors.index(name)]
+            axis.plot(limit.capacities, best, color=PALETTE[i], alpha=0.4, linewidth=6, label="best split")
+            axis.plot(curve.capacities, curve.rates[:, curve.factors.index(name)], color="black", linewidth=1.2,
+                      label="trained")  # fmt: skip
+            axis.set(xlim=(0, top), xticks=range(0, int(top) + 1, 5))
+        row[0].set_ylabel(f"{title}\nnats", fontsize=9)
+    for axis, name in zip(axes[0], names, strict=True):
+        axis.set_title(name)
+    axes[0, 0].set_ylim(0, None)  # of all: they share it
+    figure.supxlabel("capacity C (nats)", fontsize=10)
+    axes[0, 0].legend(fontsize=8, loc="upper left")
     return figure
 
 

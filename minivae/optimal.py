@@ -383,9 +383,19 @@ def symmetric_orientation() -> Tensor:
     return (turns * torch.tensor(Sprites.symmetries)[:, None, None] + 1e-9) % 1
 
 
+def class_numbers() -> dict[str, Tensor]:
+    """The classes of dSprites as numbers from 0 on, as its `latents_classes` has them: a code for `SpriteChannels`.
+
+    Source: chapter 5.
+    """
+    shape, scale, orientation, x, y = (torch.arange(size, dtype=torch.float64) for size in Sprites.sizes[1:])
+    return {"shape": shape[:, None, None], "scale": scale[:, None], "orientation": orientation, "x": x, "y": y}
+
+
 # the curves of the course by name
 LIMITS: dict[str, Callable[[], Channels]] = {
     "sprites-raw": lambda: SpriteChannels("raw"),
+    "sprites-classes": lambda: SpriteChannels("raw", class_numbers()),
     "sprites-centred": lambda: SpriteChannels("centred"),
     "sprites-symmetric": lambda: SpriteChannels("centred", {"orientation": symmetric_orientation()}),
     "sprites-symmetric-centroid": lambda: SpriteChannels("centred", {"orientation": symmetric_orientation()}, True),

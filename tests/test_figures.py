@@ -180,10 +180,22 @@ def curve(*, scale: float = 1.0) -> RateDistortion:
 
 def test_shares_draw_each_factor_over_its_best():
     trained = dataclasses.replace(curve(scale=0.5), factors=("b", "a"), rates=curve(scale=0.5).rates.flip(1))
-    (axis,) = figures.shares({"run": trained}, [curve()]).axes
-    best_a, a, best_b, b = (line.get_ydata() for line in axis.lines[:4])
-    assert best_a[-1] == 10 and a[-1] == 5 and best_b[-1] == b[-1] == 0  # by name, not by place
-    assert axis.get_xlabel().endswith("(nats)") and axis.get_title() == "run"
+    figure = figures.shares({"run": trained, "itself": curve()}, [curve(), curve()])
+    for axis, name, best, own in zip(figure.axes, "abab", (10, 0, 10, 0), (5, 0, 10, 0), strict=True):
+        pale, line = axis.lines
+        assert (pale.get_ydata()[-1], line.get_ydata()[-1]) == (best, own)  # by name, not by place
+        assert name == figure.axes["ab".index(name)].get_title()
+    assert figure.axes[0].get_ylabel().startswith("run") and figure.axes[2].get_ylabel().startswith("itself")
+
+
+def test_figure_3_draws_each_factor_against_capacity_and_accuracy():
+    left, right, *_ = figures.figure_3({"run": curve(scale=0.5), "other": curve()}).axes
+    lines = {line.get_label(): line for line in left.lines}, {line.get_label(): line for line in right.lines}
+    for by_capacity, by_accuracy, end in ((lines[0]["a"], lines[1]["a"], 5), (lines[0]["b"], lines[1]["b"], 0)):
+        assert by_capacity.get_ydata()[-1] == by_accuracy.get_ydata()[-1] == end
+        assert by_capacity.get_xdata()[-1] == curve(scale=0.5).capacities[-1]
+        assert by_accuracy.get_xdata()[-1] == -curve(scale=0.5).distortions[-1]
+    assert left.get_title() == "run"
 
 
 def test_splits_draw_rates_over_prices():
@@ -197,11 +209,6 @@ def test_frontier_draws_distortion_against_what_was_paid():
     limit, run = axis.lines
     assert limit.get_xdata()[-1] == 10 and run.get_xdata()[-1] == 5 and run.get_ydata()[-1] == 90
     assert [text.get_text() for text in axis.get_legend().texts] == ["limit", "run"]
-
-
-def test_shares_without_a_best_split_draw_the_run_alone():
-    (axis,) = figures.shares({"run": curve()}).axes
-    assert [line.get_label() for line in axis.lines] == list(curve().factors)
 
 
 def test_tradeoff_marks_every_run_and_draws_the_lines():

@@ -110,15 +110,23 @@ def test_onsets(name):
         capacity = np.mean([max(curve.onset(factor) for factor in factors) for curve in curves])
         return "start" if capacity < 1 else f"{capacity:.1f}"
 
-    raw, centred = (
-        [RateDistortion.load(ROOT / "data" / "limits" / f"sprites-{kind}-seed{seed}.json") for seed in range(3)]
-        for kind in ("raw", "centred")
+    raw, centred, classes = (
+        [RateDistortion.load(path) for path in sorted((ROOT / "data" / "limits").glob(f"sprites-{kind}-seed*.json"))]
+        for kind in ("raw", "centred", "classes")
     )
     published, multiplier = (trained_curve(load(run, 0)) for run in ("generator", "generator-lagrangian"))
     (found,) = [line for line in README.splitlines() if line.startswith(f"| {name} |")]
-    assert [cell.strip() for cell in found.split("|")[3:7]] == [
-        onset(*raw), onset(published), onset(multiplier), onset(*centred)
+    assert [cell.strip() for cell in found.split("|")[3:8]] == [
+        onset(*raw), onset(published), onset(multiplier), onset(*classes), onset(*centred)
     ]  # fmt: skip
+
+
+def test_loss_at_the_paper_s_last_capacity():
+    limit = RateDistortion.load(ROOT / "data" / "limits" / "sprites-raw-seed0.json")
+    curves = [limit, *(trained_curve(load(run, 0)) for run in ("generator", "generator-lagrangian"))]
+    (found,) = [line for line in README.splitlines() if line.startswith("| loss at 23.8 nats |")]
+    said = [cell.strip() for cell in found.split("|")[3:6]]
+    assert said == [f"{curve.at(23.8)[1]:.0f}" for curve in curves]
 
 
 def test_figure_4():
