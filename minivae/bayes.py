@@ -269,4 +269,4 @@ def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
 def sobol(channels: Channels, n: int, seed: int = 0) -> Tensor:
     """n points of a scrambled Sobol sequence for `distortion`: far less noise in the mean than from random ones."""
     engine = torch.quasirandom.SobolEngine(2 * len(channels.factors), scramble=True, seed=seed)
-    return engine.draw(n).clamp(1e-6, 1 - 1e-6)
+    return engine.draw(n, dtype=torch.float32).clamp(1e-6, 1 - 1e-6)  # as the templates, whatever the default type

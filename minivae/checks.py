@@ -402,7 +402,7 @@ def _split(answer: Any) -> None:
 @cache
 def _sprites() -> tuple[SpriteChannels, Tensor]:
     channels = SpriteChannels("centred")
-    return channels, sobol(channels, 512).float()
+    return channels, sobol(channels, 512)
 
 
 @torch.no_grad()

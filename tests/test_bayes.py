@@ -285,3 +285,15 @@ def test_channels_of_the_centroid_put_it_in_its_place():
     assert not torch.equal(raw, pictures) and torch.equal(raw.sum((1, 2)), pictures.sum((1, 2)))
     with pytest.raises(ValueError, match="to the nearest pixel only: use decode"):
         channels.exact(points[:2], torch.zeros(2, 5), torch.ones(5))
+
+
+def test_sobol_points_do_not_depend_on_the_default_type():
+    channels, rates = SpriteChannels("centred"), torch.full((5,), 2.0)
+    points = sobol(channels, 16)
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = sobol(channels, 16)
+        assert torch.equal(again, points) and again.dtype == points.dtype
+        assert distortion(channels, rates, again).isfinite().all()
+    finally:
+        torch.set_default_dtype(torch.float32)
