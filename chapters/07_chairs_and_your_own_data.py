@@ -706,7 +706,7 @@ if own is None:
     print("skin and hair are known; smile and eyes are not found yet")
 
 # %% [markdown]
-# **What you should see.** Skin and hair are known, which change the picture most. Eyes and smile, which change it least, wait. Where the face looks lies between: after so few steps one seed has it in several latents, and another hardly knows it. Nobody told the model what a face is; it began with what changes much of the picture. (Whether that is worth most nats can be asked with section 3's `saved`.)
+# **What you should see.** Skin and hair are known, which change the picture most. Eyes and smile, which change it least, wait. Where the face looks lies between: after so few steps seed 0 has it in several latents, and in three other seeds no latent has it. Nobody told the model what a face is; it began with what changes much of the picture. (Whether that is worth most nats can be asked with section 3's `saved`.)
 
 # %% tags=["nbval-ignore-output"]
 TraversalExplorer(run)
