@@ -157,9 +157,11 @@ def test_readme_says_of_the_paper_what_it_says():
         cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
         if head and "paper" in head and cells and not set(line) <= set("|-"):
             said = cells[head.index("paper")]
-            value, words = SAID.get(cells[0], (None, ""))
-            assert said in UNSAID or said == value, f"{cells[0]}: README has {said!r} as the paper's, SAID {value!r}"
-            assert said in UNSAID or in_paper(words), f"{cells[0]}: {words!r} is not in tests/paper_quotes.txt"
             checked += 1
+            if said in UNSAID or (said[0] == said[-1] == '"' and in_paper(said[1:-1])):
+                continue
+            value, words = SAID.get(cells[0], (None, ""))
+            assert said == value, f"{cells[0]}: README has {said!r} as the paper's, SAID {value!r}"
+            assert in_paper(words), f"{cells[0]}: {words!r} is not in tests/paper_quotes.txt"
         head = [] if not cells else head or cells
     assert checked >= 12
