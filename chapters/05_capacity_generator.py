@@ -11,7 +11,7 @@
 # **By the end you will have shown that**
 #
 # 1. the best split gives everything to position first, then adds scale, then shape, then orientation, each at a capacity that can be computed without a network;
-# 2. the capacity at which a factor comes depends on a detail that the paper does not state: which *numbers* stand for it. A mean costs nats and tells nothing. Scale comes at 6.6 nats with the published values, at 5.1 with the published class numbers, at 2.8 with the mean taken off; the paper says "around 6";
+# 2. the capacity at which a factor comes depends on a detail that the paper does not state: which *numbers* stand for it. A mean costs nats and tells nothing. Scale comes at 6.6 nats with the published values, at 5.1 with the published class numbers, at 2.8 with the mean taken off; the paper says "around C = 6 nats";
 # 3. the published objective, γ = 1000 under Adam, does not find that split: its shares all grow from the start. You will see why in a line of arithmetic. With β as a Lagrange multiplier the training follows the best split, until a ridge or the network holds it up;
 # 4. 25 nats do not fit into a set of pictures with an entropy of 13.5 nats. You will measure where the other 11.5 go.
 #
@@ -1105,7 +1105,7 @@ check("5.6", answer)
 #
 # - The best decoder for noisy channels draws the mean of all pictures under its belief. It gives a limit that no network can beat, and a split for every capacity.
 # - The split has the paper's order: position, scale, shape, orientation. Latecomers with a large mean come in jumps, behind ridges, because a faint signal of them pays mostly for the mean; orientation jumps even without one, because a faint angle tells too little.
-# - Means cost. Scale comes at 6.6 nats with values, at 5.1 with class numbers, at 2.8 centred; the paper's "around 6" speaks against the last.
+# - Means cost. Scale comes at 6.6 nats with values, at 5.1 with class numbers, at 2.8 centred; the paper's "around C = 6 nats" speaks against the last.
 # - γ = 1000 under Adam moves all noises together and drowns the differences of worth, also from a silent start; γ = 100 lets position lead, and a Lagrange multiplier follows the best split.
 # - What is left to solve: the multiplier waits long for a factor whose whisper is worth little and not yet understood (up to 62 nats of loss), and at the end any decoder falls short of the best by some 55.
 #

@@ -34,7 +34,7 @@ SAID = {
     ),
     "axes of trained networks": ("x and y, by eye", "the early capacity is allocated to positional latents"),
     "position": ("start", "positional latents only (x and y), followed by a scale latent"),
-    "scale": ("about 6", "starting around C = 6 nats, the KL for the scale factor begins to climb"),
+    "scale": ("around 6", "starting around C = 6 nats, the KL for the scale factor begins to climb"),
     "shape": ("by 15.4", "then shape identity (15.4 nats)"),
     "orientation": ("by 23.8", "finally rotation (23.8 nats)"),
     "latents above 0.1 nats": (
