@@ -765,7 +765,7 @@ assert 0.9 < slope < 1.15 and correlation > 0.95 and misfit < 0.2
 #
 # **What you should see.** The points lie close to the line, though nothing was fitted. (The first 6,000 steps are not in it, there σ is too near 1.) The split of the nats under γ = 1000 is not found, it is drifted into.
 #
-# **Another start, another γ.** The paper says neither where its noises and scales begin nor that it tried another γ. Two changes, three seeds each, on the first 3,000 steps of a ramp from 0.5 to 5 nats in 6,000: channels that begin *silent*, every $a_i$ a hundredth of ours; and γ = 100.
+# **Another start, another γ.** The paper does not say where its noises and scales begin. Two changes of our training, three seeds each, on the first 3,000 steps of a ramp from 0.5 to 5 nats in 6,000, three times as steep as the recorded one (`tools/study_generator.py`): channels that begin *silent*, every $a_i$ a hundredth of ours; and γ = 100.
 #
 # Predict the first. Adam moves every silent $a_i$ by the same amount α a step, whatever its factor is worth. So the rates $\tfrac12 a_i^2\, \mathbb E f_i^2$ stand to each other as the $\mathbb E f_i^2$: large numbers are heard first.
 
@@ -822,9 +822,9 @@ plt.show()
 # %% [markdown]
 # *Figure 5.9. KL per factor against capacity (left) and against reconstruction accuracy (right), raw factors: best split and multiplier.*
 #
-# The right panels tell which accuracy each factor brings. Both trainings end before the best split does, some 50 nats short of perfect.
+# The right panels tell which accuracy each factor brings. The training ends some 50 nats short of perfect, where the best split goes on to 0.
 #
-# The lower panel of Figure 3 shows samples at 3.1, 7.3, 15.4 and 23.8 nats. Here the same originals are sent through the same noise, drawn by the best decoder at the best split, and by the two trainings of raw factors. The last row is the control of section 6, told all factors without noise:
+# The lower panel of Figure 3 shows samples at 3.1, 7.3, 15.4 and 23.8 nats. Here the same originals are sent through the same noise, drawn by the best decoder at the best split, and by the two trainings of raw factors. The last row is the control of section 6, told all factors without noise, after 13,000 steps:
 
 # %%
 eight = data.sample_classes(8, torch.Generator().manual_seed(11))
@@ -920,7 +920,7 @@ for who in ("multiplier", "γ = 1000"):
 # **What you should see.** At 3.1 nats a blur in the right place: position, as in the paper. γ = 1000 is less sure of the place, because part of its nats went elsewhere. At 7.3 the best decoder draws the size; the multiplier, whose scale has not begun, does not yet.
 # At 15.4 the best decoder draws nearly everything. The trained ones draw round blobs of the right size (the ellipses of γ = 1000 lean a little): they are told the shape by then, but hardly the angle, and the mean of a shape over all angles is round.
 #
-# **Where ours fails.** At 23.8 nats the paper says that its reconstructions "look almost identical to the samples". The best decoder's do. Our trained ones do not: their ellipses are right and large hearts roughly, but small squares and hearts are round lumps. So the lower panel of Figure 3 is not reproduced at its end. Noise alone is not to blame: the decoder of the last row never met any, and after as many steps as its recording has its squares and hearts are still lumps. Section 6 has what we know of the reason.
+# **Where ours fails.** At 23.8 nats the paper says that its reconstructions "look almost identical to the samples". The best decoder's do. Our trained ones do not: their ellipses are right and large hearts roughly, but small squares and hearts are round lumps. So the lower panel of Figure 3 is not reproduced at its end. Noise alone is not to blame: the decoder of the last row never met any, and after 13,000 steps its squares and hearts are still lumps. Section 6 has what we know of the reason.
 #
 # The multiplier is ahead of γ = 1000 up to some 17 nats, behind from there until it has woken its angle, and ahead again at the end. γ = 1000, which never let any factor go, had a rough angle all along.
 #
