@@ -1054,7 +1054,7 @@ print(f"{'loss at 23.8 nats':24}{'almost none':16}{cells}")
 print(f"{'factors sent as':24}{'not stated':16}values      classes     centred     values      values")
 
 # %% [markdown]
-# "Almost none" is our reading of "almost identical to the samples" and of "quality is high" in the caption; the paper gives no number.
+# That almost nothing is left is our reading of "almost identical to the samples" and of "quality is high" in the caption; the paper gives no number.
 #
 # Two things are not reproduced. The paper's own training shows the order of onset; ours, with γ = 1000, does not, and where we followed what is written the arithmetic of section 7 speaks against it. And ours does not draw well at the end. What is not written for the generator: the number of steps, the batch, where its noises and scales begin, Adam's other settings, which numbers stand for the factors, and whether losses are sums or means over the pixels. With a mean over the 4,096 pixels γ = 1000 would be, in our units, about 4·10⁶. That would drown the differences of worth 4,096 times deeper, so it does not explain the paper's order. A silent start does not either, and γ = 100 goes towards it (section 7).
 #
