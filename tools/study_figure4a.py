@@ -128,16 +128,16 @@ _APART: dict[str, dict[str, Any]] = {
 
 def plan() -> list[tuple[Variant, int]]:
     """Every planned training, most wanted first."""
-    bases, found = _bases(), []
-
-    def changed(base: str, change: str) -> Variant | None:
-        variant = dataclasses.replace(bases[base], **_CHANGES[change])
-        return None if variant == bases[base] else dataclasses.replace(variant, name=f"{base}-{change}")
-
-    found += [(base, 0) for base in bases.values()]
+    bases = _bases()
+    found = [(base, 0) for base in bases.values()]
+    seen = {dataclasses.replace(base, name="") for base in bases.values()}  # a change may lead to another base
     quick = [change for change in _CHANGES if change not in _SLOW]
     for change in (*quick, *_SLOW):
-        found += [(v, 0) for base in ("vivid", "authors", "pale") if (v := changed(base, change))]
+        for base in ("vivid", "authors", "pale"):
+            variant = dataclasses.replace(bases[base], name="", **_CHANGES[change])
+            if variant not in seen:
+                seen.add(variant)
+                found.append((dataclasses.replace(variant, name=f"{base}-{change}"), 0))
     apart = [dataclasses.replace(_OPENED, name=f"opened-{name}", **own) for name, own in _APART.items()]
     keep = Variant("taught", objective="multiplier", colours="vivid", start=25.0, ramp=1, rest=20_000, taught=5_000)
     found += [(keep, seed) for seed in range(3)]
@@ -305,8 +305,18 @@ def taught_code(batch: Batch) -> tuple[Tensor, Tensor]:
 # ------------------------------------------------------------------------------------------------------------ training
 
 
-def train(variant: Variant, seed: int, keep: Path | None = None, progress: bool = True) -> dict[str, Any]:
-    """Train one variant; `keep` holds the state on the way, from which it goes on. Returns the result, plain values."""
+def train(
+    variant: Variant, seed: int, keep: Path | None = None, progress: bool = True, save_every: float = 60
+) -> dict[str, Any]:
+    """Train one variant; returns the result as plain values.
+
+    Args:
+        variant: what to train.
+        seed: of weights, data and samples.
+        keep: file of the state on the way, from which the training goes on if it is there.
+        progress: print a line every thousand steps.
+        save_every: seconds from one save to the next.
+    """
     _keep_buffers()
     precision = pick_precision("auto", torch.device("cpu"))
     generator = torch.Generator().manual_seed(seed)
@@ -396,7 +406,7 @@ def train(variant: Variant, seed: int, keep: Path | None = None, progress: bool 
                       f"excess {row[1]:6.1f}  KL {row[3:].sum():5.2f}: {kl_text}", flush=True)  # fmt: skip
         if variant.taught and step in (0, 1_000, 2_000, 5_000, 10_000):
             looks[str(step)] = measure(model, variant, with_dci=False)
-        if keep is not None and time.perf_counter() - saved > 60:
+        if keep is not None and time.perf_counter() - saved > save_every:
             state = {
                 "model": model.state_dict(), "optimizer": optimizer.state_dict(), "generator": generator.get_state(),
                 "log_beta": log_beta, "step": step, "seconds": seconds + time.perf_counter() - began,
