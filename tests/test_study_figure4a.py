@@ -1,0 +1,84 @@
+"""The study of Figure 4a: what its variants are, and how its results are read."""
+
+import dataclasses
+import os
+
+import pytest
+import study_figure4a as study
+import torch
+from study_figure4a import Variant
+
+from minivae.datasets import Sprites
+from minivae.objectives import bernoulli_floor
+
+
+def test_every_training_has_a_name_of_its_own_and_differs_from_the_others():
+    found = study.plan()
+    assert len({(variant.name, seed) for variant, seed in found}) == len(found)
+    settings = [dataclasses.replace(variant, name="") for variant, seed in found if seed == 0]
+    assert len(set(settings)) == len(settings)
+
+
+@pytest.mark.parametrize("colours", ["pale", "vivid", "hue", "eight"])
+def test_floor_is_that_of_the_pictures(colours):
+    batch = study.draw(Sprites(32), colours, 16, torch.Generator().manual_seed(0))
+    assert torch.allclose(batch.floor, bernoulli_floor(batch.images), rtol=1e-4, atol=1e-3)
+    inside = batch.images.amax(1) > 0
+    assert (batch.images.movedim(1, -1)[inside] <= 1).all() and inside.any()
+    if colours == "hue":  # full saturation: one primary is there in full, one is missing
+        assert torch.allclose(batch.colours.amax(1), torch.ones(16)) and (batch.colours.amin(1) == 0).all()
+
+
+def test_small_model_draws_small_pictures_and_weights_have_their_spread():
+    variant = Variant("test", weights="truncated")
+    model = study.StudyVAE(variant, torch.Generator().manual_seed(0))
+    mean, log_std = model.encode(torch.rand(5, 3, 32, 32))
+    assert mean.shape == log_std.shape == (5, 10) and model.decode(mean).shape == (5, 3, 32, 32)
+    weight = model.decoder.net[2].weight  # 256 inputs; cut off at two deviations, a normal keeps 0.88 of its spread
+    assert weight.abs().max() <= 2 / 16 and weight.std().item() == pytest.approx(0.88 / 16, rel=0.02)
+
+
+def test_taught_code_has_variance_one_and_25_nats():
+    batch = study.draw(Sprites(32), "vivid", 20_000, torch.Generator().manual_seed(0))
+    mean, log_std = study.taught_code(batch)
+    assert torch.allclose((mean.var(0) + (2 * log_std).exp())[:9], torch.ones(9), atol=0.03)
+    kl = 0.5 * (mean.square().mean(0) + (2 * log_std).exp() - 1) - log_std
+    assert kl.sum().item() == pytest.approx(25, abs=0.1)
+    correlations = torch.corrcoef(mean[:, :9].T) - torch.eye(9)
+    assert correlations.abs().max() < 0.04  # each says something else
+
+
+def table(**rows: list[float]) -> dict[str, torch.Tensor]:
+    return {name: torch.tensor(row) for name, row in rows.items()}
+
+
+def test_a_latent_of_its_own():
+    alone = table(x=[0.9, 0.1, 0.0], scale=[0.1, 0.7, 0.0])
+    assert study.own_latents(alone) == ["x", "scale"]
+    assert study.own_latents(table(x=[0.9, 0.3, 0.0], scale=[0.0, 0.0, 0.7])) == ["scale"]  # x is in two
+    assert study.own_latents(table(x=[0.9, 0.0], scale=[0.9, 0.0])) == []  # two in one
+    circle = table(orientation=[0.4, 0.4, 0.0, 0.0], x=[0.0, 0.0, 0.9, 0.0])
+    assert study.own_latents(circle) == ["orientation", "x"]
+    assert study.own_latents(circle | table(x=[0.3, 0.0, 0.9, 0.0])) == []  # in one of the circle's, too
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(study.metrics, "dci", lambda codes, classes: (0.0, 0.0))  # trees take a minute
+    variant = Variant("test", ramp=500, rest=0, batch=8, objective="multiplier", reset=200)
+    whole = study.train(variant, 0, progress=False)
+    replace = os.replace
+
+    class Killed(Exception):
+        pass
+
+    def once_saved(*paths):
+        replace(*paths)
+        raise Killed
+
+    monkeypatch.setattr(os, "replace", once_saved)
+    with pytest.raises(Killed):
+        study.train(variant, 0, tmp_path / "state.pt", progress=False, save_every=0)
+    monkeypatch.setattr(os, "replace", replace)
+    again = study.train(variant, 0, tmp_path / "state.pt", progress=False)
+    assert again["end"] == whole["end"] and again["history"] == whole["history"]

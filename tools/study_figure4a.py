@@ -1,0 +1,579 @@
+"""Which reading of the recipe gives Figure 4a? Trainings of coloured sprites that differ in what the paper leaves open.
+
+    python tools/study_figure4a.py list                     the planned trainings, most wanted first, and which are done
+    python tools/study_figure4a.py run pale-base --seed 0   one training; goes on where it was interrupted
+    python tools/study_figure4a.py queue --workers 2        what is missing, a process a core; start it again at will
+    python tools/study_figure4a.py table                    what came out, a line a variant
+
+Each training writes one small JSON under data/studies/figure4a: its settings, how it was made, KL per latent and
+excess over the training, and at the end how the latents stand to the factors. Screening is on sprites of 32 × 32
+pixels, with one convolution less. They have a quarter of the pixels, so prices per nat are a quarter too: γ as given
+is for 64 × 64, and divided by 4.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor, nn
+
+from minivae import gaussian, metrics
+from minivae.datasets import Sprites
+from minivae.models import VAE, initialise, revive, wake
+from minivae.objectives import LagrangianELBO, LinearSchedule, PolylineSchedule, bernoulli_floor, bernoulli_nll
+from minivae.optimizers import Muon
+from minivae.training import _keep_buffers, pick_precision, versions
+
+RESULTS = Path("data/studies/figure4a")
+SCRATCH = Path("runs/figure4a")  # states of unfinished trainings, and locks
+EVERY = 250  # steps averaged in a row of the history
+FACTORS = ("shape", "scale", "orientation", "x", "y")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One reading of the recipe, or one change of the course's own training.
+
+    Args:
+        name: of the result.
+        size: side of the pictures, 32 or 64.
+        objective: "capacity" (γ·|KL − C|), "multiplier" (β holds the KL at C) or "elbo".
+        reading: of Eq. 8: the penalty on the "batch" mean of the KL, or on that of every "picture", then averaged.
+        colours: "pale" U(0.5, 1), "vivid" U(0, 1), "hue" (full saturation, a circle), "eight" ({¼, 1}³).
+        weights: "ours" (He, head a tenth), "he" (head not scaled), "truncated" (1/√fan-in, the authors' library's
+            default), "glorot", "pytorch".
+        batch, lr, eps, beta2: of Adam; lr also of Muon.
+        gamma: for 64 × 64.
+        start, end, ramp, rest: C in nats goes from start to end in `ramp` steps and stays for `rest`.
+        reset: steps from one reset of dormant units to the next; 0: none.
+        muon, cooldown: the optimizer, and the share of all steps in which its rate falls to a thirtieth.
+        openings: (step, latents) open from then on; the capacity follows the course's own schedule.
+        loud: newly opened latents begin with a strong signal (`wake`); else as they are.
+        taught: steps in which encoder and decoder are first trained on a code that holds the factors.
+    """
+
+    name: str
+    size: int = 32
+    objective: str = "capacity"
+    reading: str = "batch"
+    colours: str = "pale"
+    weights: str = "ours"
+    batch: int = 64
+    lr: float = 5e-4
+    eps: float = 1e-8
+    beta2: float = 0.999
+    gamma: float = 1000.0
+    start: float = 0.0
+    end: float = 25.0
+    ramp: int = 20_000
+    rest: int = 3_000
+    reset: int = 0
+    muon: bool = False
+    cooldown: float = 0.0
+    openings: tuple[tuple[int, int], ...] = ()
+    loud: bool = True
+    taught: int = 0
+
+    @property
+    def steps(self) -> int:
+        """All steps without the taught ones."""
+        return self.ramp + self.rest
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step."""
+        cooled = self.steps * (1 - self.cooldown)
+        return self.lr * (1 - 29 / 30 * max(0.0, step - cooled) / max(1.0, self.steps - cooled))
+
+
+def _bases() -> dict[str, Variant]:
+    return {
+        "pale": Variant("pale-base"),
+        "vivid": Variant("vivid-base", colours="vivid"),
+        "authors": Variant("authors-base", colours="vivid", weights="truncated", reading="picture"),
+    }
+
+
+_CHANGES: dict[str, dict[str, Any]] = {
+    "batchmean": {"reading": "batch"}, "perpicture": {"reading": "picture"},
+    "pale": {"colours": "pale"}, "hue": {"colours": "hue"}, "eight": {"colours": "eight"},
+    "ours": {"weights": "ours"}, "truncated": {"weights": "truncated"}, "glorot": {"weights": "glorot"},
+    "pytorch": {"weights": "pytorch"}, "he": {"weights": "he"},
+    "gamma10": {"gamma": 10.0}, "gamma30": {"gamma": 30.0}, "gamma100": {"gamma": 100.0}, "gamma300": {"gamma": 300.0},
+    "reset": {"reset": 500}, "start0.5": {"start": 0.5}, "start5": {"start": 5.0},
+    "eps1e-4": {"eps": 1e-4}, "eps1e-2": {"eps": 1e-2}, "beta2.9": {"beta2": 0.9}, "lr1e-4": {"lr": 1e-4},
+    "batch16": {"batch": 16}, "batch256": {"batch": 256}, "rest9000": {"rest": 9_000}, "ramp100k": {"ramp": 100_000},
+}  # fmt: skip
+_SLOW = ("batch256", "rest9000", "ramp100k")
+
+_OPENED = Variant(
+    "opened", objective="multiplier", colours="vivid", muon=True, lr=2e-3, cooldown=0.5, reset=500,
+    openings=((0, 2), (3_000, 3), (6_000, 10)),
+)  # fmt: skip
+_APART: dict[str, dict[str, Any]] = {
+    "all": {}, "adam": {"muon": False, "lr": 5e-4}, "allopen": {"openings": ((0, 10),)}, "noreset": {"reset": 0},
+    "nocooldown": {"cooldown": 0.0}, "quiet": {"loud": False}, "vae": {"objective": "elbo", "openings": ()},
+    "vaeadam": {"objective": "elbo", "openings": (), "muon": False, "lr": 5e-4, "reset": 0, "cooldown": 0.0},
+}  # fmt: skip
+
+
+def plan() -> list[tuple[Variant, int]]:
+    """Every planned training, most wanted first."""
+    bases = _bases()
+    found = [(base, 0) for base in bases.values()]
+    seen = {dataclasses.replace(base, name="") for base in bases.values()}  # a change may lead to another base
+    quick = [change for change in _CHANGES if change not in _SLOW]
+    for change in (*quick, *_SLOW):
+        for base in ("vivid", "authors", "pale"):
+            variant = dataclasses.replace(bases[base], name="", **_CHANGES[change])
+            if variant not in seen:
+                seen.add(variant)
+                found.append((dataclasses.replace(variant, name=f"{base}-{change}"), 0))
+    apart = [dataclasses.replace(_OPENED, name=f"opened-{name}", **own) for name, own in _APART.items()]
+    keep = Variant("taught", objective="multiplier", colours="vivid", start=25.0, ramp=1, rest=20_000, taught=5_000)
+    found += [(keep, seed) for seed in range(3)]
+    found += [(variant, seed) for seed in range(3) for variant in apart]
+    long = {"size": 64, "ramp": 100_000, "rest": 0}
+    for name, own in {
+        "perpicture": {"reading": "picture"},
+        "vivid": {"colours": "vivid"},
+        "vivid-perpicture": {"colours": "vivid", "reading": "picture"},
+        "gamma100": {"gamma": 100.0},
+        "authors": {"colours": "vivid", "reading": "picture", "weights": "truncated"},
+    }.items():
+        found.append((Variant(f"full-{name}", **long, **own), 0))
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------------- data
+
+
+@dataclass
+class Batch:
+    """Coloured sprites: images (n, 3, size, size), classes (n, 6), colours (n, 3), the hue in turns or None, and the
+    floor of the reconstruction in nats, (n,)."""
+
+    images: Tensor
+    classes: Tensor
+    colours: Tensor
+    hue: Tensor | None
+    floor: Tensor
+
+
+def draw(sprites: Sprites, colours: str, n: int, generator: torch.Generator) -> Batch:
+    """n sprites in colours of the given kind."""
+    white, classes = sprites.sample(n, generator)
+    hue = None
+    if colours == "eight":
+        rgb = torch.where(torch.rand(n, 3, generator=generator) < 0.5, 0.25, 1.0)
+    elif colours == "hue":
+        hue = torch.rand(n, generator=generator)
+        away = (hue[:, None] * 6 - torch.tensor([3.0, 2.0, 4.0])).abs()
+        rgb = (torch.tensor([[-1.0, 2.0, 2.0]]) + torch.tensor([[1.0, -1.0, -1.0]]) * away).clamp(0, 1)
+    else:
+        low = {"pale": 0.5, "vivid": 0.0}[colours]
+        rgb = low + (1 - low) * torch.rand(n, 3, generator=generator)
+    # only the pixels of the sprite are grey
+    floor = white.sum((1, 2, 3)) * bernoulli_floor(rgb)
+    return Batch(white * rgb[:, :, None, None], classes, rgb, hue, floor)
+
+
+def targets(batch: Batch) -> dict[str, tuple[Tensor, Tensor | None, Tensor]]:
+    """Of every factor that varies: what R² is taken of (n, k), within which groups (n,), and its classes (n,)."""
+    column = dict(zip(Sprites.factors, batch.classes.T, strict=True))
+    shape = column["shape"]
+    turns = Sprites().values["orientation"][column["orientation"]] * torch.tensor(Sprites.symmetries)[shape]
+    found = {
+        name: (column[name][:, None].double(), None, column[name]) for name in ("scale", "x", "y")
+    }  # fmt: skip
+    found["shape"] = nn.functional.one_hot(shape).double(), None, shape
+    found["orientation"] = torch.stack([turns.cos(), turns.sin()], 1), shape, column["orientation"]
+    if batch.hue is not None:
+        angle = 2 * math.pi * batch.hue.double()
+        found["hue"] = torch.stack([angle.cos(), angle.sin()], 1), None, (batch.hue * 10).long()
+    else:
+        for name, f in zip(("red", "green", "blue"), batch.colours.T, strict=True):
+            low = f.min()
+            cut = ((f - low) / (f.max() - low) * 10).long().clamp_max(9)
+            found[name] = f[:, None].double(), None, cut
+    return found
+
+
+def moments(images: Tensor) -> dict[str, Tensor]:
+    """Of white or coloured sprites (n, 3, H, W): √area, centroid x and y, width against height, slant; (n, 1) each."""
+    ink = (images.amax(1) > 0).double()
+    area = ink.sum((1, 2))
+    place = torch.arange(ink.shape[-1], dtype=torch.float64) + 0.5
+    x, y = (ink.sum(1) * place).sum(1) / area, (ink.sum(2) * place).sum(1) / area
+    dx, dy = place[None] - x[:, None], place[None] - y[:, None]
+    xx, yy = (ink.sum(1) * dx**2).sum(1) / area, (ink.sum(2) * dy**2).sum(1) / area
+    xy = torch.einsum("nij,ni,nj->n", ink, dy, dx) / area
+    found = {"root area": area.sqrt(), "centroid x": x, "centroid y": y,
+             "width": (xx - yy) / (xx + yy), "slant": 2 * xy / (xx + yy)}  # fmt: skip
+    return {name: value[:, None] for name, value in found.items()}
+
+
+# --------------------------------------------------------------------------------------------------------------- model
+
+
+class StudyVAE(VAE):
+    """The paper's VAE, for 32 × 32 pixels with one strided convolution less on either side."""
+
+    def __init__(self, variant: Variant, generator: torch.Generator) -> None:
+        super().__init__(3, 10, generator)
+        if variant.size == 32:
+            self.encoder.net = nn.Sequential(*self.encoder.net[:2], *self.encoder.net[4:])
+            self.decoder.net = nn.Sequential(*self.decoder.net[:9], *self.decoder.net[11:])
+        _initialise(self, variant.weights, generator)
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_std = self.encoder.net(images).float().chunk(2, dim=1)
+        return mean, log_std
+
+
+@torch.no_grad()
+def _initialise(model: StudyVAE, weights: str, generator: torch.Generator) -> None:
+    initialise(model, generator)
+    if weights == "ours":
+        model.encoder.net[-1].weight.mul_(0.1)
+    if weights in ("ours", "he"):
+        return
+    for layer in model.modules():
+        if isinstance(layer, nn.ConvTranspose2d):
+            fan_in, fan_out = layer.weight[:, 0].numel(), layer.weight[0].numel()
+        elif isinstance(layer, (nn.Linear, nn.Conv2d)):
+            fan_in, fan_out = layer.weight[0].numel(), layer.weight[:, 0].numel()
+        else:
+            continue
+        if weights == "truncated":  # Sonnet 1: cut off at two standard deviations, zero biases
+            std = 1 / math.sqrt(fan_in)
+            nn.init.trunc_normal_(layer.weight, 0, std, -2 * std, 2 * std, generator=generator)
+        elif weights == "glorot":
+            bound = math.sqrt(6 / (fan_in + fan_out))
+            layer.weight.uniform_(-bound, bound, generator=generator)
+        elif weights == "pytorch":  # whose fan-in of a transposed convolution is that of its outputs
+            bound = 1 / math.sqrt(layer.weight[0].numel())
+            layer.weight.uniform_(-bound, bound, generator=generator)
+            layer.bias.uniform_(-bound, bound, generator=generator)
+        else:
+            raise ValueError(f"unknown weights {weights!r}")
+
+
+def multiplier(variant: Variant) -> LagrangianELBO:
+    """β that holds the KL at C. With openings the course's own schedule, whose steps are the openings'."""
+    if variant.openings:
+        corners = PolylineSchedule(((0, 0.0), (3_000, 3.2), (6_000, 8.0), (6_001, 25.0)))
+        beta = 100.0 * (variant.size / 64) ** 2
+        openings = variant.openings if len(variant.openings) > 1 else ()
+        return LagrangianELBO(corners, rate=0.004, beta=beta, least=1.0, openings=openings)
+    beta = 1.0 if variant.taught else 50.0 * (variant.size / 64) ** 2
+    least = 1.0 if variant.taught else math.exp(-3)
+    return LagrangianELBO(LinearSchedule(variant.start, variant.end, 0, variant.ramp), beta=beta, least=least)
+
+
+# nats of each latent of the taught code, 25 in all; an angle, symmetric within its shape, takes two
+_TAUGHT = (4.0, 4.0, 3.2, 2.2, 2.2, 2.2, 2.4, 2.4, 2.4, 0.0)
+
+
+def taught_code(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Mean (n, 10) and log standard deviation (10,) of a code that holds every factor in latents of its own: x, y,
+    scale, shape, two for the angle, red, green, blue, and one that says nothing."""
+    _, shape, scale, orientation, x, y = batch.classes.T
+    turns = Sprites().values["orientation"][orientation] * torch.tensor(Sprites.symmetries)[shape]
+
+    def even(f: Tensor, classes: int) -> Tensor:  # mean 0, variance 1
+        return (f - (classes - 1) / 2) / math.sqrt((classes**2 - 1) / 12)
+
+    colours = (batch.colours - 0.5) * math.sqrt(12)
+    parts = [even(x, 32), even(y, 32), even(scale, 6), even(shape, 3),
+             math.sqrt(2) * turns.cos(), math.sqrt(2) * turns.sin(), *colours.T]  # fmt: skip
+    # at KL = k a latent whose total variance is 1 has σ = e^−k; so its mean is shrunk a little
+    log_std = -torch.tensor(_TAUGHT)
+    spread = (1 - (2 * log_std).exp()).sqrt()
+    return torch.stack([*parts, torch.zeros_like(colours[:, 0])], 1).float() * spread, log_std
+
+
+# ------------------------------------------------------------------------------------------------------------ training
+
+
+def train(
+    variant: Variant, seed: int, keep: Path | None = None, progress: bool = True, save_every: float = 60
+) -> dict[str, Any]:
+    """Train one variant; returns the result as plain values.
+
+    Args:
+        variant: what to train.
+        seed: of weights, data and samples.
+        keep: file of the state on the way, from which the training goes on if it is there.
+        progress: print a line every thousand steps.
+        save_every: seconds from one save to the next.
+    """
+    _keep_buffers()
+    precision = pick_precision("auto", torch.device("cpu"))
+    generator = torch.Generator().manual_seed(seed)
+    model = StudyVAE(variant, torch.Generator().manual_seed(seed)).to(memory_format=torch.channels_last)
+    sprites = Sprites(variant.size)
+    if variant.muon:
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        optimizer: torch.optim.Optimizer = Muon(model.parameters(), variant.lr, dtype=dtype)
+    else:
+        optimizer = torch.optim.Adam(
+            model.parameters(), variant.lr, betas=(0.9, variant.beta2), eps=variant.eps, fused=True
+        )
+    control = multiplier(variant) if variant.objective == "multiplier" else None
+    log_beta = torch.zeros(()) if control is None else control.initial_state()
+    gamma = variant.gamma * (variant.size / 64) ** 2
+    ramp = LinearSchedule(variant.start, variant.end, 0, variant.ramp)
+    first, seconds, rows, dormant, looks = -variant.taught, 0.0, [], [], {}
+    if keep is not None and keep.exists():
+        state = torch.load(keep, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        generator.set_state(state["generator"])
+        log_beta = state["log_beta"]
+        first, seconds = state["step"], state["seconds"]
+        rows, dormant = list(state["rows"]), state["dormant"]
+        looks = json.loads(state["looks"])
+    began = saved = time.perf_counter()
+    block = torch.zeros(EVERY, 12)  # excess, β, KL per latent
+
+    def made() -> dict[str, Any]:
+        return {
+            "command": f"python tools/study_figure4a.py run {variant.name} --seed {seed}",
+            "device": "cpu", "precision": precision, "threads": torch.get_num_threads(),
+            "seconds": round(seconds + time.perf_counter() - began), "versions": versions(),
+        }  # fmt: skip
+
+    for step in range(first + 1, variant.steps + 1):
+        batch = draw(sprites, variant.colours, variant.batch, generator)
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        if variant.taught and step == 1:  # what is learnt from here on begins with fresh momenta
+            optimizer = torch.optim.Adam(model.parameters(), variant.lr, fused=True)
+        for group in optimizer.param_groups if variant.cooldown else ():
+            group["lr"] = variant.rate(step)
+        if variant.reset and step % variant.reset == 0 and step <= variant.steps * (1 - variant.cooldown):
+            revive(model, draw(sprites, variant.colours, 512, generator).images, generator)
+        if control is not None and variant.loud and (fresh := control.opened(step)):
+            wake(model, fresh, draw(sprites, variant.colours, 512, generator).images, generator)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            mean, log_std = model.encode(images)
+            code, noise = taught_code(batch) if step <= 0 else (mean, log_std)
+            logits = model.decode(gaussian.sample(code, noise.expand_as(code), generator))
+        reconstruction = bernoulli_nll(logits, images).mean()
+        kls = gaussian.kl_per_latent(mean, log_std)  # batch, latents
+        kl = kls.mean(0)
+        beta = 1.0
+        if step <= 0:  # taught: the encoder is shown its code, the decoder learns from it
+            loss = reconstruction + 100 * ((mean - code).square().sum(1) + (log_std - noise).square().sum(1)).mean()
+        elif control is not None:
+            loss = control(reconstruction, kl, step, log_beta)
+            beta = ((loss - reconstruction) / kl.sum()).item()
+        elif variant.objective == "elbo":
+            loss = reconstruction + kl.sum()
+        elif variant.reading == "picture":
+            loss = reconstruction + gamma * (kls.sum(1) - ramp(step)).abs().mean()
+        else:
+            loss = reconstruction + gamma * (kl.sum() - ramp(step)).abs()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if control is not None and step > 0:
+            control.update(kl.detach(), step, log_beta)
+        at = (step - 1) % EVERY
+        block[at, 0], block[at, 1] = reconstruction.detach() - batch.floor.mean(), beta
+        block[at, 2:] = kl.detach()
+        if at < EVERY - 1:
+            continue
+        if not torch.isfinite(block).all():
+            raise FloatingPointError(f"{variant.name}: not finite at step {step}")
+        rows.append(torch.cat([torch.tensor([float(step)]), block.mean(0)]))
+        if step % 1000 == 0:
+            fixed = draw(sprites, variant.colours, 256, torch.Generator().manual_seed(9))
+            dormant.append([step, *_dormant(model, fixed)])
+            if progress:
+                row = rows[-1]
+                kl_text = " ".join(f"{v:.1f}" for v in row[3:].sort(descending=True).values.tolist())
+                print(f"{variant.name} {seed} {step:6} {seconds + time.perf_counter() - began:5.0f} s  "
+                      f"excess {row[1]:6.1f}  KL {row[3:].sum():5.2f}: {kl_text}", flush=True)  # fmt: skip
+        if variant.taught and step in (0, 1_000, 2_000, 5_000, 10_000):
+            looks[str(step)] = measure(model, variant, with_dci=False)
+        if keep is not None and time.perf_counter() - saved > save_every:
+            state = {
+                "model": model.state_dict(), "optimizer": optimizer.state_dict(), "generator": generator.get_state(),
+                "log_beta": log_beta, "step": step, "seconds": seconds + time.perf_counter() - began,
+                "rows": torch.stack(rows), "dormant": dormant, "looks": json.dumps(looks),
+            }  # fmt: skip
+            torch.save(state, keep.with_suffix(".tmp"))
+            os.replace(keep.with_suffix(".tmp"), keep)
+            saved = time.perf_counter()
+    history = torch.stack(rows)
+    result = {
+        "name": variant.name,
+        "seed": seed,
+        "settings": {k: v for k, v in dataclasses.asdict(variant).items() if k != "name"},
+        "made": made(),
+        "end": measure(model, variant),
+        "history": {
+            "step": history[:, 0].int().tolist(),
+            "excess": _rounded(history[:, 1], 2),
+            "beta": _rounded(history[:, 2], 3),
+            "kl": [_rounded(row, 3) for row in history[:, 3:]],
+            "dormant": dormant,  # step, then dormant units of each layer with a ReLU, encoder and decoder
+        },
+    }
+    return result | ({"looks": looks} if looks else {})
+
+
+@torch.no_grad()
+def _dormant(model: StudyVAE, batch: Batch) -> list[int]:
+    """How many units of every ReLU are 0 for all of the images."""
+    counts = []
+    for net, signal in ((model.encoder.net, batch.images), (model.decoder.net, model.encode(batch.images)[0])):
+        for layer in net:
+            signal = layer(signal)
+            if isinstance(layer, nn.ReLU):
+                counts.append(int((~(signal > 0).transpose(0, 1).flatten(1).any(1)).sum()))
+    return counts
+
+
+@torch.no_grad()
+def measure(model: StudyVAE, variant: Variant, points: int = 10_000, with_dci: bool = True) -> dict[str, Any]:
+    """How the latents stand to the factors, from the posterior means of fresh pictures."""
+    generator = torch.Generator().manual_seed(0)
+    sprites, parts, means, excess, kl = Sprites(variant.size), [], [], [], []
+    for _ in range(points // 500):
+        batch = draw(sprites, variant.colours, 500, generator)
+        mean, log_std = model.encode(batch.images)
+        logits = model.decode(gaussian.sample(mean, log_std, generator))
+        excess.append(bernoulli_nll(logits, batch.images) - batch.floor)
+        kl.append(gaussian.kl_per_latent(mean, log_std))
+        means.append(mean)
+        parts.append((targets(batch), moments(batch.images)))
+    codes, excesses, kls = torch.cat(means), torch.cat(excess), torch.cat(kl).mean(0)
+
+    def joined(name: str, which: int) -> Tensor | None:
+        values = [own[name][which] for own, _ in parts]
+        return None if values[0] is None else torch.cat(values)
+
+    names = sorted(parts[0][0], key=[*FACTORS, "red", "green", "blue", "hue"].index)
+    r2 = {name: metrics.explained(codes, joined(name, 0), joined(name, 1)) for name in names}
+    shown = {name: metrics.explained(codes, torch.cat([m[name] for _, m in parts])) for name in parts[0][1]}
+    classes = torch.stack([joined(name, 2) for name in names], 1)
+    table = metrics.information(codes, classes)
+    few = points // 5  # trees cost
+    dci = metrics.dci(codes[:few], classes[:few]) if with_dci else ()
+    return {
+        "excess": round(excesses.mean().item(), 2),
+        "excess_error": round(excesses.std().item() / math.sqrt(len(excesses)), 2),
+        "kl": _rounded(kls, 3),
+        "active": int((kls > 0.1).sum()),  # of at least a tenth of a nat
+        "own": own_latents(r2),
+        "mig": round(metrics.mig(codes, classes), 4),
+        "dci": [round(value, 4) for value in dci],
+        "r2": {name: _rounded(row, 3) for name, row in r2.items()},
+        "r2_moments": {name: _rounded(row, 3) for name, row in shown.items()},
+        "information": dict(zip(names, [_rounded(row, 3) for row in table], strict=True)),
+    }
+
+
+def own_latents(r2: dict[str, Tensor]) -> list[str]:
+    """The factors that are in a latent of their own: R² ≥ 0.6 there, at most 0.2 in any other, and no other factor has
+    more than 0.2 there. An angle, which is a circle, may share two latents that hold nothing else."""
+    found = []
+    for name, row in r2.items():
+        size = 2 if name in ("orientation", "hue") and row.max() < 0.6 else 1
+        best = row.topk(size).indices
+        rest = torch.ones(len(row), dtype=torch.bool).index_fill(0, best, False)
+        others = torch.stack([other[best].max() for key, other in r2.items() if key != name])
+        if row[best].sum() >= 0.6 and row[rest].max() <= 0.2 and others.max() <= 0.2:
+            found.append(name)
+    return found
+
+
+def _rounded(values: Tensor, digits: int) -> list[float]:
+    return [round(value, digits) for value in values.tolist()]
+
+
+# --------------------------------------------------------------------------------------------------------------- queue
+
+
+def path_of(variant: Variant, seed: int) -> Path:
+    """Where the result of a training is."""
+    return RESULTS / f"{variant.name}-seed{seed}.json"
+
+
+def run(variant: Variant, seed: int) -> bool:
+    """Train, unless it is done or another process is at it; returns whether it was trained."""
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    place = path_of(variant, seed)
+    try:
+        with FileLock(SCRATCH / f"{place.stem}.lock", timeout=0):
+            if place.exists():
+                return False
+            keep = SCRATCH / f"{place.stem}.pt"
+            result = train(variant, seed, keep)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(result, separators=(",", ":")).replace(',"', ',\n"')
+            place.with_suffix(".tmp").write_text(text + "\n", encoding="utf-8")
+            os.replace(place.with_suffix(".tmp"), place)
+            keep.unlink(missing_ok=True)
+            return True
+    except Timeout:
+        return False
+
+
+def work(only: str) -> None:
+    """Train what is missing, in the order of the plan."""
+    for variant, seed in plan():
+        if only in variant.name and not path_of(variant, seed).exists():
+            run(variant, seed)
+
+
+def results() -> list[dict[str, Any]]:
+    """All results there are, in the order of the plan."""
+    return [json.loads(path_of(v, s).read_text(encoding="utf-8")) for v, s in plan() if path_of(v, s).exists()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list")
+    one = commands.add_parser("run")
+    one.add_argument("name", choices=[variant.name for variant, _ in plan()], metavar="name")
+    one.add_argument("--seed", type=int, default=0)
+    queue = commands.add_parser("queue")
+    queue.add_argument("--workers", type=int, default=os.cpu_count())
+    queue.add_argument("--only", default="", help="only variants whose name holds this text")
+    commands.add_parser("table")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.command == "list":
+        for variant, seed in plan():
+            print(f"{'done' if path_of(variant, seed).exists() else '-':5}{variant.name} {seed}")
+    elif given.command == "run":
+        run(next(variant for variant, _ in plan() if variant.name == given.name), given.seed)
+    elif given.command == "queue" and given.workers == 1:
+        work(given.only)
+    elif given.command == "queue":
+        again = [sys.executable, __file__, "queue", "--workers", "1", "--only", given.only]
+        others = [subprocess.Popen(again) for _ in range(given.workers)]
+        sys.exit(max(other.wait() for other in others))
+    else:
+        for r in results():
+            end = r["end"]
+            kl = " ".join(f"{v:.1f}" for v in sorted(end["kl"], reverse=True) if v > 0.1)
+            print(f"{r['name']:24} {r['seed']}  excess {end['excess']:6.1f}  MIG {end['mig']:.2f}  "
+                  f"active {end['active']:2}  own {','.join(end['own']) or '-':28} KL {kl}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
