@@ -298,22 +298,6 @@ def test_alignments_name_their_rows():
     assert at[(1, 0)] == ".90" and at[(0, 1)] == ".30"
 
 
-def test_shares_name_every_curve():
-    c = torch.linspace(1, 10, 10, dtype=torch.float64)
-    rates = torch.stack([c * 0.7, c * 0.2, c * 0.1], 1)
-    trained = RateDistortion(("x", "y", "scale"), c, rates, c, c, c)
-    limit = dataclasses.replace(trained, factors=("scale", "x", "y"), rates=rates[:, [2, 0, 1]] + 1)
-    (axis,) = figures.shares({"run": trained}, [limit]).axes
-    drawn = [line for line in axis.lines if len(line.get_xdata())]
-    ends = {line.get_label(): line.get_ydata()[-1] for line in drawn}
-    assert [ends[name] for name in trained.factors] == pytest.approx([7, 2, 1])
-    by_colour: dict[str, list[float]] = {}
-    for line in drawn:
-        by_colour.setdefault(line.get_color(), []).append(float(line.get_ydata()[-1]))
-    pairs = sorted(sorted(pair) for pair in by_colour.values())
-    assert pairs == [pytest.approx(pair) for pair in ([1, 2], [2, 3], [7, 8])]  # each over its own best split
-
-
 def test_beliefs_are_stacked():
     means, stds = torch.tensor([-1.0, 0.2, 1.5]), torch.tensor([0.5, 0.8, 0.4])
     _, bottom = figures.overlap(means, stds).axes
