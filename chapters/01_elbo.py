@@ -32,7 +32,7 @@ plt.show()
 #
 # 1. $\log p(x)$ is a lower bound (the ELBO, "evidence lower bound") plus a gap, exactly. The gap is $\mathrm{KL}(q(z \mid x) \Vert p(z \mid x))$, the distance of q from the true posterior. It shrinks as q improves, to zero only if q can be the true posterior;
 # 2. the reparametrised gradient and the score-function gradient have the same mean, and the second has the larger variance: four times here, thousands of times if a large constant is left in the loss;
-# 3. an encoder loses nats because one network serves all pictures (the *amortisation gap*); here nearly all of this gap comes from the last steps of the optimiser, and it goes away as the learning rate decays;
+# 3. an encoder loses nats against the best q of each picture (the *amortisation gap*). One would blame the one network that serves all pictures; here nearly all of the gap comes from the last steps of the optimiser, and it goes away as the learning rate decays;
 # 4. "reconstruction error" means different things to different decoders, and on grey pictures it has a *floor* (its value for a perfect reconstruction) above zero. A mean over pixels in place of a sum multiplies β by their number. On our small VAE that switches the latent off, and a threshold known before training says so.
 #
 # **You need** calculus, Gaussian densities, a little PyTorch. **Time:** 50 minutes to read, about a minute of CPU time.
@@ -332,7 +332,7 @@ assert (steps_of_mean > 0).all() or (steps_of_mean < 0).all()
 #
 # ### The amortisation gap
 #
-# There is one latent, so log p(x) of this trained model is an integral that we can compute. This tells three numbers apart for a picture: the ELBO with the encoder's q, the ELBO with the *best* Gaussian q for that picture, and log p(x). The first difference is the **amortisation gap**, what we lose because one network gives the q of all pictures. The second is the **Gaussian gap**, what we lose because q is Gaussian. (The strips are grey, so $e^{-\text{loss}}$ is not normalised over x, section 4. For a fixed picture that does no harm: the identity holds for any non-negative function in place of $p(x \mid z)$.)
+# There is one latent, so log p(x) of this trained model is an integral that we can compute. This tells three numbers apart for a picture: the ELBO with the encoder's q, the ELBO with the *best* Gaussian q for that picture, and log p(x). The first difference is the **amortisation gap**, what we lose because q is read off a network and not sought for each picture. The second is the **Gaussian gap**, what we lose because q is Gaussian. (The strips are grey, so $e^{-\text{loss}}$ is not normalised over x, section 4. For a fixed picture that does no harm: the identity holds for any non-negative function in place of $p(x \mid z)$.)
 #
 # Is the amortisation gap a limit of the network, or is the training not finished? Two trials over five seeds can tell. Train three times as long at the same learning rate. Or train no longer, and let the learning rate fall to zero. A single step of Adam moves the gap up and down, so the gaps of the first trial are means over five late steps.
 

@@ -587,6 +587,6 @@ check("2.5", answer)
 #
 # - KL = information + slack; at the best scale of a centred Gaussian signal the slack is zero and the KL is the AWGN capacity.
 # - A linear β-VAE performs reverse water-filling with the level $\beta s^2$. Collapse, order of onset, equal shares and the meaning of β follow.
-# - A diagonal posterior charges for rotation, but only between components of different variance.
+# - In a linear model a diagonal posterior charges for rotation, but only between components of different variance. (Chapter 4 has pictures where it charges for equal ones.)
 #
 # **Readings.** Burgess et al. 2018, section 4. Cover and Thomas, *Elements of Information Theory*, chapters 9 and 10. Lucas et al. 2019, *Don't blame the ELBO!*; Rolínek et al. 2019, *Variational autoencoders pursue PCA directions (by accident)*. Alemi et al. 2018, *Fixing a broken ELBO*.

@@ -307,7 +307,7 @@ assert found.min() < tidy + 1e-9  # and the grid was found
 
 # %% [markdown]
 # The second puzzle: the order matters, if and only if they overlap. For the seven blobs on a line the cheapest order is the data's own (all 5040 tried); for the grid no search found a cheaper one. The ring has to choose, and its choice depends on the overlap. One σ apart, only near neighbours are confused: cut the ring anywhere and unroll it, every step 1; one pair of neighbours is torn to the two ends, but nobody
-# confuses the ends. At 0.3 σ everybody is confused with everybody, the ends too, and the cheapest order flattens the ring: it walks down both of its sides at once, a little cheaper than unrolling. That is the ring's shadow on a line. Remember it when an orientation has to fit into one latent (chapter 6).
+# confuses the ends. At 0.3 σ everybody is confused with everybody, the ends too, and the cheapest order flattens the ring: it walks down both of its sides at once, a little cheaper than unrolling. That is the ring's shadow on a line. Remember it when an orientation has to fit into one latent (chapters 5 and 7).
 #
 # ## 4. Fragments, and what heals them
 #

@@ -199,7 +199,7 @@ for name, run in live.items():
 print("both models are alive after 500 steps")
 
 # %% [markdown]
-# Both started from He's initialisation. The same β = 150 from PyTorch's default, for 300 steps:
+# Both started from He's initialisation. The same β = 150 from PyTorch's default, for 300 steps, one seed:
 
 # %% tags=["nbval-ignore-output"]
 train_by_hand(default, data, beta=150, steps=300, seed=0)
@@ -990,7 +990,7 @@ check("4.4", answer)
 # - With cheap information (β = 1) the VAE spreads position over many latents and tears the map: steps of a latent jump, traversals show ghosts.
 # - With dear information (β = 150) it keeps two latents, the smallest number that position needs, in a smooth code, along x and y on four seeds of five.
 # - β has a natural unit, the collapse threshold β_c of the data, known before training.
-# - The axes turn into x and y slowly, after the latents have come alive. The prior does not ask for it, nor does the linear theory (equal eigenvalues). The diagonal posterior does, on positions that end at straight sides: without a network 45° costs 1.3 nats with a diagonal covariance, and nothing with one σ or a full covariance. Networks follow, unless they start where the force is zero.
+# - The axes turn into x and y slowly, after the latents have come alive. The prior does not ask for it, nor does the linear theory (equal eigenvalues). The diagonal posterior does, on positions that end at straight sides: without a network, at β = 100, 45° costs 1.3 nats with a diagonal covariance (1.0 at β = 150), and nothing with one σ or a full covariance. Trained networks follow on four squares of five and two diamonds of three; the fifth square, which woke at the saddle, follows after 30,000 steps.
 #
 # **Readings.** Burgess et al. 2018, sections 4.2–4.3 and Figure 2. Higgins et al. 2017 (β-VAE). Rolínek et al. 2019, *Variational autoencoders pursue PCA directions (by accident)*, and Lucas et al. 2019, *Don't blame the ELBO!*, for
-# the linear theory of alignment and collapse. Locatello et al. 2019 for why data without structure (the disc) cannot be disentangled.
+# the linear theory of alignment and collapse. Locatello et al. 2019 for why data without structure (the disc on the larger canvas) cannot be disentangled.

@@ -118,7 +118,7 @@ assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours, theirs, strict=
 print("the model by hand and the library's give the same")
 
 # %% [markdown]
-# Its objective is the paper's Eq. 7: reconstruction + γ · |ΣR − C|, where C climbs from 0.5 to 25 nats and ΣR is that of the batch. The paper sends from Eq. 7 to its appendix A.2 for γ: 1000. The same appendix trains the VAE of dSprites for 100,000 steps; the number of steps, and a straight line for C, we carry over from there. Train the first 300 live:
+# Its objective is the paper's Eq. 7: reconstruction + γ · |ΣR − C|, where C climbs from 0.5 to 25 nats and ΣR is that of the batch. The paper sends from Eq. 7 to its appendix A.2 for γ: 1000. The straight line for C, from 0.5 to 25, is the paper's (section 4.3). Its appendix trains the VAE of dSprites for 100,000 steps; that number we carry over. Train the first 300 live:
 
 # %% tags=["nbval-ignore-output"]
 live = train(experiments.get("generator"), steps=300, seed=0)
@@ -213,7 +213,7 @@ for rate in (0.5, 1.0, 2.0, 4.0):
     assert abs(quick - exact) < 0.02 * exact + 1
 
 # %% [markdown]
-# Good to 1.5 per cent or a nat, of 16 pictures. From here on $D$ is computed this way, with a few hundred pictures spread evenly over all cases.
+# On these 16 pictures the two agree to 1.5 per cent, or to a nat where the loss is small. From here on $D$ is computed this way, with a few hundred pictures spread evenly over all cases.
 #
 # ## 4. The best split
 #
@@ -327,7 +327,7 @@ assert all(
 # %% [markdown]
 # *Figure 5.4. Above: the best split of every capacity. Below: what a further nat is worth under the best split.*
 #
-# **What you should see.** The paper's Figure 3, with no network: position alone, then scale, then shape, then orientation. (The first puzzle: of 3 nats, all to the place. x and y share equally, but for raw factors below 1.8 nats, where one of them gets all.) Raw, every latecomer comes in a *jump*, with more than a nat at once (that is the ridge), and the others pay for it. Centred, scale and shape grow from nothing, and only orientation jumps. At a jump the price of a nat *rises*: the newcomer makes more of it than the others did.
+# **What you should see.** The paper's Figure 3, with no network: position alone, then scale, then shape, then orientation. (The first puzzle: of 3 nats, all to the place. x and y share equally, but for raw factors below 1.8 nats, where one of them gets all.) Raw, every latecomer comes in a *jump*, with more than a nat at once (that is the ridge), and the others pay for it. Centred, scale and shape grow from nothing, and only orientation jumps. At a jump the price of a nat *rises*: the newcomer gains more by a further nat than the others did just before.
 # So the price is not a water level that only falls, and $D(C)$ is not convex.
 #
 # One more thing about orientation. Centred or raw, it comes late. The third puzzle says why: how much does a *faint* angle tell? Chapter 4 had the worth of a whisper: $\sum_j \mathrm{Cov}(x_j, f)^2 / v_j$ per nat, for a signal of variance 1.
@@ -424,7 +424,7 @@ assert 4.3 < taken[C == 16.0].item() < 4.5
 # %% [markdown]
 # *Figure 5.5. What becomes of the nats of the best raw split, three sets of random pictures: what its fees take, and what it spends worse than the centred optimum would. Dotted: where the factors come. (The first small peak is the second of x and y.)*
 #
-# **What you should see.** Once a factor has come, almost nothing is spent worse: the raw optimum is the centred one, moved to the right by its fees, more than four nats at C = 16. Before a factor comes it is different. The raw split then does without a factor that the centred one has already, because its fee is too high, and the place is told more exactly than is worth it. Just before scale comes that loses 1.2 nats, before shape 0.7, before orientation half a nat.
+# **What you should see.** Once a factor has come, almost nothing is spent worse: the raw optimum is the centred one, moved to the right by its fees, more than four nats at C = 16. Before a factor comes it is different. There the centred split already sends a factor that the raw split cannot yet afford, because of its fee. The raw split spends those nats on a place more exact than it need be. Just before scale comes that loses 1.2 nats, before shape 0.7, before orientation half a nat.
 #
 # When does scale come? Where some finite share of it beats having none. A second search, with nothing on but x, y and scale:
 
@@ -463,7 +463,7 @@ assert 5.0 < best["classes"]["scale"][0] < 5.3 and classes_limit.rates[i, 1] < 0
 # %% [markdown]
 # With class numbers scale comes at 5.1 nats (one set of random pictures), and without a ridge: it grows from nothing.
 #
-# **Measured.** The paper says that scale's KL climbs from "around C = 6", and draws scale at 7.3 nats. The best split has it from 6.6 with values, 5.1 with class numbers, 2.8 with centred factors. A training comes later than the best split. The next section has one of values in which scale comes at 8.5, and one of centred factors in which it comes at 3.6, a delay of 0.9. We have trained none with class numbers. If its delay were that of the centred factors, which have no ridge either, it would come at 6.0. So centred factors are unlikely, and class numbers fit at least as well as values. The paper does not say.
+# **Measured.** The paper says that scale's KL climbs from "around C = 6", and draws scale at 7.3 nats. The best split has it from 6.6 with values, 5.1 with class numbers, 2.8 with centred factors. A training comes later than the best split. The next section has one of values in which scale comes at 8.5, and one of centred factors in which it comes at 3.6, a delay of 0.9 before rounding (one seed each). We have trained none with class numbers. If its delay were that of the centred factors, which have no ridge either, it would come at 6.0. So centred factors are unlikely, and class numbers fit at least as well as values. The paper does not say.
 #
 # ## 6. Trainings beside the limit
 #
@@ -485,7 +485,7 @@ figures.shares(
 plt.show()
 
 # %% [markdown]
-# *Figure 5.6. Nats of each factor over C, a row a training, a panel a factor: the training (black) over the best split (pale).*
+# *Figure 5.6. Nats of each factor over C, a row a training, a panel a factor: the training (black, one seed each) over the best split (pale).*
 
 # %%
 figures.frontier(
@@ -595,7 +595,7 @@ for C in (4.0, 8.0, 14.0, 15.4, 17.0):
 assert at(curve, 15.4, curve.prices) < 2 < whisper / (1 + raw.excess[2]) < 15 < at(limit, 15.4, limit.prices)
 
 # %% [markdown]
-# At 15.4 nats a further nat buys the training less than two nats of loss, while under the best split, which has orientation on, it buys 16. The other four factors are drawn so finely by then that little is left to gain by them. Why does it not begin with the angle? A whisper of it, sent with its mean, is worth 2.5 nats per nat even to the best decoder, and if all else is known (section 4), so before the price has fallen to that no training that goes downhill can begin; and then *this* decoder first has to learn what the whisper means, from batches of 64 pictures in which it is all but drowned. That takes it until 19 nats. Chapter 6 meets the same wait with an encoder.
+# At 15.4 nats a further nat buys the training less than two nats of loss, while under the best split, which has orientation on, it buys 16. The other four factors are drawn so finely by then that little is left to gain by them. Why does it not begin with the angle? Even to the best decoder a whisper of it, sent with its mean, is worth only 2.5 nats per nat, if all else is known (section 4). Until the price has fallen below that, no training that goes downhill can begin. Then *this* decoder has to learn what the whisper means, from batches of 64 pictures in which it is all but drowned. That takes it until 19 nats. Chapter 6 meets the same wait with an encoder.
 #
 # Split or decoder: which costs how much? Put the *trained* splits into the best decoder. The loss above the limit falls into two parts:
 
@@ -643,7 +643,7 @@ for code, losses in learnt.items():
 assert 9_000 < as_good["told"] < 15_000 and as_good["turning"] < as_good["told"] / 2
 
 # %% [markdown]
-# **What you should see.** The network can draw sprites better than the recorded training does at its end, and it needs fewer steps: the recorded training has 28,600 steps from C = 18 on, where the best split has nearly all that is needed. So noise and the blurred beginning do cost time. But they are not the whole reason. Even without any noise the decoder is slow, and on the way it draws the same round lumps (last row of Figure 5.10). The angle as one number is a large part of that: told it as a sine and a cosine that know the symmetry, the decoder is as good in a third of the steps. We stopped both early; how well each draws after 100,000 steps we have not tried.
+# **What you should see.** The network can draw sprites better than the recorded training does at its end, and it needs fewer steps: the recorded training has 20,400 steps from C = 20 on, where the best split is 4 nats from perfect. So noise and the blurred beginning do cost time. But they are not the whole reason. Even without any noise the decoder is slow, and on the way it draws the same round lumps (last row of Figure 5.10). The angle as one number is a large part of that: told it as a sine and a cosine that know the symmetry, the decoder is as good in a third of the steps. We stopped both early; how well each draws after 100,000 steps we have not tried.
 #
 # ## 7. Why γ = 1000 drowns the split
 #
@@ -957,7 +957,7 @@ alike = torch.tensor([[0, shape, 5, orientation, 16, 16] for orientation in (0, 
 assert torch.equal(*data.render(alike).chunk(2))  # the angles 0 and 2π
 
 # %% [markdown]
-# With the multiplier all that there is to know goes through, 13.5 nats. Of the other 11.5 nearly five are paid for means and variances, hardly more than the least that raw factors cost (4.5, section 5), and the rest for needles. The output of the shape's channel has three.
+# With the multiplier all that there is to know goes through, 13.5 nats. Of the other 11.5 nearly five are paid for means and variances, hardly more than the least that raw factors cost (4.5, section 5), and the rest for needles. The shape's channel has three needles, one a shape.
 # γ = 1000 has even at 25 nats not told all: it spends five on the three shapes, which hold 1.1, and leaves the angle short. And it pays 8.5 nats for means and variances, twice the least: its channels are not scaled well either. **A capacity of 25 nats says what may be paid.** What is told is another question.
 #
 # ## 10. A better code for the angle?
@@ -1106,7 +1106,7 @@ check("5.6", answer)
 # - The best decoder for noisy channels draws the mean of all pictures under its belief. It gives a limit that no network can beat, and a split for every capacity.
 # - The split has the paper's order: position, scale, shape, orientation. Latecomers with a large mean come in jumps, behind ridges, because a faint signal of them pays mostly for the mean; orientation jumps even without one, because a faint angle tells too little.
 # - Means cost. Scale comes at 6.6 nats with values, at 5.1 with class numbers, at 2.8 centred; the paper's "around C = 6 nats" speaks against the last.
-# - γ = 1000 under Adam moves all noises together and drowns the differences of worth, also from a silent start; γ = 100 lets position lead, and a Lagrange multiplier follows the best split.
-# - What is left to solve: the multiplier waits long for a factor whose whisper is worth little and not yet understood (up to 62 nats of loss), and at the end any decoder falls short of the best by some 55.
+# - γ = 1000 under Adam moves all noises together and drowns the differences of worth, also from a silent start (three short trainings); γ = 100 lets position lead (three short trainings), and a Lagrange multiplier (one seed) follows the best split as long as position is all there is to send, and is late after.
+# - What is left to solve: the multiplier waits long for a factor whose whisper is worth little and not yet understood (up to 62 nats of loss), and at the end both decoders of raw factors fall short of the best by some 55 (of centred ones by some 30; one seed each).
 #
 # **Readings.** Burgess et al. 2018, sections 4.3 and 5 and Figure 3. Cover and Thomas 2006, chapter 10. Alemi et al. 2018, *Fixing a broken ELBO*. Boyd et al. 2011, section 2.1, for dual ascent; Shao et al. 2020, *ControlVAE*. Kingma and Ba 2015, for Adam.

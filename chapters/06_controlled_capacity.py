@@ -162,7 +162,7 @@ for run in published:
 #
 # **What you should see.** The KL keeps to C. Two latents become active. Then the other eight rise together, to some hundredths of a nat or a tenth. One of them wins, and the other seven fall to nothing and stay there. Three share whatever C brings.
 #
-# Chapter 5's generator under γ = 1000 never let a factor go, and here seven latents become inactive. The generator's channels had a tenth of a nat each before γ took over, by our initialisation. Here C begins at 0, and γ presses every latent to σ = 1, where the KL is flat and a signal has to pay for itself from nothing. (An argument, not a measurement.)
+# Chapter 5's generator under γ = 1000 never let a factor go, and here seven latents become inactive. The start is not the whole reason: the generator's channels come even if they begin silent (chapter 5, section 7). But there C begins at 0.5, and a channel's mean follows its factor from the first step. Here C begins at 0, the encoder has yet to find a factor, and γ presses every latent to σ = 1, where the KL is flat and a signal has to pay for itself from nothing. (An argument, not a measurement.)
 #
 # Chapter 5's best split brings position first and then scale; are these the three? For every latent and every factor, ask how much of the factor's variance the latent explains (R², from the factor's mean in 20 bins of the latent, of equal numbers of pictures; orientation counts modulo the turn after which a shape looks the same):
 
@@ -224,7 +224,7 @@ for run in published:
 # %% [markdown]
 # *Figure 6.3. Which latent holds which factor (R²), latents by KL from left to right.*
 #
-# **What you should see.** The order of chapter 5: the place, then size. On seed 0 x and y have a latent each; on seed 2 they are turned by about 20°, on seed 1 by nearly 45°, and are so still after 100,000 steps. What favours the axes is the diagonal posterior on a domain with corners (chapter 4), and the narrower the posterior, the less of the domain lies near an edge. Shape comes in only by way of size; orientation and colour: nothing. 25 nats go into three numbers, seven to nine into each.
+# **What you should see.** The order of chapter 5: the place, then size. On seed 0 x and y have a latent each; on seed 2 they are turned by about 20°, on seed 1 by nearly 45°, and are so still after 100,000 steps. What favours the axes is the diagonal posterior on a domain with straight sides (chapter 4), and the narrower the posterior, the less of the domain lies near an edge. Shape comes in only by way of size; orientation and colour: nothing. 25 nats go into three numbers, seven to nine into each.
 #
 # The error after ± is the sampling error of 10,000 pictures: their standard deviation over √10,000. It belongs to every excess in this chapter, and it is not the spread over seeds.
 #
@@ -324,7 +324,7 @@ assert scores["all mixed"][0] < 0.1 and 0.3 < scores["x and y, and noise"][0] < 
 #
 # ## 4. Why it stops at three
 #
-# Chapter 5 gave one reason: under Adam, γ = 1000 drowns the small differences in worth that would move nats from one latent to another, and a latent that has none gets none. An encoder can lose something more. A unit behind a ReLU that is 0 for every picture gets no gradient, and nothing but a change in the layers below brings it back: it is **dormant** (Sokar et al. 2023). How many of the encoder's channels are, and what could a further latent learn from its last layer, by linear regression? (Wide or tall, and slanting: from the second moments of the sprite's pixels, section 5.)
+# Chapter 5 gave one reason: under Adam, γ = 1000 drowns the small differences in worth that would move nats from one latent to another. Section 2 has an argument why a latent that has none gets none. An encoder can lose something more. A unit behind a ReLU that is 0 for every picture gets no gradient, and nothing but a change in the layers below brings it back: it is **dormant** (Sokar et al. 2023). How many of the encoder's channels are, and what could a further latent learn from its last layer, by linear regression? (Wide or tall, and slanting: from the second moments of the sprite's pixels, section 5.)
 
 
 # %%
@@ -399,7 +399,7 @@ print(f"not to know the colours costs {unknown * ink * 3:.1f} nats, {unknown:.4f
 assert 31 < unknown * ink * 3 < 34
 
 # %% [markdown]
-# A sprite's grey is 81 times as strong as a difference of its colours, nine times in amplitude. Brightness *varies* no more than a difference does, but it comes with the grey: a filter that finds the sprite passes it on. A difference needs filters of its own, along a direction of faint gradients, for about two thirds of 32 nats.
+# A sprite's grey is 81 times as strong as a difference of its colours, nine times in amplitude. Brightness *varies* no more than a difference does, but it comes with the grey: a filter that finds the sprite passes it on. A difference needs filters of its own, along a direction of faint gradients, and the two differences together are worth only two thirds of those 33 nats.
 #
 # There is a second difficulty. An encoder that cannot tell colours leaves the decoder nothing to draw them from, so its three outputs become equal. And a decoder with three equal outputs tells the encoder nothing about colours: exchange red, green and blue in the picture, and the gradient with respect to the code stays the same. Is it so here?
 
@@ -472,7 +472,7 @@ assert D["√area"] < D["scale"] - 10 and D["√area, wide"] < D["√area, shape
 #
 # The splits were chosen by hand and give orientation nothing. So the second table compares one moment with one factor, not the best codes: exercise 6.3 splits 11.1 nats over the *factors* for less than 75.
 #
-# And x? A sprite's published place is the point about which it turns. A heart turned upside down has its **centroid**, the mean of its pixels, below that point, and it is the centroid that a picture shows. To send it is to send the place of a sprite that is drawn with its centroid, to the nearest pixel, where the turning point was:
+# And x? A sprite's published place is the point about which it turns. A heart turned upside down has its **centroid**, the mean of its pixels, below that point, and it is the centroid that a picture shows. So let the channels for x and y send the centroid: every sprite is shifted, to the nearest pixel, until its centroid lies where its turning point was:
 
 # %%
 off = centroid.norm(dim=-1).square()
@@ -580,7 +580,7 @@ assert 0.25 < held["sprites-opened-seed0"]["wide"] < 0.5 and held["sprites-capac
 # | opened, three seeds, and white | yes | yes | in part: 0.34 to 0.83 and 0.38 to 0.66 |
 # | β = 4 and the plain VAEs, no ramp | yes | cannot be told: place is mixed over several latents | β = 4: slant 0.57; plain: at most 0.35 |
 #
-# Only the multiplier's run holds all five moments, a latent or two each. No run of γ = 1000 holds more than three. Area leads over scale in every run, **and so it does in the plain VAE, by 0.10, where there is no ramp**. So the lead of the area is no proof that a ramp fixes what is learnt first.
+# Only the multiplier's run holds all five moments, each with an R² above 0.7 in one latent. No run of γ = 1000 holds more than three. Area leads over scale in every run, **and so it does in the plain VAE, by 0.10, where there is no ramp**. So the lead of the area is no proof that a ramp fixes what is learnt first.
 #
 # Nor are these runs in the position of Figure 6.5: they have ten latents, not five, so a run may hold the area and tell the rest with other latents. Whether a training *keeps* moments when factors would be better is open. The decisive control starts from a code that holds the factors, at 25 nats: does the training stay there?
 #
@@ -835,7 +835,7 @@ draw_alignments({"opened, coloured sprites": "coloured-opened-seed0", "opened, w
 #
 # **True of a training that goes on:** of three opened runs two draw better than the plain VAE of as many steps, with more than three times its MIG; the third, which had not begun with the colours, a little worse, with two and a half times its MIG. The differences, six nats at most, are beyond the sampling error; of the plain VAE there is one seed. Which of its six changes does this is open (section 6). None has each factor in its own latent.
 #
-# **Open:** colour. It is worth 32 nats. The plain VAE and two of the three opened runs have begun to tell two colours apart after 100,000 steps, the others not at all (section 4). Open, too, is what other choices would do for all that the paper leaves unsaid (section 10).
+# **Open:** colour. It is worth 33 nats. The plain VAE and two of the three opened runs have begun to tell two colours apart after 100,000 steps, the others not at all (section 4). Open, too, is what other choices would do for all that the paper leaves unsaid (section 10).
 
 # %% [markdown]
 # ## 9. Drag the latents
