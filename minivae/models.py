@@ -221,8 +221,8 @@ def revive(model: VAE, images: Tensor, generator: torch.Generator) -> int:
 
     A ReLU that is 0 for all images gets no gradient and stays so. While KL is dear many of the encoder's convolution
     channels fall silent; whether that costs the sight of later factors has not been shown (chapter 6). A silent unit
-    gets the weights of `initialise`; what it sends on begins at 0 and is learnt. The decoder's last linear layer is left
-    alone: its units share the weights that they send through.
+    gets the weights of `initialise`; what it sends on begins at 0 and is learnt. The decoder's last linear layer is
+    left alone: its units share the weights that they send through.
 
     Args:
         model: in training.
