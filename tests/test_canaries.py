@@ -75,9 +75,10 @@ def test_the_good_chapter_passes_everything(good):
 @pytest.mark.slow
 def test_two_processes_do_not_share_a_chapter(good):
     """Its later cells need what the first have made."""
-    result = nbval(good, "-n", "2")
+    ours = ("-c", str(JUPYTEXT.parents[1] / "pyproject.toml"), "--rootdir", str(good.parent), "-n", "2")
+    result = nbval(good, *ours)
     assert result.returncode == 0 and "3 passed" in result.stdout, result.stdout
-    assert nbval(good, "-n", "2", "--dist", "load").returncode == 1
+    assert nbval(good, *ours, "--dist", "load").returncode == 1
 
 
 def test_building_twice_changes_nothing(good):
