@@ -324,7 +324,7 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
     Each weight has variance 2/fan-in, so that a ReLU network keeps the scale of its signal from layer to layer
     (He et al. 2015, Eq. 10). PyTorch's default, uniform with variance 1/(3·fan-in), shrinks it by √6 a linear layer
     and by more in transposed convolutions: after the decoder's seven layers hardly a trace of z is left, and the blobs'
-    model stays dead for thousands of steps (chapter 4).
+    model begins to encode later (chapter 4).
     """
     for layer in model.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
