@@ -329,3 +329,358 @@ def test_compass_turns_downwards():
     axis = figures.compass({"square": [(30.0, 120.0)]}, {"square": Blobs()}).axes[0]
     (x0, x1), (y0, y1) = axis.lines[0].get_data()
     assert (y1 - y0) / (x1 - x0) == pytest.approx(np.tan(np.radians(30))) and axis.yaxis_inverted()
+
+
+# What a reader reads: every label with the data, colour and place that it stands for.
+
+
+def said(axis) -> tuple[str, str, str]:
+    return axis.get_title(), axis.get_xlabel(), axis.get_ylabel()
+
+
+def lines(axis) -> dict:
+    return {line.get_label(): line for line in axis.lines}
+
+
+def legend(axis) -> dict[str, str]:
+    """Label → colour."""
+    entries = zip(axis.get_legend().texts, axis.get_legend().legend_handles, strict=True)
+    return {text.get_text(): getattr(handle, "get_color", lambda: None)() for text, handle in entries}
+
+
+def shown(axis) -> np.ndarray:
+    return np.asarray(axis.images[0].get_array())
+
+
+def test_pictures_are_grey_from_black_to_white_each_in_its_place():
+    images = 0.2 + 0.5 * torch.rand(3, 1, 8, 8)
+    for axis, image in zip(figures.image_row(images).axes, images, strict=True):
+        assert np.array_equal(shown(axis), image[0]) and axis.images[0].get_clim() == (0, 1)
+        assert axis.images[0].cmap(0.0)[:3] == (0, 0, 0) and axis.images[0].cmap(1.0)[:3] == (1, 1, 1)
+        assert axis.images[0].origin == "upper"
+    colour = torch.rand(2, 3, 8, 8)
+    assert np.array_equal(shown(figures.image_row(colour).axes[1]), colour[1].movedim(0, -1))
+    rows = figures.picture_rows([{"a": images}, {"b": images.flip(0)}]).axes
+    assert all(np.array_equal(shown(rows[i]), images[i, 0]) for i in range(3))
+    assert all(np.array_equal(shown(rows[6 + i]), images[2 - i, 0]) for i in range(3))
+
+
+def traversed(model, images, latent: int, value: float) -> np.ndarray:
+    z = model.encode(images[:1])[0].clone()
+    z[0, latent] = value
+    return torch.sigmoid(model.decode(z))[0].detach().numpy()
+
+
+def test_traversals_show_each_picture_redrawn_and_each_latent_from_minus_3_to_3(run):
+    data, model = Blobs(), run.model()
+    images, _ = data.sample(20, torch.Generator().manual_seed(0))
+    figure = figures.traversals(model, data, images, columns=5, tuning=5, title="mine")
+    axes = np.array(figure.axes[: 12 * 6]).reshape(12, 6)
+    order = mean_kl(model, images).argsort(descending=True).tolist()
+    assert [axis.get_ylabel() for axis in axes[:2, 0]] == ["originals", "reconstructions"]
+    redrawn = torch.sigmoid(model.decode(model.encode(images)[0]))
+    assert all(np.allclose(shown(axes[1, i]), redrawn[i, 0], atol=1e-5) for i in (0, 3))
+    last = axes[2, :5]
+    for value, axis in ((-3, last[0]), (-1.5, last[1]), (3, last[4])):
+        assert np.allclose(shown(axis), traversed(model, images, order[0], value)[0], atol=1e-5)
+    assert [axis.get_xlabel() for axis in axes[-1, :5]] == ["−3", "", "traversed value of z", "", "3"]
+    middle = model.encode(data.render(torch.tensor([[32.0, 20.0]])))[0][0]  # of the fifth row of the grid, 8, 20, 32, …
+    assert all(shown(axes[2 + r, -1])[1, 2] == pytest.approx(middle[i].item(), abs=1e-5) for r, i in enumerate(order))
+    assert figure.axes[-1].get_ylabel() == "posterior mean of z by position of the blob"
+    assert figure.get_suptitle() == "mine"
+
+
+def test_latent_rows_show_each_picture_redrawn_and_each_latent_from_minus_3_to_3():
+    model = VAE(channels=3, generator=torch.Generator().manual_seed(0))
+    images, _ = ColouredSprites().sample(12, torch.Generator().manual_seed(0))
+    figure = figures.latent_rows(model, images, rows=2, columns=4, title="mine")
+    axes = figure.axes
+    assert [axes[0].get_ylabel(), axes[4].get_ylabel()] == ["original", "reconstruction"]
+    redrawn = torch.sigmoid(model.decode(model.encode(images)[0])).detach().movedim(1, -1)
+    assert all(np.allclose(shown(axes[4 + i]), redrawn[i], atol=1e-5) for i in (0, 3))
+    order = mean_kl(model, images).argsort(descending=True).tolist()
+    for value, axis in ((-3, axes[16]), (-1, axes[17]), (3, axes[19])):
+        assert np.allclose(shown(axis), traversed(model, images, order[1], value).transpose(1, 2, 0), atol=1e-5)
+    assert figure.get_suptitle() == "mine"
+
+
+def test_alignments_are_dark_where_a_latent_knows_a_factor():
+    table = {"x": torch.tensor([0.7, 0.3]), "y": torch.tensor([0.04, 0.5])}
+    figure = figures.alignments({"one": table, "two": table}, {"one": torch.tensor([1.0, 2.0]), "two": torch.ones(2)})
+    left, right, bar = figure.axes
+    assert said(left)[:2] == ("one", "latent, and its KL in nats") and right.get_title() == "two"
+    assert left.images[0].get_clim() == (0, 1) and left.images[0].cmap(0.0)[0] > 0.9 > 0.1 > left.images[0].cmap(1.0)[0]
+    assert [label.get_text() for label in left.get_xticklabels()] == ["$z_{1}$\n2.0", "$z_{0}$\n1.0"]
+    assert {text.get_text(): text.get_color() for text in left.texts} == {
+        ".30": "black", ".70": "white", ".50": "black"
+    }  # fmt: skip
+    assert bar.get_ylabel() == "R²"
+    assert figures.alignments({"code": table}).axes[0].get_xlabel() == "latent"
+
+
+def test_kl_history_averages_over_windows_and_orders_by_the_end(run):
+    step = np.arange(1, 601)
+    kl = np.stack([step / 100.0, 0.02 + 0 * step, 7 - step / 100], 1)  # 6, 0.02 and 1 nats in the end
+    one = dataclasses.replace(run, history={"step": step, "kl": kl})
+    two = dataclasses.replace(run, history={"step": step, "kl": kl[:, ::-1]})
+    axes = figures.kl_history({"one": one, "two": two}).axes
+    assert said(axes[0]) == ("one", "training step", "KL per latent (nats)") and axes[1].get_title() == "two"
+    assert list(legend(axes[0])) == ["$z_{0}$", "$z_{2}$", "$z_{1}$"]
+    assert list(legend(axes[1])) == ["$z_{2}$", "$z_{0}$", "$z_{1}$"]
+    rising = lines(axes[0])["$z_{0}$"]
+    assert rising.get_xdata()[:2].tolist() == [2, 5]  # the middles of steps 1 to 3, 4 to 6
+    assert rising.get_ydata()[:2].tolist() == pytest.approx([0.02, 0.05])
+    looks = [(line.get_color(), line.get_linestyle()) for line in axes[0].lines[:3]]
+    assert len(set(looks)) == 3 and looks[0] == (legend(axes[0])["$z_{0}$"], "-")
+    assert axes[0].lines[3].get_ydata()[0] == 0.01  # `ALIVE`
+    above, place = axes[0].texts[0].get_text(), axes[0].texts[0].xy[1]
+    assert (above, place) == ("alive above", 0.01) and axes[0].get_yscale() == "log"
+
+
+def test_collapse_says_which_run_is_alive_and_which_side_dead():
+    figure = figures.collapse([3, 4, 5], [50, 100, 200], [(4, 70, 1.2), (4, 130, 0.003)])
+    (axis,) = figure.axes
+    assert said(axis) == ("", "blob width σ (pixels)", "β") and axis.get_yscale() == "log"
+    area, alive, dead = axis.collections
+    for points, label, colour, beta in (
+        (alive, "trained: alive", figures.BLUE, 70), (dead, "trained: dead", figures.ORANGE, 130)
+    ):  # fmt: skip
+        assert points.get_label() == label and points.get_offsets()[0].tolist() == [4, beta]
+        assert matplotlib.colors.to_hex(points.get_facecolor()[0]) == colour
+    edge = area.get_paths()[0].vertices
+    assert edge[edge[:, 0] == 5, 1].min() == 200 and edge[:, 1].max() > 450  # grey is what lies above the threshold
+    assert axis.lines[0].get_label() == r"predicted threshold $\beta_c$" and axis.lines[1].get_ydata()[0] == 150
+    notes = {text.get_text(): text.xy for text in axis.texts}
+    assert notes["1.20 nats"] == (4, 70) and notes["0.00 nats"] == (4, 130) and notes["β = 150, the paper's"][1] == 150
+    below, over = notes["alive"], notes["dead"]
+    assert below[1] < np.interp(below[0], [3, 4, 5], [50, 100, 200])
+    assert over[1] > np.interp(over[0], [3, 4, 5], [50, 100, 200])
+    assert [label.get_text() for label in axis.get_yticklabels()] == [f"{tick:g}" for tick in axis.get_yticks()]
+
+
+def test_compass_outlines_each_domain_and_tells_the_seeds_apart():
+    names = ("square", "diamond", "disc")
+    angles = {name: [(0.0, 90.0), (60.0, 150.0)] for name in names}
+    axes = figures.compass(angles, {name: Blobs(domain=name, margin=12) for name in names}).axes
+    reach = {"square": 20 * 2**0.5, "diamond": 20 / 2**0.5, "disc": 20.0}  # from the middle along the diagonal
+    for name, axis in zip(names, axes, strict=True):
+        edge = axis.patches[0].get_xy() - 32
+        along = edge @ np.array([1, 1]) / 2**0.5
+        assert along.max() == pytest.approx(reach[name], rel=1e-3) and np.abs(edge).max() == pytest.approx(20)
+        assert said(axis)[:2] == (name, "x (pixels)") and axis.get_xlim() == (0, 64) and axis.get_ylim() == (64, 0)
+        drawn = [line for line in axis.lines if len(line.get_xdata())]
+        turns = [np.degrees(np.arctan2(np.ptp(line.get_ydata()), np.ptp(line.get_xdata()))) for line in drawn]
+        assert turns == pytest.approx([0, 90, 60, 30])  # two axes a seed; 150° and 30° span the same
+        assert all(np.mean(line.get_data(), axis=1) == pytest.approx([32, 32]) for line in drawn)
+        colours = [line.get_color() for line in drawn]
+        assert colours[0] == colours[1] == legend(axis)["0"] != colours[2] == colours[3] == legend(axis)["1"]
+        assert axis.get_legend().get_title().get_text() == "seed"
+    assert axes[0].get_ylabel() == "y (pixels)"
+
+
+def test_vae_diagram_narrows_to_the_code_and_widens_to_the_drawing():
+    (axis,) = figures.vae_diagram(torch.tensor([[0.0, 1.0], [0.2, 0.7]])).axes
+    assert all(image.get_clim() == (0, 1) and image.cmap(0.0)[:3] == (0, 0, 0) for image in axis.images)
+    encoder, decoder = (patch.get_xy()[:4] for patch in axis.patches if len(patch.get_xy()) == 5)
+    for corners, narrow in ((encoder, "right"), (decoder, "left")):
+        left, right = (np.ptp(corners[corners[:, 0] == x, 1]) for x in (corners[:, 0].min(), corners[:, 0].max()))
+        assert (left > right) == (narrow == "right")
+    places = {text.get_text(): text.get_position() for text in axis.texts}
+    assert [places[name][0] for name in ("encoder", "decoder")] == pytest.approx(
+        [encoder[0, 0] + 0.7, decoder[0, 0] + 0.7]
+    )
+    assert places["noise ε"][0] == places["z = μ + σε"][0] and places["noise ε"][1] > places["z = μ + σε"][1]
+    drawing, loss = (next(p for label, p in places.items() if word in label) for word in ("drawn", "reconstruction"))
+    posterior = next(p for label, p in places.items() if label.startswith("posterior"))
+    assert drawing[0] > places["decoder"][0] and posterior[0] == places["μ, log σ"][0]
+    assert loss[0] > posterior[0]
+    arrows = [(text.xyann, text.xy) for text in axis.texts if text.get_text() == ""]
+    assert len(arrows) == 6 and all(end[0] > start[0] or end[1] < start[1] for start, end in arrows)
+
+
+def test_elbo_gap_draws_both_densities_and_marks_both_levels():
+    figure = figures.elbo_gap(lambda z: -0.5 * (1 - z) ** 2 - 0.5 * z**2 - np.log(2 * np.pi), mean=1.5, std=0.5)
+    left, right = figure.axes
+    assert said(left)[1:] == ("z", "density") and right.get_ylabel() == "nats"
+    assert set(legend(left)) == {"p(z | x)", "q(z | x)"}
+    outline = left.collections[0].get_paths()[0].vertices
+    assert left.collections[0].get_label() == "p(z | x)"
+    assert outline[np.abs(outline[:, 0] - 0.5) < 1e-9, 1].max() == pytest.approx(1 / np.sqrt(np.pi), abs=1e-6)
+    x, y = lines(left)["q(z | x)"].get_data()
+    assert x[np.argmax(y)] == pytest.approx(1.5, abs=0.02)
+    assert max(y) == pytest.approx(1 / np.sqrt(2 * np.pi) / 0.5, rel=1e-3)
+    log_p = -0.5 * np.log(4 * np.pi) - 0.25
+    gap = gaussian.kl_between(*torch.tensor([1.5, np.log(0.5), 0.5, 0.5 * np.log(0.5)]).unbind()).item()
+    for name, level, style in (("zero", 0, "-"), ("log p(x)", log_p, "--"), ("ELBO", log_p - gap, ":")):
+        line = lines(right)[name]
+        assert line.get_ydata() == pytest.approx([level] * 2, abs=1e-4) and line.get_linestyle() == style
+    assert [label.get_text() for label in right.get_xticklabels()] == ["E log p(x | z)", "− KL(q ‖ p(z))", "gap"]
+    assert right.get_xticks().tolist() == [0, 1, 2] and right.get_ylim()[0] < log_p - gap < 0 < right.get_ylim()[1]
+    for place, bar in enumerate(right.collections[0].get_paths()):
+        assert bar.vertices[:, 0].mean() == pytest.approx(place, abs=0.1)
+
+
+def test_overlap_names_each_posterior_and_marks_the_sample():
+    means, stds = torch.tensor([-2.0, 0.5, 1.5]), torch.tensor([0.3, 0.8, 0.5])
+    figure = figures.overlap(means, stds, star=0.7, names=["a", "b", "c"])
+    top, bottom = figure.axes
+    assert top.get_ylabel() == "density q(z | x)" and said(bottom) == ("", "z", "decoder's belief")
+    for i, name in enumerate("abc"):
+        x, y = lines(top)[name].get_data()
+        assert x[np.argmax(y)] == pytest.approx(means[i].item(), abs=0.02)
+        assert max(y) == pytest.approx(1 / np.sqrt(2 * np.pi) / stds[i].item(), rel=1e-2)
+        colour = matplotlib.colors.to_rgb(legend(top)[name])
+        assert (
+            colour
+            == tuple(bottom.collections[0].get_facecolor()[i][:3])
+            == matplotlib.colors.to_rgb(lines(top)[name].get_color())
+        )
+    assert max(lines(top)["prior"].get_ydata()) == pytest.approx(1 / np.sqrt(2 * np.pi), rel=1e-4)
+    assert [*lines(top)["sample"].get_xdata(), *lines(bottom)["sample"].get_xdata()] == [0.7, 0.7, 0.7]
+    kl = (0.5 * (means**2 + stds**2 - 1) - stds.log()).mean()
+    z = torch.linspace(-10, 10, 20_001)[:, None]
+    q = torch.distributions.Normal(means, stds).log_prob(z).exp()
+    wrong = 1 - torch.trapezoid(q.amax(1), z[:, 0]) / 3
+    belief = q / q.sum(1, keepdim=True)
+    mixed = torch.trapezoid((belief[:, :, None] * belief[:, None]).mul(q.mean(1)[:, None, None]), z[:, 0], dim=0)
+    cost = 0.5 * (mixed.sum() - mixed.trace())
+    assert top.get_title() == f"mean KL {kl:.2f} nats, best guess wrong {wrong:.0%}, likelihood cost {cost:.2f} D"
+    assert list(legend(figures.overlap(means, stds).axes[0]))[:3] == ["picture 1", "picture 2", "picture 3"]
+
+
+def test_orders_have_a_panel_a_case_with_its_own_first():
+    costs = {"one": torch.tensor([0.9, 0.5, 1.5]), "two": torch.tensor([2.0, 1.0])}
+    for (name, values), axis in zip(costs.items(), figures.orders(costs).axes, strict=True):
+        assert said(axis)[:2] == (name, "likelihood cost (nats)")
+        assert axis.lines[0].get_xdata()[0] == values[0] == pytest.approx(axis.texts[0].xy[0])
+        assert axis.texts[0].get_text() == "neighbours side by side"
+        full = [(p.get_x(), p.get_x() + p.get_width(), p.get_height()) for p in axis.patches if p.get_height()]
+        assert len(full) == len(values) and all(any(a <= v <= b for a, b, _ in full) for v in values.tolist())
+    assert figures.orders(costs).axes[0].get_ylabel() == "number of orders"
+
+
+def test_codes_are_blue_before_the_cut_and_orange_after_it():
+    (axis,) = figures.codes({"one": (torch.tensor([0.5, -1.0]), torch.tensor([0.1, 0.4]))}, cut=1).axes
+    assert [part.lines[0].get_color() for part in axis.containers] == [figures.BLUE, figures.ORANGE]
+    assert said(axis) == ("one", "picture", "z: mean ± σ")
+
+
+def test_turn_ons_name_each_component_and_draw_what_is_left():
+    capacities, rates = torch.linspace(0, 1, 5), torch.rand(5, 2)
+    left = torch.tensor([3.0, 2.0, 1.5, 1.2, 1.0])
+    trained = {0.5: torch.tensor([0.3, 0.2]), 0.9: torch.tensor([0.6, 0.3])}
+    one, two = figures.turn_ons(capacities, rates, left, torch.tensor([2.0, 0.5]), trained).axes
+    for i, label in enumerate(("λ = 2", "λ = 0.5")):
+        assert np.allclose(lines(one)[label].get_data(), [capacities, rates[:, i]])
+    assert np.allclose(two.lines[0].get_data(), [capacities, left])
+    assert np.allclose(one.collections[1].get_offsets(), [[0.9, 0.6], [0.9, 0.3]])
+    assert said(one) == ("", "capacity C (nats)", "rate of the component (nats)")
+    assert said(two) == ("", "capacity C (nats)", "squared error that is left")
+    assert "trained" in legend(one)
+
+
+def five(*, scale: float = 1.0, shift: float = 0.0) -> RateDistortion:
+    """Five factors with rates, capacities, distortions and prices of their own."""
+    c = torch.linspace(1, 10, 10, dtype=torch.float64) + shift
+    rates = scale * c[:, None] * torch.tensor([0.1, 0.2, 0.15, 0.35, 0.2], dtype=torch.float64)
+    return RateDistortion(("shape", "scale", "orientation", "x", "y"), c, rates, 100 - 3 * c, c * 0, 50 / c)
+
+
+def looks(line) -> tuple:
+    return line.get_color(), line.get_linestyle(), line.get_linewidth()
+
+
+def test_figure_3_says_what_its_axes_are():
+    curves = {"one": five(), "two": five(scale=0.5)}
+    axes = np.array(figures.figure_3(curves, top=12.0).axes).reshape(2, 2)
+    assert [said(axis)[0] for axis in axes[:, 0]] == ["one", "two"]
+    assert {said(axis)[2] for axis in axes[:, 0]} == {"KL per factor (nats)"}
+    assert [said(axis)[1] for axis in axes[1]] == ["capacity C (nats)", "reconstruction accuracy, log p(x|z) (nats)"]
+    for pair, curve in zip(axes, curves.values(), strict=True):
+        for i, name in enumerate(curve.factors):
+            assert np.allclose(lines(pair[0])[name].get_data(), [curve.capacities, curve.rates[:, i]])
+            assert np.allclose(lines(pair[1])[name].get_data(), [-curve.distortions, curve.rates[:, i]])
+            assert looks(lines(pair[0])[name]) == looks(lines(axes[0, 0])[name]) == looks(lines(pair[1])[name])
+    assert len({looks(line) for line in axes[0, 0].lines}) == 5 and axes[0, 0].get_xlim() == (0, 12)
+    assert legend(axes[0, 0]) == {name: lines(axes[0, 0])[name].get_color() for name in five().factors}
+
+
+def test_shares_name_their_factors_rows_and_lines():
+    runs, limits = {"one": five(scale=0.5), "two": five(scale=0.7)}, [five(shift=1), five(scale=0.9, shift=2)]
+    figure = figures.shares(runs, limits)
+    axes = np.array(figure.axes).reshape(2, 5)
+    assert [axis.get_title() for axis in axes[0]] == list(five().factors)
+    assert [axis.get_ylabel() for axis in axes[:, 0]] == ["one\nnats", "two\nnats"]
+    assert figure.get_supxlabel() == "capacity C (nats)" and legend(axes[0, 0])["trained"] == "black"
+    for row, run, limit in zip(axes, runs.values(), limits, strict=True):
+        for i, axis in enumerate(row):
+            best, trained = lines(axis)["best split"], lines(axis)["trained"]
+            assert np.allclose(best.get_data(), [limit.capacities, limit.rates[:, i]])
+            assert np.allclose(trained.get_data(), [run.capacities, run.rates[:, i]])
+            assert (
+                best.get_linewidth() > trained.get_linewidth() and best.get_color() == axes[0, i].lines[0].get_color()
+            )
+    assert len({axis.lines[0].get_color() for axis in axes[0]}) == 5 and axes[0, 0].get_ylim()[0] == 0
+
+
+def test_splits_say_what_their_axes_are():
+    limits = {"one": five(), "two": five(scale=0.5, shift=1)}
+    axes = np.array(figures.splits(limits, top=12.0).axes).reshape(2, 2)
+    assert [axis.get_title() for axis in axes[0]] == ["one", "two"]
+    assert axes[0, 0].get_ylabel() == "rate per factor (nats)"
+    assert said(axes[1, 0])[1:] == ("capacity C (nats)", "price of a nat\n(nats per nat)")
+    for (above, below), limit in zip(axes.T, limits.values(), strict=True):
+        for i, name in enumerate(limit.factors):
+            assert np.allclose(lines(above)[name].get_data(), [limit.capacities, limit.rates[:, i]])
+        assert np.allclose(below.lines[0].get_data(), [limit.capacities, limit.prices])
+    assert legend(axes[0, 1]) == {name: lines(axes[0, 0])[name].get_color() for name in five().factors}
+    assert [label.get_text() for label in axes[1, 0].get_yticklabels()] == ["1", "10", "100"]
+    assert axes[1, 0].get_yticks().tolist() == [1, 10, 100] and axes[0, 0].get_xlim() == (0, 12)
+
+
+def test_frontier_says_what_its_axes_are():
+    run, limit = five(scale=0.5), five(shift=1)
+    (axis,) = figures.frontier({"run": run, "other": five()}, {"limit": limit}).axes
+    assert said(axis) == ("", "KL (nats)", "reconstruction, −log p(x|z) (nats)")
+    assert np.allclose(lines(axis)["limit"].get_data(), [limit.capacities, limit.distortions])
+    assert np.allclose(lines(axis)["run"].get_data(), [0.5 * run.capacities, run.distortions])
+    assert legend(axis) == {name: line.get_color() for name, line in lines(axis).items()}
+    assert len(set(legend(axis).values())) == 3 and axis.get_ylim() == (0, 600)
+
+
+def test_tradeoff_says_what_its_axes_are():
+    line = torch.tensor([0.0, 10.0]), torch.tensor([0.2, 0.9])
+    panels = {"one": {"VAE": [(18.0, 0.1)]}, "two": {"β": [(5.0, 0.4)], "VAE": [(7.0, 0.3)]}}
+    left, right = figures.tradeoff(panels, {"two": {"limit": line}}).axes
+    assert said(left) == ("one", "reconstruction above its floor (nats)", "MIG") and right.get_title() == "two"
+    assert np.allclose(lines(right)["limit"].get_data(), torch.stack(line)) and len(left.lines) == 1
+    assert [lines(right)[name].get_xydata().tolist() for name in ("β", "VAE")] == [[[5, 0.4]], [[7, 0.3]]]
+    assert lines(left)["VAE"].get_color() == lines(right)["VAE"].get_color() != lines(right)["β"].get_color()
+    assert set(legend(right)) == {"limit", "β", "VAE"} and left.get_ylim() == (0, 1)
+
+
+def test_messages_mix_into_the_output_and_are_read_wrong_so_often():
+    left, right = figures.messages(spread=1.5, std=0.4, levels=4).axes
+    assert said(left)[1:] == ("z", "density") and said(right)[1:] == ("read as", "message sent")
+    means = torch.linspace(-1.5, 1.5, 4)
+    output = torch.distributions.Normal(means, 0.4).log_prob(torch.tensor([[0.5], [2.0]])).exp().mean(1)
+    x, y = lines(left)["output, q(z)"].get_data()
+    assert np.interp([0.5, 2.0], x, y) == pytest.approx(output.tolist(), rel=1e-3)
+    x, y = lines(left)["prior, p(z)"].get_data()
+    assert np.interp([0.0, 1.0], x, y) == pytest.approx([0.3989, 0.2420], abs=1e-3)
+    outline = left.collections[0].get_paths()[2].vertices
+    assert outline[outline[:, 1].argmax()].tolist() == pytest.approx([0.5, 0.3989 / 0.4 / 4], abs=0.01)
+    right_now = torch.special.erf(torch.tensor(0.5 / 0.4 / 2**0.5)).item()  # two in the middle, and two at the ends
+    wrong = 1 - (0.5 * right_now + 0.5 * (1 + right_now) / 2)
+    assert right.get_title() == f"{wrong:.0%} read wrong" and right.get_ylim()[0] > right.get_ylim()[1]
+    assert list(legend(left)) == ["output, q(z)", "prior, p(z)"]
+    cells = right.collections[0]
+    assert cells.get_clim() == (0, 1) and cells.cmap(1.0)[0] < 0.1 < 0.9 < cells.cmap(0.0)[0]
+
+
+def test_marks_lie_on_one_another_as_they_are_drawn():
+    _, axis = plt.subplots()
+    axis.plot([0, 1], [0, 1], zorder=1, label="below")
+    axis.scatter([0], [1], zorder=5)
+    axis.text(0, 0, "a word", zorder=3)
+    assert [mark.get_zorder() for mark in figures.marks(axis)] == [1, 3, 5]
