@@ -12,7 +12,7 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from minivae import experiments, gaussian, widgets
 from minivae.bayes import SpriteChannels, amplitudes
@@ -480,3 +480,155 @@ def test_the_best_decoder_hears_the_same_noise(capacity):
     shown = capacity.pixels(nats, index)[:, 264 : 264 + 256][::4, ::4] / 255
     assert np.abs(shown - wanted.reshape(64, 64).numpy()).max() < 0.003
     assert (wanted - silent).abs().max() > 0.05  # so that a decoder without noise would be seen
+
+
+# Runs that tell pictures and latents apart, which two steps of training do not.
+
+
+def lively(run: Run, seed: int = 0) -> Run:
+    """The run with latents of 0 to several nats, whose order is the seed's; two are just above and below `ALIVE`."""
+    generator = torch.Generator().manual_seed(seed)
+    model = run.experiment.build(generator)
+    head = model.encoder.net[-1]
+    with torch.no_grad():
+        head.weight[:10] *= torch.randperm(10, generator=generator)[:, None] * 8.0
+        head.weight[10:] *= 0
+        head.weight[[3, 13, 8, 18]] = 0
+        head.bias[[3, 8]] = torch.tensor([0.16, 0.12])  # ½·mean²: 0.013 and 0.007 nats
+    return dataclasses.replace(run, weights=model.state_dict())
+
+
+def test_traversal_explorer_folds_the_dead_away_and_begins_with_the_code_of_its_image(run):
+    alive = lively(run)
+    explorer = widgets.TraversalExplorer(alive, seeds=3)
+    images, _ = alive.experiment.dataset.sample(256, torch.Generator().manual_seed(0))
+    model = alive.model()
+    kl = mean_kl(model, images)
+    assert torch.equal(explorer.kl, kl) and explorer.order == kl.argsort(descending=True).tolist()
+    assert explorer.in_book == [f"z{i}" for i in explorer.order if kl[i] > 0.01] + ["image"]
+    assert "z3" in explorer.in_book and "z8" not in explorer.in_book
+    (fold,) = [child for child in explorer.children if isinstance(child, ipywidgets.Accordion)]
+    assert fold.titles[0].startswith(f"{12 - len(explorer.in_book) - 1} latents")
+    assert explorer.title == f"{alive.experiment.name}, seed {alive.seed}, step {alive.step}"
+    assert explorer.caption.value == "left: seed image 0; right: decoded from the sliders' code"
+    codes = model.encode(images[:3])[0].clamp(-3, 3)
+    assert (codes[2] - codes[0]).abs().max() > 0.5  # the images could not be taken for one another
+    (image,) = [move for move in moves(explorer) if move["label"] == "seed image"]
+    for i in (0, 2):  # as the book has it and as it is dragged
+        explorer.controls["image"].value = i
+        assert torch.allclose(explorer.code(explorer.state), codes[i], atol=0.0251)
+        expected = widgets.draw(model, explorer.code(explorer.state), images[i])
+        assert np.array_equal(drawn(explorer), expected)
+        assert explorer._at(explorer._alone("image", i))[0][0] == explorer.pictures[0].value
+        assert image["captions"][i].startswith(f"left: seed image {i}; right: decoded")
+
+
+def test_a_snapshot_is_explored_as_it_was(coloured):
+    explorer = widgets.TraversalExplorer(coloured, seeds=2, step=1)
+    assert "step 1" in explorer.title
+    for name, value in coloured.model(1).state_dict().items():
+        assert torch.equal(explorer.model.state_dict()[name], value)
+
+
+def test_values_and_captions_of_the_book_are_those_of_the_slider():
+    explorer = widgets.ChannelExplorer()
+    spread, std = moves(explorer)
+    assert (
+        spread["values"] == [f"{v:.2f}" for v in np.linspace(0, 4, 9)] and spread["values"][spread["start"]] == "1.50"
+    )
+    assert float(std["values"][std["start"]]) == pytest.approx(0.3, rel=0.35)
+    logs = np.diff(np.log10([float(v) for v in std["values"]][3:]))
+    assert logs == pytest.approx([1.8 / 8] * len(logs), abs=0.02)  # from 10^−1.5 to 10^0.3
+    for i in (0, 5):
+        title = widgets.figures.messages(float(spread["values"][i]), explorer.start["std"]).axes[0].get_title()
+        assert html.escape(title) in spread["captions"][i]
+
+
+@pytest.mark.parametrize(
+    ("make", "sliders"),
+    [
+        (lambda: widgets.ElboExplorer(bent), {"mean": ("mean of q", 0.3), "std": ("σ of q", 0.6)}),
+        (widgets.ChannelExplorer, {"spread": ("spread of means", 1.5), "std": ("σ of the noise", 0.3)}),
+        (
+            widgets.OverlapExplorer,
+            {f"mean {i}": (f"mean {i}", i - 2) for i in (1, 2, 3)} | {f"σ {i}": (f"σ {i}", 0.5) for i in (1, 2, 3)},
+        ),
+    ],
+)
+def test_sliders_are_called_what_they_move_and_begin_on_a_step(make, sliders):
+    controls = make().controls
+    assert {name: control.description for name, control in controls.items()} == {n: s[0] for n, s in sliders.items()}
+    for name, (_, start) in sliders.items():
+        control = controls[name]
+        assert control.value == pytest.approx(start, rel=0.025)
+        at = np.log10(control.value) if isinstance(control, ipywidgets.FloatLogSlider) else control.value
+        steps = (at - control.min) / control.step
+        assert steps == pytest.approx(round(steps), abs=1e-3)
+
+
+def test_rows_are_labelled_with_their_own_latent_and_grey_where_dead(run, monkeypatch):
+    written = []
+
+    class Pen(ImageDraw.ImageDraw):
+        def text(self, xy, text, fill, font):
+            written.append((xy, text, fill))
+
+    monkeypatch.setattr(widgets.ImageDraw, "Draw", Pen)
+    kl = torch.tensor([0.0, 2.5, 0.0, 0.3, 0.0, 0.0, 0.0, 0.004, 0.0, 0.0])
+    image = run.experiment.dataset.render(torch.tensor([[20.0, 40.0]]))[0]
+    widgets.rows_picture(run.model(), image, [3, 7, 1], kl, "mine")
+    texts = [(text, fill) for _, text, fill in sorted(written, key=lambda entry: entry[0][1])]
+    assert texts == [
+        ("mine", "black"), ("seed and", "black"), ("redrawn", "black"), ("z3", "black"), ("0.30 nats", "black"),
+        ("z7", "black"), ("0.00 nats", GREY), ("z1", "black"), ("2.50 nats", "black"),
+    ]  # fmt: skip
+
+
+def test_rows_begin_at_minus_3_from_the_code_of_the_seed_image(run):
+    alive = lively(run)
+    model, image = alive.model(), alive.experiment.dataset.render(torch.tensor([[20.0, 40.0]]))[0]
+    pixels = widgets.rows_picture(model, image, [4, 7], torch.zeros(10))
+    z = model.encode(image[None])[0]
+    assert z.abs().max() > 0.5
+    for column, value in ((0, -3.0), (1, -1.5), (4, 3.0)):
+        z[0, 7] = value
+        wanted = torch.sigmoid(model.decode(z))[0, 0].numpy()
+        got = pixels[136 : 136 + 64, 96 + 68 * column : 96 + 68 * column + 64] / 255
+        assert np.abs(got - wanted).max() <= 0.5 / 255 + 1e-5
+
+
+def test_runs_are_compared_by_their_own_latents_and_titles(run, monkeypatch):
+    runs = {"one": lively(run), "two": lively(run, seed=1)}
+    seen, original = [], widgets.rows_picture
+    monkeypatch.setattr(widgets, "rows_picture", lambda *given: seen.append(given) or original(*given))
+    explorer = widgets.CompareExplorer(runs, rows=2, seeds=2)
+    images, _ = run.experiment.dataset.sample(256, torch.Generator().manual_seed(0))
+    for n, (title, one) in enumerate(runs.items()):
+        kl = mean_kl(one.model(), images)
+        for i in (0, 1):
+            _, image, latents, given, name = seen[2 * n + i]
+            assert name == title and torch.allclose(given, kl) and torch.equal(image, images[i])
+            assert latents == kl.argsort(descending=True)[:2].tolist()
+        explorer.controls["image"].value = 1
+        assert np.array_equal(widgets._pixels(explorer.pictures[n].value), original(*seen[2 * n + 1]))
+    assert seen[0][2] != seen[2][2]
+
+
+def test_the_trained_decoder_is_that_of_the_nearest_capacity(capacity, monkeypatch):
+    monkeypatch.setattr(capacity, "models", [(2.0, "early"), (6.0, "middle"), (9.0, "late")])
+    assert [capacity._nearest(c)[1] for c in (0.0, 3.9, 4.1, 7.4, 7.6, 30.0)] == [
+        "early", "early", "middle", "middle", "late", "late",
+    ]  # fmt: skip
+    text = capacity._caption({"C": 5.0, "image": 0})
+    assert text.startswith(
+        "left: original; middle: best decoder, C = 5.0; right: trained, nearest snapshot, C = 6.0<table"
+    )
+    assert "best split (grey) | trained (blue)" in text
+
+
+def test_the_snapshots_of_a_generator_go_with_their_capacities(capacity):
+    run, schedule = capacity.models, experiments.get("generator").objective.schedule
+    assert [c for c, _ in run] == [schedule(2), schedule(4)]
+    weights = [model.scale.detach() for _, model in run]
+    assert not torch.equal(*weights)
+    assert capacity.controls["C"].value == pytest.approx(7.3) and capacity.controls["C"].max == 24
