@@ -144,9 +144,10 @@ def count_blobs(images: Tensor, window: int = 9, share: float = 0.3) -> Tensor:
     brightest. Images are averaged over 5 × 5 pixels first, so that a decoder's grain does not count.
     """
     smooth = F.avg_pool2d(images, 5, stride=1, padding=2, count_include_pad=False)
-    # two equal neighbours are one spot: tell them apart by a ramp far below anything visible
+    # two equal neighbours are one spot: tell them apart by a ramp far below anything visible, in units of the brightest
+    # pixel, so that its steps are not lost to rounding in a dim picture nor in a bright one
     ramp = torch.arange(smooth[0].numel(), device=images.device).view_as(smooth[:1]) / smooth[0].numel()
-    smooth = smooth + 1e-5 * ramp
+    smooth = smooth + 1e-3 * ramp * smooth.amax((1, 2, 3), keepdim=True)
     peak = smooth == F.max_pool2d(smooth, window, stride=1, padding=window // 2)
     bright = smooth >= share * smooth.amax((1, 2, 3), keepdim=True)
     return (peak & bright).sum((1, 2, 3))

@@ -436,3 +436,155 @@ def test_chairs_are_measured_by_their_own_factors():
     assert table["legs"][3] > 0.9 and table["back"][4] > 0.9 and table["azimuth"][2:].max() < 0.05
     scores = metrics.measure(VAE(generator=torch.Generator().manual_seed(0)), data, points=400)
     assert scores["excess"] < scores["reconstruction"]  # grey pictures have a floor
+
+
+class Halves:
+    """Grey pictures of a side, of two, and a place, of five, as classes −1 and 1, and 0 to 4."""
+
+    channels, factors = 1, ("side", "place")
+
+    def sample(self, n, generator=None):
+        side, place = (torch.randint(k, (n,), generator=generator) for k in (2, 5))
+        images = torch.zeros(n, 1, 64, 64)
+        images[:, 0, :32] = 0.3 * side[:, None, None] + 0.1  # above
+        images[:, 0, 32:] = 0.2 * place[:, None, None]
+        return images, torch.stack([2 * side - 1, place], 1)
+
+
+class Reader(VAE):
+    """Latent 0 is the side, 1 the place, 2 all but dead, the rest dead; draws z₀ of a sample as every logit."""
+
+    def encode(self, images):
+        mean = torch.zeros(len(images), 10)
+        mean[:, 0], mean[:, 1] = images[:, 0, 0, 0] * 10, images[:, 0, 63, 0] * 10
+        mean[:, 2] = 0.1  # 0.005 nats
+        log_std = torch.zeros(len(images), 10)
+        log_std[:, :2] = math.log(0.5)
+        return mean, log_std
+
+    def decode(self, z):
+        return z[:, :1, None, None].expand(-1, 1, 64, 64)
+
+
+def test_measure_is_what_its_docstring_says():
+    scores = metrics.measure(Reader(), Halves(), points=400)
+    images, classes = Halves().sample(400, torch.Generator().manual_seed(0))
+    codes, log_std = Reader().encode(images)
+    kl = (0.5 * (codes**2 + (2 * log_std).exp() - 1) - log_std).sum(1).mean().item()
+    assert scores["kl"] == pytest.approx(kl, rel=0.05) and scores["active"] == 2
+    assert scores["mig"] == pytest.approx(metrics.mig(codes, classes), abs=0.02)
+    assert scores["mig_own_bins"] == pytest.approx(1, abs=0.01) and scores["sap"] > 0.2
+    assert scores["dci_disentanglement"] > 0.95 and scores["dci_completeness"] > 0.95
+    assert scores["factorvae"] == scores["betavae"] == 1
+    p = images.double().clamp(1e-12, 1 - 1e-12)
+    floor = -(p * p.log() + (1 - p) * (1 - p).log()).sum((1, 2, 3))
+    assert scores["reconstruction"] - scores["excess"] == pytest.approx(floor.mean().item(), rel=0.03)
+
+
+def test_encode_tells_each_thing_in_its_place():
+    codes, factors, reconstruction, floor, kl = metrics.encode(Reader(), Halves(), 2_000, seed=3)
+    images, classes = Halves().sample(500, torch.Generator().manual_seed(3))
+    assert torch.equal(codes[:500], Reader().encode(images)[0]) and torch.equal(factors[:500], classes)
+    assert kl.shape == (10,) and kl[2] == pytest.approx(0.005) and kl[3] == 0 and kl[1] > kl[2]
+    z = np.random.default_rng(0).normal(0, 0.5, (1, 4_000))  # of a sample, not of the mean
+    means = np.array([[1.0], [4.0]])  # one or four tenths of white in the upper half
+    x = (means / 10 + 0.4) / 2  # and on average 0.4 in the lower one
+    expected = 4096 * (np.logaddexp(0, z + means) - x * (z + means)).mean()
+    assert reconstruction == pytest.approx(expected, rel=0.02)
+    grey = [0.1, 0.4, *(0.2 * k for k in range(5))]
+    half = [entropy([g, 1 - g]) if 0 < g < 1 else 0 for g in grey]
+    assert floor == pytest.approx(2048 * (np.mean(half[:2]) + np.mean(half[2:])), rel=0.02)
+
+
+def test_the_standard_error_of_the_excess_falls_with_the_root_of_the_pictures():
+    few, many = (metrics.measure(Reader(), Halves(), points=n)["excess_error"] for n in (400, 1_600))
+    assert few / many == pytest.approx(2, rel=0.1)
+    means = [np.subtract(*metrics.encode(Reader(), Halves(), 400, seed)[2:4]) for seed in range(40)]
+    assert np.std(means) == pytest.approx(few, rel=0.35)
+
+
+def test_position_tuning_stays_in_the_domain():
+    data = Blobs(domain="diamond")
+    positions, means = metrics.position_tuning(KnownCode(), data, n=9)
+    assert len(positions) == len(means) == 41 and (positions - 32).abs().sum(1).max() <= 24.001
+    assert torch.allclose(means[:, 0], (positions[:, 0] - 32) / 14, atol=0.08)
+
+
+def test_fragmentation_is_the_worst_of_living_latents_only():
+    class Wild(KnownCode):  # the dead latent moves the blob from one side to the other
+        def decode(self, z):
+            z = z.clone()
+            z[:, 0] += 1.5 * z[:, 2].sign()
+            return super().decode(z)
+
+    images = DATA.render(torch.tensor([[20.0, 20.0], [28.0, 40.0]]))
+    assert metrics.fragmentation(Wild(), images).jump < 4 and metrics.fragmentation(Wild(), images).broken == 0
+    assert metrics.fragmentation(KnownCode(tear=6), images).jump > 6  # along x alone
+
+
+def test_spots_are_counted_in_the_light_of_their_own_picture():
+    bright, faint = Blobs(sigma=4).render(torch.tensor([[16.0, 16.0], [48.0, 48.0]]))
+    two = torch.stack([bright, 0.1 * bright + 0.1 * faint, bright + 0.1 * faint])
+    assert metrics.count_blobs(two).tolist() == [1, 2, 1]
+
+
+@pytest.mark.parametrize("light", [1.0, 0.1, 0.01])
+def test_a_spot_between_two_pixels_is_one_however_dim(light):
+    places = torch.cartesian_prod(torch.arange(12.0, 53.0, 4), torch.arange(12.0, 53.0, 4))
+    assert (metrics.count_blobs(light * Blobs(sigma=4).render(places)) == 1).all()
+
+
+def test_betavae_score_counts_how_far_apart_and_not_on_which_side():
+    generator = torch.Generator().manual_seed(0)
+    f = torch.randint(0, 4, (800, 2), generator=generator)
+    assert metrics.betavae_score(f.double(), f, votes=200, tests=200) == 1
+    assert metrics.betavae_score(torch.randn(800, 2, generator=generator), f, votes=400, tests=800) < 0.6
+
+
+def test_sap_is_the_accuracy_on_points_that_did_not_train():
+    f = torch.randint(0, 2, (300, 1), generator=torch.Generator().manual_seed(0))
+    known, noise = f[:, 0] * 2.0 - 1, torch.randn(300, generator=torch.Generator().manual_seed(1))
+    half_known = torch.where(torch.arange(300) < 150, known, noise)  # nothing that holds for the second half
+    assert metrics.sap(torch.stack([half_known, 0 * noise], 1), f) < 0.15
+    assert metrics.sap(torch.stack([known, noise], 1), f) == pytest.approx(0.5, abs=0.12)
+
+
+def test_r_squared_within_groups_is_averaged_over_them():
+    generator = torch.Generator().manual_seed(0)
+    z, groups = torch.randn(3_000, 1, generator=generator), torch.arange(3_000) % 3
+    target = torch.where((groups == 2)[:, None], torch.randn(3_000, 1, generator=generator), z)
+    assert metrics.explained(z, target, groups).item() == pytest.approx(2 / 3, abs=0.03)
+
+
+def test_only_what_varies_little_has_no_vote():
+    generator = torch.Generator().manual_seed(0)
+    f = torch.randint(0, 5, (2_000, 2), generator=generator)
+    z = (f - 2) / 2**0.5 * torch.tensor([1.0, 0.1]) + torch.tensor([50.0, 0.0])  # of deviation 1 and 0.1, far from 0
+    assert metrics.factorvae_score(z, f, votes=300, tests=300) == 1
+    assert metrics.factorvae_score(z * torch.tensor([1.0, 0.4]), f, votes=300, tests=300) < 0.7
+
+
+def test_classes_of_the_camera_are_two_elevations():
+    factors = Chairs().sample(300, torch.Generator().manual_seed(0))[1]
+    names, classes = metrics.factor_classes(Chairs(), factors)
+    assert torch.equal(classes[:, names.index("elevation")], (factors[:, 1] == 30).long())
+    for name, low, high in (("size", 0.7, 1.0), ("height", 0.4, 1.0), ("width", 0.7, 1.3)):
+        value = factors[:, names.index(name)]
+        assert torch.equal(classes[:, names.index(name)], ((value - low) / (high - low) * 10).long().clamp(0, 9))
+
+
+def test_votes_that_train_do_not_test():
+    generator = torch.Generator().manual_seed(0)
+    f = torch.randint(0, 4, (1_000, 3), generator=generator)
+    noise = torch.randn(1_000, 12, generator=generator)
+    for score in (metrics.factorvae_score, metrics.betavae_score):
+        found = [score(noise, f, seed, votes=votes, tests=tests, batch=8)
+                 for votes, tests in ((30, 600), (600, 30)) for seed in range(4)]  # fmt: skip
+        assert np.mean(found[:4]) < 0.42 and np.mean(found[4:]) < 0.45  # chance is a third; by heart it would be more
+
+
+def test_betavae_score_takes_distances_and_not_their_squares():
+    f = torch.randint(0, 4, (2_000, 2), generator=torch.Generator().manual_seed(0))
+    z = f.double()
+    z[::100] += 100  # squared, these few would hide all else
+    assert metrics.betavae_score(z, f, votes=400, tests=400, batch=4) > 0.8
