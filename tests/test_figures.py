@@ -568,12 +568,12 @@ def test_codes_are_blue_before_the_cut_and_orange_after_it():
 def test_turn_ons_name_each_component_and_draw_what_is_left():
     capacities, rates = torch.linspace(0, 1, 5), torch.rand(5, 2)
     left = torch.tensor([3.0, 2.0, 1.5, 1.2, 1.0])
-    trained = {0.5: torch.tensor([0.3, 0.2]), 0.9: torch.tensor([0.6, 0.3])}
+    trained = {0.5: torch.tensor([0.3, 0.2]), 0.9: torch.tensor([0.6, 0.25])}  # asked for 0.9, it spends 0.85
     one, two = figures.turn_ons(capacities, rates, left, torch.tensor([2.0, 0.5]), trained).axes
     for i, label in enumerate(("λ = 2", "λ = 0.5")):
         assert np.allclose(lines(one)[label].get_data(), [capacities, rates[:, i]])
     assert np.allclose(two.lines[0].get_data(), [capacities, left])
-    assert np.allclose(one.collections[1].get_offsets(), [[0.9, 0.6], [0.9, 0.3]])
+    assert np.allclose(one.collections[1].get_offsets(), [[0.9, 0.6], [0.9, 0.25]])
     assert said(one) == ("", "capacity C (nats)", "rate of the component (nats)")
     assert said(two) == ("", "capacity C (nats)", "squared error that is left")
     assert "trained" in legend(one)
@@ -603,6 +603,7 @@ def test_figure_3_says_what_its_axes_are():
             assert looks(lines(pair[0])[name]) == looks(lines(axes[0, 0])[name]) == looks(lines(pair[1])[name])
     assert len({looks(line) for line in axes[0, 0].lines}) == 5 and axes[0, 0].get_xlim() == (0, 12)
     assert legend(axes[0, 0]) == {name: lines(axes[0, 0])[name].get_color() for name in five().factors}
+    assert len(set(legend(axes[0, 0]).values())) == 5
 
 
 def test_shares_name_their_factors_rows_and_lines():

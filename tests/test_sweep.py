@@ -1,6 +1,7 @@
 """Sweeps: every training once, what is whole left alone, what was broken off gone on with."""
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -158,3 +159,16 @@ def test_table_trains_nothing_and_a_cluster_gets_only_what_is_left(tmp_path, cap
     monkeypatch.setattr(sweep, "submit", lambda jobs, *_, **__: sent.extend(jobs) or jobs)
     assert main([*arguments, "--cluster", "local"]) == 0
     assert [job.seed for job in sent] == [1]
+
+
+def test_table_tells_the_end_of_each_training(tmp_path):
+    jobs = sweep.plan("blobs-beta150", [3], {"beta": [16.0]}, tmp_path, steps=2_000)
+    run = train(jobs[0].experiment, steps=1, seed=3, device="cpu", progress=False)
+    step = np.arange(1, 1001)
+    kl = np.where(step[:, None] > 500, [2.0, 0.02, 0.009] + 7 * [0.001], 1.0)
+    history = {"step": step, "loss": step * 0.0, "reconstruction": 2000.0 - step, "kl": kl}
+    dataclasses.replace(run, step=1000, history=history, checkpoint=None).save(jobs[0].out)
+    assert sweep.table(jobs) == [{
+        "run": "blobs-beta150-beta16.0-seed3.h5", "seed": 3, "beta": 16.0, "step": 1000, "of": 2000,
+        "reconstruction": 1249.5, "kl": 2.036, "active": 2,
+    }]  # fmt: skip
