@@ -192,3 +192,50 @@ def test_a_finite_set_is_the_same_chairs_again_whether_drawn_or_remembered():
 def test_a_set_has_at_least_one_chair(number):
     with pytest.raises(ValueError, match="number"):
         Chairs(number=number)
+
+
+def test_azimuth_is_one_of_31_views_and_elevation_one_of_two():
+    factors = Chairs().sample(2_000, seeded())[1]
+    views = torch.arange(31) * 360 / 31
+    assert torch.allclose(factors[:, 0].unique(), views, atol=1e-3)
+    assert factors[:, 1].unique().tolist() == [20, 30]
+
+
+def footprints(**factors) -> list[np.ndarray]:
+    """Corners (x, y) of each prism of a chair of size 1 that faces the camera, lowest and highest z above the floor."""
+    parts = prisms(changed(azimuth=0.0, size=1.0, **factors))[0]
+    found = []
+    for x, y, a, b, turn, low, high, *_ in parts[parts[:, 6] > parts[:, 5]].double().tolist():
+        own = np.array([[-a, -b], [a, -b], [a, b], [-a, b]])
+        c, s = math.cos(turn), math.sin(turn)
+        found.append((own @ np.array([[c, s], [-s, c]]) + [x, y], low + 0.95, high + 0.95))
+    return found
+
+
+def test_legs_stand_on_the_floor_and_carry_the_seat():
+    for legs in range(len(LEGS)):
+        parts = footprints(legs=legs, arms=0, width=1.0)
+        lower = [(corners, low, high) for corners, low, high in parts if low < 0.8]
+        assert min(low for _, low, _ in lower) == pytest.approx(0, abs=1e-6)
+        assert max(high for _, _, high in lower) == pytest.approx(0.85, abs=1e-6)  # the bottom of the seat
+        reach = np.concatenate([corners for corners, _, _ in lower])
+        assert np.abs(reach.mean(0)).max() < 0.25 and 0.4 < np.abs(reach).max() < 0.56
+    spokes = [corners for corners, _, high in footprints(legs=LEGS.index("star"), arms=0) if high < 0.2]
+    angles = sorted(math.degrees(math.atan2(*corners.mean(0)[::-1])) % 72 for corners in spokes)
+    assert len(spokes) == 5 and angles == pytest.approx([18] * 5)
+    for corners in spokes:  # long and thin, from the middle outwards
+        along = corners @ corners.mean(0) / np.linalg.norm(corners.mean(0))
+        assert (along.min(), along.max()) == pytest.approx((0, 0.5), abs=1e-6)
+
+
+def test_backs_rise_at_the_back_and_arms_at_the_sides():
+    for back in range(len(BACKS)):
+        upper = [part for part in footprints(back=back, arms=0, height=0.6, width=1.0) if part[1] > 0.9]
+        assert max(high for _, _, high in upper) == pytest.approx(0.97 + 0.6, abs=1e-6)
+        assert all(corners[:, 1].mean() > 0.1 for corners, _, _ in upper)  # away from the camera, which it faces
+        reach = np.concatenate([corners[:, 0] for corners, _, _ in upper])
+        assert reach.max() == pytest.approx(-reach.min()) and 0.45 < reach.max() < 0.56
+    plain, armed = (footprints(arms=arms, back=0, width=1.0) for arms in (0, 1))
+    arms = armed[len(plain) :]
+    assert len(arms) == 4 and {np.sign(c[:, 0].mean()) for c, _, _ in arms} == {-1, 1}
+    assert all(0.4 < abs(c[:, 0].mean()) < 0.5 and c[:, 1].mean() < 0 and low > 0.96 for c, low, _ in arms)
