@@ -757,7 +757,7 @@ assert 9_000 < as_good["told"] < 15_000 and as_good["turning"] < as_good["told"]
 # **On a model that we can solve.** The linear model of chapter 2, six components, C from 0 to 5 over 6,000 steps and 2,000 more to settle. The best split is water-filling.
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 eigenvalues = torch.tensor([8.0, 4.0, 4.0, 1.5, 0.6, 0.2])
 
 
@@ -990,7 +990,7 @@ assert ahead == [7.3, 15.4, 16.5, 23.8]
 # Eight pictures are few. Of 512, how well does what is drawn go with the original in place (x of the centroid), in size (sum of brightness), and in stretch? Stretch has two numbers: wider than tall, and slanting. An ellipse has a stretch of 0.51, a disc 0.
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def looks(pictures):
     """x of the centroid, ink and stretch of pictures: (n,), (n,) and (2, n)."""
     p, along = pictures[:, 0], torch.arange(64) + 0.5
