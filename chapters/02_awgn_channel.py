@@ -345,7 +345,7 @@ for beta in (2.0, 10.0):
     gained = (more.rates - less.rates)[active]
     assert torch.allclose(gained, 2 * step / active.sum(), rtol=1e-3)  # equally
 
-# the same three facts in trained models: the threshold, β as a slope, equal increments
+# the same three facts in trained models: the threshold, β as a slope, equal steps
 threshold = (eigenvalues[0] / noise).item()
 for beta in (0.95 * threshold, 1.05 * threshold):
     _, kl = terms(*train_linear(covariance, 6, noise, beta), covariance)
@@ -476,8 +476,8 @@ for _ in range(500):
     assert best_loss(near, variances, level) > aligned
     assert best_loss(anywhere, variances, level) > aligned
 
-# and the trained models chose their axes so: every active column of W is a principal
-# direction, up to the pair of equal variance (components 1 and 2), which is free to turn
+# and the trained models chose their axes so: active columns of W are principal
+# directions, up to the pair of equal variance (components 1 and 2), free to turn
 W = rotation.T @ trained[1.0][1]
 columns = W[:, W.norm(dim=0) > 0.1]
 share = columns.square() / columns.square().sum(0)

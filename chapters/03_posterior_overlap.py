@@ -473,9 +473,9 @@ plt.show()
 
 # %%
 # what is said above, checked
-equal = torch.tensor([-1.1, 0.0, 1.1]), torch.tensor([0.38, 0.38, 0.38])
-unequal = torch.tensor([-1.06, 0.0, 1.06]), torch.tensor([0.52, 0.24, 0.52])
-for (means, stds), nats in ((equal, 0.94), (unequal, 0.89)):
+one_width = torch.tensor([-1.1, 0.0, 1.1]), torch.tensor([0.38, 0.38, 0.38])
+narrower = torch.tensor([-1.06, 0.0, 1.06]), torch.tensor([0.52, 0.24, 0.52])
+for (means, stds), nats in ((one_width, 0.94), (narrower, 0.89)):
     kl = gaussian.kl_per_latent(means, stds.log()).mean()
     wrong = 1 - figures.right_guesses(means, stds)
     print(f"KL {kl:.2f} nats, {wrong:.1%} mistakes")

@@ -84,8 +84,8 @@ def render(u, v, s=7.0, size=64):
 
 
 data = Blobs(sigma=7, margin=8)
-by_library = data.render(torch.tensor([[20.0, 41.0]]))[0, 0]
-assert torch.allclose(render(20.0, 41.0), by_library, atol=1e-6)
+rendered = data.render(torch.tensor([[20.0, 41.0]]))[0, 0]
+assert torch.allclose(render(20.0, 41.0), rendered, atol=1e-6)
 
 images, positions = data.sample(256, torch.Generator().manual_seed(7))
 figures.image_row(images[:8], [f"({u:.0f}, {v:.0f})" for u, v in positions[:8]])
@@ -329,8 +329,8 @@ assert all(f.jump > 6 and f.broken > 0.03 and f.ghosts > 0.1 for f in measured[1
 # A check of the statistic itself, because a statistic that nothing can trip tells nothing: draw two blobs by hand, and a blob that jumps.
 
 # %%
-two = (render(16.0, 20.0) + render(48.0, 44.0)).clamp(max=1)[None, None]
-assert metrics.count_blobs(two) == 2 and metrics.count_blobs(images[:1]) == 1
+both = (render(16.0, 20.0) + render(48.0, 44.0)).clamp(max=1)[None, None]
+assert metrics.count_blobs(both) == 2 and metrics.count_blobs(images[:1]) == 1
 pair = data.render(torch.tensor([[20.0, 32.0], [44.0, 32.0]]))
 there, here = metrics.centre_of_light(pair)
 assert abs((there - here).norm() - 24) < 1.0
@@ -669,10 +669,10 @@ for axis, key in zip(axes, shown, strict=True):
     axis.set_title(f"{key[0]}, {key[1]}°: {losses[key]:.2f} nats", fontsize=10)
 axes[0].set_ylabel("$z_2$")
 plt.show()
-sigma = settled["diagonal", 0][2].stddev.view(13, 13, 2)
-across, along = sigma[0, 6]
+std = settled["diagonal", 0][2].stddev.view(13, 13, 2)
+across, along = std[0, 6]
 print(f"σ at the middle of a side: {across:.2f} across it, {along:.2f} along it")
-assert across > 1.8 * along and abs(sigma[6, 6, 0] - sigma[6, 6, 1]) < 0.01
+assert across > 1.8 * along and abs(std[6, 6, 0] - std[6, 6, 1]) < 0.01
 
 # %% [markdown]
 # *Figure 4.8. The settled posteriors of 25 of the positions, one standard deviation wide. Left and middle: diagonal. Right: full covariance, which tilts its ellipses.*

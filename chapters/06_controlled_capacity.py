@@ -56,14 +56,22 @@ from minivae import experiments, figures, metrics
 from minivae.bayes import SpriteChannels, distortion, moments, sobol
 from minivae.checks import check
 from minivae.datasets import ColouredSprites, Sprites
-from minivae.objectives import CapacityELBO, LagrangianELBO, LinearSchedule, bernoulli_floor, bernoulli_nll
+from minivae.objectives import (
+    CapacityELBO,
+    LagrangianELBO,
+    LinearSchedule,
+    bernoulli_floor,
+    bernoulli_nll,
+)
 from minivae.optimal import RateDistortion
 from minivae.optimizers import orthogonal
 from minivae.runs import Run
 from minivae.training import train
 from minivae.widgets import CompareExplorer, TrainingExplorer, TraversalExplorer
 
-RUNS, SCORES, LIMITS = Path("../data/runs"), Path("../data/metrics"), Path("../data/limits")
+RUNS = Path("../data/runs")
+SCORES = Path("../data/metrics")
+LIMITS = Path("../data/limits")
 ACTIVE = 0.1  # nats of mean KL above which we call a latent active
 
 # %% [markdown]
@@ -76,14 +84,15 @@ ACTIVE = 0.1  # nats of mean KL above which we call a latent active
 
 # %%
 def by_hand(reconstruction, kl, step, gamma=1000.0, last=100_000):
-    """Loss from the batch's mean reconstruction, its mean KL per latent, and the step."""
+    """Loss from the step and the batch's mean reconstruction and KL per latent."""
     C = 25.0 * min(1.0, step / last)
     return reconstruction + gamma * abs(kl.sum() - C)
 
 
 kl = torch.tensor([2.0, 1.5, 0.25])
 for step in (0, 10_000, 60_000, 200_000):
-    ours, theirs = by_hand(300.0, kl, step), CapacityELBO(1000.0, LinearSchedule(0.0, 25.0, 0, 100_000))
+    ours = by_hand(300.0, kl, step)
+    theirs = CapacityELBO(1000.0, LinearSchedule(0.0, 25.0, 0, 100_000))
     assert torch.isclose(ours, theirs(torch.tensor(300.0), kl, step))
 print("by hand and minivae.objectives.CapacityELBO agree")
 
@@ -97,7 +106,10 @@ figures.image_row(pictures[:8])
 plt.show()
 ink = (pictures > 0).any(1).sum((1, 2)).double().mean().item()
 floor = bernoulli_floor(pictures).mean().item()
-print(f"a sprite covers {ink:.0f} pixels; floor of the reconstruction: {floor:.0f} nats")
+print(
+    f"a sprite covers {ink:.0f} pixels; "
+    f"floor of the reconstruction: {floor:.0f} nats"
+)
 assert 255 < floor < 267
 
 # %% [markdown]
@@ -121,40 +133,52 @@ white_methods = {
     "γ = 1000 (paper)": ["sprites-capacity-seed0"],
     "opened": ["sprites-opened-seed0"],
 }
-runs = {name: Run.load(RUNS / f"{name}.h5") for names in (*methods.values(), *white_methods.values()) for name in names}
-scored = {name: json.loads((SCORES / f"{name}.json").read_text()) for name in runs}  # of 10,000 pictures, see section 7
+runs = {
+    name: Run.load(RUNS / f"{name}.h5")
+    for names in (*methods.values(), *white_methods.values())
+    for name in names
+}
+# measured on 10,000 pictures, see section 7
+scored = {name: json.loads((SCORES / f"{name}.json").read_text()) for name in runs}
 published = [runs[name] for name in methods["γ = 1000 (paper)"]]
-print(published[1].made["command"], f"# {published[1].made['seconds'] / 60:.0f} minutes", sep="  ")
+minutes = published[1].made["seconds"] / 60
+print(published[1].made["command"], f"# {minutes:.0f} minutes", sep="  ")
 figures.kl_history({f"γ = 1000, seed {run.seed}": run for run in published})
 plt.show()
 
 
 # %%
 def smooth(run, window=25):
-    """Steps, KL per latent and reconstruction of a run's history, in means of so many rows."""
-    rows = len(run.history["step"]) // window * window
-    return [
-        run.history[name][:rows].reshape(-1, window, *run.history[name].shape[1:]).mean(1)
-        for name in ("step", "kl", "reconstruction")
-    ]
+    """Steps, KL per latent and reconstruction of a run, means of so many rows."""
+    means = []
+    for name in ("step", "kl", "reconstruction"):
+        values = run.history[name]
+        whole = values[: len(values) // window * window]
+        means.append(whole.reshape(-1, window, *values.shape[1:]).mean(1))
+    return means
 
 
 for run in published:
     steps, kl, _ = smooth(run)
     C = np.array([run.experiment.objective.schedule(step) for step in steps])
     off = np.abs(kl.sum(1) - C).max()
-    print(f"seed {run.seed}: means of the KL over 500 steps are never more than {off:.2f} nats off C")
+    print(
+        f"seed {run.seed}: "
+        f"means of the KL over 500 steps are never more than {off:.2f} nats off C"
+    )
     assert off < 1
     order = kl[-1].argsort()[::-1]  # three that end with nats, seven that do not
     begin = {i: (kl[:, i] > 0.5).argmax() for i in order[:3]}
     third = max(begin, key=begin.get)  # the last of the three
-    candidates = kl[: begin[third], [third, *order[3:]]]  # eight latents, until one has half a nat
+    # eight latents, until one has half a nat
+    candidates = kl[: begin[third], [third, *order[3:]]]
     print(
         f"    before z{third} has 0.5 nats, the seven others had at most "
         f"{candidates[:, 1:].max(0).min():.2f} to {candidates[:, 1:].max():.2f}; "
         f"from C = 12 on at most {kl[C > 12][:, order[3:]].max():.2f}"
     )
-    assert 0.02 < candidates[:, 1:].max(0).min() and 0.05 < candidates[:, 1:].max() < 0.15
+    assert 0.02 < candidates[:, 1:].max(0).min()
+    assert 0.05 < candidates[:, 1:].max() < 0.15
     assert kl[C > 12][:, order[3:]].max() < 0.03
 
 # %% [markdown]
@@ -169,9 +193,9 @@ for run in published:
 
 # %% tags=["nbval-ignore-output"]
 def encoded(name, points=3000):
-    run = runs[name]
-    codes, made_from, nll, floor, kl = metrics.encode(run.model(), run.experiment.dataset, points)
-    table = metrics.alignment(codes, run.experiment.dataset, made_from)
+    model, dataset = runs[name].model(), runs[name].experiment.dataset
+    codes, made_from, nll, floor, kl = metrics.encode(model, dataset, points)
+    table = metrics.alignment(codes, dataset, made_from)
     return table, kl, nll - floor, codes, made_from
 
 
@@ -182,7 +206,8 @@ found = {name: encoded(name) for name in tqdm(runs, desc="runs encoded")}
 def draw_alignments(names):
     """R² of every factor in every latent, a panel a run."""
     tables = {title: found[name][0] for title, name in names.items()}
-    figures.alignments(tables, {title: found[name][1] for title, name in names.items()})
+    kls = {title: found[name][1] for title, name in names.items()}
+    figures.alignments(tables, kls)
     plt.show()
 
 
@@ -200,23 +225,29 @@ for run in published:
     table, kl, *_ = found[f"coloured-capacity-seed{run.seed}"]
     active = (kl > ACTIVE).nonzero().flatten().tolist()
     steps, history, _ = smooth(run)
-    starts = {i: steps[(history[:, i] > 0.5).argmax()] / 4000 for i in active}  # C in nats: 25 over 100,000 steps
+    # C in nats: 25 over 100,000 steps
+    starts = {i: steps[(history[:, i] > 0.5).argmax()] / 4000 for i in active}
     scale = max(active, key=lambda i: table["scale"][i])
     place = [i for i in active if i != scale]
     onset[run.seed] = max(starts[i] for i in place), starts[scale]
     straight = min(max(table[axis][i].item() for i in place) for axis in ("x", "y"))
-    turned_by = np.degrees(np.arccos(np.sqrt(straight)))  # of two equal latents turned by φ each explains cos² φ
+    # of two equal latents turned by φ each explains cos² φ
+    turned_by = np.degrees(np.arccos(np.sqrt(straight)))
     score = scored[f"coloured-capacity-seed{run.seed}"]
-    shares = " + ".join(f"{nats:.1f}" for nats in sorted(kl[active].tolist(), reverse=True))
+    shares = kl[active].sort(descending=True).values
+    nats = " + ".join(f"{share:.1f}" for share in shares)
     print(
-        f"seed {run.seed}: {len(active)} active latents with {shares} nats; "
-        f"place from C = {onset[run.seed][0]:.1f}, scale from {onset[run.seed][1]:.1f}\n"
-        f"    the worse of x and y has R² {straight:.2f} in its best latent, as if turned by {turned_by:.0f}°\n"
+        f"seed {run.seed}: {len(active)} active latents with {nats} nats; "
+        f"place from C = {onset[run.seed][0]:.1f}, "
+        f"scale from {onset[run.seed][1]:.1f}\n"
+        f"    the worse of x and y has R² {straight:.2f} in its best latent, "
+        f"as if turned by {turned_by:.0f}°\n"
         f"    excess {score['excess']:.0f} ± {score['excess_error']:.0f} nats"
     )
     assert len(active) == 3 and onset[run.seed][0] < 2 < 5 < onset[run.seed][1]
     assert 6.5 < kl[active].min() and kl[active].max() < 9.5
-    assert min(table["x"][place].sum(), table["y"][place].sum()) > 0.9 and table["scale"][scale] > 0.7
+    assert min(table["x"][place].sum(), table["y"][place].sum()) > 0.9
+    assert table["scale"][scale] > 0.7
     assert 188 < score["excess"] < 197 and 0.8 < score["excess_error"] < 1.2
     low, high = {0: (0, 10), 1: (35, 46), 2: (12, 28)}[run.seed]
     assert low <= turned_by <= high
@@ -236,7 +267,10 @@ three = codes[:, kl.argsort(descending=True)[:3]]
 brightness = made_from[:, -3:].sum(1, keepdim=True)
 alone = metrics.explained(three, brightness).max().item()
 length = metrics.explained(three.norm(dim=1, keepdim=True), brightness).item()
-print(f"brightness: R² {alone:.2f} in the best of the three latents, {length:.2f} in the length of all three")
+print(
+    f"brightness: R² {alone:.2f} in the best of the three latents, "
+    f"{length:.2f} in the length of all three"
+)
 assert alone < 0.2 < 0.35 < length
 
 # %% [markdown]
@@ -244,11 +278,13 @@ assert alone < 0.2 < 0.35 < length
 
 # %%
 originals = data.sample(256, torch.Generator().manual_seed(5))[0]
-figures.latent_rows(runs["coloured-capacity-seed0"].model(), originals, rows=5, title="γ = 1000, C up to 25 nats")
+model = runs["coloured-capacity-seed0"].model()
+figures.latent_rows(model, originals, rows=5, title="γ = 1000, C up to 25 nats")
 plt.show()
 _, kl, _, codes, _ = found["coloured-capacity-seed0"]
-print(f"99 % of the codes lie within ±{codes[:, kl > ACTIVE].abs().quantile(0.99):.1f}")
-assert codes[:, kl > ACTIVE].abs().quantile(0.99) < 1.5
+reach = codes[:, kl > ACTIVE].abs().quantile(0.99)
+print(f"99 % of the codes lie within ±{reach:.1f}")
+assert reach < 1.5
 
 # %% [markdown]
 # *Figure 6.4. Originals, reconstructions, and traversals of the latents from −3 to 3, ordered by KL, published objective. The codes themselves stay far inside, so the outer pictures show what the decoder never learnt: nine nats are paid for a tiny σ, not for spread (chapter 2).* The paper's rows show y, x, scale, shape, rotation and three colours, one each. In ours the reconstructions are grey blobs of the right place and size.
@@ -264,16 +300,21 @@ assert codes[:, kl > ACTIVE].abs().quantile(0.99) < 1.5
 
 # %%
 def mig_by_hand(codes, classes, bins=20):
-    """codes (n, latents), classes (n, factors) → MIG, with latents cut into equal bins between their extremes."""
+    """codes (n, latents), classes (n, factors) → MIG.
+
+    Latents are cut into equal bins between their extremes.
+    """
     gaps = []
     for f in classes.T:
         information = []
         for z in codes.T.contiguous():
             edges = torch.linspace(z.min(), z.max(), bins + 1)[1:-1]
+            where = torch.bucketize(z, edges), f
             joint = torch.zeros(bins, int(f.max()) + 1)
-            joint.index_put_((torch.bucketize(z, edges), f), torch.tensor(1 / len(f)), accumulate=True)
+            joint.index_put_(where, torch.tensor(1 / len(f)), accumulate=True)
             independent = joint.sum(1, keepdim=True) * joint.sum(0)
-            information.append(torch.xlogy(joint, joint / independent.clamp_min(1e-12)).sum())
+            ratio = joint / independent.clamp_min(1e-12)
+            information.append(torch.xlogy(joint, ratio).sum())
         share = torch.bincount(f) / len(f)
         first, second = torch.stack(information).topk(2).values
         gaps.append((first - second) / -torch.xlogy(share, share).sum())
@@ -282,8 +323,12 @@ def mig_by_hand(codes, classes, bins=20):
 
 some, some_factors = found["coloured-beta4-seed0"][3:]
 _, classes = metrics.factor_classes(data, some_factors)
-assert abs(mig_by_hand(some, classes) - metrics.mig(some, classes)) < 1e-3
-print(f"MIG of β = 4 on {len(some):,} pictures, by hand and by minivae.metrics: {metrics.mig(some, classes):.3f}")
+mig = metrics.mig(some, classes)
+assert abs(mig_by_hand(some, classes) - mig) < 1e-3
+print(
+    f"MIG of β = 4 on {len(some):,} pictures, "
+    f"by hand and by minivae.metrics: {mig:.3f}"
+)
 
 # %% [markdown]
 # Before a number is used it should be tried on codes whose score is known. Take white sprites, five factors, and let the "latents" be the factors themselves, or two of them turned by 45°, or all of them mixed:
@@ -292,9 +337,12 @@ print(f"MIG of β = 4 on {len(some):,} pictures, by hand and by minivae.metrics:
 lattice = white.sample_classes(10_000, torch.Generator().manual_seed(1))[:, 1:]
 perfect = (lattice.double() - lattice.double().mean(0)) / lattice.double().std(0)
 turned = perfect.clone()
-turned[:, 3:] = perfect[:, 3:] @ (torch.tensor([[1.0, 1.0], [-1.0, 1.0]], dtype=torch.float64) / 2**0.5)
-mixed = perfect @ torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(0)).double())[0]
-place_only = torch.cat([perfect[:, 3:], torch.randn(10_000, 3, generator=torch.Generator().manual_seed(2))], 1)
+turn = torch.tensor([[1.0, 1.0], [-1.0, 1.0]], dtype=torch.float64) / 2**0.5
+turned[:, 3:] = perfect[:, 3:] @ turn
+square = torch.randn(5, 5, generator=torch.Generator().manual_seed(0)).double()
+mixed = perfect @ torch.linalg.qr(square)[0]
+noise = torch.randn(10_000, 3, generator=torch.Generator().manual_seed(2))
+place_only = torch.cat([perfect[:, 3:], noise], 1)
 trial_codes = {
     "perfect": perfect,
     "x and y turned by 45°": turned,
@@ -304,7 +352,9 @@ trial_codes = {
 print(f"{'code':24} MIG   MIG, as many bins as classes")
 scores = {}
 for title, codes in trial_codes.items():
-    scores[title] = metrics.mig(codes.float(), lattice), metrics.mig(codes.float(), lattice, None)
+    scores[title] = [
+        metrics.mig(codes.float(), lattice, bins) for bins in (20, None)
+    ]
     print(f"{title:24} {scores[title][0]:.2f}  {scores[title][1]:.2f}")
 assert 0.85 < scores["perfect"][0] < 0.92 and scores["perfect"][1] > 0.97
 assert scores["all mixed"][0] < 0.1 and 0.3 < scores["x and y, and noise"][0] < 0.4
@@ -330,55 +380,75 @@ assert scores["all mixed"][0] < 0.1 and 0.3 < scores["x and y, and noise"][0] < 
 # %%
 @torch.no_grad()
 def dormant(model, images):
-    """Share of the units of each layer of the encoder that are 0 for every image."""
+    """Share of the units of each encoder's layer that are 0 for every image."""
     shares, h = [], images
     for layer in model.encoder.net:
         h = layer(h)
         if isinstance(layer, nn.ReLU):
-            shares.append((h == 0).transpose(0, 1).flatten(1).all(1).double().mean().item())
+            zero = (h == 0).transpose(0, 1).flatten(1).all(1)
+            shares.append(zero.double().mean().item())
     return shares
 
 
 @torch.no_grad()
 def readable(model, images, targets):
-    """R² of a linear regression from the encoder's last hidden layer, on pictures that it was not fitted to."""
+    """R² of a linear regression from the encoder's last hidden layer.
+
+    On pictures that it was not fitted to.
+    """
     h = model.encoder.net[:-1](images).double()
     h, y = torch.cat([h, torch.ones(len(h), 1)], 1), targets - targets.mean(0)
     n = len(h) * 2 // 3
-    fit = torch.linalg.solve(h[:n].T @ h[:n] + 0.01 * torch.eye(h.shape[1]), h[:n].T @ y[:n])
+    moment = h[:n].T @ h[:n] + 0.01 * torch.eye(h.shape[1])
+    fit = torch.linalg.solve(moment, h[:n].T @ y[:n])
     return 1 - (y[n:] - h[n:] @ fit).square().mean(0) / y[n:].var(0)
 
 
 probe, probed = data.sample(3000, torch.Generator().manual_seed(1))
 rgb, seen = probed[:, -3:].double(), moments()
 kind = tuple(probed[:, 1:4].long().T)  # shape, scale, orientation
-features = {"x": probed[:, 4].double(), "scale": probed[:, 2].double(), "wide": seen["wide"][kind],
-            "slant": seen["slant"][kind], "brightness": rgb.sum(1), "red − green": rgb[:, 0] - rgb[:, 1]}  # fmt: skip
+features = {
+    "x": probed[:, 4].double(),
+    "scale": probed[:, 2].double(),
+    "wide": seen["wide"][kind],
+    "slant": seen["slant"][kind],
+    "brightness": rgb.sum(1),
+    "red − green": rgb[:, 0] - rgb[:, 1],
+}
 targets = torch.stack(list(features.values()), dim=1)
-models = {"before training": experiments.get("coloured-vae").build(torch.Generator().manual_seed(0))}
-models |= {f"{title}, {runs[name].seed}": runs[name].model() for title, names in methods.items() for name in names}
+untrained = experiments.get("coloured-vae").build(torch.Generator().manual_seed(0))
+models = {"before training": untrained}
+for title, names in methods.items():
+    models |= {f"{title}, {runs[name].seed}": runs[name].model() for name in names}
 print(f"{'':20}dormant, convolutions 1–4      readable: " + "  ".join(features))
 channels, readable_R2 = {}, {}
 for title, model in models.items():
     channels[title] = dormant(model, probe[:512])[:4]
     R2 = readable(model, probe, targets).clamp_min(0).tolist()
     readable_R2[title] = dict(zip(features, R2, strict=True))
-    cells = "  ".join(f"{value:{max(len(name), 4)}.2f}" for name, value in readable_R2[title].items())
-    print(f"{title:20}" + "".join(f"{share:6.0%}" for share in channels[title]) + " " * 16 + cells)
+    dead = "".join(f"{share:6.0%}" for share in channels[title])
+    pairs = zip(features, R2, strict=True)
+    read = "  ".join(f"{value:{max(len(name), 4)}.2f}" for name, value in pairs)
+    print(f"{title:20}{dead}{'':16}{read}")
 for seed in range(3):
     title = f"γ = 1000 (paper), {seed}"
-    assert min(channels[title][1:]) > 0.5 and min(readable_R2[title]["x"], readable_R2[title]["scale"]) > 0.7
-    assert max(readable_R2[title][name] for name in ("brightness", "red − green")) < 0.2
+    R2 = readable_R2[title]
+    assert min(channels[title][1:]) > 0.5 and min(R2["x"], R2["scale"]) > 0.7
+    assert max(R2["brightness"], R2["red − green"]) < 0.2
 for title, R2 in readable_R2.items():
     begun = title in ("plain VAE, 0", "opened, 0", "opened, 1")
     assert R2["red − green"] > 0.1 if begun else R2["red − green"] < 0.05, title
-assert max(channels["plain VAE, 0"]) < 0.2 and readable_R2["β = 4, 0"]["brightness"] > 0.9
-assert min(channels["multiplier, 0"][1:]) > 0.4 and readable_R2["multiplier, 0"]["wide"] > 0.8
-assert readable_R2["multiplier, 0"]["brightness"] < 0.2
-# the opened run with most dormant channels in the last convolution reads colours best
-last_dormant, colour_seen = ([table[f"opened, {seed}"][key] for seed in range(3)]
-                             for table, key in ((channels, 3), (readable_R2, "red − green")))  # fmt: skip
-assert last_dormant[0] == max(last_dormant) > 0.8 and colour_seen[0] == max(colour_seen)
+assert max(channels["plain VAE, 0"]) < 0.2
+assert readable_R2["β = 4, 0"]["brightness"] > 0.9
+assert min(channels["multiplier, 0"][1:]) > 0.4
+R2 = readable_R2["multiplier, 0"]
+assert R2["wide"] > 0.8 and R2["brightness"] < 0.2
+# the opened run with most dormant channels in convolution 4 reads colours best
+opened_models = [f"opened, {seed}" for seed in range(3)]
+last_dormant = [channels[title][3] for title in opened_models]
+colour_seen = [readable_R2[title]["red − green"] for title in opened_models]
+assert last_dormant[0] == max(last_dormant) > 0.8
+assert colour_seen[0] == max(colour_seen)
 
 # %% [markdown]
 # **What you should see.** With γ = 1000 most channels of the second, third and fourth convolution are dormant; what is left suffices for place and size. Brightness, which even random weights tell (first line), is gone, and no difference of two colours can be read. β = 4 reads brightness as well as scale. A difference of colours is seen only by the plain VAE and two of the three opened runs of section 6, and faintly.
@@ -390,12 +460,19 @@ assert last_dormant[0] == max(last_dormant) > 0.8 and colour_seen[0] == max(colo
 # %%
 pixels = pictures.permute(0, 2, 3, 1).reshape(-1, 3).double()
 strength = torch.linalg.eigvalsh(pixels.T @ pixels / len(pixels))
-print(f"grey of a sprite : a difference of colours = {strength[2] / strength[0]:.0f} : 1 in the encoder's input")
-assert 70 < strength[2] / strength[0] < 95
+ratio = strength[2] / strength[0]
+print(
+    "grey of a sprite : a difference of colours = "
+    f"{ratio:.0f} : 1 in the encoder's input"
+)
+assert 70 < ratio < 95
 r = torch.linspace(0.5, 1, 100_001, dtype=torch.float64)
 H = -(torch.xlogy(r, r) + torch.xlogy(1 - r, 1 - r))
 unknown = 0.75 * -np.log(0.75) - 0.25 * np.log(0.25) - H.mean().item()
-print(f"not to know the colours costs {unknown * ink * 3:.1f} nats, {unknown:.4f} a pixel and channel")
+print(
+    f"not to know the colours costs {unknown * ink * 3:.1f} nats, "
+    f"{unknown:.4f} a pixel and channel"
+)
 assert 31 < unknown * ink * 3 < 34
 
 # %% [markdown]
@@ -408,17 +485,20 @@ assert 31 < unknown * ink * 3 < 34
 def gradient_of_code(model, images, code):
     """Gradient of the reconstruction with respect to the code (n, latents)."""
     code = code.clone().requires_grad_()
-    return torch.autograd.grad(bernoulli_nll(model.decode(code), images).sum(), code)[0]
+    nll = bernoulli_nll(model.decode(code), images).sum()
+    return torch.autograd.grad(nll, code)[0]
 
 
 few = pictures[:64]
 for title, model in list(models.items())[1:]:
     with torch.no_grad():
         code = model.encode(few)[0]
-    ours, exchanged = (gradient_of_code(model, images, code) for images in (few, few.roll(1, dims=1)))
+    ours = gradient_of_code(model, few, code)
+    exchanged = gradient_of_code(model, few.roll(1, dims=1), code)
     change = ((ours - exchanged).norm() / ours.norm()).item()
     sees = readable_R2[title]["red − green"] > 0.1
-    print(f"{title:20} colours exchanged: the gradient changes by {'more than 10' if sees else 'less than 3'} %")
+    by = "more than 10 %" if sees else "less than 3 %"
+    print(f"{title:20} colours exchanged: the gradient changes by {by}")
     assert change > 0.1 if sees else change < 0.03, title
 
 # %% [markdown]
@@ -429,29 +509,39 @@ for title, model in list(models.items())[1:]:
 # Suppose the training had no difficulty at all. Would the best code hold scale in one latent and shape in another? Chapter 5 has the tool: the best decoder of a code that is sent through noisy channels, `E[x | z]`. There the codes were the factors. Now send what a picture *shows* of them: instead of scale the square root of the **area**; instead of shape whether the sprite is **wide** or tall, the difference of its pixels' variances to the right and down over their sum; and its **slant**, the same along the diagonals.
 
 # %%
-sprites = SpriteChannels("centred").templates.double().view(3, 6, 40, -1)  # shape, scale, orientation, pixels
+# shape, scale, orientation, pixels
+sprites = SpriteChannels("centred").templates.double().view(3, 6, 40, -1)
 side = int(sprites.shape[-1] ** 0.5)
-ramp = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
-u, v = ramp.repeat(side), ramp.repeat_interleave(side)  # of each pixel: how far right, how far down
+pixel = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
+# of each pixel: how far right, how far down
+u, v = pixel.repeat(side), pixel.repeat_interleave(side)
 area = sprites.sum(-1)
 
 
 def central(a, b):
     """Second moment of a sprite's pixels about their centroid."""
-    return (sprites * a * b).sum(-1) / area - (sprites * a).sum(-1) * (sprites * b).sum(-1) / area**2
+    mean_a, mean_b = (sprites * a).sum(-1) / area, (sprites * b).sum(-1) / area
+    return (sprites * a * b).sum(-1) / area - mean_a * mean_b
 
 
 wide = (central(u, u) - central(v, v)) / (central(u, u) + central(v, v))
 slant = 2 * central(u, v) / (central(u, u) + central(v, v))
 centroid = torch.stack([(sprites * along).sum(-1) / area for along in (u, v)], -1)
-for ours, name in ((area.sqrt(), "root area"), (wide, "wide"), (slant, "slant"), (centroid, "centroid")):
-    assert torch.allclose(ours, seen[name], atol=1e-9)
+ours = {
+    "root area": area.sqrt(),
+    "wide": wide,
+    "slant": slant,
+    "centroid": centroid,
+}
+for name, values in ours.items():
+    assert torch.allclose(values, seen[name], atol=1e-9)
 
 
 @torch.no_grad()
 def loss(channels, rates):
-    """Reconstruction of the best decoder, in nats, of channels with these rates (shape, scale, orientation, x, y)."""
-    return distortion(channels, torch.tensor(rates), sobol(channels, 1024)).mean().item()
+    """Nats of the best decoder; rates of shape, scale, orientation, x and y."""
+    points = sobol(channels, 1024)
+    return distortion(channels, torch.tensor(rates), points).mean().item()
 
 
 root = {"scale": area.sqrt()}
@@ -461,8 +551,13 @@ for title, code in {"scale": {}, "√area": root}.items():
     D[title] = loss(SpriteChannels("centred", code), [0.0, 1.7, 0.0, 2.9, 2.9])
     print(f"    {title:20} D = {D[title]:.0f}")
 print("11.1 nats, of them 3.4 for x and for y, 2.3 for size, 2 for the fourth")
-for title, code in {"scale, shape": {}, "scale, wide": {"shape": wide}, "√area, shape": root,
-                    "√area, wide": {**root, "shape": wide}}.items():  # fmt: skip
+fourth = {
+    "scale, shape": {},
+    "scale, wide": {"shape": wide},
+    "√area, shape": root,
+    "√area, wide": {**root, "shape": wide},
+}
+for title, code in fourth.items():
     D[title] = loss(SpriteChannels("centred", code), [2.0, 2.3, 0.0, 3.4, 3.4])
     print(f"    {title:20} D = {D[title]:.0f}")
 assert D["√area"] < D["scale"] - 10 and D["√area, wide"] < D["√area, shape"] - 10
@@ -476,10 +571,15 @@ assert D["√area"] < D["scale"] - 10 and D["√area, wide"] < D["√area, shape
 
 # %%
 off = centroid.norm(dim=-1).square()
-print(f"from turning point to centroid: {off.mean().sqrt():.1f} pixels, of a heart {off[2].mean().sqrt():.1f}")
-D["centroid"] = loss(SpriteChannels("centred", root, centroid=True), [0.0, 1.7, 0.0, 2.9, 2.9])
 print(
-    f"√area at 7.5 nats, as above: D = {D['√area']:.0f}; with the centroid in place of the turning point: {D['centroid']:.0f}"
+    f"from turning point to centroid: {off.mean().sqrt():.1f} pixels, "
+    f"of a heart {off[2].mean().sqrt():.1f}"
+)
+from_centroid = SpriteChannels("centred", root, centroid=True)
+D["centroid"] = loss(from_centroid, [0.0, 1.7, 0.0, 2.9, 2.9])
+print(
+    f"√area at 7.5 nats, as above: D = {D['√area']:.0f}; "
+    f"with the centroid in place of the turning point: {D['centroid']:.0f}"
 )
 assert D["centroid"] < D["√area"] - 5
 
@@ -493,36 +593,40 @@ kinds = {
     "the same, and centroid as place": "symmetric-centroid",
     "moments": "moments",
 }
-limit = {name: RateDistortion.load(LIMITS / f"sprites-{name}-seed0.json") for name in kinds.values()}
+paths = {name: LIMITS / f"sprites-{name}-seed0.json" for name in kinds.values()}
+limit = {name: RateDistortion.load(path) for name, path in paths.items()}
 grid = [C for C in limit["moments"].capacities.tolist() if 4 <= C <= 18]
 for curve in limit.values():  # nothing is interpolated
     assert set(grid) <= set(curve.capacities.tolist())
 best = {name: curve.at(torch.tensor(grid))[1] for name, curve in limit.items()}
 figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
 for i, (title, name) in enumerate(kinds.items()):
-    axis.plot(
-        grid, best[name], "osD^"[i], color=figures.PALETTE[i], linestyle=figures.DASHES[i],
-        markersize=3.5, label=title,
-    )  # fmt: skip
-axis.set(xlabel="C (nats)", ylabel="least reconstruction (nats)", xlim=(4, 18), ylim=(0, 200))
+    style = {"color": figures.PALETTE[i], "linestyle": figures.DASHES[i]}
+    axis.plot(grid, best[name], "osD^"[i], markersize=3.5, label=title, **style)
+axis.set(xlabel="C (nats)", xlim=(4, 18), ylim=(0, 200))
+axis.set_ylabel("least reconstruction (nats)")
 axis.legend(fontsize=8)
 plt.show()
 print("    C" + "".join(f"{name:>20}" for name in kinds.values()))
 for i, C in enumerate(grid):
-    print(f"{C:5.1f}" + "".join(f"{best[name][i]:20.0f}" for name in kinds.values()))
+    cells = "".join(f"{best[name][i]:20.0f}" for name in kinds.values())
+    print(f"{C:5.1f}" + cells)
 
 
 def crossing(curve):
-    """C at which the moments lose their lead over a code of the factors, on a straight line between capacities."""
+    """C at which the moments lose their lead, on a line between capacities."""
     lead = best[curve] - best["moments"]
-    i = int((lead > 0).nonzero()[-1])  # the last capacity at which the moments are ahead
-    return grid[i] + (grid[i + 1] - grid[i]) * (lead[i] / (lead[i] - lead[i + 1])).item()
+    i = int((lead > 0).nonzero()[-1])  # the last at which the moments are ahead
+    share = (lead[i] / (lead[i] - lead[i + 1])).item()
+    return grid[i] + share * (grid[i + 1] - grid[i])
 
 
 for title, name in list(kinds.items())[:3]:
-    print(f"{title:32} draw better than the moments from C = {crossing(name):.1f} on")
+    C = crossing(name)
+    print(f"{title:32} draw better than the moments from C = {C:.1f} on")
 assert abs(crossing("centred") - 11.8) < 0.2
-assert abs(crossing("symmetric") - 10.7) < 0.2 and abs(crossing("symmetric-centroid") - 10.5) < 0.2
+assert abs(crossing("symmetric") - 10.7) < 0.2
+assert abs(crossing("symmetric-centroid") - 10.5) < 0.2
 best_factors = torch.minimum(best["symmetric"], best["symmetric-centroid"])
 lead = dict(zip(grid, (best_factors - best["moments"]).tolist(), strict=True))
 print(
@@ -530,7 +634,8 @@ print(
     ", ".join(f"{lead[C]:.0f} at {C:.0f}" for C in (6, 8, 10, 11, 12, 14)),
 )
 assert lead[8] > 10 and lead[10] > 1 and lead[11] < -1 and lead[14] < -20
-assert max(curve.errors[curve.capacities >= 4].max() for curve in limit.values()) < 0.6
+for curve in limit.values():
+    assert curve.errors[curve.capacities >= 4].max() < 0.6
 
 # %% [markdown]
 # *Figure 6.5. Reconstruction of the best decoder of four codes, each at its best split of C nats: the five factors (x, y, scale, shape, orientation) in three codings, and the five moments (centroid, area, width against height, slant). Sampling errors are below 0.6 nats.*
@@ -540,34 +645,44 @@ assert max(curve.errors[curve.capacities >= 4].max() for curve in limit.values()
 # So the objective asks for two things, one after the other, and a ramp of C goes through both. A guess: the latents that open early open for centroid and area, and keep them. What have the runs learnt?
 
 # %%
-print(f"{'R² in the best latent':28} scale √area      x  centroid       y  centroid    wide slant")
+head = "scale √area      x  centroid       y  centroid    wide slant"
+print(f"{'R² in the best latent':28} {head}")
 held, gains, nearer = {}, {}, {}
 for name in runs:
     _, _, _, codes, made_from = found[name]
     kind = tuple(made_from[:, 1:4].long().T)
-    at = made_from[:, 4:6].double() * 32 / 31  # in pixels
-    columns = [made_from[:, 2].double(), seen["root area"][kind], at[:, 0], at[:, 0] + seen["centroid"][kind][:, 0],
-               at[:, 1], at[:, 1] + seen["centroid"][kind][:, 1], seen["wide"][kind], seen["slant"][kind]]  # fmt: skip
-    R2 = [metrics.explained(codes, column[:, None]).max().item() for column in columns]
-    held[name] = dict(zip(("area", "centroid x", "centroid y", "wide", "slant"), R2[1::2][:3] + R2[6:], strict=True))
+    x, y = made_from[:, 4:6].double().T * 32 / 31  # in pixels
+    off_x, off_y = seen["centroid"][kind].T
+    columns = [made_from[:, 2].double(), seen["root area"][kind]]
+    columns += [x, x + off_x, y, y + off_y, seen["wide"][kind], seen["slant"][kind]]
+    R2 = [
+        metrics.explained(codes, values[:, None]).max().item() for values in columns
+    ]
+    _, area_R2, _, x_R2, _, y_R2, wide_R2, slant_R2 = R2
+    held[name] = {"area": area_R2, "centroid x": x_R2, "centroid y": y_R2}
+    held[name] |= {"wide": wide_R2, "slant": slant_R2}
     gains[name] = R2[1] - R2[0]
     for i in (2, 4):
         if R2[i] > 0.8:  # where a coordinate has a latent of its own
             nearer[name, i] = R2[i + 1] - R2[i]
     print(
-        f"{name:27} {R2[0]:6.3f} {R2[1]:5.3f}  {R2[2]:5.3f}  {R2[3]:8.3f}   {R2[4]:5.3f}  {R2[5]:8.3f}   {R2[6]:5.2f} {R2[7]:5.2f}"
+        f"{name:27} {R2[0]:6.3f} {R2[1]:5.3f}  {R2[2]:5.3f}  {R2[3]:8.3f}   "
+        f"{R2[4]:5.3f}  {R2[5]:8.3f}   {R2[6]:5.2f} {R2[7]:5.2f}"
     )
 assert min(gains.values()) > 0.05 and min(nearer.values()) > 0 and len(nearer) >= 8
 without_ramp = ("coloured-vae-seed0", "coloured-beta4-seed0", "sprites-vae-seed0")
-assert all(0.09 < gains[name] < 0.13 and (name, 2) not in nearer for name in without_ramp)
+for name in without_ramp:
+    assert 0.09 < gains[name] < 0.13 and (name, 2) not in nearer
 for name, R2 in held.items():
     if "capacity" in name:
         assert max(R2["wide"], R2["slant"]) < 0.03
     assert (min(R2.values()) > 0.7) == (name == "coloured-lagrangian-seed0")
 for seed in range(3):
     R2 = held[f"coloured-opened-seed{seed}"]
-    assert min(R2["centroid x"], R2["centroid y"]) > 0.95 and R2["wide"] > 0.5 and R2["slant"] > 0.3
-assert 0.25 < held["sprites-opened-seed0"]["wide"] < 0.5 and held["sprites-capacity-seed0"]["area"] < 0.6
+    assert min(R2["centroid x"], R2["centroid y"]) > 0.95
+    assert R2["wide"] > 0.5 and R2["slant"] > 0.3
+assert 0.25 < held["sprites-opened-seed0"]["wide"] < 0.5
+assert held["sprites-capacity-seed0"]["area"] < 0.6
 
 # %% [markdown]
 # **What you should see**, run by run:
@@ -589,13 +704,16 @@ assert 0.25 < held["sprites-opened-seed0"]["wide"] < 0.5 and held["sprites-capac
 # %%
 where = tuple(lattice[:, :3].T)
 centroids = lattice[:, 3:] * 32 / 31 + centroid[where]  # x and y in pixels
-moment_code = torch.stack([area.sqrt()[where], wide[where], slant[where], *centroids.T], dim=1).float()
-ideal = metrics.mig(moment_code, lattice)
-print(f"MIG of the five moments: {ideal:.2f}; of the five factors: {scores['perfect'][0]:.2f}")
+five = [area.sqrt()[where], wide[where], slant[where], *centroids.T]
+moment_code = torch.stack(five, dim=1).float()
+ideal, of_factors = metrics.mig(moment_code, lattice), scores["perfect"][0]
+print(
+    f"MIG of the five moments: {ideal:.2f}; of the five factors: {of_factors:.2f}"
+)
 made = torch.cat([torch.zeros(len(lattice), 1, dtype=torch.long), lattice], 1)
 figures.alignments({"the moments": metrics.alignment(moment_code, white, made)})
 plt.show()
-assert 0.3 < ideal < scores["perfect"][0] / 2
+assert 0.3 < ideal < of_factors / 2
 
 # %% [markdown]
 # *Figure 6.6. R² of every factor in a code of √area ($z_0$), width against height ($z_1$), slant ($z_2$) and centroid ($z_3$, $z_4$). A row need not add up to 1.*
@@ -617,7 +735,8 @@ assert 0.3 < ideal < scores["perfect"][0] / 2
 
 # %%
 recipe = experiments.get("coloured-opened")
-print(recipe.objective.openings, recipe.objective.schedule.corners, recipe.optimizer, recipe.learning_rate, sep="\n")
+print(recipe.objective.openings, recipe.objective.schedule.corners, sep="\n")
+print(recipe.optimizer, recipe.learning_rate, sep="\n")
 
 # %% [markdown]
 # At step 6,001 C jumps to 25. Where that is out of reach, β rests at 1 and the training goes on as a plain VAE with all latents open; where it is not, β stays above 1 and holds the KL at 25. Which of the two is it? β is (loss − reconstruction) / KL:
@@ -641,7 +760,8 @@ for name in (*methods["opened"], *white_methods["opened"]):
 for seed, end in ((0, 1.34), (1, 1.28)):
     assert abs(beta[f"coloured-opened-seed{seed}"][-1] - end) < 0.02
     assert min(beta[f"coloured-opened-seed{seed}"]) > 1.05
-assert max(beta["coloured-opened-seed2"]) < 1.08 and beta["coloured-opened-seed2"][-1] < 1.03
+assert max(beta["coloured-opened-seed2"]) < 1.08
+assert beta["coloured-opened-seed2"][-1] < 1.03
 assert max(beta["sprites-opened-seed0"]) < 1.01
 
 # %% [markdown]
@@ -651,22 +771,25 @@ assert max(beta["sprites-opened-seed0"]) < 1.01
 
 # %%
 generator = torch.Generator().manual_seed(0)
-left, right = (torch.linalg.qr(torch.randn(64, 64, generator=generator))[0] for _ in range(2))
+squares = torch.randn(2, 64, 64, generator=generator)
+left, right = torch.linalg.qr(squares)[0]
 strengths = torch.logspace(0, -2, 64)
 G = left @ torch.diag(strengths) @ right.T
 update = {"Muon": orthogonal(G), "Adam's first": G.sign(), "gradient": G}
 figure, axis = plt.subplots(figsize=(5.2, 3.2), layout="constrained")
 for i, (title, change) in enumerate(update.items()):
-    along = (left.T @ change @ right).diagonal().view(16, 4).mean(1)  # of four neighbours
-    axis.plot(
-        np.arange(16) * 4 + 2, along / along.max(), color=figures.PALETTE[i], linestyle=figures.DASHES[i], label=title
-    )
-axis.set(xlabel="direction, strongest first", ylabel="step along it\n(longest = 1)", yscale="log", ylim=(5e-3, 2))
+    # means of four neighbours
+    along = (left.T @ change @ right).diagonal().view(16, 4).mean(1)
+    style = {"color": figures.PALETTE[i], "linestyle": figures.DASHES[i]}
+    axis.plot(np.arange(16) * 4 + 2, along / along.max(), label=title, **style)
+axis.set(xlabel="direction, strongest first", yscale="log", ylim=(5e-3, 2))
+axis.set_ylabel("step along it\n(longest = 1)")
 axis.legend(fontsize=8)
 plt.show()
 lengths = (left.T @ update["Muon"] @ right).diagonal()
 assert lengths.min() > 0.55 * lengths.max()
-assert torch.dist(update["Muon"], left @ right.T) < 0.25 * torch.dist(torch.zeros(64, 64), left @ right.T)
+nearest = left @ right.T
+assert torch.dist(update["Muon"], nearest) < 0.25 * nearest.norm()
 adam = (left.T @ update["Adam's first"] @ right).diagonal()
 assert adam[-8:].mean() < 0.1 * adam[0]
 
@@ -677,8 +800,10 @@ assert adam[-8:].mean() < 0.1 * adam[0]
 
 # %% tags=["nbval-ignore-output"]
 ramp = LinearSchedule(0.0, 6.0, 0, 500)
-gamma = dataclasses.replace(experiments.get("sprites-capacity"), objective=CapacityELBO(1000.0, ramp), steps=500)
-multiplier = dataclasses.replace(gamma, objective=LagrangianELBO(ramp, rate=0.004, beta=100.0))
+short = dataclasses.replace(experiments.get("sprites-capacity"), steps=500)
+gamma = dataclasses.replace(short, objective=CapacityELBO(1000.0, ramp))
+lagrangian = LagrangianELBO(ramp, rate=0.004, beta=100.0)
+multiplier = dataclasses.replace(short, objective=lagrangian)
 faster = dataclasses.replace(multiplier, learning_rate=2e-3)
 muon = dataclasses.replace(faster, optimizer="muon")
 tried = {
@@ -690,20 +815,27 @@ tried = {
 live = {title: train(experiment) for title, experiment in tried.items()}
 
 # %% tags=["nbval-ignore-output"]
-last = {title: {key: run.history[key][-50:].mean(0) for key in ("kl", "reconstruction")} for title, run in live.items()}
-for title, at in last.items():
-    ideal_loss = limit["moments"].at(at["kl"].sum())[1]
+loss_of, kl_of = (
+    {title: run.history[key][-50:].mean(0).sum() for title, run in live.items()}
+    for key in ("reconstruction", "kl")
+)
+for title in live:
+    least = limit["moments"].at(kl_of[title])[1]
     print(
-        f"{title:25} {at['kl'].sum():.1f} nats: reconstruction {at['reconstruction']:.0f}; "
-        f"best moments {ideal_loss:.0f}"
+        f"{title:25} {kl_of[title]:.1f} nats: "
+        f"reconstruction {loss_of[title]:.0f}; best moments {least:.0f}"
     )
 
 # %%
-nats = {title: at["reconstruction"] for title, at in last.items()}
-assert nats["multiplier, Muon at 2e-3"] < min(nats["multiplier"], nats["multiplier, Adam at 2e-3"]) - 10
-assert nats["multiplier, Muon at 2e-3"] < nats["γ = 1000"] - 60
-assert all(4.5 < at["kl"].sum() < 6.8 for at in last.values())
-print("seed 0, about the same nats: Muon is ahead of Adam at either rate, and of γ = 1000 by far")
+with_muon = loss_of["multiplier, Muon at 2e-3"]
+assert with_muon < loss_of["multiplier"] - 10
+assert with_muon < loss_of["multiplier, Adam at 2e-3"] - 10
+assert with_muon < loss_of["γ = 1000"] - 60
+assert all(4.5 < kl < 6.8 for kl in kl_of.values())
+print(
+    "seed 0, about the same nats: Muon is ahead of Adam at either rate, "
+    "and of γ = 1000 by far"
+)
 
 # %% [markdown]
 # ## 7. All methods, all numbers
@@ -715,29 +847,46 @@ for name, score in scored.items():
     _, kl, excess, codes, made_from = found[name]
     _, classes = metrics.factor_classes(runs[name].experiment.dataset, made_from)
     error = score["excess_error"] * (10_000 / len(codes)) ** 0.5
-    assert abs(excess - score["excess"]) < 3.5 * error and abs(kl.sum() - score["kl"]) < 0.2, name
+    assert abs(excess - score["excess"]) < 3.5 * error, name
+    assert abs(kl.sum() - score["kl"]) < 0.2, name
     assert abs(metrics.mig(codes, classes) - score["mig"]) < 0.02, name
-columns = {"mig": "MIG", "dci_disentanglement": "DCI-D", "dci_completeness": "DCI-C",
-           "factorvae": "FactorVAE", "betavae": "β-VAE", "sap": "SAP"}  # fmt: skip
-for title, table in (("coloured sprites", methods), ("white sprites", white_methods)):
-    print(f"{title:29}active  KL    excess    " + "  ".join(columns.values()) + "  minutes")
+heads = {
+    "mig": "MIG",
+    "dci_disentanglement": "DCI-D",
+    "dci_completeness": "DCI-C",
+    "factorvae": "FactorVAE",
+    "betavae": "β-VAE",
+    "sap": "SAP",
+}
+tables = {"coloured sprites": methods, "white sprites": white_methods}
+for title, table in tables.items():
+    cells = "  ".join(heads.values())
+    print(f"{title:29}active  KL    excess    {cells}  minutes")
     for method, names in table.items():
         for name in names:
             score = scored[name]
-            cells = "  ".join(f"{score[key]:{max(len(head), 3)}.2f}" for key, head in columns.items())
+            widths = [(key, max(len(head), 3)) for key, head in heads.items()]
+            cells = "  ".join(f"{score[key]:{width}.2f}" for key, width in widths)
             print(
-                f"  {method:18} seed {runs[name].seed} {(found[name][1] > ACTIVE).sum():8} {score['kl']:4.0f}  "
+                f"  {method:18} seed {runs[name].seed} "
+                f"{(found[name][1] > ACTIVE).sum():8} {score['kl']:4.0f}  "
                 f"{score['excess']:4.0f} ± {score['excess_error']:.1f}  {cells} "
                 f"{runs[name].made['seconds'] / 60:8.0f}"
             )
 
-# the sampling error of MIG, from pictures drawn again from those encoded (a bootstrap)
+# the sampling error of MIG, from pictures
+# drawn again from those encoded (a bootstrap)
 codes, made_from = found["sprites-opened-seed0"][3:]
 _, classes = metrics.factor_classes(white, made_from)
-resampled = torch.randint(len(codes), (20, len(codes)), generator=torch.Generator().manual_seed(0))
-error = np.std([metrics.mig(codes[rows], classes[rows]) for rows in resampled]) * (len(codes) / 10_000) ** 0.5
+again = torch.Generator().manual_seed(0)
+resampled = torch.randint(len(codes), (20, len(codes)), generator=again)
+migs = [metrics.mig(codes[rows], classes[rows]) for rows in resampled]
+error = np.std(migs) * (len(codes) / 10_000) ** 0.5
 without_shape = metrics.mig(codes, classes[:, 1:])
-print(f"\nMIG of the opened run on white sprites: ± {error:.3f} at 10,000 pictures; without shape {without_shape:.2f}")
+print(
+    f"\nMIG of the opened run on white sprites: ± {error:.3f} at 10,000 pictures; "
+    f"without shape {without_shape:.2f}"
+)
 assert error < 0.005 and 0.29 < without_shape < 0.34
 
 # %% [markdown]
@@ -771,17 +920,17 @@ assert error < 0.005 and 0.29 < without_shape < 0.34
 # %%
 def ideal_line(limit, codes):
     """Excess and MIG of a code of which the best split sends more and more."""
-    return limit.distortions, torch.tensor(
-        [metrics.mig(codes.float() * (rates > 0.02), lattice) for rates in limit.rates]
-    )
+    sent = [codes.float() * (rates > 0.02) for rates in limit.rates]
+    return limit.distortions, torch.tensor([metrics.mig(z, lattice) for z in sent])
 
 
 in_order = moment_code[:, [1, 0, 2, 3, 4]]  # as the channels send them
 marks = {
     title: {
-        method: [(scored[name]["excess"], scored[name]["mig"]) for name in names] for method, names in table.items()
+        method: [(scored[name]["excess"], scored[name]["mig"]) for name in names]
+        for method, names in table.items()
     }
-    for title, table in (("coloured sprites", methods), ("white sprites", white_methods))
+    for title, table in tables.items()
 }
 ideals = {
     "ideal factors": ideal_line(limit["centred"], perfect),
@@ -798,31 +947,41 @@ plt.show()
 # %%
 gamma_scores = [scored[name] for name in methods["γ = 1000 (paper)"]]
 beta4, vae = scored["coloured-beta4-seed0"], scored["coloured-vae-seed0"]
-opened, white_opened = [scored[name] for name in methods["opened"]], scored["sprites-opened-seed0"]
-white_gamma, white_vae = scored["sprites-capacity-seed0"], scored["sprites-vae-seed0"]
-lines = {f"γ = 1000, seed {seed}": score for seed, score in enumerate(gamma_scores)} | {"β = 4": beta4}
-lines |= {f"opened, seed {seed}": score for seed, score in enumerate(opened)} | {"plain VAE": vae}
-lines |= {"white: γ = 1000": white_gamma, "white: opened": white_opened, "white: plain VAE": white_vae}
+opened = [scored[name] for name in methods["opened"]]
+white_opened = scored["sprites-opened-seed0"]
+white_gamma = scored["sprites-capacity-seed0"]
+white_vae = scored["sprites-vae-seed0"]
+lines = {f"γ = 1000, seed {seed}": score for seed, score in enumerate(gamma_scores)}
+lines["β = 4"] = beta4
+lines |= {f"opened, seed {seed}": score for seed, score in enumerate(opened)}
+lines |= {"plain VAE": vae, "white: γ = 1000": white_gamma}
+lines |= {"white: opened": white_opened, "white: plain VAE": white_vae}
 for title, score in lines.items():
     print(
-        f"{title:18} excess {score['excess']:5.1f} ± {score['excess_error']:.1f} nats, "
-        f"MIG {score['mig']:.2f}, {score['kl']:.1f} nats of KL"
+        f"{title:18} excess {score['excess']:5.1f} ± {score['excess_error']:.1f} "
+        f"nats, MIG {score['mig']:.2f}, {score['kl']:.1f} nats of KL"
     )
 print(f"white: ideal moments: MIG {ideal:.2f}")
 assert all(score["excess"] > beta4["excess"] + 80 for score in gamma_scores)
 assert beta4["kl"] < 20 and vae["excess"] < beta4["excess"] < 100
-# how far an opened run is ahead of the plain VAE, in standard errors of two independent samples; the pictures are the
+# how far an opened run is ahead of the plain VAE, in standard
+# errors of two independent samples; the pictures are the
 # same, so that the difference is known better than that
-ahead = [(vae["excess"] - score["excess"]) / np.hypot(vae["excess_error"], score["excess_error"]) for score in opened]
-print("opened before plain VAE, in standard errors:", ", ".join(f"{errors:.1f}" for errors in ahead))
+errors = [np.hypot(vae["excess_error"], score["excess_error"]) for score in opened]
+leads = [vae["excess"] - score["excess"] for score in opened]
+ahead = [nats / error for nats, error in zip(leads, errors, strict=True)]
+cells = ", ".join(f"{value:.1f}" for value in ahead)
+print("opened before plain VAE, in standard errors: " + cells)
 assert ahead[0] > 10 and ahead[1] > 5 and ahead[2] < -4
 assert [score["mig"] > 3 * vae["mig"] for score in opened] == [True, True, False]
 assert opened[2]["mig"] > 2.5 * vae["mig"]
-assert white_gamma["excess"] > 5 * white_opened["excess"] and white_gamma["mig"] < 0.6 * white_opened["mig"]
+assert white_gamma["excess"] > 5 * white_opened["excess"]
+assert white_gamma["mig"] < 0.6 * white_opened["mig"]
 assert (found["sprites-capacity-seed0"][1] > ACTIVE).sum() == 2
 assert white_opened["excess"] < 25 and 0.2 < white_opened["mig"] < ideal < 0.45
 assert white_opened["mig"] > 3 * white_vae["mig"]
-draw_alignments({"opened, coloured sprites": "coloured-opened-seed0", "opened, white sprites": "sprites-opened-seed0"})
+both = {"coloured": "coloured-opened-seed0", "white": "sprites-opened-seed0"}
+draw_alignments({f"opened, {kind} sprites": name for kind, name in both.items()})
 
 # %% [markdown]
 # *Figure 6.9. Which latent holds which factor (R²) in the opened runs: y, x and size in one each, shape and orientation spread over six or seven, and of the colours a little.*
@@ -861,7 +1020,8 @@ TraversalExplorer(runs["coloured-beta4-seed0"])
 # the numbers of the first answer
 trained = runs["sprites-opened-seed0"]
 images = trained.experiment.dataset.sample(256, torch.Generator().manual_seed(0))[0]
-tells = torch.cat([metrics.centre_of_light(images), images.sum((1, 2, 3))[:, None]], 1)
+size = images.sum((1, 2, 3))[:, None]
+tells = torch.cat([metrics.centre_of_light(images), size], 1)
 mean_kl, active_at, R2_at, effect = {}, {}, {}, {}
 for step in (3_000, 12_000, trained.step):
     model = trained.model(step if step < trained.step else None)
@@ -871,26 +1031,35 @@ for step in (3_000, 12_000, trained.step):
         codes = model.encode(images)[0]
         swapped = codes.repeat(3, 1, 1)
         for latent in range(3):
-            swapped[latent, :, latent] = codes[:, latent].roll(1)  # that of another picture
-        change = torch.sigmoid(model.decode(swapped.flatten(0, 1))) - torch.sigmoid(model.decode(codes.repeat(3, 1)))
-    effect[step] = change.square().flatten(1).sum(1).view(3, -1).mean(1)
-    R2_at[step] = torch.stack([metrics.explained(codes, column[:, None]) for column in tells.T])[:, :3]
+            # that of another picture
+            swapped[latent, :, latent] = codes[:, latent].roll(1)
+        pairs = torch.cat([swapped.flatten(0, 1), codes.repeat(3, 1)])
+        drawn, as_it_is = torch.sigmoid(model.decode(pairs)).chunk(2)
+    effect[step] = (drawn - as_it_is).square().flatten(1).sum(1).view(3, -1).mean(1)
+    R2 = [metrics.explained(codes, values[:, None])[:3] for values in tells.T]
+    R2_at[step] = torch.stack(R2)
     print(f"step {step:6,}: active {active_at[step]}")
     for name, row in zip(("x", "y", "size"), R2_at[step], strict=True):
-        print(f"    R² of {name:4} in z0, z1, z2: " + ", ".join(f"{value:.2f}" for value in row))
+        cells = ", ".join(f"{value:.2f}" for value in row)
+        print(f"    R² of {name:4} in z0, z1, z2: " + cells)
     print(
         "    with another picture's, squared change of the drawing: "
         + ", ".join(f"{value:.0f}" for value in effect[step])
     )
-assert [len(active_at[step]) for step in active_at] == [3, 10, 9] and 7 not in active_at[trained.step]
-assert trained.experiment.objective.opened(3_000) == range(2, 3) and mean_kl[3_000].argmax() == 2
-assert effect[3_000][2] < 0.1 * effect[3_000][:2].min() and effect[12_000][2] > 5 * effect[3_000][2]
-assert R2_at[3_000][0, 1] > 0.95 and R2_at[3_000][1, 0] > 0.95 and R2_at[3_000][2, 2] < 0.3 < 0.7 < R2_at[12_000][2, 2]
+assert [len(active_at[step]) for step in active_at] == [3, 10, 9]
+assert 7 not in active_at[trained.step]
+assert trained.experiment.objective.opened(3_000) == range(2, 3)
+assert mean_kl[3_000].argmax() == 2
+assert effect[3_000][2] < 0.1 * effect[3_000][:2].min()
+assert effect[12_000][2] > 5 * effect[3_000][2]
+assert R2_at[3_000][0, 1] > 0.95 and R2_at[3_000][1, 0] > 0.95
+assert R2_at[3_000][2, 2] < 0.3 < 0.7 < R2_at[12_000][2, 2]
 
 # %%
 # the numbers of the second
-images = runs["coloured-vae-seed0"].experiment.dataset.sample(256, torch.Generator().manual_seed(0))[0]
-sprite = (images.amax(1, keepdim=True) > 0.3).float()  # 1 where the sprite is: it is never darker
+images = data.sample(256, torch.Generator().manual_seed(0))[0]
+# 1 where the sprite is: it is never darker
+sprite = (images.amax(1, keepdim=True) > 0.3).float()
 
 
 @torch.no_grad()
@@ -906,23 +1075,26 @@ for title, names in methods.items():
     with torch.no_grad():
         redrawn = torch.sigmoid(model.decode(model.encode(images)[0]))
     kept[title] = ((tint(redrawn) * true).sum() / true.square().sum()).item()
-    centres = [metrics.centre_of_light(x.mean(1, keepdim=True)) for x in (redrawn, images)]
-    moved[title] = (centres[0] - centres[1]).norm(dim=1).median().item()
-print("share of a sprite's tint that is redrawn:", ", ".join(f"{title} {share:.2f}" for title, share in kept.items()))
-print(
-    "distance from the sprite to the redrawn one, pixels:", ", ".join(f"{title} {d:.1f}" for title, d in moved.items())
-)
-assert all(
-    0.28 < share < 0.33 if title in ("plain VAE", "opened") else abs(share) < 0.02 for title, share in kept.items()
-)
+    greys = [colours.mean(1, keepdim=True) for colours in (redrawn, images)]
+    here, there = (metrics.centre_of_light(grey) for grey in greys)
+    moved[title] = (here - there).norm(dim=1).median().item()
+cells = ", ".join(f"{title} {share:.2f}" for title, share in kept.items())
+print("share of a sprite's tint that is redrawn: " + cells)
+cells = ", ".join(f"{title} {distance:.1f}" for title, distance in moved.items())
+print("distance from the sprite to the redrawn one, pixels: " + cells)
+for title, share in kept.items():
+    coloured = title in ("plain VAE", "opened")
+    assert 0.28 < share < 0.33 if coloured else abs(share) < 0.02
 assert max(moved.values()) < 0.5
 
 # %%
-# the numbers of the third: standard deviations of the light along y and x, from z = −3 to 3
+# the numbers of the third: standard deviations
+# of the light along y and x, from z = −3 to 3
 model = runs["coloured-beta4-seed0"].model()
 with torch.no_grad():
     code = model.encode(images[:1])[0][0]
-    drawn = torch.sigmoid(model.decode(metrics.traversal(code, 5, torch.linspace(-3, 3, 5)))).mean(1)
+    line = metrics.traversal(code, 5, torch.linspace(-3, 3, 5))
+    drawn = torch.sigmoid(model.decode(line)).mean(1)
 drawn = torch.where(drawn > 0.5 * drawn.amax((1, 2), keepdim=True), drawn, 0.0)
 pixel = torch.arange(64.0)
 widths = []
@@ -932,7 +1104,8 @@ for share in (drawn.sum(2), drawn.sum(1)):
     widths.append((share * (pixel - mean).square()).sum(1).sqrt())
 ratio = widths[0] / widths[1]
 print("height by width along z5: " + ", ".join(f"{value:.2f}" for value in ratio))
-assert (ratio.diff() < 0).all() and ratio[0] > 1.4 and 0.9 < ratio[2] < 1.15 and ratio[-1] < 0.85
+assert (ratio.diff() < 0).all()
+assert ratio[0] > 1.4 and 0.9 < ratio[2] < 1.15 and ratio[-1] < 0.85
 
 # %% [markdown]
 # ## 10. The paper and this chapter, side by side
@@ -945,15 +1118,17 @@ def span(key, digits=0):
     return low if low == high else f"{low} to {high}"
 
 
-counts = [int((found[name][1] > ACTIVE).sum()) for name in methods["γ = 1000 (paper)"]]
+kls = [found[name][1] for name in methods["γ = 1000 (paper)"]]
+counts = ", ".join(str(int((kl > ACTIVE).sum())) for kl in kls)
 largest_error = max(score["excess_error"] for score in gamma_scores)
 print("Figure 4a                        paper             here, three seeds")
-print(f"{'latents above 0.1 nats':32} {'eight drawn':17} {', '.join(str(n) for n in counts)}")
-print(f"{'factors in a latent of their own':32} {'eight, by eye':17} size on three seeds, x and y on one")
+print(f"{'latents above 0.1 nats':32} {'eight drawn':17} {counts}")
+here = "size on three seeds, x and y on one"
+print(f"{'factors in a latent of their own':32} {'eight, by eye':17} {here}")
 print(f"{'KL at the end':32} {'25 nats':17} {span('kl')} nats")
 print(
-    f"{'reconstruction above its floor':32} {'high quality':17} {span('excess')} (± {largest_error:.0f}) nats; "
-    f"plain VAE {vae['excess']:.0f}"
+    f"{'reconstruction above its floor':32} {'high quality':17} "
+    f"{span('excess')} (± {largest_error:.0f}) nats; plain VAE {vae['excess']:.0f}"
 )
 print(f"{'MIG':32} {'not stated':17} {span('mig', 2)}; β = 4: {beta4['mig']:.2f}")
 

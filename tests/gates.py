@@ -9,6 +9,7 @@ from build_chapters import from_text  # the gate and the builder must mean the s
 from jupytext.config import load_jupytext_config
 
 REBUILD = "run `make chapters ONLY=NAME`"
+WIDTH = 84  # as in chapters/ruff.toml, whose formatter breaks neither strings nor comments
 
 
 def pair_is_in_sync(notebook: Path) -> None:
@@ -80,8 +81,17 @@ def widgets_show_a_picture(notebook: Path) -> None:
         assert "nbval-ignore-output" in cell["metadata"].get("tags", []), f"tag {source!r} nbval-ignore-output"
 
 
+def code_is_narrow(notebook: Path) -> None:
+    """No line of code is wider than a cell shows without scrolling; prose wraps by itself, and has long lines."""
+    for cell in _cells(notebook):
+        lines = "".join(cell["source"]).splitlines() if cell["cell_type"] == "code" else []
+        for line in lines:
+            assert len(line) <= WIDTH, f"{notebook.name}: more than {WIDTH} columns in {line!r}: break it in two"
+
+
 GATES = (
     pair_is_in_sync, outputs_are_stored_in_order, outputs_are_clean, metadata_is_canonical, widgets_show_a_picture,
+    code_is_narrow,
 )  # fmt: skip
 
 

@@ -174,6 +174,10 @@ def lost_explorer(notebook: dict) -> None:
     code(notebook)[2].update(source=["Explorer()"], outputs=[])
 
 
+def wide_code(notebook: dict) -> None:
+    code(notebook)[0]["source"] = ["print(6 * 7)\n", "# " + "x" * 83]
+
+
 @pytest.mark.parametrize(
     ("change", "gate", "message"),
     [
@@ -186,6 +190,7 @@ def lost_explorer(notebook: dict) -> None:
         (address, gates.outputs_are_clean, "differs from machine to machine"),
         (foreign_metadata, gates.metadata_is_canonical, "has other metadata"),
         (blind_explorer, gates.widgets_show_a_picture, "explorer without a static picture"),
+        (wide_code, gates.code_is_narrow, "more than 84 columns in '# xxx"),
         (lost_explorer, gates.widgets_show_a_picture, "explorer without a static picture"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -18,13 +18,16 @@ gap = 0.5 * (0.25 / 0.5 + 0.2**2 / 0.5 - 1 + math.log(2))
 assert check("1.1", gap)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("1.1", 0.5 * (0.5 / 0.25 + 0.2**2 / 0.25 - 1 - math.log(2)))  # the KL the other way round
+# the KL the other way round
+assert not check("1.1", 0.5 * (0.5 / 0.25 + 0.2**2 / 0.25 - 1 - math.log(2)))
 assert not check("1.1", 2 * gap)  # missing ½
 assert not check("1.1", gap / math.log(2))  # bits
 assert not check("1.1", -gap)  # sign error
 assert not check("1.1", 0.5 * math.log(2))  # the logarithm alone
-assert not check("1.1", 0.5 * (0.25 / 0.5 + 0.2**2 / 0.5 - 1) + math.log(2))  # ½ missing in the logarithm
-assert not check("1.1", 0.5 * (1 / 16 / 0.25 + 0.2**2 / 0.25 - 1 - math.log(1 / 4)))  # variances squared
+# ½ missing in the logarithm
+assert not check("1.1", 0.5 * (0.25 / 0.5 + 0.2**2 / 0.5 - 1) + math.log(2))
+# variances squared
+assert not check("1.1", 0.5 * (1 / 16 / 0.25 + 0.2**2 / 0.25 - 1 - math.log(1 / 4)))
 
 # %% [markdown]
 # **1.2**
@@ -32,13 +35,17 @@ assert not check("1.1", 0.5 * (1 / 16 / 0.25 + 0.2**2 / 0.25 - 1 - math.log(1 / 
 
 # %%
 def floor(images):
-    return -(torch.xlogy(images, images) + torch.xlogy(1 - images, 1 - images)).flatten(1).sum(1)
+    nats = torch.xlogy(images, images) + torch.xlogy(1 - images, 1 - images)
+    return -nats.flatten(1).sum(1)
 
 
 assert check("1.2", floor)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("1.2", lambda x: -(x * x.log() + (1 - x) * (1 - x).log()).flatten(1).sum(1))  # NaN
+# NaN
+assert not check(
+    "1.2", lambda x: -(x * x.log() + (1 - x) * (1 - x).log()).flatten(1).sum(1)
+)
 assert not check("1.2", lambda x: floor(x) / 4)  # mean for sum
 assert not check("1.2", lambda x: -floor(x))  # sign error
 assert not check("1.2", lambda x: floor(x) / math.log(2))  # bits
@@ -56,10 +63,18 @@ def draw(mean, log_std, noise):
 assert check("1.3", draw)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("1.3", lambda mean, log_std, noise: mean + log_std * noise)  # no exponential
-assert not check("1.3", lambda mean, log_std, noise: mean + (0.5 * log_std).exp() * noise)  # log σ² for log σ
-assert not check("1.3", lambda mean, log_std, noise: mean + (2 * log_std).exp() * noise)  # σ² for σ
-assert not check("1.3", lambda mean, log_std, noise: mean - log_std.exp() * noise)  # sign error
+# no exponential
+assert not check("1.3", lambda mean, log_std, noise: mean + log_std * noise)
+# log σ² for log σ
+assert not check(
+    "1.3", lambda mean, log_std, noise: mean + (0.5 * log_std).exp() * noise
+)
+# σ² for σ
+assert not check(
+    "1.3", lambda mean, log_std, noise: mean + (2 * log_std).exp() * noise
+)
+# sign error
+assert not check("1.3", lambda mean, log_std, noise: mean - log_std.exp() * noise)
 
 # %% [markdown]
 # **1.4** $\lVert x - \hat x\rVert^2/(2 \cdot 0.1) = 5 \lVert x - \hat x\rVert^2$: everything is five times larger, so β is 5. The size of the picture does not matter.
@@ -91,13 +106,18 @@ assert check("1.5", quieter)
 
 # %%
 observed, m, s_q = 0.9, 0.3, 0.6
-noise = torch.randn(200_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+generator = torch.Generator().manual_seed(0)
+noise = torch.randn(200_000, generator=generator, dtype=torch.float64)
 z = m + s_q * noise
 fit = -0.5 * ((observed - torch.tanh(1.5 * z) - 0.2 * z) / 0.3) ** 2 - 0.5 * z**2
-h = fit + 0.5 * noise**2 - 500  # log p(x, z) − log q(z), up to constants that the baseline takes out
+# log p(x, z) − log q(z), up to constants that the baseline takes out
+h = fit + 0.5 * noise**2 - 500
 _, saved = quieter(h, noise, s_q)
 mean_only = (h * noise).var() / ((h - h.mean()) * noise).var()
-print(f"variance: {saved:.0e} times smaller, with the mean of h as baseline {mean_only:.0e} times")
+print(
+    f"variance: {saved:.0e} times smaller, "
+    f"with the mean of h as baseline {mean_only:.0e} times"
+)
 assert 3e3 < mean_only < 0.9 * saved < 6e3
 
 # %% tags=["nbval-ignore-output"]
@@ -110,6 +130,17 @@ def by_mean(h, noise, std):
 
 
 assert not check("1.5", by_mean)  # not the best constant
-assert not check("1.5", lambda h, noise, std: (quieter(h, noise, std)[0], 1 / quieter(h, noise, std)[1]))  # upside down
-assert not check("1.5", lambda h, noise, std: (h * noise / std - (h * noise / std).mean(), 1.0))  # mean removed
-assert not check("1.5", lambda h, noise, std: (0 * h, 1.0))  # no noise, and no gradient
+
+
+def upside_down(h, noise, std):
+    gradient, ratio = quieter(h, noise, std)
+    return gradient, 1 / ratio
+
+
+assert not check("1.5", upside_down)
+# mean removed
+assert not check(
+    "1.5", lambda h, noise, std: (h * noise / std - (h * noise / std).mean(), 1.0)
+)
+# no noise, and no gradient
+assert not check("1.5", lambda h, noise, std: (0 * h, 1.0))

@@ -23,7 +23,8 @@ assert check("2.1", kl)
 
 # %% tags=["nbval-ignore-output"]
 assert not check("2.1", lambda m, s: 2 * kl(m, s))  # missing ½
-assert not check("2.1", lambda m, s: 0.5 * (m**2 + s**2 - 1) + torch.log(s))  # sign error
+# sign error
+assert not check("2.1", lambda m, s: 0.5 * (m**2 + s**2 - 1) + torch.log(s))
 assert not check("2.1", lambda m, s: kl(m, s**2))  # σ² for σ
 assert not check("2.1", lambda m, s: kl(m, s).mean())  # mean
 assert not check("2.1", lambda m, s: kl(m, s) / math.log(2))  # bits
@@ -53,8 +54,10 @@ assert check("2.3", onset)
 # %% tags=["nbval-ignore-output"]
 assert not check("2.3", lambda v, k: 2 * onset(v, k))  # missing ½
 assert not check("2.3", lambda v, k: -onset(v, k))  # sign error
-assert not check("2.3", lambda v, k: 0.5 * torch.log(v[0] / v[k]))  # only the first component
-assert not check("2.3", lambda v, k: 0.5 * torch.log(v[: k + 1] / v[k]).mean())  # mean for sum
+# only the first component
+assert not check("2.3", lambda v, k: 0.5 * torch.log(v[0] / v[k]))
+# mean for sum
+assert not check("2.3", lambda v, k: 0.5 * torch.log(v[: k + 1] / v[k]).mean())
 
 # %% [markdown]
 # **2.4** The mean is 0.75, the variance of a uniform distribution of length ½ is $\tfrac14 / 12 = 1/48$.
@@ -64,9 +67,12 @@ m, v, snr = 0.75, 1 / 48, 2
 assert check("2.4", 0.5 * math.log((1 + snr * (1 + m**2 / v)) / (1 + snr)))
 
 # %% tags=["nbval-ignore-output"]
-assert not check("2.4", 0.5 * math.log((1 + snr * (1 + m**2 * 12)) / (1 + snr)))  # the variance of [0, 1]
-assert not check("2.4", 0.5 * math.log2((1 + snr * (1 + m**2 / v)) / (1 + snr)))  # bits
-assert not check("2.4", 0.5 * math.log((1 + 10 * (1 + m**2 / v)) / (1 + 10)))  # the waste at another SNR
+# the variance of [0, 1]
+assert not check("2.4", 0.5 * math.log((1 + snr * (1 + m**2 * 12)) / (1 + snr)))
+# bits
+assert not check("2.4", 0.5 * math.log2((1 + snr * (1 + m**2 / v)) / (1 + snr)))
+# the waste at another SNR
+assert not check("2.4", 0.5 * math.log((1 + 10 * (1 + m**2 / v)) / (1 + 10)))
 assert not check("2.4", 0.5 * math.log(1 + snr * (1 + m**2 / v)))  # the whole KL
 
 # %% [markdown]
@@ -75,18 +81,21 @@ assert not check("2.4", 0.5 * math.log(1 + snr * (1 + m**2 / v)))  # the whole K
 
 # %%
 def loss(W, variances, level):
-    """Loss / β of a decoder W (2, 2), with the best linear encoder and diagonal posterior for it."""
+    """Loss / β of a decoder W (2, 2), its linear encoder and posterior the best."""
     precision = torch.eye(2, dtype=W.dtype) + W.T @ W / level
-    rest = torch.eye(2, dtype=W.dtype) - W @ torch.linalg.solve(precision, W.T / level)
+    encoder = torch.linalg.solve(precision, W.T / level)
+    rest = torch.eye(2, dtype=W.dtype) - W @ encoder
     V, var = torch.linalg.solve(precision, W.T / level).T, 1 / precision.diagonal()
-    error = (rest @ torch.diag(variances) @ rest.T).trace() + (var * (W**2).sum(0)).sum()
+    error = (rest @ torch.diag(variances) @ rest.T).trace()
+    error = error + (var * (W**2).sum(0)).sum()
     kl = 0.5 * ((V**2 * variances[:, None]).sum() + var.sum() - 2 - var.log().sum())
     return error / (2 * level) + kl
 
 
 def price(variances, level, degrees):
     variances, t = torch.as_tensor(variances).double(), math.radians(degrees)
-    turn = torch.tensor([[math.cos(t), -math.sin(t)], [math.sin(t), math.cos(t)]], dtype=torch.float64)
+    cos, sin = math.cos(t), math.sin(t)
+    turn = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
     unturned = (variances - level).sqrt()
     gains = unturned.clone().requires_grad_()
     optimizer = torch.optim.Adam([gains], lr=0.05)
@@ -94,15 +103,18 @@ def price(variances, level, degrees):
         optimizer.zero_grad()
         loss(torch.diag(gains) @ turn, variances, level).backward()
         optimizer.step()
-    return loss(torch.diag(gains.detach()) @ turn, variances, level) - loss(torch.diag(unturned), variances, level)
+    turned = loss(torch.diag(gains.detach()) @ turn, variances, level)
+    return turned - loss(torch.diag(unturned), variances, level)
 
 
 assert check("2.5", price)
 for variances in ([8.0, 1.0], [8.0, 4.0], [4.0, 4.0]):
-    (a, b), new = (variances[0] / 0.5, variances[1] / 0.5), price(variances, 0.5, 45).item()
+    a, b = variances[0] / 0.5, variances[1] / 0.5
+    new = price(variances, 0.5, 45).item()
     old = 0.5 * math.log(1 + (a - b) ** 2 / (4 * a * b))
     print(
-        f"variances {variances[0]:.0f} and {variances[1]:.0f}, at 45°: {old:.3f} with the old gains, {abs(new):.3f} readjusted"
+        f"variances {variances[0]:.0f} and {variances[1]:.0f}, at 45°: "
+        f"{old:.3f} with the old gains, {abs(new):.3f} readjusted"
     )
     assert abs(new) < 1e-6 if a == b else 0.45 * old < new < 0.6 * old
 
@@ -115,6 +127,6 @@ def with_old_gains(variances, level, degrees):
 
 
 assert not check("2.5", with_old_gains)
-assert not check("2.5", lambda variances, level, degrees: price(variances, level, math.degrees(degrees)))
-assert not check("2.5", lambda variances, level, degrees: 2 * price(variances, level, degrees))
+assert not check("2.5", lambda v, level, t: price(v, level, math.degrees(t)))
+assert not check("2.5", lambda v, level, degrees: 2 * price(v, level, degrees))
 assert not check("2.5", lambda variances, level, degrees: 0.0)  # not free

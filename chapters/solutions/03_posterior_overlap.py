@@ -20,10 +20,12 @@ from minivae.optimal import confusions
 assert check("3.1", 0.5 * math.erfc(0.75 / math.sqrt(2)))
 
 # %% tags=["nbval-ignore-output"]
-assert not check("3.1", 0.5 * math.erfc(1.5 / math.sqrt(2)))  # the whole distance for half of it
+# the whole distance for half of it
+assert not check("3.1", 0.5 * math.erfc(1.5 / math.sqrt(2)))
 assert not check("3.1", math.erfc(0.75 / math.sqrt(2)))  # both tails: a missing ½
 assert not check("3.1", 0.5 * math.erfc(0.3 / 0.4**2 / math.sqrt(2)))  # σ² for σ
-assert not check("3.1", 1 - 0.5 * math.erfc(0.75 / math.sqrt(2)))  # how often it is right
+# how often it is right
+assert not check("3.1", 1 - 0.5 * math.erfc(0.75 / math.sqrt(2)))
 assert not check("3.1", 50 * math.erfc(0.75 / math.sqrt(2)))  # per cent
 
 # %% [markdown]
@@ -35,16 +37,24 @@ def overlap(m1, s1, m2, s2):
     z = torch.linspace(-40, 40, 80_001, dtype=torch.float64)
     log_q1 = -0.5 * ((z - m1) / s1) ** 2 - math.log(s1)
     log_q2 = -0.5 * ((z - m2) / s2) ** 2 - math.log(s2)
-    return torch.trapezoid(torch.exp(0.5 * (log_q1 + log_q2)), z) / math.sqrt(2 * math.pi)
+    integral = torch.trapezoid(torch.exp(0.5 * (log_q1 + log_q2)), z)
+    return integral / math.sqrt(2 * math.pi)
 
 
 assert check("3.2", overlap)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("3.2", lambda m1, s1, m2, s2: overlap(m1, s1, m2, s2) ** 2)  # the square root forgotten
-assert not check("3.2", lambda m1, s1, m2, s2: overlap(m1, s1**2, m2, s2**2))  # σ² for σ
-assert not check("3.2", lambda m1, s1, m2, s2: math.exp(-((m1 - m2) ** 2) / (4 * (s1**2 + s2**2))))  # no prefactor
-assert not check("3.2", lambda m1, s1, m2, s2: -math.log(overlap(m1, s1, m2, s2)))  # the distance, not the overlap
+# the square root forgotten
+assert not check("3.2", lambda m1, s1, m2, s2: overlap(m1, s1, m2, s2) ** 2)
+# σ² for σ
+assert not check("3.2", lambda m1, s1, m2, s2: overlap(m1, s1**2, m2, s2**2))
+# no prefactor
+assert not check(
+    "3.2",
+    lambda m1, s1, m2, s2: math.exp(-((m1 - m2) ** 2) / (4 * (s1**2 + s2**2))),
+)
+# the distance, not the overlap
+assert not check("3.2", lambda m1, s1, m2, s2: -math.log(overlap(m1, s1, m2, s2)))
 
 # %% [markdown]
 # **3.3** Every pair appears twice in the sum, hence the ½.
@@ -58,10 +68,15 @@ def error(belief, distances):
 assert check("3.3", error)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("3.3", lambda belief, distances: belief @ distances @ belief)  # missing ½
-assert not check("3.3", lambda belief, distances: 0.5 * belief @ distances.sqrt() @ belief)  # distances not squared
+# missing ½
+assert not check("3.3", lambda belief, distances: belief @ distances @ belief)
+# distances not squared
+assert not check(
+    "3.3", lambda belief, distances: 0.5 * belief @ distances.sqrt() @ belief
+)
 assert not check("3.3", lambda belief, distances: distances.mean())  # mean for sum
-assert not check("3.3", lambda belief, distances: -error(belief, distances))  # sign error
+# sign error
+assert not check("3.3", lambda belief, distances: -error(belief, distances))
 
 # %% [markdown]
 # **3.4** Six codes are six separate problems, so they can be descended together. D is a squared distance of places, so the cost, ½ Σ M D, is the variance of the place under the belief, in units of 2 · 0.1². Bisect β.
@@ -86,7 +101,8 @@ def tears_after_descent(beta):
         z = means[:, :, None] + stds[:, :, None] * noise  # 6, 12, 161
         off = (z[..., None] - means[:, None, None]) / stds[:, None, None]
         belief = torch.softmax(-0.5 * off**2 - log_stds[:, None, None], 3)
-        cost = ((belief @ places**2 - (belief @ places) ** 2) @ weight).mean(1) / (2 * 0.1**2)
+        variance = belief @ places**2 - (belief @ places) ** 2
+        cost = (variance @ weight).mean(1) / (2 * 0.1**2)
         kl = (0.5 * (means**2 + stds**2 - 1) - log_stds).mean(1)
         optimizer.zero_grad()
         (cost + beta * kl).sum().backward()

@@ -55,10 +55,15 @@ assert check("4.3", gain)
 
 # %% tags=["nbval-ignore-output"]
 assert not check("4.3", lambda x, f: gain(x, f) / 2)  # the ½ kept on one side
-assert not check("4.3", lambda x, f: gain(x, f) * (f - f.mean()).square().mean() / f.square().mean())  # f not centred
+# f not centred
+assert not check(
+    "4.3",
+    lambda x, f: gain(x, f) * (f - f.mean()).square().mean() / f.square().mean(),
+)
 assert not check("4.3", lambda x, f: -gain(x, f))  # sign
 assert not check("4.3", lambda x, f: gain(x, f) * f.var().sqrt())  # σ for σ²
-assert not check("4.3", lambda x, f: gain(x, f) / x.shape[1])  # mean over pixels for sum
+# mean over pixels for sum
+assert not check("4.3", lambda x, f: gain(x, f) / x.shape[1])
 
 # %% [markdown]
 # **4.4** A plane through the points; its slopes are the direction. The remainder folds a line's two directions into one.
@@ -66,8 +71,10 @@ assert not check("4.3", lambda x, f: gain(x, f) / x.shape[1])  # mean over pixel
 
 # %%
 def angle(positions, means):
-    slopes = torch.linalg.lstsq(positions - positions.mean(0), (means - means.mean())[:, None]).solution[:, 0]
-    return 90 - torch.remainder(90 - torch.rad2deg(torch.atan2(slopes[1], slopes[0])), 180)
+    places, z = positions - positions.mean(0), means - means.mean()
+    slopes = torch.linalg.lstsq(places, z[:, None]).solution[:, 0]
+    degrees = torch.rad2deg(torch.atan2(slopes[1], slopes[0]))
+    return 90 - torch.remainder(90 - degrees, 180)
 
 
 assert check("4.4", angle)
@@ -75,18 +82,23 @@ assert check("4.4", angle)
 
 # %% tags=["nbval-ignore-output"]
 def by_correlations(positions, means):
-    x, y = (torch.corrcoef(torch.stack([positions[:, i], means]))[0, 1] for i in range(2))
+    x, y = torch.corrcoef(torch.cat([positions, means[:, None]], 1).T)[2, :2]
     return 90 - torch.remainder(90 - torch.rad2deg(torch.atan2(y, x)), 180)
 
 
 assert not check("4.4", by_correlations)
-assert not check("4.4", lambda positions, means: angle(positions.flip(1), means))  # x and y swapped
-assert not check("4.4", lambda positions, means: torch.deg2rad(angle(positions, means)))  # radians
+# x and y swapped
+assert not check("4.4", lambda positions, means: angle(positions.flip(1), means))
+# radians
+assert not check(
+    "4.4", lambda positions, means: torch.deg2rad(angle(positions, means))
+)
 assert not check("4.4", lambda positions, means: -angle(positions, means))  # sign
 
 
 def unfolded(positions, means):
-    slopes = torch.linalg.lstsq(positions - positions.mean(0), (means - means.mean())[:, None]).solution[:, 0]
+    places, z = positions - positions.mean(0), means - means.mean()
+    slopes = torch.linalg.lstsq(places, z[:, None]).solution[:, 0]
     return torch.rad2deg(torch.atan2(slopes[1], slopes[0]))
 
 

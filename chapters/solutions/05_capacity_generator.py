@@ -43,9 +43,21 @@ def likeliest(z, codes, std, pictures):
 
 assert not check("5.2", likeliest)
 assert not check("5.2", lambda z, codes, std, pictures: pictures.mean(0))  # deaf
-assert not check("5.2", lambda z, codes, std, pictures: best_picture(z, codes, std**0.5, pictures))  # σ for σ²
-assert not check("5.2", lambda z, codes, std, pictures: best_picture(z, codes, std / 2**0.5, pictures))  # no ½
-assert not check("5.2", lambda z, codes, std, pictures: torch.exp(-0.5 * ((z - codes) / std) ** 2) @ pictures)
+# σ for σ²
+assert not check(
+    "5.2", lambda z, codes, std, x: best_picture(z, codes, std**0.5, x)
+)
+# no ½
+assert not check(
+    "5.2", lambda z, codes, std, x: best_picture(z, codes, std / 2**0.5, x)
+)
+
+
+def not_normalised(z, codes, std, pictures):
+    return torch.exp(-0.5 * ((z - codes) / std) ** 2) @ pictures
+
+
+assert not check("5.2", not_normalised)
 
 # %% [markdown]
 # **5.3** The common part cancels; the rest is 50/1000 of the learning rate a step.
@@ -86,16 +98,21 @@ values = torch.cat([torch.zeros(1), torch.linspace(0.94, 1, 7)]).double()
 
 
 def split_of_nats(values, rate=3.0):
-    """What the mean costs, and what the latent tells of a factor with these values, in nats."""
+    """Nats that the mean costs, and that the latent tells of a factor's value."""
     ratio = values.mean() ** 2 / values.var(correction=0)
     snr = math.expm1(2 * rate) / (1 + ratio)
     signal = (values - values.mean()) / values.std(correction=0) * snr**0.5
     return rate - 0.5 * math.log1p(snr), mutual_information(signal, 1.0)
 
 
-for name, tried in (("even", torch.linspace(0, 1, 8).double()), ("crowded", values)):
+for name, tried in {
+    "even": torch.linspace(0, 1, 8).double(),
+    "crowded": values,
+}.items():
     fee, information = split_of_nats(tried)
-    print(f"{name}: the mean costs {fee:.2f} nats, the latent tells {information:.2f}")
+    print(
+        f"{name}: the mean costs {fee:.2f} nats, the latent tells {information:.2f}"
+    )
 assert check("5.6", values)
 
 # %% tags=["nbval-ignore-output"]

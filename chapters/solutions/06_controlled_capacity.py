@@ -36,9 +36,14 @@ def gap(information, entropy):
 assert check("6.2", gap)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("6.2", lambda information, entropy: (information.amax(1) / entropy).mean())  # no second
-assert not check("6.2", lambda information, entropy: gap(information, torch.ones(3)))  # no entropy
-assert not check("6.2", lambda information, entropy: gap(information.T, entropy[0]))  # latents for factors
+assert not check(
+    "6.2", lambda nats, entropy: (nats.amax(1) / entropy).mean()
+)  # no 2nd
+assert not check(
+    "6.2", lambda nats, entropy: gap(nats, torch.ones(3))
+)  # no entropy
+# latents for factors
+assert not check("6.2", lambda nats, entropy: gap(nats.T, entropy[0]))
 
 # %% [markdown]
 # **6.3** Go downhill from an even split. It was not fair: 2 nats for three shapes are one too many, and the angle had none. Here the factors are ahead of the split chosen for the moments; the moments' own best has 63 (section 5).
@@ -73,7 +78,8 @@ def even(gradient):
 assert check("6.4", even)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("6.4", lambda gradient: gradient / gradient.norm())  # shorter, not evener
+# shorter, not evener
+assert not check("6.4", lambda gradient: gradient / gradient.norm())
 assert not check("6.4", torch.sign)  # Adam's first step
 assert not check("6.4", lambda gradient: -even(gradient))  # the sign
 
@@ -94,16 +100,23 @@ for out in ([0], [2], [0, 2]):
     kept = whole.clone()
     kept[out] = 0
     rises.append((D(kept * whole.sum() / kept.sum()) - D(whole)).item())
-print("without shape {:.0f}, without orientation {:.0f}, without both {:.0f} nats".format(*rises))
+shape, orientation, both = rises
+print(
+    f"without shape {shape:.0f}, without orientation {orientation:.0f}, "
+    f"without both {both:.0f} nats"
+)
 assert check("6.6", rises)
 assert rises[2] < 0.9 * (rises[0] + rises[1])
 
 # %% tags=["nbval-ignore-output"]
 unspent = [
-    (D(whole * torch.tensor(on)) - D(whole)).item() for on in ([0, 1, 1, 1, 1], [1, 1, 0, 1, 1], [0, 1, 0, 1, 1])
+    (D(whole * torch.tensor(on)) - D(whole)).item()
+    for on in ((0, 1, 1, 1, 1), (1, 1, 0, 1, 1), (0, 1, 0, 1, 1))
 ]
 assert not check("6.6", unspent)  # the freed nats are lost
-assert not check("6.6", [rises[0], rises[1], rises[0] + rises[1]])  # as if they added up
+# as if they added up
+assert not check("6.6", [rises[0], rises[1], rises[0] + rises[1]])
 assert not check("6.6", [-rise for rise in rises])  # sign
-assert not check("6.6", [rise + D(whole).item() for rise in rises])  # D, not its rise
+# D, not its rise
+assert not check("6.6", [rise + D(whole).item() for rise in rises])
 assert not check("6.6", rises[:2])  # the third is missing

@@ -35,21 +35,26 @@ def entropy(p):
 
 
 def saved(images, classes):
-    known = sum(entropy(images[classes == c].mean(0)) * (classes == c).sum() for c in classes.unique())
+    groups = [images[classes == c] for c in classes.unique()]
+    known = sum(entropy(group.mean(0)) * len(group) for group in groups)
     return entropy(images.mean(0)) - known / len(images)
 
 
 assert check("7.2", saved)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("7.2", lambda images, classes: saved(images, classes) / len(classes.unique()))
-assert not check(
-    "7.2",
-    lambda images, classes: (
-        entropy(images.mean(0)) - torch.stack([entropy(images[classes == c].mean(0)) for c in classes.unique()]).mean()
-    ),
-)  # classes are not equally frequent
-assert not check("7.2", lambda images, classes: entropy(images.mean(0)) - entropy(images).mean())  # that is the floor
+assert not check("7.2", lambda x, of: saved(x, of) / len(of.unique()))
+
+
+def as_if_equally_frequent(images, classes):
+    groups = [images[classes == c] for c in classes.unique()]
+    known = torch.stack([entropy(group.mean(0)) for group in groups])
+    return entropy(images.mean(0)) - known.mean()
+
+
+assert not check("7.2", as_if_equally_frequent)
+# that is the floor
+assert not check("7.2", lambda x, classes: entropy(x.mean(0)) - entropy(x).mean())
 
 # %% [markdown]
 # **7.3** The later of where the column enters the outline and where the row meets the top.
@@ -63,7 +68,8 @@ def enter(s1, v, top, elevation):
 assert check("7.3", enter)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("7.3", lambda s1, v, top, elevation: min(s1, (v - top * math.cos(elevation)) / math.sin(elevation)))
-assert not check("7.3", lambda s1, v, top, elevation: max(s1, (v - top * math.sin(elevation)) / math.cos(elevation)))
-assert not check("7.3", lambda s1, v, top, elevation: max(s1, (v - top) / math.sin(elevation)))
+cos, sin = math.cos, math.sin
+assert not check("7.3", lambda s1, v, top, e: min(s1, (v - top * cos(e)) / sin(e)))
+assert not check("7.3", lambda s1, v, top, e: max(s1, (v - top * sin(e)) / cos(e)))
+assert not check("7.3", lambda s1, v, top, e: max(s1, (v - top) / sin(e)))
 assert not check("7.3", lambda s1, v, top, elevation: s1)  # never the top
