@@ -3,7 +3,7 @@
 A round times each contender once: the loops and, for the limits, large matrix products. What is reported are medians
 over rounds and ratios of medians. The arithmetic limit of a step is its floating-point operations over the rate of
 matrix products at the same precision. The reference loop runs with the C library's usual memory setting, ours with the
-one that `training` asks for.
+one that `minivae.train` asks for.
 """
 
 import json
@@ -22,10 +22,12 @@ import torch
 from reference import ReferenceLoop
 from torch import nn
 
-from minivae import training
 from minivae.datasets import ColouredSprites, Sprites
-from minivae.models import VAE
+from minivae.engine import fast
+from minivae.engine.trainer import versions
 from minivae.objectives import BetaELBO
+from minivae.training import training_step
+from minivae.vae import VAE
 
 HERE = Path(__file__).parent
 BATCH = 64
@@ -44,7 +46,7 @@ def measure(quick: bool = False, progress: Callable[[str], None] = lambda text: 
     """
     rounds, steps = (5, 4) if quick else (9, 10)
     result: dict[str, Any] = {"machine": machine()}
-    best = training.pick_precision("auto", torch.device("cpu"))
+    best = fast.pick_precision("auto", torch.device("cpu"))
     result["precision"] = best
     for dataset in (Sprites(),) if quick else (Sprites(), ColouredSprites()):
         name = type(dataset).__name__
@@ -81,7 +83,7 @@ def machine() -> dict[str, Any]:
     if Path("/proc/cpuinfo").exists():
         lines = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
         name = lines[0].split(":")[1].strip() if lines else name
-    return {"processor": name, "threads": torch.get_num_threads(), **training.versions()}
+    return {"processor": name, "threads": torch.get_num_threads(), **versions()}
 
 
 def contenders(dataset: Sprites | ColouredSprites) -> dict[str, Callable[[], Any]]:
@@ -101,7 +103,9 @@ def contenders(dataset: Sprites | ColouredSprites) -> dict[str, Callable[[], Any
         optimizer = torch.optim.Adam(model.parameters(), 5e-4, fused=True)
 
         def step(images: torch.Tensor, model=model, optimizer=optimizer, precision=precision) -> None:
-            training.training_step(model, optimizer, BetaELBO(4.0), images, generator, 1, precision)
+            noise = torch.randn(BATCH, model.decoder.latents, generator=generator)
+            images = images.contiguous(memory_format=torch.channels_last)
+            training_step(model, optimizer, BetaELBO(4.0), images, noise, 1, precision=precision)
 
         loops[f"step {precision}"] = lambda step=step: step(batch)
         loops[f"all {precision}"] = lambda step=step: step(dataset.sample(BATCH, generator)[0])
@@ -113,7 +117,7 @@ def interleave(loops: dict[str, Callable[[], Any]], rounds: int, steps: int) -> 
     times: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(rounds):
         for name, run in loops.items():
-            training._keep_buffers(*(USUAL if "reference" in name else ()))
+            fast.keep_buffers(*(USUAL if "reference" in name else ()))
             run()
             times[name].append(1e3 * _seconds(lambda run=run: [run() for _ in range(steps)]) / steps)
     return {name: statistics.median(values) for name, values in times.items()}
@@ -163,7 +167,8 @@ def import_times() -> dict[str, float]:
                 for _ in range(3)]  # fmt: skip
         return min(float(run.stdout) for run in runs)
 
-    return {"package": seconds("minivae"), "with_torch": seconds("minivae.training"), "torch_alone": seconds("torch")}
+    modules = {"package": "minivae", "with_torch": "minivae.engine.trainer", "torch_alone": "torch"}
+    return {name: seconds(module) for name, module in modules.items()}
 
 
 def peak_memory() -> dict[str, float] | None:
@@ -176,9 +181,9 @@ def peak_memory() -> dict[str, float] | None:
     code = """
 import torch
 from dataclasses import dataclass
-from minivae import training
+from minivae.engine.trainer import train
 from minivae.datasets import Sprites
-from minivae.experiments import Experiment
+from minivae.experiment import Experiment
 from minivae.objectives import ELBO
 
 @dataclass(frozen=True)
@@ -187,7 +192,7 @@ class Fixed:
     def sample(self, n, generator=None):
         return torch.ones(n, 1, 64, 64), None
 
-training.train(Experiment("memory", {}(), ELBO()), steps=20, device="cpu", progress=False)
+train(Experiment("memory", {}(), ELBO()), steps=20, device="cpu", progress=False)
 status = open("/proc/self/status").read()
 print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 """

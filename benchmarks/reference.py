@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset
 
 
 class PlainVAE(nn.Module):
-    """The same layers as `minivae.models.VAE`, in float32 and PyTorch's default memory layout."""
+    """The same layers as `minivae.vae.VAE`, in float32 and PyTorch's default memory layout."""
 
     def __init__(self, channels: int, latents: int = 10) -> None:
         super().__init__()

@@ -14,13 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from minivae import figures, gaussian
-from minivae.checks import check
+from minivae import gaussian
+from minivae.collapse import collapse_threshold
+from minivae.course import figures
+from minivae.course.checks import check
+from minivae.course.explorers import ElboExplorer
 from minivae.datasets import Blobs
-from minivae.models import VAE
 from minivae.objectives import bernoulli_floor, bernoulli_nll
-from minivae.optimal import collapse_threshold
-from minivae.widgets import ElboExplorer
+from minivae.vae import VAE
 
 figures.vae_diagram(Blobs(sigma=7).render(torch.tensor([[38.0, 26.0]]))[0, 0])
 plt.show()

@@ -46,9 +46,10 @@ from functools import partial
 import matplotlib.pyplot as plt
 import torch
 
-from minivae import channel, figures, gaussian
-from minivae.checks import check
-from minivae.widgets import ChannelExplorer
+from minivae import channel, gaussian
+from minivae.course import figures
+from minivae.course.checks import check
+from minivae.course.explorers import ChannelExplorer
 
 torch.set_default_dtype(torch.float64)
 

@@ -33,11 +33,17 @@ import math
 import matplotlib.pyplot as plt
 import torch
 
-from minivae import channel, figures, gaussian
-from minivae.checks import check
+from minivae import channel, gaussian
+from minivae.course import figures
+from minivae.course.checks import check
+from minivae.course.explorers import OverlapExplorer
 from minivae.datasets import Blobs
-from minivae.optimal import confusions
-from minivae.widgets import OverlapExplorer
+from minivae.overlap import (
+    bhattacharyya,
+    confusions,
+    right_guesses,
+    total_variation,
+)
 
 torch.set_default_dtype(torch.float64)
 
@@ -111,11 +117,11 @@ for distance in (0.5, 1.0, 2.0, 4.0, 8.0):
     std = torch.tensor(1 / math.sqrt(1 + (distance / 2) ** 2))
     mu = distance / 2 * std
     pair = torch.stack([-mu, mu]), torch.stack([std, std])
-    wrong = 0.5 * (1 - gaussian.total_variation(-mu, std.log(), mu, std.log()))
+    wrong = 0.5 * (1 - total_variation(-mu, std.log(), mu, std.log()))
     assert abs(wrong - torch.special.ndtr(torch.tensor(-distance / 2))) < 1e-9
     kls.append(gaussian.kl_per_latent(mu, std.log()).item())
     costs.append(confusions(*pair)[0, 1].item())
-    overlap = gaussian.bhattacharyya(-mu, std.log(), mu, std.log())
+    overlap = bhattacharyya(-mu, std.log(), mu, std.log())
     information = channel.mutual_information(*pair)
     print(f"{distance:10.1f} {overlap:9.3f} {wrong:7.1%} {kls[-1]:7.3f}", end="")
     print(f" {information:13.3f} {costs[-1]:10.3f}")
@@ -477,12 +483,12 @@ one_width = torch.tensor([-1.1, 0.0, 1.1]), torch.tensor([0.38, 0.38, 0.38])
 narrower = torch.tensor([-1.06, 0.0, 1.06]), torch.tensor([0.52, 0.24, 0.52])
 for (means, stds), nats in ((one_width, 0.94), (narrower, 0.89)):
     kl = gaussian.kl_per_latent(means, stds.log()).mean()
-    wrong = 1 - figures.right_guesses(means, stds)
+    wrong = 1 - right_guesses(means, stds)
     print(f"KL {kl:.2f} nats, {wrong:.1%} mistakes")
     assert wrong < 0.1 and abs(kl - nats) < 0.005 and kl < math.log(3)
 for distance in (2.8, 2.9):  # between neighbours, in units of σ
     means = distance * torch.tensor([-1.0, 0.0, 1.0])
-    wrong = 1 - figures.right_guesses(means, torch.ones(3))
+    wrong = 1 - right_guesses(means, torch.ones(3))
     assert (wrong < 0.1) == (distance == 2.9)
 kls = {}
 for reach in torch.arange(0.8, 1.41, 0.05).tolist():  # the best scale at 2.9 σ

@@ -53,15 +53,17 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from minivae import experiments, figures, gaussian, metrics
-from minivae.bayes import BlobChannels, distortion, sobol
-from minivae.checks import check
+from minivae import experiments, gaussian, metrics
+from minivae.collapse import collapse_threshold
+from minivae.course import figures
+from minivae.course.checks import check
+from minivae.course.explorers import TraversalExplorer
 from minivae.datasets import Blobs
-from minivae.models import VAE
-from minivae.optimal import collapse_threshold, rate_distortion
-from minivae.runs import Run
-from minivae.training import train
-from minivae.widgets import TraversalExplorer
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
+from minivae.ideal_decoder import BlobChannels, distortion, sobol
+from minivae.rate_distortion import rate_distortion
+from minivae.vae import VAE
 
 RUNS = "../data/runs"
 
@@ -97,7 +99,7 @@ plt.show()
 # ## 2. The model, and an initialisation that trains
 #
 # Appendix A.1 of the paper: four convolutions of 32 channels, kernel 4 × 4, stride 2; two fully connected layers of 256; ten means and
-# ten log standard deviations; the decoder is the transpose. Read `minivae/models.py`: it maps to the appendix line by
+# ten log standard deviations; the decoder is the transpose. Read `minivae/vae.py`: it maps to the appendix line by
 # line. The two networks have 502,005 parameters.
 
 # %%
@@ -195,10 +197,10 @@ live = {name: train(experiments.get(name), steps=500, seed=0) for name in names}
 for name, run in live.items():
     kl = metrics.mean_kl(run.model(), images)
     nll = run.history["reconstruction"]
-    alive = int((kl > metrics.ALIVE).sum())
+    active = int((kl > metrics.ACTIVE).sum())
     assert nll[-50:].mean() < 0.5 * nll[0]  # both learn to draw,
-    assert alive >= (3 if name == "blobs-vae" else 1)  # and to encode something
-print("both models are alive after 500 steps")
+    assert active >= (3 if name == "blobs-vae" else 1)  # and to encode something
+print("both models are active after 500 steps")
 
 # %% [markdown]
 # Both started from He's initialisation. The same β = 150 from PyTorch's default, for 300 steps, one seed:
@@ -220,8 +222,8 @@ assert kl_he > 0.03 > 0.001 > kl_default  # one seed
 seeds = range(5)
 vae = [Run.load(f"{RUNS}/blobs-vae-seed{seed}.h5") for seed in seeds]
 beta150 = [Run.load(f"{RUNS}/blobs-beta150-seed{seed}.h5") for seed in seeds]
-print(vae[0].made["command"])
-print(beta150[0].made["command"])
+print(vae[0].provenance["command"])
+print(beta150[0].provenance["command"])
 assert all(run.step >= 10_000 for run in vae + beta150)
 
 # %%
@@ -242,20 +244,20 @@ plt.show()
 # The price is blur: with little information about the position the best picture is the average over all positions that it
 # allows, and that average is wide and dim.
 #
-# **What would falsify it.** A β = 150 run with a third living latent, or with its two ramps along other directions. So count, over all seeds. (An assertion on
+# **What would falsify it.** A β = 150 run with a third active latent, or with its two ramps along other directions. So count, over all seeds. (An assertion on
 # a recorded run ties the text to the file. It is no further evidence.)
 
 # %%
-print(" β    seed  alive  KL (nats)  reconstruction   |corr| of the best latents")
+print(" β    seed  active  KL (nats)  reconstruction   |corr| of the best latents")
 used, aligned = {}, {}
 for beta, runs in ((1, vae), (150, beta150)):
     used[beta], aligned[beta] = [], []
     for run in runs:
         kl = run.mean_kl()  # over the last 500 steps
-        alive = kl > metrics.ALIVE
+        active = kl > metrics.ACTIVE
         corr = metrics.correlations(run.model(), data).abs()
         best = corr.amax(0)  # the best latent for x, the best for y
-        used[beta].append(int(alive.sum()))
+        used[beta].append(int(active.sum()))
         two = len(set(corr.argmax(0).tolist())) == 2
         aligned[beta].append(two and bool((best >= 0.98).all()))
         nll = run.history["reconstruction"][-50:].mean()
@@ -299,12 +301,12 @@ plt.show()
 
 # %% [markdown]
 # *Figure 4.5. KL of each latent over training, on a logarithmic axis. Left, β = 1: all latents rise together within the first few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150:
-# two rise, the others sink below the line at 0.01 nats from which we call a latent alive.*
+# two rise, the others sink below the line at 0.01 nats from which we call a latent active.*
 #
 # ### How broken is the code? Fragmentation, measured
 #
 # Section 4.3 of the paper says of β = 1 that "small latent perturbations produce reconstructions with large or inconsistent position offsets", and artefacts
-# "such as two sprites". Put numbers on it. From each of 12 seed images traverse each living latent over [−3, 3] in steps of 0.1, and record
+# "such as two sprites". Put numbers on it. From each of 12 seed images traverse each active latent over [−3, 3] in steps of 0.1, and record
 #
 # - the **jump**: how far the centre of the drawn light moves in one step. The square of positions is 48 pixels wide, so an even walk along it would take 0.8 pixels a step;
 # - a traversal is **broken** if any jump exceeds 4 pixels;
@@ -342,10 +344,10 @@ assert abs((there - here).norm() - 24) < 1.0
 width = {}
 for beta, runs in ((1, vae), (150, beta150)):
     model = runs[0].model()
-    alive = torch.from_numpy(runs[0].mean_kl()) > metrics.ALIVE
-    width[beta] = model.encode(images)[1].exp().mean(0)[alive]
+    active = torch.from_numpy(runs[0].mean_kl()) > metrics.ACTIVE
+    width[beta] = model.encode(images)[1].exp().mean(0)[active]
     print(
-        f"β = {beta:3d}: mean σ of the living latents: "
+        f"β = {beta:3d}: mean σ of the active latents: "
         + "  ".join(f"{sigma:.2f}" for sigma in sorted(width[beta].tolist()))
     )
 assert width[1].min() < 0.2 < width[150].min()
@@ -361,7 +363,7 @@ assert width[1].min() < 0.2 < width[150].min()
 # ## 5. Why 150? Because of the blob's width
 #
 # Take β ever larger. At some point a nat of information is not worth β nats of loss, and the model falls silent: all posteriors
-# equal the prior, and the decoder draws the mean picture $\bar p$ whatever z is. Where is that point? We ask when this *dead* solution
+# equal the prior, and the decoder draws the mean picture $\bar p$ whatever z is. Where is that point? We ask when this *collapsed* solution
 # stops being stable, that is, when a faint signal begins to pay. It takes half a page.
 #
 # **A faint signal.** Let one latent whisper: $z = a\,f(x) + \varepsilon$, $\varepsilon \sim \mathcal N(0, 1)$, with some function $f$ of the picture, mean 0, and a tiny
@@ -475,22 +477,22 @@ predicted = dict(zip(widths, thresholds, strict=True))
 for s, beta, kl in trained:
     ratio = beta / predicted[s]
     print(f"width {s:.0f}: β/β_c = {ratio:.1f}, largest KL {kl:.2f} nats")
-    assert (kl > metrics.ALIVE) == (beta < predicted[s])
-    assert kl > 0.05 or kl < 0.005  # nothing in between: alive or dead
+    assert (kl > metrics.ACTIVE) == (beta < predicted[s])
+    assert kl > 0.05 or kl < 0.005  # nothing in between: active or collapsed
 
 # %% [markdown]
-# *Figure 4.6. The predicted threshold against blob width, and four trainings: the circles, below the line, are alive; the crosses, above it, are dead. The dashed line is the
+# *Figure 4.6. The predicted threshold against blob width, and four trainings: the circles, below the line, are active; the crosses, above it, are collapsed. The dashed line is the
 # paper's β = 150.*
 #
 # **What you should see.** The line crosses 150 a little above 5 pixels. So the paper's β = 150 can work only for blobs wider than that; our $s = 7$ has β_c near 260. Had
-# the authors drawn a blob of width 3, their β = 150 would have given a dead model. A β is never good or bad by itself: **compare it with β_c of your data**.
+# the authors drawn a blob of width 3, their β = 150 would have given a collapsed model. A β is never good or bad by itself: **compare it with β_c of your data**.
 #
 # **What would falsify it.** A cross below the line, or a circle above it.
 
 # %% [markdown]
 # ### What is the best that β = 150 could reach?
 #
-# Between "dead" and "free" there is a curve: the least reconstruction loss for every KL. For blobs one such curve can be computed without a network. Send x and y through two linear channels, $z = a f + \varepsilon$ (chapter 2), and let the decoder draw the best possible picture, $\mathbb E[x \mid z]$, the mean of all blobs weighted by how likely each is to have sent z. Then choose the best split of the KL. (`minivae.optimal.rate_distortion` does it; chapter 5 explains how.) The slope of the curve is the price of a nat, so β = 150 stops where the slope is −150:
+# Between "collapsed" and "free" there is a curve: the least reconstruction loss for every KL. For blobs one such curve can be computed without a network. Send x and y through two linear channels, $z = a f + \varepsilon$ (chapter 2), and let the decoder draw the best possible picture, $\mathbb E[x \mid z]$, the mean of all blobs weighted by how likely each is to have sent z. Then choose the best split of the KL. (`minivae.optimal.rate_distortion` does it; chapter 5 explains how.) The slope of the curve is the price of a nat, so β = 150 stops where the slope is −150:
 
 # %%
 channels = BlobChannels(data)
@@ -519,7 +521,7 @@ assert max(excess) == excess[1] and excess[4] < 0
 # %% [markdown]
 # The networks come within two parts in a thousand of it. The blur at β = 150 is no fault of theirs; it is what one and a half nats of position look like. (The curve is the best for two *linear* channels. A network need not send x and y in even steps, and seed 4 lies a little below it. Seed 1, the worst, is the one that is not aligned.)
 #
-# **Is the dead solution the best one above β_c?** The derivation was local: above β_c no *whisper* pays. Could a loud message pay where a whisper does not? Then the gain per nat would have to rise somewhere with the rate, as it does for some factors in chapter 5. For blobs in two linear channels it only falls:
+# **Is the collapsed solution the best one above β_c?** The derivation was local: above β_c no *whisper* pays. Could a loud message pay where a whisper does not? Then the gain per nat would have to rise somewhere with the rate, as it does for some factors in chapter 5. For blobs in two linear channels it only falls:
 
 # %%
 points = sobol(channels, 512)
@@ -539,7 +541,7 @@ assert (gains.diff() < 0).all() and 0.95 < gains[0] / predicted[7] < 1
 # %% [markdown]
 # *Figure 4.7. Nats of reconstruction gained per nat of KL, two linear channels, half of the KL each. Dashed: β_c.*
 #
-# So above β_c these channels cost more than they gain at every rate. That is shown for this family of codes, not for all; the two trainings above β_c stayed dead too.
+# So above β_c these channels cost more than they gain at every rate. That is shown for this family of codes, not for all; the two trainings above β_c stayed collapsed too.
 #
 # ## 6. Why x and y, and not two diagonals?
 #
@@ -743,7 +745,7 @@ assert side < 0.95 * diagonal
 #
 # ### And with networks
 #
-# A force so gentle should act *slowly*, long after both latents are alive. Measure the angle of the two axes at the snapshots of seed 0, and of seed 1, the one that is not aligned:
+# A force so gentle should act *slowly*, long after both latents are active. Measure the angle of the two axes at the snapshots of seed 0, and of seed 1, the one that is not aligned:
 
 
 # %%
@@ -753,10 +755,10 @@ def off(angle):
 
 
 def living_axes(run, step=None):
-    """Directions of the living latents in degrees: 0 is along x, 90 along y."""
-    alive = torch.from_numpy(run.mean_kl()) > metrics.ALIVE
+    """Directions of the active latents in degrees: 0 is along x, 90 along y."""
+    active = torch.from_numpy(run.mean_kl()) > metrics.ACTIVE
     angles = metrics.axis_angles(run.model(step), run.experiment.dataset)
-    return angles[alive].tolist()
+    return angles[active].tolist()
 
 
 def worse_axis(run, steps):
@@ -768,7 +770,7 @@ def worse_axis(run, steps):
 
 
 turning = worse_axis(beta150[0], (500, 2_000, 10_000))
-assert turning[500] > 10 and turning[2_000] > 10  # both are alive, not aligned
+assert turning[500] > 10 and turning[2_000] > 10  # both are active, not aligned
 assert turning[10_000] < 6
 
 # seed 1 once more, over 30,000 steps
@@ -789,7 +791,7 @@ for run in (run for run in beta150 if run.seed != 1):
     assert across.min() > 1.2 * along.max()
 
 # %% [markdown]
-# **What you should see.** First the latents come alive (Figure 4.5, within 500 steps), along whatever axes they happen to have. Then the axes *turn* into place over thousands of steps, so a short training shows two living latents that are not aligned. The networks' posteriors, too, are wider across a side than along it.
+# **What you should see.** First the latents become active (Figure 4.5, within 500 steps), along whatever axes they happen to have. Then the axes *turn* into place over thousands of steps, so a short training shows two active latents that are not aligned. The networks' posteriors, too, are wider across a side than along it.
 #
 # Seed 1 is late. It woke almost exactly on the diagonals, at the saddle, and at 10,000 steps it had hardly begun to roll. After 30,000 steps it is aligned.
 #
@@ -819,7 +821,7 @@ assert sum(degrees < 16 for degrees in far["inner disc"]) == 4  # see exercise 4
 assert max(far["disc"]) < 10
 
 # %% [markdown]
-# *Figure 4.9. The directions in which the means of the two living latents rise, drawn across the set of positions, a colour and a dash pattern per seed.*
+# *Figure 4.9. The directions in which the means of the two active latents rise, drawn across the set of positions, a colour and a dash pattern per seed.*
 #
 # **What you should see.** The square's axes are x and y but for the late seed 1, and the diamond's the diagonals of the canvas but for seed 1, which stands at 26° after 10,000 steps; whether it is late, too, we did not try. The axes of both discs that the canvas cuts lie close to x and y, as the exact loss foretold. On the inner disc, where the loss has no preference, one seed ended far from x and y and the other four within 16° of them. Whether that is chance, or the network leans, five seeds do not decide (exercise 4.6).
 #
@@ -833,7 +835,7 @@ assert max(far["disc"]) < 10
 # The models of Figures 4.2 and 4.3, under your hand. Two tasks:
 #
 # 1. **Find a discontinuity** of the β = 1 model by hand. Take the second slider from one end to the other, slowly. Then try the top slider on seed image 7. Note the value of z at which the blob breaks up or leaps.
-# 2. **Find the two living latents** of the β = 150 model. Which of them is x? In which direction does it move the blob as z grows? Open the fold below and convince yourself that the other eight do nothing.
+# 2. **Find the two active latents** of the β = 150 model. Which of them is x? In which direction does it move the blob as z grows? Open the fold below and convince yourself that the other eight do nothing.
 
 # %% tags=["nbval-ignore-output"]
 torn = TraversalExplorer(vae[1])
@@ -936,8 +938,8 @@ for step in (1_000, 3_000, 6_000, 10_000):
     for run in vae:
         window = (run.history["step"] > step - 500) & (run.history["step"] <= step)
         kl = run.history["kl"][window].mean(0)
-        counts[step].append(int((kl > metrics.ALIVE).sum()))
-    print(f"step {step:6,}: latents alive at β = 1, by seed: {counts[step]}")
+        counts[step].append(int((kl > metrics.ACTIVE).sum()))
+    print(f"step {step:6,}: latents active at β = 1, by seed: {counts[step]}")
 for early, late in zip(counts[1_000], counts[10_000], strict=True):
     assert late < early
 
@@ -981,7 +983,7 @@ answer = None  # def answer(positions, means): ...
 check("4.4", answer)
 
 # %% [markdown]
-# **4.5** (open, an hour of computing) Train β = 1 for 50,000 steps with a few snapshots, count the living latents at each, and measure the fragmentation. Does it heal as latents die? No check here: this is an experiment
+# **4.5** (open, an hour of computing) Train β = 1 for 50,000 steps with a few snapshots, count the active latents at each, and measure the fragmentation. Does it heal as latents die? No check here: this is an experiment
 # whose outcome we do not know.
 
 # %% [markdown]
@@ -993,7 +995,7 @@ check("4.4", answer)
 # - With cheap information (β = 1) the VAE spreads position over many latents and tears the map: steps of a latent jump, traversals show ghosts.
 # - With dear information (β = 150) it keeps two latents, the smallest number that position needs, in a smooth code, along x and y on four seeds of five.
 # - β has a natural unit, the collapse threshold β_c of the data, known before training.
-# - The axes turn into x and y slowly, after the latents have come alive. The prior does not ask for it, nor does the linear theory (equal eigenvalues). The diagonal posterior does, on positions that end at straight sides: without a network, at β = 100, 45° costs 1.3 nats with a diagonal covariance (1.0 at β = 150), and nothing with one σ or a full covariance. Trained networks follow on four squares of five and two diamonds of three; the fifth square, which woke at the saddle, follows after 30,000 steps.
+# - The axes turn into x and y slowly, after the latents have become active. The prior does not ask for it, nor does the linear theory (equal eigenvalues). The diagonal posterior does, on positions that end at straight sides: without a network, at β = 100, 45° costs 1.3 nats with a diagonal covariance (1.0 at β = 150), and nothing with one σ or a full covariance. Trained networks follow on four squares of five and two diamonds of three; the fifth square, which woke at the saddle, follows after 30,000 steps.
 #
 # **Readings.** Burgess et al. 2018, sections 4.2–4.3 and Figure 2. Higgins et al. 2017 (β-VAE). Rolínek et al. 2019, *Variational autoencoders pursue PCA directions (by accident)*, and Lucas et al. 2019, *Don't blame the ELBO!*, for
 # the linear theory of alignment and collapse. Locatello et al. 2019 for why data without structure (the disc on the larger canvas) cannot be disentangled.

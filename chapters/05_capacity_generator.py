@@ -55,21 +55,25 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from minivae import channel, experiments, figures, gaussian
-from minivae.bayes import SpriteChannels, amplitudes, distortion, sobol
-from minivae.checks import check
+from minivae import channel, experiments, gaussian
+from minivae.codes import symmetric_orientation
+from minivae.course import figures
+from minivae.course.checks import check
+from minivae.course.explorers import CapacityExplorer
 from minivae.datasets import Sprites
-from minivae.models import FactorGenerator
-from minivae.objectives import CapacityELBO, LagrangianELBO, LinearSchedule
-from minivae.optimal import (
-    RateDistortion,
-    rate_distortion,
-    symmetric_orientation,
-    trained_curve,
+from minivae.engine.curves import load_curve, trained_curve
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
+from minivae.generator import FactorGenerator
+from minivae.ideal_decoder import (
+    SpriteChannels,
+    amplitudes,
+    distortion,
+    sobol,
 )
-from minivae.runs import Run
-from minivae.training import train
-from minivae.widgets import CapacityExplorer
+from minivae.lagrangian import LagrangianELBO
+from minivae.objectives import CapacityELBO, LinearSchedule
+from minivae.rate_distortion import rate_distortion
 
 RUNS, LIMITS = "../data/runs", "../data/limits"
 STUDIES = "../data/studies/generator"
@@ -151,8 +155,8 @@ runs = {
     name: Run.load(f"{RUNS}/generator{name}-seed0.h5")
     for name in ("", "-lagrangian", "-centred", "-lagrangian-centred")
 }
-hours = runs[""].made["seconds"] / 3600
-print(runs[""].made["command"], f"# {hours:.1f} hours", sep="  ")
+hours = runs[""].provenance["seconds"] / 3600
+print(runs[""].provenance["command"], f"# {hours:.1f} hours", sep="  ")
 curves = {name: trained_curve(run) for name, run in runs.items()}
 published = curves[""]
 figures.figure_3({"γ = 1000": published})
@@ -205,7 +209,7 @@ for std in (3.0, 0.3, 0.03):
 
 # %% [markdown]
 # The product makes $\hat x(z)$ fast to compute. The belief in shape, scale and orientation mixes 720 sprites into one blurred sprite, and the beliefs in x and y smear that
-# over the canvas: two small matrix products (`minivae/bayes.py`, 40 lines). For that the sprites are put at whole pixels. Is this good enough? Compare with the sum over all 737,280 pictures, at four settings from faint to clear.
+# over the canvas: two small matrix products (`minivae/ideal_decoder.py`, 40 lines). For that the sprites are put at whole pixels. Is this good enough? Compare with the sum over all 737,280 pictures, at four settings from faint to clear.
 #
 # Which pictures and which noise? `sobol` gives points that lie evenly in a unit cube of ten dimensions (a Sobol sequence; the seed shuffles it). A mean over them has much less error than one over as many random points. Five of a point's coordinates choose the factors. The other five become noise: `ndtri`, the inverse of the standard normal's distribution function, turns an even number in (0, 1) into a standard normal one.
 
@@ -223,7 +227,7 @@ noise = torch.special.ndtri(points[:, 5:])
 print("rate of each factor   whole pixels   all pictures")
 for rate in (0.5, 1.0, 2.0, 4.0):
     rates = torch.full((5,), rate)
-    amplitude = amplitudes(rates, centred.excess)
+    amplitude = amplitudes(rates, centred.offset)
     picture, mean = centred.exact(points[:, :5], noise, amplitude)
     fast = distortion(centred, rates, points).mean().item()
     exact = nll(mean, picture)
@@ -288,7 +292,7 @@ assert ridge["centred"][2.0][1] > 1 and ridge["centred"][3.0][1] < -1
 # **What you should see.** Left, at C = 6.8: the first tenths of a nat cost, a little; one and a half nats are a clear gain. So on the way from "scale has nothing" to the valley the loss first rises. We call this rise a **ridge**. It is low, but a descent that begins with nothing does not cross it. It is gone at about 7.1 nats. Right: no ridge, the curve goes down at once or not at all.
 # (The axis of the right panel is cut: beyond half a nat it is dear to rob x and y at C = 2.)
 #
-# So the search tries finite shares, for every set of factors, and only then goes downhill (`rate_distortion` in `minivae/optimal.py`). It is a good search and no proof. Here it is at three capacities, with fewer pictures than the recorded curves used:
+# So the search tries finite shares, for every set of factors, and only then goes downhill (`rate_distortion` in `minivae/rate_distortion.py`). It is a good search and no proof. Here it is at three capacities, with fewer pictures than the recorded curves used:
 
 # %%
 quick = rate_distortion(raw, [6.0, 6.4, 7.0], samples=128)
@@ -310,8 +314,8 @@ SEEDS = range(3)
 limits = {}
 for kind in ("raw", "centred"):
     paths = [f"{LIMITS}/sprites-{kind}-seed{seed}.json" for seed in SEEDS]
-    limits[kind] = [RateDistortion.load(path) for path in paths]
-print(limits["raw"][0].made["command"])
+    limits[kind] = [load_curve(path) for path in paths]
+print(limits["raw"][0].provenance["command"])
 figures.splits({f"{kind} factors": three[0] for kind, three in limits.items()})
 plt.show()
 
@@ -392,7 +396,7 @@ for name, nats in zip(("square", "ellipse", "heart"), worth, strict=True):
         "if place, scale and shape are known"
     )
 whisper = worth.mean().item()
-with_its_mean = whisper / (1 + raw.excess[2])
+with_its_mean = whisper / (1 + raw.offset[2])
 print(f"on average {whisper:.1f}; sent with its mean, {with_its_mean:.1f}")
 assert 6.5 < worth[2] / worth[0] < 7.5 and 7 < whisper < 10
 
@@ -429,7 +433,7 @@ print(f"all fees: {sum(fee.values()):.1f} nats")
 # **Predict.** If this is all, then the raw problem is the centred one with another price list: the split $R$ of raw factors has exactly the loss of the centred split $R'$. Take the best raw splits, subtract the fees by the formula above, and evaluate the *centred* channels there. By the algebra the two losses are equal, a check of the code.
 
 # %%
-with_mean = 1 + raw.excess  # what the mean makes of the SNR
+with_mean = 1 + raw.offset  # what the mean makes of the SNR
 for C in (5.0, 7.5, 12.0, 16.0):
     split = limits["raw"][0].at(C)[0].float()
     cheaper = 0.5 * torch.log1p(torch.expm1(2 * split) / with_mean)  # R′
@@ -517,8 +521,8 @@ for kind, capacities in tries.items():
 # dSprites holds every factor twice: as a value (scale 0.5 … 1, shape 1 … 3) and as the number of its class, from 0 on (scale 0 … 5, shape 0 … 2, angle 0 … 39, x and y 0 … 31). Numbers of classes have a mean too. But that of scale is less dear: $m^2/v$ is 2.1, not 19.3, and of shape 1.5, not 6. The others are as before. So this is a third price list:
 
 # %%
-classes_limit = RateDistortion.load(f"{LIMITS}/sprites-classes-seed0.json")
-print(classes_limit.made["command"][:60], "…")
+classes_limit = load_curve(f"{LIMITS}/sprites-classes-seed0.json")
+print(classes_limit.provenance["command"][:60], "…")
 best["classes"] = onsets([classes_limit])
 codes = {"values": "raw", "class numbers": "classes", "centred": "centred"}
 print("0.1 nats from C = ...   " + "   ".join(best["raw"]))
@@ -794,7 +798,7 @@ for name, objective, begin in (
     ("γ = 1000", CapacityELBO(1000.0, ramp), 0.2),
     ("... from silence", CapacityELBO(1000.0, ramp), 0.002),
     ("γ = 40", CapacityELBO(40.0, ramp), 0.2),
-    ("multiplier", LagrangianELBO(ramp, rate=0.02, beta=16.0), 0.2),
+    ("multiplier", LagrangianELBO(ramp, gain=0.02, beta=16.0), 0.2),
 ):
     rates, error = found[name] = train_diagonal(objective, begin)
     print(f"{name:16} " + "  ".join(f"{R:.2f}" for R in rates) + f" {error:15.2f}")
@@ -893,7 +897,7 @@ print(f"{'predicted for a silent start':35} " + per_cent(sizes / sizes.sum()))
 started = {}
 for start, gamma in (("silent", 1000), ("usual", 100)):
     paths = [f"{STUDIES}/{start}-{gamma}-seed{seed}.json" for seed in SEEDS]
-    three = [RateDistortion.load(path) for path in paths]
+    three = [load_curve(path) for path in paths]
     # seed, row of 500 steps, factor
     started[start] = torch.stack([curve.rates[:6] for curve in three]).numpy()
     parts = started[start] / started[start].sum(2, keepdims=True)
@@ -904,7 +908,7 @@ for start, gamma in (("silent", 1000), ("usual", 100)):
 on = three[0]  # one of them goes on to 5 nats
 end = (on.rates[-1] / on.rates[-1].sum()).numpy()
 print(f"{f'the same, one seed, C = {on.capacities[-1]:.1f}':35} " + per_cent(end))
-print(on.made["command"])
+print(on.provenance["command"])
 assert end[3:].sum() > 0.85
 silent, milder = started["silent"], started["usual"]
 heard = silent[:, 0] / silent[:, 0].sum(1, keepdims=True)
@@ -947,7 +951,7 @@ def drawn(classes, C, seed):
     """What each decoder draws of classes (n, 6) at C, of the same noise."""
     same = torch.Generator().manual_seed(seed)
     epsilon = torch.randn(len(classes), 5, generator=same)
-    amplitude = amplitudes(limits["raw"][0].at(C)[0].float(), raw.excess)
+    amplitude = amplitudes(limits["raw"][0].at(C)[0].float(), raw.offset)
     _, signals = raw.draw(raw.points(classes))
     by_best = raw.decode(amplitude * signals + epsilon, amplitude)[:, None]
     pictures = {"best decoder": by_best}
@@ -1088,8 +1092,8 @@ assert torch.equal(*data.render(torch.tensor(alike)).chunk(2))
 # With one channel a factor, and the code of each factor free: what would be best? For the angle we know that 0 to 2π is wasteful. A square repeats after a quarter turn. Send the angle *as a share of the turn after which the shape looks the same*:
 
 # %%
-symmetric = RateDistortion.load(f"{LIMITS}/sprites-symmetric-seed0.json")
-print(symmetric.made["command"])
+symmetric = load_curve(f"{LIMITS}/sprites-symmetric-seed0.json")
+print(symmetric.provenance["command"])
 print("centred factors")
 print("   C    D of the angle 0 … 2π    D of the angle modulo symmetry")
 saved = {}

@@ -52,22 +52,28 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from minivae import experiments, figures, metrics
-from minivae.bayes import SpriteChannels, distortion, moments, sobol
-from minivae.checks import check
+from minivae import experiments, metrics
+from minivae.codes import moments
+from minivae.course import figures
+from minivae.course.checks import check
+from minivae.course.explorers import (
+    CompareExplorer,
+    TrainingExplorer,
+    TraversalExplorer,
+)
 from minivae.datasets import ColouredSprites, Sprites
+from minivae.engine.curves import load_curve
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
+from minivae.ideal_decoder import SpriteChannels, distortion, sobol
+from minivae.lagrangian import LagrangianELBO
+from minivae.muon import orthogonal
 from minivae.objectives import (
     CapacityELBO,
-    LagrangianELBO,
     LinearSchedule,
     bernoulli_floor,
     bernoulli_nll,
 )
-from minivae.optimal import RateDistortion
-from minivae.optimizers import orthogonal
-from minivae.runs import Run
-from minivae.training import train
-from minivae.widgets import CompareExplorer, TrainingExplorer, TraversalExplorer
 
 RUNS = Path("../data/runs")
 SCORES = Path("../data/metrics")
@@ -141,8 +147,8 @@ runs = {
 # measured on 10,000 pictures, see section 7
 scored = {name: json.loads((SCORES / f"{name}.json").read_text()) for name in runs}
 published = [runs[name] for name in methods["γ = 1000 (paper)"]]
-minutes = published[1].made["seconds"] / 60
-print(published[1].made["command"], f"# {minutes:.0f} minutes", sep="  ")
+minutes = published[1].provenance["seconds"] / 60
+print(published[1].provenance["command"], f"# {minutes:.0f} minutes", sep="  ")
 figures.kl_history({f"γ = 1000, seed {run.seed}": run for run in published})
 plt.show()
 
@@ -194,7 +200,9 @@ for run in published:
 # %% tags=["nbval-ignore-output"]
 def encoded(name, points=3000):
     model, dataset = runs[name].model(), runs[name].experiment.dataset
-    codes, made_from, nll, floor, kl = metrics.encode(model, dataset, points)
+    codes, made_from, nll, floor, kl = metrics.encode_dataset(
+        model, dataset, points
+    )
     table = metrics.alignment(codes, dataset, made_from)
     return table, kl, nll - floor, codes, made_from
 
@@ -453,7 +461,7 @@ assert colour_seen[0] == max(colour_seen)
 # %% [markdown]
 # **What you should see.** With γ = 1000 most channels of the second, third and fourth convolution are dormant; what is left suffices for place and size. Brightness, which even random weights tell (first line), is gone, and no difference of two colours can be read. β = 4 reads brightness as well as scale. A difference of colours is seen only by the plain VAE and two of the three opened runs of section 6, and faintly.
 #
-# Are dormant channels the cause? The table does not say so. The multiplier's channels are nearly as dormant, and yet it has opened latents for wide and slanting sprites. Among the opened runs seed 0 has the *most* dormant channels in the last convolution, 88 %, and reads colours best. The missing control is an intervention: the published training with dormant channels reset (`models.revive`), and nothing else changed.
+# Are dormant channels the cause? The table does not say so. The multiplier's channels are nearly as dormant, and yet it has opened latents for wide and slanting sprites. Among the opened runs seed 0 has the *most* dormant channels in the last convolution, 88 %, and reads colours best. The missing control is an intervention: the published training with dormant channels reset (`growing.reset_dormant`), and nothing else changed.
 #
 # A plain VAE keeps its channels and hardly sees colours either. They have a difficulty of their own. Take the pixels of the sprites as vectors (red, green, blue), and ask how strong each direction is:
 
@@ -594,7 +602,7 @@ kinds = {
     "moments": "moments",
 }
 paths = {name: LIMITS / f"sprites-{name}-seed0.json" for name in kinds.values()}
-limit = {name: RateDistortion.load(path) for name, path in paths.items()}
+limit = {name: load_curve(path) for name, path in paths.items()}
 grid = [C for C in limit["moments"].capacities.tolist() if 4 <= C <= 18]
 for curve in limit.values():  # nothing is interpolated
     assert set(grid) <= set(curve.capacities.tolist())
@@ -731,7 +739,7 @@ assert 0.3 < ideal < of_factors / 2
 # 5. **Cooldown.** In the second half the learning rate falls to a thirtieth.
 # 6. **Another optimizer**, Muon at 2·10⁻³, in place of Adam at 5·10⁻⁴.
 #
-# The runs to compare with have none of the six, or the first alone (the multiplier). So no difference can be put down to one of them. The missing controls are a plain VAE with Muon, cooldown and resets, and the opened run with one change at a time taken back. (`minivae/models.py` has `wake` and `revive`; the schedule is part of the experiment.)
+# The runs to compare with have none of the six, or the first alone (the multiplier). So no difference can be put down to one of them. The missing controls are a plain VAE with Muon, cooldown and resets, and the opened run with one change at a time taken back. (`minivae/growing.py` has `open_latents` and `reset_dormant`; the schedule is part of the experiment.)
 
 # %%
 recipe = experiments.get("coloured-opened")
@@ -802,7 +810,7 @@ assert adam[-8:].mean() < 0.1 * adam[0]
 ramp = LinearSchedule(0.0, 6.0, 0, 500)
 short = dataclasses.replace(experiments.get("sprites-capacity"), steps=500)
 gamma = dataclasses.replace(short, objective=CapacityELBO(1000.0, ramp))
-lagrangian = LagrangianELBO(ramp, rate=0.004, beta=100.0)
+lagrangian = LagrangianELBO(ramp, gain=0.004, beta=100.0)
 multiplier = dataclasses.replace(short, objective=lagrangian)
 faster = dataclasses.replace(multiplier, learning_rate=2e-3)
 muon = dataclasses.replace(faster, optimizer="muon")
@@ -871,7 +879,7 @@ for title, table in tables.items():
                 f"  {method:18} seed {runs[name].seed} "
                 f"{(found[name][1] > ACTIVE).sum():8} {score['kl']:4.0f}  "
                 f"{score['excess']:4.0f} ± {score['excess_error']:.1f}  {cells} "
-                f"{runs[name].made['seconds'] / 60:8.0f}"
+                f"{runs[name].provenance['seconds'] / 60:8.0f}"
             )
 
 # the sampling error of MIG, from pictures

@@ -48,15 +48,18 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from minivae import experiments, figures, metrics
-from minivae.checks import check
-from minivae.datasets import Chairs, Pictures
+from minivae import experiments, metrics
+from minivae.course import figures
+from minivae.course.checks import check
+from minivae.course.explorers import CompareExplorer, TraversalExplorer
+from minivae.datasets import Chairs
 from minivae.datasets.chairs import BACKS, LEGS
-from minivae.datasets.originals import import_pictures
-from minivae.objectives import ELBO, LagrangianELBO, LinearSchedule, bernoulli_floor
-from minivae.runs import Run
-from minivae.training import train
-from minivae.widgets import CompareExplorer, TraversalExplorer
+from minivae.engine.dsprites import import_pictures
+from minivae.engine.imports import Pictures
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
+from minivae.lagrangian import LagrangianELBO
+from minivae.objectives import ELBO, LinearSchedule, bernoulli_floor
 
 # %% [markdown]
 # ## 1. Chairs that say what they are
@@ -244,7 +247,7 @@ def ways_to_group(name, parts):
     k = kinds[name]
     if k <= parts:
         return [torch.arange(k)]
-    if name in data.classes:  # any kinds together
+    if name in data.categories:  # any kinds together
         every = itertools.product(range(parts), repeat=k)
         return [torch.tensor(way) for way in every if len(set(way)) == parts]
     # neighbours together; a circle may be cut anywhere
@@ -299,7 +302,7 @@ asked_of["elevation"] = torch.tensor([20.0, 30.0])
 for i, name in enumerate(data.factors[2:], start=2):
     low, high = data.ranges[i]
     tenths = low + (high - low) * (torch.arange(10) + 0.5) / 10  # middles of ten
-    asked_of[name] = torch.arange(high + 1.0) if name in data.classes else tenths
+    asked_of[name] = torch.arange(high + 1.0) if name in data.categories else tenths
 last = {}
 head = "known first: all, one of two; known last: all, one of two (nats saved)"
 print(f"{'':10}{head}")
@@ -409,8 +412,8 @@ runs = {
     "opened in order": Run.load("../data/runs/chairs-opened-seed0.h5"),
 }
 for run in runs.values():
-    hours = run.made["seconds"] / 3600
-    print(run.made["command"], f"# {hours:.1f} hours", sep="  ")
+    hours = run.provenance["seconds"] / 3600
+    print(run.provenance["command"], f"# {hours:.1f} hours", sep="  ")
 fresh, of_fresh = data.sample(4000, torch.Generator().manual_seed(5))
 model = runs["opened in order"].model()
 figures.latent_rows(model, fresh[:40], title="latents opened in order")
@@ -460,7 +463,7 @@ def score_of(run):
 
 scored = {title: score_of(run) for title, run in runs.items()}
 for title, run in runs.items():
-    _, _, nll, unseen, _ = metrics.encode(run.model(), data, 2000)
+    _, _, nll, unseen, _ = metrics.encode_dataset(run.model(), data, 2000)
     score = scored[title]
     print(
         f"{title:16} {score['active']} latents, {score['kl']:.1f} nats; "
@@ -641,7 +644,7 @@ plt.show()
 for title in paper:
     (mean, log_std), kl = codes[title], kls[title]
     held = tables[title] | seen[title]
-    active = kl > metrics.ALIVE
+    active = kl > metrics.ACTIVE
     most = kl.argmax()
     # how much of each latent's mean is a function of the one with most nats
     follows = {
@@ -672,7 +675,7 @@ assert all_copies - one < 0.1
 assert all_copies < kl[copies].sum() / 3 and abs(one - 4.8) < 0.05
 assert abs(kl[copies].sum() - kl[most] - 11) < 0.2
 kl, (mean, _) = kls["10 latents"], codes["10 latents"]
-assert (kl > metrics.ALIVE).sum() == 2 and kl.max() > 14
+assert (kl > metrics.ACTIVE).sum() == 2 and kl.max() > 14
 assert abs(seen["10 latents"]["spread, across"].max() - 0.8) < 0.01
 with torch.no_grad():
     model, most = paper["10 latents"].model(), kl.argmax().item()
@@ -793,7 +796,7 @@ if own is None:
 
 # %% tags=["nbval-ignore-output"]
 ramp = LinearSchedule(0.0, round(wanted), 0, 500)
-loss = LagrangianELBO(ramp, rate=0.01, beta=50.0)
+loss = LagrangianELBO(ramp, gain=0.01, beta=50.0)
 careful = experiments.Experiment("faces-capacity", faces, loss, steps=600, **muon)
 run = train(careful)
 active = metrics.mean_kl(run.model(), some) > 0.1

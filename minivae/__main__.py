@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import minivae
 from minivae._arguments import check_count
+from minivae.engine.settings import to_dict
 
 if TYPE_CHECKING:  # imported where needed: PyTorch takes seconds, and `--help` should not
-    from minivae.experiments import Experiment
-    from minivae.runs import Run
+    from minivae.engine.runs import Run
+    from minivae.experiment import Experiment
 
 DATA = Path(__file__).parents[1] / "data"
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -129,10 +130,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from minivae.experiments import EXPERIMENTS
+    from minivae.engine.catalogue import EXPERIMENTS
 
     if arguments.json:
-        _print_json({name: experiment.to_dict() for name, experiment in EXPERIMENTS.items()})
+        _print_json({name: to_dict(experiment) for name, experiment in EXPERIMENTS.items()})
     else:
         width = max(map(len, EXPERIMENTS))
         for name, experiment in EXPERIMENTS.items():
@@ -141,11 +142,11 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from minivae import experiments, parallel
-    from minivae.datasets import Pictures
-    from minivae.runs import Run
+    from minivae.engine import catalogue, parallel
+    from minivae.engine.imports import Pictures
+    from minivae.engine.runs import Run
 
-    experiment = experiments.get(arguments.name)
+    experiment = catalogue.get(arguments.name)
     if arguments.data is not None:
         if not isinstance(experiment.dataset, Pictures):
             raise ValueError(f"{experiment.name} draws its own pictures: --data is for celeba and chairs-published")
@@ -171,7 +172,7 @@ def _train(arguments: argparse.Namespace) -> int:
 def _train_to(
     out: Path, experiment: "Experiment", resume: "Run | None", arguments: argparse.Namespace, speaks: bool
 ) -> int:
-    from minivae import training
+    from minivae.engine import trainer as training
 
     same = arguments.resume is not None and out.exists() and out.samefile(arguments.resume)
     try:
@@ -207,7 +208,7 @@ def _train_to(
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    from minivae import sweep
+    from minivae.engine import sweep
 
     for name in ("steps", "workers"):
         if getattr(arguments, name) is not None:
@@ -266,7 +267,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from minivae.datasets.originals import import_pictures
+    from minivae.engine.dsprites import import_pictures
 
     report = import_pictures(
         arguments.kind, arguments.source, arguments.out, arguments.channels, arguments.force, not arguments.json,
@@ -293,7 +294,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from minivae.datasets import originals
+    from minivae.engine import dsprites as originals
 
     out = originals.export(arguments.out)
     if arguments.json:
@@ -304,14 +305,14 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from minivae.runs import Run
+    from minivae.engine.runs import Run
 
     summary = _summary(Run.load(arguments.path))
     if arguments.json:
         _print_json(summary)
         return 0
     kl = summary["kl"]
-    made = summary["made"]
+    made = summary["provenance"]
     print(f"{arguments.path}: {summary['experiment']['name']}, seed {summary['seed']}, step {summary['step']:,}")
     print(f"  reconstruction {summary['reconstruction']:.1f} nats, KL {sum(kl):.2f} nats")
     print(f"  KL per latent, high to low: {'  '.join(f'{value:.2f}' for value in sorted(kl, reverse=True))}")
@@ -326,7 +327,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _measure(arguments: argparse.Namespace) -> int:
     from minivae import metrics
-    from minivae.runs import Run
+    from minivae.engine.runs import Run
 
     run = Run.load(arguments.path)
     if run.experiment.model != "vae":
@@ -342,17 +343,19 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _limit(arguments: argparse.Namespace) -> int:
-    from minivae import optimal
-    from minivae.runs import check_output
-    from minivae.training import versions
+    from minivae.engine import curves
+    from minivae.engine.files import check_output
+    from minivae.engine.trainer import versions
+    from minivae.ideal_decoder import LIMITS
+    from minivae.rate_distortion import rate_distortion
 
-    if arguments.name not in optimal.LIMITS:
-        raise ValueError(f"unknown limit {arguments.name!r}: known are {', '.join(optimal.LIMITS)}")
+    if arguments.name not in LIMITS:
+        raise ValueError(f"unknown limit {arguments.name!r}: known are {', '.join(LIMITS)}")
     if arguments.out is not None:
         check_output(arguments.out, arguments.force)  # to be heard of before the search, not after it
-    channels = optimal.LIMITS[arguments.name]()
+    channels = LIMITS[arguments.name]()
     most = min(25.0, channels.most * len(channels.factors))
-    limit = optimal.rate_distortion(
+    limit = rate_distortion(
         channels,
         arguments.capacities or [0.5 * i for i in range(1, round(2 * most) + 1)],
         samples=arguments.samples,
@@ -360,11 +363,11 @@ def _limit(arguments: argparse.Namespace) -> int:
         progress=lambda text: print(text, file=sys.stderr, flush=True),
     )
     made = {"command": "python -m minivae " + shlex.join(arguments.words), "versions": versions()}
-    limit = dataclasses.replace(limit, made=made)
+    limit = dataclasses.replace(limit, provenance=made)
     if arguments.out is not None:
-        limit.save(arguments.out, arguments.force)
+        curves.save_curve(limit, arguments.out, arguments.force)
     if arguments.json:
-        _print_json(limit.to_dict())
+        _print_json(curves.to_dict(limit))
         return 0
     print("   C  distortion  price  " + "  ".join(f"{name:>11}" for name in limit.factors))
     for c, d, price, rates in zip(limit.capacities, limit.distortions, limit.prices, limit.rates, strict=True):
@@ -377,14 +380,14 @@ def _limit(arguments: argparse.Namespace) -> int:
 def _summary(run: "Run") -> dict[str, Any]:
     recent = run.history["step"] > run.step - 500
     return {
-        "experiment": run.experiment.to_dict(),
+        "experiment": to_dict(run.experiment),
         "seed": run.seed,
         "step": run.step,
         "reconstruction": float(run.history["reconstruction"][recent].mean()),
         "kl": [float(value) for value in run.mean_kl()],
         "snapshots": sorted(run.snapshots),
         "resumable": run.checkpoint is not None,
-        "made": run.made,
+        "provenance": run.provenance,
     }
 
 
@@ -422,19 +425,19 @@ def _check_packages() -> str:
 def _check_device() -> str:
     import torch
 
-    from minivae.training import pick_device
+    from minivae.engine.trainer import pick_device
 
     return f"{pick_device('auto')}, {torch.get_num_threads()} threads"
 
 
 def _check_precision() -> str:
-    from minivae.training import pick_device, pick_precision
+    from minivae.engine.trainer import pick_device, pick_precision
 
     return pick_precision("auto", pick_device("auto"))
 
 
 def _check_data() -> str:
-    from minivae.runs import Run
+    from minivae.engine.runs import Run
 
     runs = sorted((DATA / "runs").glob("*.h5"))
     if not runs:

@@ -82,49 +82,6 @@ def kl_between(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Ten
     return kl_per_latent(*torch.broadcast_tensors((mean_p - mean_q) * torch.exp(-log_std_q), log_std_p - log_std_q))
 
 
-def bhattacharyya(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
-    """Overlap ∫√(pq) of two Gaussians, coordinate by coordinate: 1 if equal, 0 if far apart.
-
-    Over independent coordinates the overlaps multiply.
-
-    Raises:
-        ValueError: if the shapes do not broadcast or a value is not finite.
-
-    Source: chapter 3.
-    """
-    _check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
-    # everything in units of the geometric mean of the two σ, so that neither of them over- or underflows
-    half_ratio = 0.5 * (log_std_p - log_std_q)
-    distance = (mean_p - mean_q) * torch.exp(-0.5 * (log_std_p + log_std_q))
-    spread = torch.cosh(2 * half_ratio)  # (σp² + σq²) / 2σpσq
-    return torch.rsqrt(spread) * torch.exp(-0.125 * distance.square() / spread)
-
-
-def total_variation(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
-    """Total variation ½∫|p − q| of two Gaussians, coordinate by coordinate: 0 if equal, 1 if far apart.
-
-    The best guess which of two equally likely Gaussians a sample came from is wrong with probability (1 − TV)/2.
-
-    Raises:
-        ValueError: if the shapes do not broadcast or a value is not finite.
-
-    Source: chapter 3.
-    """
-    _check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
-    # in q's own units: q = N(0, 1) and p = N(m, r²); log p − log q = −(a u² + b u + c)/2 vanishes where they cross
-    m = ((mean_p - mean_q) * torch.exp(-log_std_q)).double()
-    log_r = (log_std_p - log_std_q).double()
-    m, log_r = torch.broadcast_tensors(m, log_r)
-    inverse = torch.exp(-2 * log_r)
-    a, b, c = inverse - 1, -2 * m * inverse, m.square() * inverse + 2 * log_r
-    root = (b.square() - 4 * a * c).clamp_min(0).sqrt()
-    q = -0.5 * (b + torch.where(b < 0, -root, root))  # the larger of the two in size: no cancellation
-    crossings = torch.stack([q / a, c / q])  # the first goes to ±∞ as the widths become equal
-    inside = torch.special.ndtr((crossings - m) / log_r.exp()) - torch.special.ndtr(crossings)
-    same = (m == 0) & (log_r == 0)
-    return torch.where(same, 0.0, (inside[0] - inside[1]).abs()).to(mean_p.dtype)
-
-
 def _check_same_shape(mean: Tensor, log_std: Tensor) -> None:
     if mean.shape != log_std.shape:
         raise ValueError(

@@ -5,9 +5,10 @@ import pytest
 import torch
 from scipy import integrate, optimize, stats
 
-from minivae import bayes, gaussian
-from minivae.bayes import BlobChannels, SpriteChannels, amplitudes, distortion, sobol
+from minivae import gaussian
+from minivae.codes import moments
 from minivae.datasets import Blobs, Sprites
+from minivae.ideal_decoder import BlobChannels, SpriteChannels, amplitudes, distortion, moment_channels, sobol
 
 
 @pytest.fixture(scope="module", params=["raw", "centred"])
@@ -122,7 +123,7 @@ def test_whole_lattice_gives_almost_the_same_distortion():
 def test_amplitudes_have_the_least_kl_of_any_scaling(mean):
     """z = c·(a·f + ε): over all scales c the least mean KL is the rate asked for."""
     channels, rates = SpriteChannels(mean), torch.tensor([0.3, 1.0, 2.0, 3.0, 0.05])
-    amplitude = amplitudes(rates, channels.excess)
+    amplitude = amplitudes(rates, channels.offset)
     for i, name in enumerate(channels.factors):
         f = Sprites().values[name]
         f = (f - f.mean() * (mean == "centred")) / f.std(correction=0)
@@ -239,10 +240,10 @@ def test_blobs_are_drawn_as_the_data_set_draws_them():
 
 
 def test_the_mean_of_raw_blob_positions_costs_what_uniform_positions_say():
-    excess = BlobChannels(Blobs(margin=8.0), "raw").excess
+    offset = BlobChannels(Blobs(margin=8.0), "raw").offset
     positions = torch.linspace(8, 56, 100_001, dtype=torch.float64)
-    assert excess.tolist() == pytest.approx([(positions.mean() ** 2 / positions.var()).item()] * 2, rel=1e-4)
-    assert BlobChannels(Blobs()).excess.tolist() == [0, 0]
+    assert offset.tolist() == pytest.approx([(positions.mean() ** 2 / positions.var()).item()] * 2, rel=1e-4)
+    assert BlobChannels(Blobs()).offset.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_bad_blob_channels_are_refused(blobs, mean, message):
 
 
 def test_moments_are_those_of_the_pixels():
-    seen = bayes.moments()
+    seen = moments()
     for shape, scale, orientation in ((0, 5, 0), (1, 3, 7), (2, 0, 33)):
         picture = Sprites().render(torch.tensor([[0, shape, scale, orientation, 0, 0]]))[0, 0].numpy()
         rows, columns = np.nonzero(picture)
@@ -271,8 +272,8 @@ def test_moments_are_those_of_the_pixels():
 
 
 def test_channels_of_the_centroid_put_it_in_its_place():
-    channels = bayes.moment_channels()
-    points = bayes.sobol(channels, 256)[:, :5]
+    channels = moment_channels()
+    points = sobol(channels, 256)[:, :5]
     pictures, signals = channels.draw(points)
     rows = (pictures.sum(2) @ (torch.arange(64) + 0.5)) / pictures.sum((1, 2))
     columns = (pictures.sum(1) @ (torch.arange(64) + 0.5)) / pictures.sum((1, 2))
@@ -281,7 +282,7 @@ def test_channels_of_the_centroid_put_it_in_its_place():
         # to the nearest pixel: half a pixel for the lattice, half for the centroid, with the roundings' own spread
         off = seen - seen.mean() - slope * (sent - sent.mean())
         assert off.abs().max() < 1.01 and off.std() < 0.45
-    raw, _ = bayes.SpriteChannels("centred").draw(points)
+    raw, _ = SpriteChannels("centred").draw(points)
     assert not torch.equal(raw, pictures) and torch.equal(raw.sum((1, 2)), pictures.sum((1, 2)))
     with pytest.raises(ValueError, match="to the nearest pixel only: use decode"):
         channels.exact(points[:2], torch.zeros(2, 5), torch.ones(5))

@@ -11,8 +11,8 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from minivae import checks
-from minivae.checks import check
+from minivae.course import checks
+from minivae.course.checks import check
 
 LOG2 = math.log(2)
 

@@ -16,9 +16,10 @@ from PIL import Image
 
 from minivae import experiments, metrics, training
 from minivae.__main__ import main
-from minivae.experiments import EXPERIMENTS
-from minivae.optimal import RateDistortion
-from minivae.runs import Run
+from minivae.engine import trainer
+from minivae.engine.catalogue import EXPERIMENTS
+from minivae.engine.curves import load_curve
+from minivae.engine.runs import Run
 
 
 @pytest.fixture
@@ -194,8 +195,8 @@ def step_that(monkeypatch, at, deed):
     """Let something happen in one step of the training, whatever the experiment."""
     real = training.training_step
 
-    def step(*arguments):
-        row = real(*arguments)
+    def step(*arguments, **settings):
+        row = real(*arguments, **settings)
         return deed(row) if arguments[5] == at else row
 
     monkeypatch.setattr(training, "training_step", step)
@@ -258,7 +259,7 @@ def test_a_file_in_the_place_of_the_folder_is_one_line(folder, capsys):
 def test_the_command_that_is_stored_is_the_one_given(folder, monkeypatch):
     monkeypatch.setattr("sys.argv", ["pytest", "-q"])
     assert train("--steps", "1", "--out", "a.h5") == 0
-    assert Run.load("a.h5").made["command"].startswith("python -m minivae train blobs-")
+    assert Run.load("a.h5").provenance["command"].startswith("python -m minivae train blobs-")
 
 
 def test_limit_prints_and_writes_a_curve(folder, capsys):
@@ -266,9 +267,9 @@ def test_limit_prints_and_writes_a_curve(folder, capsys):
     assert main([*words, "--out", "a.json"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["C", "distortion", "price", "x", "y"] and lines[-1] == "wrote a.json"
-    limit = RateDistortion.load("a.json")
+    limit = load_curve("a.json")
     assert limit.capacities.tolist() == [0.5, 1.0]
-    assert limit.made["command"].endswith("limit blobs --capacities 0.5 1 --samples 64 --out a.json")
+    assert limit.provenance["command"].endswith("limit blobs --capacities 0.5 1 --samples 64 --out a.json")
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["distortions"] == limit.distortions.tolist()
 
@@ -282,7 +283,7 @@ def test_limit_of_another_seed_differs_a_little(folder, capsys):
 
 
 def test_show_tells_the_end_of_the_training(folder, capsys):
-    run = training.train(experiments.get("blobs-vae"), steps=2, device="cpu", precision="fp32", progress=False)
+    run = trainer.train(experiments.get("blobs-vae"), steps=2, device="cpu", precision="fp32", progress=False)
     step = np.arange(1, 1001)
     kl = np.repeat((step / 1000.0)[:, None], 10, 1) * np.arange(1, 11)
     history = {"step": step, "loss": step * 0.0, "reconstruction": 2000.0 - step, "kl": kl}

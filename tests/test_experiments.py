@@ -10,17 +10,19 @@ import pytest
 import torch
 
 from minivae import experiments
-from minivae.datasets import Blobs, Sprites
-from minivae.experiments import EXPERIMENTS, Experiment
+from minivae.collapse import collapse_threshold
+from minivae.datasets import Arrays, Blobs, Sprites
+from minivae.engine.settings import from_dict, to_dict
+from minivae.engine.trainer import train
+from minivae.experiment import Experiment
+from minivae.experiments import EXPERIMENTS
 from minivae.objectives import ELBO, BetaELBO, LinearSchedule
-from minivae.optimal import collapse_threshold
-from minivae.training import train
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_round_trip_through_json(name):
     experiment = experiments.get(name)
-    assert Experiment.from_dict(json.loads(json.dumps(experiment.to_dict()))) == experiment
+    assert from_dict(json.loads(json.dumps(to_dict(experiment)))) == experiment
 
 
 def test_unknown_name_suggests_the_nearest():
@@ -50,7 +52,7 @@ def test_names_must_do_as_file_names(name):
 )
 def test_unknown_settings_are_refused(change):
     with pytest.raises(ValueError, match=f"unknown (experiment settings|{next(iter(change))})"):
-        Experiment.from_dict({**experiments.get("blobs-vae").to_dict(), **change})
+        from_dict({**to_dict(experiments.get("blobs-vae")), **change})
 
 
 def test_experiments_are_filed_under_their_own_file_safe_names():
@@ -67,18 +69,18 @@ def test_settings_are_the_papers_unless_told_otherwise():
 
 
 def test_from_dict_leaves_its_argument_alone():
-    settings = experiments.get("blobs-beta150").to_dict()
+    settings = to_dict(experiments.get("blobs-beta150"))
     before = json.dumps(settings)
-    Experiment.from_dict(settings)
+    from_dict(settings)
     assert json.dumps(settings) == before
 
 
 @pytest.mark.parametrize("missing", ["name", "dataset", "objective"])
 def test_missing_settings_are_told(missing):
-    settings = experiments.get("blobs-vae").to_dict()
+    settings = to_dict(experiments.get("blobs-vae"))
     del settings[missing]
     with pytest.raises(ValueError, match=f"unknown .*{missing}"):
-        Experiment.from_dict(settings)
+        from_dict(settings)
 
 
 @pytest.mark.parametrize("sigma", [4, 6])
@@ -102,59 +104,57 @@ class Stripes:
 
 
 @pytest.mark.parametrize("images", [np.full((5, 3, 64, 64), 0.5, np.float32), torch.full((5, 3, 64, 64), 0.5)])
-def test_an_array_is_refused_with_the_lines_that_make_it_a_data_set(images):
-    with pytest.raises(ValueError, match=r"got an array \(5, 3, 64, 64\)\.") as told:
+def test_an_array_is_refused_with_the_word_that_makes_it_a_data_set(images):
+    with pytest.raises(ValueError, match=r"got an array \(5, 3, 64, 64\)") as told:
         Experiment("mine", images, ELBO())
-    lines = str(told.value).partition("write\n")[2].partition("and give Mine() as the dataset.")[0]
-    names = {"images": images, "torch": torch}
-    exec(lines, names)  # they work as they stand
-    run = train(Experiment("mine", names["Mine"](), ELBO()), steps=2, device="cpu", precision="fp32", progress=False)
+    assert "make minivae.datasets.Arrays(images)" in str(told.value)
+    run = train(Experiment("mine", Arrays(images), ELBO()), steps=2, device="cpu", precision="fp32", progress=False)
     assert run.step == 2 and run.model().encoder.channels == 3
 
 
 def test_own_classes_come_back_when_they_are_given():
     own = Experiment("own", Stripes((3, 5)), ELBO())
-    settings = json.loads(json.dumps(own.to_dict()))
-    assert Experiment.from_dict(settings, kinds=[Stripes]) == own
+    settings = json.loads(json.dumps(to_dict(own)))
+    assert from_dict(settings, kinds=[Stripes]) == own
     with pytest.raises(
         ValueError,
         match=r"unknown dataset \('Stripes'\): known kinds are Blobs, .*; give your own class",
     ):
-        Experiment.from_dict(settings)
+        from_dict(settings)
 
 
 def test_a_data_set_is_no_objective():
-    settings = experiments.get("blobs-vae").to_dict()
+    settings = to_dict(experiments.get("blobs-vae"))
     with pytest.raises(ValueError, match=r"unknown objective .'Blobs'.: known kinds are ELBO, BetaELBO"):
-        Experiment.from_dict({**settings, "objective": settings["dataset"]})
+        from_dict({**settings, "objective": settings["dataset"]})
 
 
 def test_numbers_of_numpy_and_pytorch_are_stored_as_plain_ones():
     experiment = Experiment(
         "x", Blobs(np.float64(3.0), torch.tensor(2.0).item()), BetaELBO(np.float32(0.1)), np.int64(5)
     )
-    settings = experiment.to_dict()
+    settings = to_dict(experiment)
     assert type(settings["steps"]) is int and type(settings["objective"]["beta"]) is float
-    assert Experiment.from_dict(settings) == experiment
+    assert from_dict(settings) == experiment
 
 
 @pytest.mark.parametrize("dataset", [Stripes([3, 5]), Stripes({3}), Stripes(np.array([1.0])), Stripes(float("inf"))])
 def test_what_no_file_can_hold_is_refused(dataset):
     with pytest.raises(ValueError, match=r"'x' cannot be stored in a file.* must be dataclasses"):
-        Experiment("x", dataset, ELBO()).to_dict()
+        to_dict(Experiment("x", dataset, ELBO()))
 
 
 def test_an_objective_without_settings_is_refused_by_a_file_only():
     experiment = Experiment("x", Blobs(), lambda reconstruction, kl, step: reconstruction)
     with pytest.raises(ValueError, match="cannot be stored"):
-        experiment.to_dict()
+        to_dict(experiment)
 
 
 def test_a_class_that_takes_a_name_of_the_courses_is_refused():
     own = dataclasses.make_dataclass("Blobs", [("sigma", float, 7.0), ("channels", int, 1)], frozen=True,
                                      namespace={"sample": lambda self, n, generator=None: None})  # fmt: skip
     with pytest.raises(ValueError, match="Blobs is the name of one of the course's own classes: rename yours"):
-        Experiment("x", own(), ELBO()).to_dict()
+        to_dict(Experiment("x", own(), ELBO()))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_classes_and_swapped_parts_are_refused(dataset, objective, message):
 
 
 def test_schedules_are_stored_within_their_objective():
-    settings = experiments.get("generator").to_dict()["objective"]
+    settings = to_dict(experiments.get("generator"))["objective"]
     assert settings["kind"] == "CapacityELBO" and settings["gamma"] == 1000
     assert settings["schedule"] == {"kind": "LinearSchedule", "start": 0.5, "end": 25.0, "first": 0, "last": 100_000}
 
@@ -191,8 +191,8 @@ def test_generators_are_as_in_the_paper():
         ({"optimizer": "sgd"}, "unknown optimizer 'sgd': known are adam, muon"),
         ({"cooldown": 1.5}, r"cooldown must be a share of the steps in \[0, 1\], got 1.5"),
         ({"cooldown": True}, "cooldown must be a share"),
-        ({"revive": -1}, "revive must be"),
-        ({"revive": 5, "model": "generator", "latents": 5}, "revive is for a VAE"),
+        ({"reset_dormant": -1}, "reset_dormant must be"),
+        ({"reset_dormant": 5, "model": "generator", "latents": 5}, "reset_dormant is for a VAE"),
         ({"model": "gan"}, "unknown model 'gan': known are vae, generator, generator-centred"),
         ({"model": "generator"}, "latents=5, shape, scale, orientation, x, y; got 10"),
         ({"model": "generator", "dataset": Blobs()}, "needs the `values` of the factors"),
@@ -204,6 +204,6 @@ def test_models_must_fit(change, message):
 
 
 def test_a_schedule_in_a_file_is_no_objective():
-    settings = experiments.get("generator").to_dict()
+    settings = to_dict(experiments.get("generator"))
     with pytest.raises(ValueError, match="unknown objective"):
-        Experiment.from_dict({**settings, "objective": settings["objective"]["schedule"]})
+        from_dict({**settings, "objective": settings["objective"]["schedule"]})

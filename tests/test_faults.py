@@ -22,13 +22,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from minivae import experiments, training
-from minivae._files import claim
-from minivae.datasets import Pictures
-from minivae.datasets.pictures import import_pictures
-from minivae.optimal import RateDistortion
-from minivae.runs import Run, RunFileError
-from minivae.training import TrainingError, train
+from minivae import experiments
+from minivae.engine import saving
+from minivae.engine.curves import load_curve, save_curve
+from minivae.engine.files import claim
+from minivae.engine.imports import Pictures, import_pictures
+from minivae.engine.runs import Run, RunFileError
+from minivae.engine.trainer import TrainingError, train
+from minivae.rate_distortion import RateDistortion
 
 SMALL = dataclasses.replace(experiments.get("blobs-vae"), batch=2)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="forks and kills as Linux does")
@@ -51,8 +52,8 @@ def go_on(out: Path, steps: int) -> None:
 @pytest.mark.slow
 @linux
 def test_training_killed_at_20_random_moments_ends_as_if_nothing_had_been(tmp_path, monkeypatch, one_thread):
-    monkeypatch.setattr(training, "LOOK_EVERY", 3)
-    monkeypatch.setattr(training, "SAVE_EVERY", 0)
+    monkeypatch.setattr(saving, "LOOK_EVERY", 3)
+    monkeypatch.setattr(saving, "SAVE_EVERY", 0)
     out, rng, seen, kills, done = tmp_path / "run.h5", random.Random(0), [], 0, False
     idle = 0  # kills since the last progress: on a busy machine little is done in half a second
     go_on(tmp_path / "warm.h5", 2)  # what a first training loads, no child has to
@@ -219,14 +220,14 @@ def good_files(tmp_path_factory) -> dict[str, bytes]:
         Image.new("RGB", (64, 64), (i * 50, 0, 0)).save(folder / "in" / f"{i}.png")
     import_pictures("folder", folder / "in", folder / "pictures.h5", progress=False)
     one = torch.ones(1, dtype=torch.float64)
-    RateDistortion(("x",), one, one[None], one, one, one).save(folder / "limit.json")
+    save_curve(RateDistortion(("x",), one, one[None], one, one, one), folder / "limit.json")
     return {name: (folder / name).read_bytes() for name in ("run.h5", "pictures.h5", "limit.json")}
 
 
 READERS = {
     "run.h5": (Run.load, RunFileError),
     "pictures.h5": (lambda path: Pictures.open(path).sample(2), ValueError),
-    "limit.json": (RateDistortion.load, ValueError),
+    "limit.json": (load_curve, ValueError),
 }
 
 

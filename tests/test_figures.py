@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from minivae import channel, experiments, figures, gaussian
+from minivae import channel, experiments, gaussian
+from minivae.course import figures
 from minivae.datasets import Blobs, ColouredSprites
-from minivae.metrics import mean_kl
-from minivae.models import VAE
-from minivae.optimal import RateDistortion
-from minivae.runs import Run
-from minivae.training import train
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
+from minivae.metrics.evaluate import mean_kl
+from minivae.rate_distortion import RateDistortion
+from minivae.vae import VAE
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_heat_maps_are_empty_outside_the_domain(run):
 
 
 def test_traversals_of_data_without_positions_have_every_latent_and_no_heat_map():
-    model = VAE(3, 4, torch.Generator().manual_seed(0))
+    model = VAE(3, 4, generator=torch.Generator().manual_seed(0))
     images, _ = ColouredSprites().sample(6, torch.Generator().manual_seed(0))
     figure = figures.traversals(model, ColouredSprites(), images, columns=5, title="mine")
     kl = mean_kl(model, images)
@@ -78,8 +79,8 @@ def test_kl_history_draws_every_latent_with_units(run):
 
 def test_collapse_tells_alive_from_dead():
     axis = figures.collapse([3, 4, 5], [50, 100, 150], [(4, 70, 1.2), (4, 130, 0.0)]).axes[0]
-    alive, dead = axis.collections[1:3]
-    assert alive.get_offsets().tolist() == [[4, 70]] and dead.get_offsets().tolist() == [[4, 130]]
+    active, dead = axis.collections[1:3]
+    assert active.get_offsets().tolist() == [[4, 70]] and dead.get_offsets().tolist() == [[4, 130]]
 
 
 def test_compass_draws_each_axis_at_its_angle():
@@ -432,18 +433,18 @@ def test_kl_history_averages_over_windows_and_orders_by_the_end(run):
     assert rising.get_ydata()[:2].tolist() == pytest.approx([0.02, 0.05])
     looks = [(line.get_color(), line.get_linestyle()) for line in axes[0].lines[:3]]
     assert len(set(looks)) == 3 and looks[0] == (legend(axes[0])["$z_{0}$"], "-")
-    assert axes[0].lines[3].get_ydata()[0] == 0.01  # `ALIVE`
+    assert axes[0].lines[3].get_ydata()[0] == 0.01  # `ACTIVE`
     above, place = axes[0].texts[0].get_text(), axes[0].texts[0].xy[1]
-    assert (above, place) == ("alive above", 0.01) and axes[0].get_yscale() == "log"
+    assert (above, place) == ("active above", 0.01) and axes[0].get_yscale() == "log"
 
 
 def test_collapse_says_which_run_is_alive_and_which_side_dead():
     figure = figures.collapse([3, 4, 5], [50, 100, 200], [(4, 70, 1.2), (4, 130, 0.003)])
     (axis,) = figure.axes
     assert said(axis) == ("", "blob width σ (pixels)", "β") and axis.get_yscale() == "log"
-    area, alive, dead = axis.collections
+    area, active, dead = axis.collections
     for points, label, colour, beta in (
-        (alive, "trained: alive", figures.BLUE, 70), (dead, "trained: dead", figures.ORANGE, 130)
+        (active, "trained: active", figures.BLUE, 70), (dead, "trained: collapsed", figures.ORANGE, 130)
     ):  # fmt: skip
         assert points.get_label() == label and points.get_offsets()[0].tolist() == [4, beta]
         assert matplotlib.colors.to_hex(points.get_facecolor()[0]) == colour
@@ -452,7 +453,7 @@ def test_collapse_says_which_run_is_alive_and_which_side_dead():
     assert axis.lines[0].get_label() == r"predicted threshold $\beta_c$" and axis.lines[1].get_ydata()[0] == 150
     notes = {text.get_text(): text.xy for text in axis.texts}
     assert notes["1.20 nats"] == (4, 70) and notes["0.00 nats"] == (4, 130) and notes["β = 150, the paper's"][1] == 150
-    below, over = notes["alive"], notes["dead"]
+    below, over = notes["active"], notes["collapsed"]
     assert below[1] < np.interp(below[0], [3, 4, 5], [50, 100, 200])
     assert over[1] > np.interp(over[0], [3, 4, 5], [50, 100, 200])
     assert [label.get_text() for label in axis.get_yticklabels()] == [f"{tick:g}" for tick in axis.get_yticks()]

@@ -10,7 +10,9 @@ from sklearn.metrics import mutual_info_score
 
 from minivae import metrics
 from minivae.datasets import Blobs, Chairs, ColouredSprites, Sprites
-from minivae.models import VAE, FactorGenerator
+from minivae.generator import FactorGenerator
+from minivae.metrics.scores import _peakedness
+from minivae.vae import VAE
 
 DATA = Blobs(sigma=7, margin=8)
 
@@ -218,9 +220,7 @@ def test_dci_of_known_codes():
 
 def test_peakedness_is_one_less_the_normalised_entropy():
     weights = np.array([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    assert metrics._peakedness(weights).tolist() == pytest.approx(
-        [1 - entropy([0.2, 0.3, 0.5], base=3), 1, 0], abs=1e-9
-    )
+    assert _peakedness(weights).tolist() == pytest.approx([1 - entropy([0.2, 0.3, 0.5], base=3), 1, 0], abs=1e-9)
 
 
 def test_scores_repeat_and_a_seed_changes_them():
@@ -389,7 +389,7 @@ def test_measure_has_every_key_and_refuses_others():
         "reconstruction", "excess", "excess_error", "kl", "active",
     }  # fmt: skip
     assert scores["excess"] == scores["reconstruction"]  # white sprites have no floor
-    others = [metrics.encode(model, Sprites(), 400, seed)[2] for seed in range(1, 11)]  # of fresh pictures
+    others = [metrics.encode_dataset(model, Sprites(), 400, seed)[2] for seed in range(1, 11)]  # of fresh pictures
     assert 0.5 < np.std(others) / scores["excess_error"] < 1.7
     with pytest.raises(ValueError, match="sprites"):
         metrics.measure(model, Blobs())
@@ -481,12 +481,12 @@ def test_measure_is_what_its_docstring_says():
     p = images.double().clamp(1e-12, 1 - 1e-12)
     floor = -(p * p.log() + (1 - p) * (1 - p).log()).sum((1, 2, 3))
     assert scores["reconstruction"] - scores["excess"] == pytest.approx(floor.mean().item(), rel=0.03)
-    others = [np.subtract(*metrics.encode(Reader(), Halves(), 400, seed)[2:4]) for seed in range(40)]
+    others = [np.subtract(*metrics.encode_dataset(Reader(), Halves(), 400, seed)[2:4]) for seed in range(40)]
     assert np.std(others) == pytest.approx(scores["excess_error"], rel=0.35)
 
 
 def test_encode_tells_each_thing_in_its_place():
-    codes, factors, reconstruction, floor, kl = metrics.encode(Reader(), Halves(), 2_000, seed=3)
+    codes, factors, reconstruction, floor, kl = metrics.encode_dataset(Reader(), Halves(), 2_000, seed=3)
     images, classes = Halves().sample(500, torch.Generator().manual_seed(3))
     assert torch.equal(codes[:500], Reader().encode(images)[0]) and torch.equal(factors[:500], classes)
     assert kl.shape == (10,) and kl[2] == pytest.approx(0.005) and kl[3] == 0 and kl[1] > kl[2]
@@ -508,7 +508,7 @@ def test_position_tuning_stays_in_the_domain():
 
 
 def test_fragmentation_is_the_worst_of_living_latents_only():
-    class Wild(KnownCode):  # the dead latent moves the blob from one side to the other
+    class Wild(KnownCode):  # the inactive latent moves the blob from one side to the other
         def decode(self, z):
             z = z.clone()
             z[:, 0] += 1.5 * z[:, 2].sign()

@@ -8,17 +8,16 @@ import torch
 from scipy import special
 from torch.distributions import Bernoulli
 
+from minivae.lagrangian import LagrangianELBO, initial_state
 from minivae.objectives import (
     ELBO,
     BetaELBO,
     CapacityELBO,
-    LagrangianELBO,
     LinearSchedule,
     PolylineSchedule,
     bernoulli_floor,
     bernoulli_nll,
     check_range,
-    initial_state,
 )
 
 
@@ -155,7 +154,7 @@ def test_a_schedule_must_be_one(kind, schedule):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rate": 0}, "rate must be a finite number > 0"),
+        ({"gain": 0}, "gain must be a finite number > 0"),
         ({"beta": 0}, "beta must be a finite number > 0"),
         ({"damping": -1.0}, "damping must be a finite number ≥ 0"),
         ({"beta": 1e6}, r"beta must lie in \[0.0498, e⁷\]"),
@@ -172,7 +171,7 @@ def test_only_the_lagrangian_has_a_state():
 
 
 def test_log_beta_moves_by_the_rate_per_nat_and_by_no_more():
-    objective = LagrangianELBO(LinearSchedule(5.0, 6.0, 0, 1), rate=0.01, beta=1.0)
+    objective = LagrangianELBO(LinearSchedule(5.0, 6.0, 0, 1), gain=0.01, beta=1.0)
     state = objective.initial_state()
     for kl, expected in (([2.0, 3.5], 0.005), ([20.0, 20.0], 0.015), ([0.0, 0.0], 0.005), ([2.5, 2.5], 0.005)):
         objective.update(torch.tensor(kl), 0, state)
@@ -196,7 +195,7 @@ def test_beta_is_pushed_in_proportion_to_what_the_kl_is_off():
 
 def test_the_lagrangian_finds_the_price_of_a_nat():
     """On D(R) = 100·exp(−2R) the multiplier at R = C is −dD/dR = 200·exp(−2C)."""
-    objective = LagrangianELBO(LinearSchedule(1.0, 2.0, 0, 1), rate=0.01, beta=1.0)
+    objective = LagrangianELBO(LinearSchedule(1.0, 2.0, 0, 1), gain=0.01, beta=1.0)
     state, kl = objective.initial_state(), torch.tensor([0.1], requires_grad=True)
     for _ in range(4000):
         objective(100 * torch.exp(-2 * kl.sum()), kl, 1, state).backward()

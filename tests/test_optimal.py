@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from minivae.collapse import collapse_threshold
 from minivae.datasets import Blobs
 from minivae.objectives import bernoulli_nll
-from minivae.optimal import collapse_threshold, confusions
+from minivae.overlap import confusions
 
 
 @pytest.mark.parametrize("n", [20, 500], ids=["fewer images than pixels", "more images than pixels"])
@@ -82,7 +83,7 @@ def test_bad_codes_are_refused(means, stds, message):
 
 
 def faint_code(direction_of):
-    """A sample of small blobs, its dead model and a 1-latent code along a direction of the scaled pixels."""
+    """A sample of small blobs, its collapsed model and a 1-latent code along a direction of the scaled pixels."""
     images = Blobs(sigma=3, margin=4, size=12).sample(300, torch.Generator().manual_seed(1))[0].double()
     x = images.flatten(1)
     p = x.mean(0)

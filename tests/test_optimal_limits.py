@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from minivae import experiments, optimal
-from minivae.bayes import BlobChannels, SpriteChannels, distortion, sobol
+from minivae import experiments
+from minivae.collapse import collapse_threshold
 from minivae.datasets import Blobs
+from minivae.engine.curves import load_curve, save_curve, trained_curve
+from minivae.engine.runs import Run
+from minivae.ideal_decoder import BlobChannels, SpriteChannels, distortion, sobol
 from minivae.objectives import CapacityELBO
-from minivae.optimal import RateDistortion, rate_distortion
-from minivae.runs import Run
+from minivae.rate_distortion import RateDistortion, _descend, rate_distortion
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def test_first_price_is_below_the_collapse_threshold_and_the_distortion_that_of_
     entropy = -(torch.xlogy(p, p) + torch.special.xlog1py(1 - p, -p)).sum()
     assert limit.distortions[0].item() == pytest.approx(entropy.item(), rel=0.01)
     assert math.isnan(limit.prices[0]) and limit.rates[0].tolist() == [0, 0]
-    threshold = optimal.collapse_threshold(Blobs().render(Blobs().grid(40)))
+    threshold = collapse_threshold(Blobs().render(Blobs().grid(40)))
     assert 0.8 * threshold < limit.prices[1] < threshold
 
 
@@ -88,7 +90,7 @@ def test_no_split_scaled_down_from_above_does_better():
         with torch.no_grad():
             found = distortion(channels, limit.rates[i], points).mean().item()
         for above in limit.rates[i + 1 :]:
-            assert found < optimal._descend(channels, above, capacity, points).distortion + 0.05
+            assert found < _descend(channels, above, capacity, points).distortion + 0.05
 
 
 def limit_of(rates: list[list[float]]) -> RateDistortion:
@@ -107,18 +109,18 @@ def test_onset_is_where_a_factor_stays_above_the_least():
 
 
 def test_round_trip(blobs, tmp_path):
-    made = dataclasses.replace(blobs, made={"command": "x"})
-    again = RateDistortion.load(made.save(tmp_path / "limit.json"))
+    made = dataclasses.replace(blobs, provenance={"command": "x"})
+    again = load_curve(save_curve(made, tmp_path / "limit.json"))
     for name, value in vars(made).items():
         other = getattr(again, name)
         assert torch.equal(value, other) if isinstance(value, torch.Tensor) else value == other
     with pytest.raises(FileExistsError, match="exists"):
-        blobs.save(tmp_path / "limit.json")
+        save_curve(blobs, tmp_path / "limit.json")
 
 
 def test_a_price_that_is_none_is_kept_as_such(tmp_path):
     limit = rate_distortion(BlobChannels(Blobs()), torch.tensor([0.0, 0.03]), samples=64)
-    again = RateDistortion.load(limit.save(tmp_path / "limit.json"))
+    again = load_curve(save_curve(limit, tmp_path / "limit.json"))
     assert "NaN" not in (tmp_path / "limit.json").read_text(encoding="utf-8")
     assert again.prices.isnan().tolist() == [True, False] and again.rates.sum(1).tolist() == pytest.approx([0, 0.03])
 
@@ -139,22 +141,22 @@ def test_a_price_that_is_none_is_kept_as_such(tmp_path):
     ],
 )
 def test_spoiled_files_are_told(blobs, tmp_path, spoil):
-    path = blobs.save(tmp_path / "limit.json")
+    path = save_curve(blobs, tmp_path / "limit.json")
     columns = json.loads(path.read_text(encoding="utf-8"))
     spoil(columns)
     path.write_text(json.dumps(columns), encoding="utf-8")
     with pytest.raises(ValueError, match="is no rate-distortion curve of minivae, or damaged"):
-        RateDistortion.load(path)
+        load_curve(path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "{", "\x00"])
 def test_foreign_files_are_told(tmp_path, content):
     path = tmp_path / "limit.json"
     with pytest.raises(FileNotFoundError, match="make it with"):
-        RateDistortion.load(path)
+        load_curve(path)
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match="or damaged"):
-        RateDistortion.load(path)
+        load_curve(path)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +204,7 @@ def history(n: int, latents: int, first: int = 1, every: int = 1) -> dict[str, n
 
 def test_trained_curve_averages_a_runs_history_over_windows():
     run = Run(experiments.get("generator"), 0, 40, {}, history(40, 5))
-    curve = optimal.trained_curve(run, window=10)
+    curve = trained_curve(run, window=10)
     assert curve.factors == ("shape", "scale", "orientation", "x", "y")
     middle = torch.tensor([5.5, 15.5, 25.5, 35.5], dtype=torch.float64)  # steps
     assert torch.allclose(curve.capacities, 0.5 + 24.5 * middle / 100_000)
@@ -210,18 +212,18 @@ def test_trained_curve_averages_a_runs_history_over_windows():
     assert torch.allclose(curve.distortions, 300 - middle)
     assert torch.allclose(curve.prices, torch.full((4,), 2.0, dtype=torch.float64))
     slim = Run(experiments.get("generator"), 0, 40, {}, history(4, 5, first=10, every=10))
-    assert len(optimal.trained_curve(slim, window=20).capacities) == 2
+    assert len(trained_curve(slim, window=20).capacities) == 2
 
 
 def test_latents_of_a_vae_have_numbers():
     experiment = dataclasses.replace(experiments.get("blobs-vae"), objective=CapacityELBO(), latents=3)
-    assert optimal.trained_curve(Run(experiment, 0, 9, {}, history(9, 3)), window=9).factors == ("z0", "z1", "z2")
+    assert trained_curve(Run(experiment, 0, 9, {}, history(9, 3)), window=9).factors == ("z0", "z1", "z2")
 
 
 def test_bad_curves_are_refused():
     with pytest.raises(ValueError, match=r"run blobs-vae has no schedule of C: its objective is ELBO\(\)"):
-        optimal.trained_curve(Run(experiments.get("blobs-vae"), 0, 40, {}, history(40, 10)))
+        trained_curve(Run(experiments.get("blobs-vae"), 0, 40, {}, history(40, 10)))
     slim = Run(experiments.get("generator"), 0, 40, {}, history(4, 5, first=10, every=10))
     for window in (5, 41):
         with pytest.raises(ValueError, match=r"window must lie in \[10, 40\] steps"):
-            optimal.trained_curve(slim, window=window)
+            trained_curve(slim, window=window)

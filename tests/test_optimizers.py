@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from minivae.optimizers import Muon, orthogonal
+from minivae.muon import Muon, orthogonal
 
 
 @pytest.fixture

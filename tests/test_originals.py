@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from minivae.__main__ import main
-from minivae.datasets import Sprites, originals
-from minivae.datasets.originals import DSprites, dsprites
-from minivae.experiments import Experiment
+from minivae.datasets import Sprites
+from minivae.engine import dsprites as originals
+from minivae.engine.dsprites import DSprites, dsprites
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
+from minivae.experiment import Experiment
 from minivae.objectives import ELBO
-from minivae.runs import Run
-from minivae.training import train
 
 
 class FewSprites(Sprites):

@@ -14,18 +14,20 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from minivae import experiments, parallel
-from minivae.objectives import CapacityELBO, LagrangianELBO, LinearSchedule, PolylineSchedule
-from minivae.runs import Run
-from minivae.training import train
+from minivae import experiments
+from minivae.engine import parallel
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
+from minivae.lagrangian import LagrangianELBO
+from minivae.objectives import CapacityELBO, LinearSchedule, PolylineSchedule
 
 RAMP = LinearSchedule(0.0, 5.0, 0, 20)
 # γ·|KL − C| and the multiplier's β are no linear functions of the batch; closed latents are woken on the way
 EXPERIMENTS = {
     "capacity": dataclasses.replace(experiments.get("sprites-capacity"), objective=CapacityELBO(1000.0, RAMP)),
     "opened": dataclasses.replace(
-        experiments.get("coloured-opened"), revive=4, steps=12, cooldown=0.5,
-        objective=LagrangianELBO(PolylineSchedule(((0, 0.0), (20, 5.0))), rate=0.004, beta=10.0, least=1.0,
+        experiments.get("coloured-opened"), reset_dormant=4, steps=12, cooldown=0.5,
+        objective=LagrangianELBO(PolylineSchedule(((0, 0.0), (20, 5.0))), gain=0.004, beta=10.0, least=1.0,
                                  openings=((0, 2), (5, 6))),
     ),
     "generator": experiments.get("generator"),
@@ -135,16 +137,16 @@ def test_processes_talk_as_the_device_asked_for_needs_it(monkeypatch, device, gp
     assert chosen == ([1, "nccl"] if backend == "nccl" else ["gloo"])
 
 
-def test_a_batch_that_cannot_be_divided_is_refused():
+def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch):
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    for name, value in (("get_world_size", 3), ("get_rank", 2)):
+        monkeypatch.setattr(dist, name, lambda value=value: value)
     with pytest.raises(ValueError, match="a batch of 64 cannot be divided over 3 processes"):
-        parallel.Share(0, 3, 64)
-    assert parallel.Share(2, 4, 64).rows == slice(32, 48)
+        parallel.rows(64)
+    assert parallel.rows(48) == slice(32, 48)
 
 
 def test_alone_nothing_is_divided():
-    model = torch.nn.Linear(2, 2)
-    assert parallel.divide(model, parallel.share(64)) is model
-    value = torch.ones(3, requires_grad=True)
-    assert parallel.mean(value) is value and parallel.any_process(True, torch.device("cpu"))
-    with parallel.processes() as speaks:
-        assert speaks and not dist.is_initialized()
+    values = torch.tensor([[1.0, 2.0], [3.0, 8.0]], requires_grad=True)
+    assert parallel.rows(64) == slice(None) and torch.equal(parallel.average(values), torch.tensor([2.0, 5.0]))
+    assert parallel.any_process(True, torch.device("cpu")) and parallel.writes()

@@ -20,13 +20,13 @@ import pytest
 import torch
 from PIL import Image
 
-from minivae import experiments
 from minivae.__main__ import main
-from minivae.datasets import Pictures, pictures
-from minivae.datasets.pictures import import_pictures
-from minivae.runs import Run
-from minivae.training import train
-from minivae.widgets import TraversalExplorer
+from minivae.course.explorers import TraversalExplorer
+from minivae.engine import catalogue
+from minivae.engine import imports as pictures
+from minivae.engine.imports import Pictures, import_pictures
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
 
 
 def picture(seed: int, width: int, height: int, mode: str = "RGB") -> Image.Image:
@@ -805,7 +805,7 @@ def test_a_run_knows_its_pictures_wherever_they_lie(made, tmp_path, monkeypatch,
     for refused in (out, ["--data", "made.h5", *out]):
         assert go_on(*refused) == 1
         assert "holds other pictures (6, digest " in capsys.readouterr().err
-    with pytest.raises(ValueError, match="it needs no data"):
+    with pytest.raises(ValueError, match="cannot be its data"):
         Run.load(Path(__file__).parents[1] / "data" / "runs" / "blobs-vae-seed0.h5", data="elsewhere.h5")
 
 
@@ -817,7 +817,7 @@ def test_files_of_before_the_digest_was_noted_have_the_same(made):
 
 def test_presets_need_no_file_before_they_are_trained():
     for name in ("celeba", "chairs-published"):
-        experiment = experiments.get(name)
+        experiment = catalogue.get(name)
         assert experiment.build().decode(torch.zeros(1, experiment.latents)).shape[1] == experiment.dataset.channels
         with pytest.raises(FileNotFoundError, match=r"make it with python -m minivae data import"):
             train(experiment, steps=1, progress=False)

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from minivae import metrics
-from minivae.bayes import BlobChannels
+from minivae.collapse import collapse_threshold
 from minivae.datasets import Blobs
-from minivae.optimal import RateDistortion, collapse_threshold, rate_distortion, trained_curve
-from minivae.runs import Run
+from minivae.engine.curves import load_curve, trained_curve
+from minivae.engine.runs import Run
+from minivae.ideal_decoder import BlobChannels
+from minivae.rate_distortion import RateDistortion, rate_distortion
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,9 +26,9 @@ def load(name: str, seed: int) -> Run:
     return Run.load(ROOT / "data" / "runs" / f"{name}-seed{seed}.h5")
 
 
-def alive(run: Run, step: int) -> int:
+def active(run: Run, step: int) -> int:
     recent = (run.history["step"] > step - 500) & (run.history["step"] <= step)
-    return int((run.history["kl"][recent].mean(0) > metrics.ALIVE).sum())
+    return int((run.history["kl"][recent].mean(0) > metrics.ACTIVE).sum())
 
 
 def row(start: str) -> str:
@@ -35,16 +37,16 @@ def row(start: str) -> str:
 
 
 def test_latents_in_use():
-    strong = [alive(load("blobs-beta150", seed), 10_000) for seed in SEEDS]
+    strong = [active(load("blobs-beta150", seed), 10_000) for seed in SEEDS]
     assert row("latents in use at β = 150") == f"{strong[0]}, on {strong.count(2)} of {len(strong)} seeds"
-    late, early = ([alive(load("blobs-vae", seed), step) for seed in SEEDS] for step in (10_000, 6_000))
+    late, early = ([active(load("blobs-vae", seed), step) for seed in SEEDS] for step in (10_000, 6_000))
     said = f"{min(late)} to {max(late)} at 10,000 steps, by seed; {min(early)} to {max(early)} at 6,000"
     assert row("latents in use at β = 1") == said
 
 
 def aligned(run: Run) -> bool:
-    living = torch.from_numpy(run.mean_kl()) > metrics.ALIVE
-    return bool((metrics.correlations(run.model(), run.experiment.dataset)[living].abs().amax(1) >= 0.98).all())
+    strong = torch.from_numpy(run.mean_kl()) > metrics.ACTIVE
+    return bool((metrics.correlations(run.model(), run.experiment.dataset)[strong].abs().amax(1) >= 0.98).all())
 
 
 def test_alignment():
@@ -61,7 +63,7 @@ def test_domains():
         """Mean distance of the two axes from x and y, in degrees."""
         run = load(name, seed)
         angles = metrics.axis_angles(run.model(), run.experiment.dataset)[
-            torch.from_numpy(run.mean_kl()) > metrics.ALIVE
+            torch.from_numpy(run.mean_kl()) > metrics.ACTIVE
         ]
         return ((angles + 45) % 90 - 45).abs().mean().item()
 
@@ -111,7 +113,7 @@ def test_onsets(name):
         return "start" if capacity < 1 else f"{capacity:.1f}"
 
     raw, centred, classes = (
-        [RateDistortion.load(path) for path in sorted((ROOT / "data" / "limits").glob(f"sprites-{kind}-seed*.json"))]
+        [load_curve(path) for path in sorted((ROOT / "data" / "limits").glob(f"sprites-{kind}-seed*.json"))]
         for kind in ("raw", "centred", "classes")
     )
     published, multiplier = (trained_curve(load(run, 0)) for run in ("generator", "generator-lagrangian"))
@@ -122,7 +124,7 @@ def test_onsets(name):
 
 
 def test_loss_at_the_paper_s_last_capacity():
-    limit = RateDistortion.load(ROOT / "data" / "limits" / "sprites-raw-seed0.json")
+    limit = load_curve(ROOT / "data" / "limits" / "sprites-raw-seed0.json")
     curves = [limit, *(trained_curve(load(run, 0)) for run in ("generator", "generator-lagrangian"))]
     (found,) = [line for line in README.splitlines() if line.startswith("| loss at 23.8 nats |")]
     said = [cell.strip() for cell in found.split("|")[3:6]]
@@ -132,7 +134,7 @@ def test_loss_at_the_paper_s_last_capacity():
 def test_figure_4():
     def scores(name: str) -> dict[str, float]:
         run, found = name.rsplit("-seed", 1), json.loads((ROOT / "data" / "metrics" / f"{name}.json").read_text())
-        return found | {"living": int((load(run[0], int(run[1])).mean_kl(1_000) > 0.1).sum())}
+        return found | {"strong": int((load(run[0], int(run[1])).mean_kl(1_000) > 0.1).sum())}
 
     def span(seeds: list[dict[str, float]], key: str, digits: int) -> str:
         low, high = (f"{pick(seed[key] for seed in seeds):.{digits}f}" for pick in (min, max))
@@ -141,9 +143,9 @@ def test_figure_4():
     published = [scores(f"coloured-capacity-seed{seed}") for seed in range(3)]
     opened = sorted(path.stem for path in (ROOT / "data" / "metrics").glob("coloured-opened-seed*.json"))
     others = [[scores(name) for name in names] for names in (["coloured-vae-seed0"], ["coloured-beta4-seed0"], opened)]
-    living = [seed["living"] for seed in published]
+    strong = [seed["strong"] for seed in published]
     for start, key, digits, here in (
-        ("latents above 0.1 nats", "living", 0, f"{living[0]}, {living[1]} and {living[2]} on three seeds"),
+        ("latents above 0.1 nats", "strong", 0, f"{strong[0]}, {strong[1]} and {strong[2]} on three seeds"),
         ("reconstruction above its floor, nats (± 1 at most)", "excess", 0, span(published, "excess", 0)),
         ("KL, nats", "kl", 0, span(published, "kl", 0)),
         ("MIG", "mig", 2, span(published, "mig", 2)),
@@ -158,7 +160,7 @@ def test_figure_4():
 def test_where_the_factors_overtake_the_moments():
     """Of the best code of each kind, at the capacities that all were searched at."""
     symmetric, centroid, moments = (
-        RateDistortion.load(ROOT / "data" / "limits" / f"sprites-{kind}-seed0.json")
+        load_curve(ROOT / "data" / "limits" / f"sprites-{kind}-seed0.json")
         for kind in ("symmetric", "symmetric-centroid", "moments")
     )
     grid = torch.tensor([C for C in moments.capacities.tolist() if 4 <= C <= 18])
@@ -172,9 +174,9 @@ def test_where_the_factors_overtake_the_moments():
 def test_figure_4b():
     names = ("chairs", "chairs-32", "chairs-vae", "chairs-opened")
     scores = [json.loads((ROOT / "data" / "metrics" / f"{name}-seed0.json").read_text()) for name in names]
-    living = [int((load(name, 0).mean_kl(1_000) > 0.1).sum()) for name in names]
+    strong = [int((load(name, 0).mean_kl(1_000) > 0.1).sum()) for name in names]
     for start, digits, values in (
-        ("chairs: latents above 0.1 nats", 0, living),
+        ("chairs: latents above 0.1 nats", 0, strong),
         *(
             (f"chairs: {title}", digits, [score[key] for score in scores])
             for title, key, digits in (("reconstruction", "excess", 0), ("KL", "kl", 0), ("MIG", "mig", 2))

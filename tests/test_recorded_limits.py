@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from minivae.bayes import Channels, distortion, sobol
-from minivae.optimal import LIMITS, RateDistortion
+from minivae.engine.curves import load_curve
+from minivae.ideal_decoder import LIMITS, Channels, distortion, sobol
 
 FILES = sorted((Path(__file__).parents[1] / "data" / "limits").glob("*.json"))
 
@@ -19,9 +19,9 @@ def test_there_are_recorded_limits():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_recorded_limit_is_what_its_name_says(path):
     name, seed = re.fullmatch(r"(.+)-seed(\d+)", path.stem).groups()
-    limit = RateDistortion.load(path)
+    limit = load_curve(path)
     assert limit.factors == LIMITS[name]().factors
-    command = limit.made["command"]
+    command = limit.provenance["command"]
     assert f"limit {name} " in command
     assert int((re.search(r"--seed (\d+)", command) or ["", "0"])[1]) == int(seed)  # 0 unless given
     assert torch.allclose(limit.rates.sum(1), limit.capacities, atol=1e-3)
@@ -30,7 +30,7 @@ def test_recorded_limit_is_what_its_name_says(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_code_in_the_tree_finds_the_recorded_distortions(path):
-    limit = RateDistortion.load(path)
+    limit = load_curve(path)
     channels = LIMITS[path.stem.rsplit("-", 1)[0]]()
     for C in (3.0, 8.0, 14.0):
         i = (limit.capacities - C).abs().argmin().item()
@@ -56,7 +56,7 @@ def improvable(channels: Channels, rates: torch.Tensor, points: torch.Tensor) ->
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_no_split_beside_the_recorded_one_is_better(path):
-    limit = RateDistortion.load(path)
+    limit = load_curve(path)
     channels = LIMITS[path.stem.rsplit("-", 1)[0]]()
     points = sobol(channels, 512, seed=79)
     rates = limit.rates[int((limit.capacities == 8.0).nonzero())]

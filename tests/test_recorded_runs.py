@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from minivae import experiments, metrics
-from minivae.runs import Run
-from minivae.training import train
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
 
 RUNS = sorted((Path(__file__).parents[1] / "data" / "runs").glob("*.h5"))
 
@@ -23,7 +23,7 @@ def test_recorded_run_is_what_its_name_says(path):
     assert path.stem == f"{run.experiment.name}-seed{run.seed}"
     assert run.experiment == experiments.get(run.experiment.name), "the experiment changed since the run was made"
     assert run.step == run.experiment.steps == run.history["step"][-1]
-    assert f"train {run.experiment.name} --seed {run.seed}" in run.made["command"]
+    assert f"train {run.experiment.name} --seed {run.seed}" in run.provenance["command"]
 
 
 @pytest.mark.slow
@@ -45,7 +45,7 @@ SCORES = sorted((Path(__file__).parents[1] / "data" / "metrics").glob("*.json"))
 @pytest.mark.parametrize("path", SCORES, ids=lambda path: path.stem)
 def test_recorded_scores_are_those_of_the_run(path):
     run, scores = Run.load(path.parents[1] / "runs" / f"{path.stem}.h5"), json.loads(path.read_text())
-    codes, factors, nll, floor, kl = metrics.encode(run.model(), run.experiment.dataset, 1_000)
+    codes, factors, nll, floor, kl = metrics.encode_dataset(run.model(), run.experiment.dataset, 1_000)
     _, classes = metrics.factor_classes(run.experiment.dataset, factors)
     # of a tenth of the points: the mean over pictures is off by its standard error, a plug-in estimate by its bias too
     assert abs(nll - floor - scores["excess"]) < 0.06 * scores["excess"]

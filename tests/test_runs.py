@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from minivae import experiments, runs
-from minivae.runs import Run, RunFileError
-from minivae.training import train
+from minivae import experiments
+from minivae.engine import runs
+from minivae.engine.runs import Run, RunFileError
+from minivae.engine.settings import to_dict
+from minivae.engine.trainer import train
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def same(a: dict, b: dict) -> bool:
 
 def test_round_trip(run, path):
     again = Run.load(path)
-    assert (again.experiment, again.seed, again.step, again.made) == (run.experiment, 3, 12, run.made)
+    assert (again.experiment, again.seed, again.step, again.provenance) == (run.experiment, 3, 12, run.provenance)
     assert same(again.weights, run.weights) and same(again.history, run.history)
     assert again.snapshots.keys() == {4} and same(again.snapshots[4], run.snapshots[4])
     assert torch.equal(again.checkpoint.generator, run.checkpoint.generator)
@@ -108,7 +110,7 @@ def test_full_disk(path):
     code = f"""
 import resource, signal
 from pathlib import Path
-from minivae.runs import Run
+from minivae import Run
 run = Run.load({str(path)!r})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -305,7 +307,7 @@ def test_a_controllers_state_must_fit(tmp_path, state):
 def test_a_generators_run_under_a_vaes_settings_is_told(tmp_path):
     path = train(experiments.get("generator"), steps=1, device="cpu", precision="fp32",
                  progress=False).slim().save(tmp_path / "run.h5")  # fmt: skip
-    settings = experiments.get("generator").to_dict()
+    settings = to_dict(experiments.get("generator"))
     spoil(path, lambda file: file.attrs.__setitem__("experiment", json.dumps({**settings, "model": "vae"})))
     with pytest.raises(RunFileError, match="encoder"):
         Run.load(path)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from minivae.optimal import RateDistortion
-from minivae.training import train
+from minivae.engine.curves import load_curve
+from minivae.engine.trainer import train
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "data" / "studies" / "generator").glob("*.json"))
@@ -39,7 +39,7 @@ def test_starts_have_three_seeds_and_kept_to_the_capacity():
         f"{start}-seed{seed}" for start in ("silent-1000", "usual-100") for seed in range(3)
     ]
     for path in STARTS:
-        curve = RateDistortion.load(path)
+        curve = load_curve(path)
         assert len(curve.capacities) >= 6 and (curve.rates.sum(1) - curve.capacities)[1:].abs().max() < 0.2
 
 

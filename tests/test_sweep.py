@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minivae import sweep
 from minivae.__main__ import main
-from minivae.runs import Run
-from minivae.training import train
+from minivae.engine import sweep
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_sweep_trains_every_combination_once_and_writes_a_table(tmp_path, capsys
     files = {path.name: path.read_bytes() for path in tmp_path.glob("*.h5")}
     assert set(files) == {f"blobs-beta150-beta{beta}-seed{seed}.h5" for beta in (1, 150) for seed in (0, 1)}
     run = Run.load(tmp_path / "blobs-beta150-beta1-seed1.h5")
-    assert run.experiment.objective.beta == 1.0 and run.seed == 1 and "sweep blobs-beta150" in run.made["command"]
+    assert run.experiment.objective.beta == 1.0 and run.seed == 1 and "sweep blobs-beta150" in run.provenance["command"]
     alone = train(run.experiment, steps=2, seed=1, device="cpu", progress=False)
     assert np.allclose(run.history["loss"], alone.history["loss"], rtol=1e-3)
     with open(tmp_path / "sweep.csv", newline="") as file:
@@ -59,7 +59,7 @@ def test_sweep_goes_on_where_a_training_was_broken_off(tmp_path):
     assert run.step == 6 and np.allclose(run.history["loss"], whole.history["loss"], rtol=1e-5)
     (job,) = sweep.plan("blobs-vae", [3], {}, tmp_path, steps=7, reseed=True)  # as on another kind of device
     sweep.train_job(job, "cpu", threads=None)
-    assert Run.load(job.out).made["reseeded"] == [6]
+    assert Run.load(job.out).provenance["reseeded"] == [6]
 
 
 @pytest.mark.slow

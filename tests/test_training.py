@@ -16,20 +16,14 @@ import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from minivae import experiments, training
+from minivae import experiments, gaussian, growing, training
 from minivae.datasets import Blobs, ColouredSprites, Sprites
-from minivae.models import VAE
-from minivae.objectives import (
-    ELBO,
-    BetaELBO,
-    CapacityELBO,
-    LagrangianELBO,
-    LinearSchedule,
-    PolylineSchedule,
-    initial_state,
-)
-from minivae.runs import Run
-from minivae.training import TrainingError, TrainingInterrupted, train
+from minivae.engine import fast, parallel, saving, trainer
+from minivae.engine.runs import Run
+from minivae.engine.trainer import TrainingError, TrainingInterrupted, train
+from minivae.lagrangian import LagrangianELBO, initial_state
+from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LinearSchedule, PolylineSchedule
+from minivae.vae import VAE
 
 EXPERIMENT = dataclasses.replace(experiments.get("blobs-beta150"), batch=8)
 
@@ -76,7 +70,7 @@ def test_resume_that_does_not_fit_is_refused():
 def test_resume_keeps_the_precision_and_the_time():
     run = quick(steps=2, precision="bf16")
     again = quick(steps=4, precision="auto", resume=run)
-    assert again.made["precision"] == "bf16" and again.made["seconds"] >= run.made["seconds"]
+    assert again.provenance["precision"] == "bf16" and again.provenance["seconds"] >= run.provenance["seconds"]
 
 
 def test_seed_decides_everything_and_the_global_random_state_nothing():
@@ -88,7 +82,7 @@ def test_seed_decides_everything_and_the_global_random_state_nothing():
 
 
 def test_history_holds_every_step_and_adds_up(monkeypatch):
-    monkeypatch.setattr(training, "LOOK_EVERY", 7)
+    monkeypatch.setattr(saving, "LOOK_EVERY", 7)
     history = quick(steps=20).history
     assert history["step"].tolist() == list(range(1, 21)) and history["kl"].shape == (20, 10)
     assert np.allclose(history["loss"], history["reconstruction"] + 150 * history["kl"].sum(1), rtol=1e-5)
@@ -101,8 +95,8 @@ def test_snapshots_are_the_weights_of_a_shorter_training():
 
 
 def test_run_says_how_it_was_made():
-    made = quick(steps=1).made
-    assert made["command"] == "minivae.training.train('blobs-beta150', steps=1, seed=1)"
+    made = quick(steps=1).provenance
+    assert made["command"] == "minivae.train('blobs-beta150', steps=1, seed=1)"
     assert made["device"] == "cpu" and made["precision"] == "fp32" and made["threads"] >= 1
     assert made["versions"]["torch"] == torch.__version__
 
@@ -123,7 +117,7 @@ class NaNAt:
 
 
 def test_nan_stops_the_training_and_keeps_the_last_good_state(monkeypatch):
-    monkeypatch.setattr(training, "LOOK_EVERY", 10)
+    monkeypatch.setattr(saving, "LOOK_EVERY", 10)
     experiment = dataclasses.replace(EXPERIMENT, objective=NaNAt(27))
     with pytest.raises(TrainingError, match=r"became NaN or infinite at step 27.*step 20 is kept") as told:
         quick(experiment, steps=50)
@@ -139,7 +133,7 @@ def test_nan_in_the_first_look_has_nothing_to_keep():
 
 
 def test_diverged_training_keeps_its_file_loadable(monkeypatch, tmp_path):
-    monkeypatch.setattr(training, "LOOK_EVERY", 2)
+    monkeypatch.setattr(saving, "LOOK_EVERY", 2)
     experiment = dataclasses.replace(EXPERIMENT, learning_rate=1e12)
     out = tmp_path / "run.h5"
     try:
@@ -202,7 +196,7 @@ def test_the_stop_button_ends_run_all_and_the_run_can_be_had():
         return "".join(seen).split()
 
     try:
-        said("import dataclasses, sys; from minivae import experiments; from minivae.training import train")
+        said("import dataclasses, sys; from minivae import experiments, train")
         said("e = dataclasses.replace(experiments.get('blobs-vae'), batch=2)")
         said("plain = dict(device='cpu', progress=False)")
         said("below = 'not run'; train(e, steps=1, **plain)")
@@ -249,21 +243,21 @@ def test_a_card_that_this_pytorch_has_no_kernels_for_is_refused_with_the_reason(
     monkeypatch.setattr(torch, "ones", lambda *size, device=None: real(*size))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for name in ("cuda", "auto"):
-        assert training.pick_device(name) == torch.device("cuda")
+        assert fast.pick_device(name) == torch.device("cuda")
         with Card(), pytest.raises(ValueError, match=r"'cuda' cannot be used here \(CUDA error: no kernel image .*\):"):
-            training.pick_device(name)
+            fast.pick_device(name)
 
 
 def test_layers_lie_in_memory_as_the_device_likes_it():
     """Channels last, but not on MPS, where it is no faster and was reported to give wrong results."""
-    assert training._layout(torch.device("mps")) is torch.contiguous_format
-    assert training._layout(torch.device("cuda")) is training._layout(torch.device("cpu")) is torch.channels_last
+    assert fast.layout(torch.device("mps")) is torch.contiguous_format
+    assert fast.layout(torch.device("cuda")) is fast.layout(torch.device("cpu")) is torch.channels_last
 
 
 def test_fp32_is_no_tf32_while_a_training_runs():
     cudnn = torch.backends.cudnn
     before = cudnn.allow_tf32
-    with training._ieee(torch.device("cuda")):
+    with fast.ieee(torch.device("cuda")):
         assert (cudnn.conv.fp32_precision == "ieee") if hasattr(cudnn, "conv") else not cudnn.allow_tf32
     assert cudnn.allow_tf32 == before
 
@@ -310,8 +304,8 @@ def test_a_run_that_cannot_be_written_is_not_lost(monkeypatch, tmp_path):
         raise OSError(28, "No space left on device")
 
     clock = itertools.count(0.0, 61.0)
-    monkeypatch.setattr(training, "LOOK_EVERY", 2)
-    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(saving, "LOOK_EVERY", 2)
+    monkeypatch.setattr(saving, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     monkeypatch.setattr(Run, "save", lambda run, path, overwrite=False: full(path, overwrite))
     with pytest.warns(RuntimeWarning, match=r"step 2 was not saved: .*No space left"), pytest.raises(
         TrainingError, match=r"No space left .*the trained run is in the error's `run`"
@@ -323,11 +317,11 @@ def test_a_run_that_cannot_be_written_is_not_lost(monkeypatch, tmp_path):
 def test_a_run_from_another_kind_of_device_is_refused():
     run = quick(steps=1)
     checkpoint = dataclasses.replace(run.checkpoint, generator=torch.zeros(16, dtype=torch.uint8))  # as CUDA's is
-    run = dataclasses.replace(run, checkpoint=checkpoint, made={**run.made, "device": "cuda"})
+    run = dataclasses.replace(run, checkpoint=checkpoint, provenance={**run.provenance, "device": "cuda"})
     with pytest.raises(ValueError, match=r"was made on cuda, whose random numbers cpu cannot continue: .* --reseed"):
         quick(steps=2, resume=run)
     on = quick(steps=2, resume=run, reseed=True)
-    assert on.step == 2 and on.made["reseeded"] == [1] and "reseeded" not in quick(steps=2).made
+    assert on.step == 2 and on.provenance["reseeded"] == [1] and "reseeded" not in quick(steps=2).provenance
 
 
 def test_a_reseeded_training_draws_new_numbers_the_same_each_time(tmp_path):
@@ -338,16 +332,16 @@ def test_a_reseeded_training_draws_new_numbers_the_same_each_time(tmp_path):
     assert np.array_equal(fresh[:2], plain[:2]) and not np.isclose(fresh[2:], plain[2:], rtol=1e-4).any()
     # and not those of the beginning: the loss of the third step is not that of the first
     later = quick(steps=6, resume=Run.load(first.save(tmp_path / "run.h5")), reseed=True)
-    assert later.made["reseeded"] == [2, 4]
-    assert quick(steps=5, resume=first).made["reseeded"] == [2]  # what was noted stays
+    assert later.provenance["reseeded"] == [2, 4]
+    assert quick(steps=5, resume=first).provenance["reseeded"] == [2]  # what was noted stays
     with pytest.raises(ValueError, match="reseed goes with resume"):
         quick(steps=2, reseed=True)
 
 
 def test_a_run_goes_on_elsewhere_in_the_precision_of_that_place():
     run = quick(steps=1, precision="bf16")
-    elsewhere = training.pick_precision("auto", torch.device("cpu"))
-    assert quick(steps=2, precision="auto", resume=run, reseed=True).made["precision"] == elsewhere
+    elsewhere = fast.pick_precision("auto", torch.device("cpu"))
+    assert quick(steps=2, precision="auto", resume=run, reseed=True).provenance["precision"] == elsewhere
 
 
 @dataclass(frozen=True)
@@ -365,13 +359,13 @@ def test_images_outside_the_unit_interval_are_refused():
 
 
 def test_images_of_another_size_are_refused():
-    with pytest.raises(ValueError, match=r"got \(8, 1, 32, 32\)"):
-        quick(dataclasses.replace(EXPERIMENT, dataset=Blobs(sigma=3, margin=4, size=32)), steps=1)
+    with pytest.raises(ValueError, match="size must be one of 32, 64, 128 pixels, got 48"):
+        quick(dataclasses.replace(EXPERIMENT, dataset=Blobs(sigma=5, margin=6, size=48)), steps=1)
 
 
 def test_auto_picks_something_that_works():
-    device = training.pick_device("auto")
-    assert training.pick_precision("auto", device) in ("fp32", "bf16")
+    device = fast.pick_device("auto")
+    assert fast.pick_precision("auto", device) in ("fp32", "bf16")
     run = train(EXPERIMENT, steps=1, progress=False)
     assert np.isfinite(run.history["loss"]).all()
 
@@ -408,8 +402,12 @@ def test_nothing_in_a_step_waits_for_the_device(experiment):
     at = torch.tensor(1.0)
     with Waits() as waits:
         images, factors = experiment.dataset.sample(4, generator)
-        source = images if experiment.model == "vae" else factors
-        training.training_step(model, optimizer, experiment.objective, images, generator, at, "fp32", source, state)
+        noise = torch.randn(4, experiment.latents, generator=generator)
+        source = None if experiment.model == "vae" else factors
+        training.training_step(
+            model, optimizer, experiment.objective, images, noise, at, source=source, state=state,
+            average=parallel.average,
+        )  # fmt: skip
     assert not waits.seen
     with Waits() as waits:
         images.sum().item()
@@ -424,75 +422,18 @@ def test_a_step_numbered_on_the_device_is_the_same_step(objective):
         model, state = VAE(generator=torch.Generator().manual_seed(0)), initial_state(objective)
         optimizer = torch.optim.Adam(model.parameters(), fused=True)
         images, _ = Blobs().sample(4, torch.Generator().manual_seed(0))
-        noise = torch.Generator().manual_seed(1)
+        noise = torch.randn(4, 10, generator=torch.Generator().manual_seed(1))
         rows.append(training.training_step(model, optimizer, objective, images, noise, number, state=state))
         rows.append(next(model.parameters()).detach().clone())
     assert torch.allclose(rows[0], rows[2], rtol=1e-6) and torch.allclose(rows[1], rows[3], rtol=1e-5)
     assert rows[0].dtype == torch.float32
 
 
-def test_a_graph_is_recorded_after_a_few_steps_and_then_replayed(monkeypatch):
-    """The order of things, with a stand-in for CUDA: recording does nothing, replaying does what was recorded."""
-    done, recording, noted = [], [], []
-
-    class Graph:
-        def register_generator_state(self, generator):
-            noted.append(generator)
-
-        def replay(self):
-            take(recording[0])
-
-    class Recording:
-        def __init__(self, graph, stream):
-            assert isinstance(graph, Graph) and isinstance(stream, Stream)
-
-        def __enter__(self):
-            noted.append(optimizer.param_groups[0]["capturable"])
-            recording.append(None)
-
-        def __exit__(self, *_):
-            assert recording[0] is not None
-
-    class Stream:
-        def __init__(self, device=None):
-            pass
-
-        def wait_stream(self, other):
-            pass
-
-        def __enter__(self):
-            pass
-
-        def __exit__(self, *_):
-            pass
-
-    for name, fake in (("Stream", Stream), ("CUDAGraph", Graph), ("graph", Recording), ("current_stream", Stream),
-                       ("stream", lambda stream: stream)):  # fmt: skip
-        monkeypatch.setattr(torch.cuda, name, fake)
-
-    row = torch.zeros(())
-
-    def take(at):
-        if recording == [None]:
-            recording[0] = at
-        else:
-            done.append(at.item())
-            row.copy_(10 * at)
-        return row
-
-    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-    generator = torch.Generator()
-    graphed = training._graphed(take, optimizer, generator)
-    assert [graphed(step).item() for step in range(5, 12)] == [50, 60, 70, 80, 90, 100, 110]
-    assert done == [5, 6, 7, 8, 9, 10, 11]  # each step once, none twice
-    assert noted == [generator, True]
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", ["blobs-beta150", "generator", "generator-lagrangian"])
 def test_cuda_graphs_train_as_single_operations_do(monkeypatch, name):
     graphed = train(experiments.get(name), steps=40, device="cuda", precision="fp32", progress=False)
-    monkeypatch.setattr(training, "_GRAPHABLE", ())
+    monkeypatch.setattr(trainer, "_GRAPHABLE", ())
     eager = train(experiments.get(name), steps=40, device="cuda", precision="fp32", progress=False)
     assert np.allclose(graphed.history["loss"], eager.history["loss"], rtol=1e-3)
 
@@ -515,7 +456,7 @@ def test_cuda_trains_as_the_cpu_does():
 @pytest.mark.parametrize("split", [1, 17, 30])
 def test_resume_is_exact_at_any_step(tmp_path, monkeypatch, split):
     # blocks of 20 steps: the break falls inside one of them, and the resumed blocks lie elsewhere
-    monkeypatch.setattr(training, "LOOK_EVERY", 20)
+    monkeypatch.setattr(saving, "LOOK_EVERY", 20)
     whole = quick(steps=45)
     part = Run.load(quick(steps=split).save(tmp_path / "part.h5"))
     assert_equal(quick(steps=45, resume=part), whole)
@@ -536,7 +477,7 @@ def test_resume_keeps_the_snapshots_and_leaves_the_run_alone():
 
 
 def test_loss_falls(monkeypatch):
-    monkeypatch.setattr(training, "LOOK_EVERY", 25)
+    monkeypatch.setattr(saving, "LOOK_EVERY", 25)
     for name in ("blobs-vae", "blobs-beta150"):
         loss = quick(dataclasses.replace(experiments.get(name), batch=8), steps=60).history["loss"]
         assert loss[-10:].mean() < 0.6 * loss[0], name
@@ -551,8 +492,8 @@ def test_a_step_reports_sums_over_pixels_and_means_over_the_batch():
                        for a, b in zip(logits, images, strict=True)]).mean()  # fmt: skip
     kl = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).mean(0)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    generator = torch.Generator().manual_seed(1)
-    row = training.training_step(model, optimizer, BetaELBO(3.0), images, generator, step=1)
+    noise = torch.randn(4, 10, generator=torch.Generator().manual_seed(1))
+    row = training.training_step(model, optimizer, BetaELBO(3.0), images, noise, step=1)
     assert row.shape == (12,) and not row.requires_grad
     assert row[1].item() == pytest.approx(nll.item(), rel=1e-5)
     assert torch.allclose(row[2:], kl, rtol=1e-3, atol=1e-6)
@@ -564,17 +505,17 @@ def test_first_step_of_adam_moves_each_weight_by_the_learning_rate():
     model = VAE(generator=torch.Generator().manual_seed(0))
     before = [p.detach().clone() for p in model.parameters()]
     optimizer = torch.optim.Adam(model.parameters(), 5e-4)
-    training.training_step(model, optimizer, ELBO(), images, torch.Generator().manual_seed(1), step=1)
+    training.training_step(model, optimizer, ELBO(), images, torch.zeros(4, 10), step=1)
     moved = torch.cat([(p.detach() - old).abs().flatten() for p, old in zip(model.parameters(), before, strict=True)])
     assert moved.max().item() == pytest.approx(5e-4, rel=1e-2)
 
 
 def test_nan_leaves_the_last_good_state_in_the_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(training, "LOOK_EVERY", 5)
+    monkeypatch.setattr(saving, "LOOK_EVERY", 5)
     real, out = training.training_step, tmp_path / "run.h5"
 
-    def step_with_nan(*arguments):
-        row = real(*arguments)
+    def step_with_nan(*arguments, **settings):
+        row = real(*arguments, **settings)
         return row * float("nan") if arguments[5] == 13 else row
 
     monkeypatch.setattr(training, "training_step", step_with_nan)
@@ -627,8 +568,9 @@ def test_second_interrupt_breaks_off_at_once(tmp_path):
     assert signal.getsignal(signal.SIGINT) is handler and not list(tmp_path.iterdir())
 
 
-def test_in_a_group_of_processes_torchruns_second_signal_breaks_nothing_off():
-    with training._deferred_interrupt(alone=False) as interrupted:
+def test_in_a_group_of_processes_torchruns_second_signal_breaks_nothing_off(monkeypatch):
+    monkeypatch.setattr(parallel, "alone", lambda: False)
+    with saving.deferred_interrupt() as interrupted:
         assert not interrupted()
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
@@ -645,8 +587,8 @@ def on_step(monkeypatch, at, deed):
     """Do something after one step, without touching the experiment: its file stays loadable."""
     real = training.training_step
 
-    def step(*arguments):
-        row = real(*arguments)
+    def step(*arguments, **settings):
+        row = real(*arguments, **settings)
         if arguments[5] == at:
             deed()
         return row
@@ -660,8 +602,8 @@ def test_long_training_is_saved_on_the_way(monkeypatch, tmp_path):
 
     out, clock = tmp_path / "run.h5", itertools.count(0.0, 61.0)  # a minute goes by between any two looks
     with monkeypatch.context() as patch:
-        patch.setattr(training, "LOOK_EVERY", 2)
-        patch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+        patch.setattr(saving, "LOOK_EVERY", 2)
+        patch.setattr(saving, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
         on_step(patch, 7, power_cut)
         with pytest.raises(RuntimeError, match="power cut"):
             quick(steps=10, out=out)
@@ -690,7 +632,7 @@ def test_another_description_does_not_hinder_resuming():
 
 def test_a_file_that_appears_is_kept_when_the_training_diverges_too(monkeypatch, tmp_path):
     out = tmp_path / "run.h5"
-    monkeypatch.setattr(training, "LOOK_EVERY", 5)
+    monkeypatch.setattr(saving, "LOOK_EVERY", 5)
     on_step(monkeypatch, 2, lambda: out.write_text("somebody's work"))
     with pytest.warns(RuntimeWarning, match="was not saved"), pytest.raises(TrainingError, match="NaN") as told:
         quick(dataclasses.replace(EXPERIMENT, objective=NaNAt(13)), steps=20, out=out)
@@ -706,7 +648,7 @@ def test_whole_numbers_of_numpy_are_welcome():
     assert_equal(quick(steps=np.int64(2), seed=np.int64(1)), quick(steps=2))
 
 
-LAGRANGIAN = LagrangianELBO(LinearSchedule(0.5, 2.0, 0, 40), rate=0.05, beta=20.0)
+LAGRANGIAN = LagrangianELBO(LinearSchedule(0.5, 2.0, 0, 40), gain=0.05, beta=20.0)
 
 
 @pytest.mark.parametrize("name", ["generator", "generator-centred", "generator-lagrangian"])
@@ -733,7 +675,7 @@ def test_the_beta_of_each_step_can_be_read_from_the_history():
     history = quick(experiment, steps=20).history
     beta = (history["loss"] - history["reconstruction"]) / history["kl"].sum(1)
     off = history["kl"].sum(1) - [LAGRANGIAN.schedule(step) for step in history["step"]]
-    integral = np.log(20) + np.concatenate([[0], np.cumsum(LAGRANGIAN.rate * off.clip(-1, 1))[:-1]])
+    integral = np.log(20) + np.concatenate([[0], np.cumsum(LAGRANGIAN.gain * off.clip(-1, 1))[:-1]])
     assert np.allclose(np.log(beta), integral + LAGRANGIAN.damping * off.clip(-1, 1), atol=2e-3)
 
 
@@ -741,15 +683,15 @@ def test_generator_is_shown_the_factors_of_its_pictures(monkeypatch):
     experiment = dataclasses.replace(experiments.get("generator"), batch=4)
     real, seen = training.training_step, []
 
-    def step(model, optimizer, objective, images, generator, step, precision, source, state):
+    def step(model, optimizer, objective, images, noise, step, source, **settings):
         seen.append((images, source))
-        return real(model, optimizer, objective, images, generator, step, precision, source, state)
+        return real(model, optimizer, objective, images, noise, step, source=source, **settings)
 
     monkeypatch.setattr(training, "training_step", step)
     quick(experiment, steps=2)
     quick(dataclasses.replace(EXPERIMENT, batch=4), steps=1)
     assert all(torch.equal(experiment.dataset.render(source), images) for images, source in seen[:2])
-    assert seen[2][1] is seen[2][0]  # a VAE is shown the pictures
+    assert seen[2][1] is None  # a VAE is shown the pictures
 
 
 def test_latents_are_woken_when_they_open_and_a_resumed_training_does_the_same(tmp_path):
@@ -775,7 +717,9 @@ def test_openings_need_a_vae_with_as_many_latents():
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resume_is_exact_with_muon_cooldown_and_revived_units(tmp_path, precision):
-    experiment = dataclasses.replace(EXPERIMENT, steps=40, optimizer="muon", learning_rate=2e-3, cooldown=0.5, revive=7)
+    experiment = dataclasses.replace(
+        EXPERIMENT, steps=40, optimizer="muon", learning_rate=2e-3, cooldown=0.5, reset_dormant=7
+    )
     whole = quick(experiment, precision=precision)
     half = quick(experiment, steps=25, precision=precision)
     half = Run.load(half.save(tmp_path / "half.h5"))
@@ -785,9 +729,9 @@ def test_resume_is_exact_with_muon_cooldown_and_revived_units(tmp_path, precisio
 def test_cooldown_lets_the_learning_rate_fall_to_a_thirtieth(monkeypatch):
     real, rates = training.training_step, []
 
-    def noted(model, optimizer, *rest):
+    def noted(model, optimizer, *rest, **settings):
         rates.append(optimizer.param_groups[0]["lr"])
-        return real(model, optimizer, *rest)
+        return real(model, optimizer, *rest, **settings)
 
     monkeypatch.setattr(training, "training_step", noted)
     quick(dataclasses.replace(EXPERIMENT, steps=10, learning_rate=3e-3, cooldown=0.4), steps=12)
@@ -797,8 +741,8 @@ def test_cooldown_lets_the_learning_rate_fall_to_a_thirtieth(monkeypatch):
 
 def test_revive_comes_every_so_many_steps_until_the_cooldown(monkeypatch):
     steps = []
-    monkeypatch.setattr(training, "revive", lambda *arguments: steps.append(1))
-    quick(dataclasses.replace(EXPERIMENT, steps=20, cooldown=0.5, revive=3))
+    monkeypatch.setattr(growing, "reset_dormant", lambda *arguments: steps.append(1))
+    quick(dataclasses.replace(EXPERIMENT, steps=20, cooldown=0.5, reset_dormant=3))
     assert len(steps) == 3  # at 3, 6 and 9
 
 
@@ -807,3 +751,46 @@ def test_a_state_of_the_other_optimizer_does_not_fit(tmp_path):
     muon = dataclasses.replace(run, experiment=dataclasses.replace(EXPERIMENT, optimizer="muon"))
     with pytest.raises(ValueError, match=r"the optimizer's state of .* does not fit"):
         Run.load(muon.save(tmp_path / "run.h5"))
+
+
+@dataclass(frozen=True)
+class PerPicture:
+    """The published penalty on the KL of every picture, then averaged: γ·mean |KL(x) − C|."""
+
+    gamma: float
+    capacity: float
+    needs = "posterior"
+
+    def __call__(self, reconstruction, kl, step, *, z, mean, log_std):
+        of_each = gaussian.kl_per_latent(mean, log_std).sum(1)
+        return reconstruction + self.gamma * (of_each - self.capacity).abs().mean() + 0 * z.sum()
+
+
+def test_an_objective_may_ask_for_the_posterior(tmp_path):
+    experiment = dataclasses.replace(EXPERIMENT, objective=PerPicture(3.0, 2.0))
+    run = quick(experiment, steps=3)
+    history, step = run.history, 0
+    # before a KL gets to C its distance to C is the same for the mean and for each: γ·(C − KL)
+    far = history["kl"][step].sum() < 1
+    expected = history["reconstruction"][step] + 3 * (2 - history["kl"][step].sum())
+    assert far and history["loss"][step] == pytest.approx(expected, rel=1e-6)
+    assert Run.load(run.save(tmp_path / "run.h5"), kinds=[PerPicture]).experiment == experiment
+
+
+def test_the_posterior_is_that_of_the_step():
+    images = Blobs().sample(4, torch.Generator().manual_seed(0))[0]
+    model = VAE(generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(4, 10, generator=torch.Generator().manual_seed(1))
+    expected = model.encode(images)
+    seen = {}
+
+    class Looks:
+        needs = "posterior"
+
+        def __call__(self, reconstruction, kl, step, **posterior):
+            seen.update(posterior)
+            return reconstruction + kl.sum()
+
+    training.training_step(model, torch.optim.SGD(model.parameters(), 0.0), Looks(), images, noise, 1)
+    assert torch.equal(seen["mean"], expected[0]) and torch.equal(seen["log_std"], expected[1])
+    assert torch.equal(seen["z"], expected[0] + expected[1].exp() * noise)

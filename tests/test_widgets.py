@@ -14,15 +14,17 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from minivae import experiments, gaussian, widgets
-from minivae.bayes import SpriteChannels, amplitudes
+from minivae import experiments, gaussian
+from minivae.course import explorers as widgets
+from minivae.course.explorers import CapacityExplorer, figure_pixels, png, shares_table
+from minivae.course.figures import BLUE, GREY
 from minivae.datasets import Sprites
-from minivae.figures import BLUE, GREY
-from minivae.metrics import centre_of_light, mean_kl
-from minivae.optimal import RateDistortion
-from minivae.runs import Run
-from minivae.training import train
-from minivae.widgets import CapacityExplorer, figure_pixels, png, shares_table
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
+from minivae.ideal_decoder import SpriteChannels, amplitudes
+from minivae.metrics.blobs import centre_of_light
+from minivae.metrics.evaluate import mean_kl
+from minivae.rate_distortion import RateDistortion
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def test_picture_holds_seed_image_and_decoded_code(run, value):
 
 
 def test_colour_images_stay_colour():
-    from minivae.models import VAE
+    from minivae.vae import VAE
 
     assert widgets.draw(VAE(channels=3).eval(), torch.zeros(10), torch.rand(3, 64, 64)).shape == (256, 520, 3)
 
@@ -469,9 +471,9 @@ def test_the_best_decoder_hears_the_same_noise(capacity):
     rates = capacity.limit.at(nats)[0]
     amplitude = torch.where(rates > 0, ((2 * rates).exp() - 1).sqrt(), 0.0)
     # raw values have a mean, whose sending costs nats too: the library's amplitudes, against their rates
-    amplitude = amplitudes(rates.float(), channels.excess)
+    amplitude = amplitudes(rates.float(), channels.offset)
     snr = amplitude.double() ** 2
-    assert torch.allclose(0.5 * torch.log1p(snr * (1 + channels.excess)), rates, atol=1e-4)
+    assert torch.allclose(0.5 * torch.log1p(snr * (1 + channels.offset)), rates, atol=1e-4)
     _, signals = channels.draw(channels.points(capacity.classes[index : index + 1]))
     heard = amplitude * signals + capacity.noise[index]
     with torch.no_grad():
@@ -486,7 +488,7 @@ def test_the_best_decoder_hears_the_same_noise(capacity):
 
 
 def lively(run: Run, seed: int = 0) -> Run:
-    """The run with latents of 0 to several nats, whose order is the seed's; two are just above and below `ALIVE`."""
+    """The run with latents of 0 to several nats, whose order is the seed's; two are just above and below `ACTIVE`."""
     generator = torch.Generator().manual_seed(seed)
     model = run.experiment.build(generator)
     head = model.encoder.net[-1]
@@ -499,17 +501,17 @@ def lively(run: Run, seed: int = 0) -> Run:
 
 
 def test_traversal_explorer_folds_the_dead_away_and_begins_with_the_code_of_its_image(run):
-    alive = lively(run)
-    explorer = widgets.TraversalExplorer(alive, seeds=3)
-    images, _ = alive.experiment.dataset.sample(256, torch.Generator().manual_seed(0))
-    model = alive.model()
+    active = lively(run)
+    explorer = widgets.TraversalExplorer(active, seeds=3)
+    images, _ = active.experiment.dataset.sample(256, torch.Generator().manual_seed(0))
+    model = active.model()
     kl = mean_kl(model, images)
     assert torch.equal(explorer.kl, kl) and explorer.order == kl.argsort(descending=True).tolist()
     assert explorer.in_book == [f"z{i}" for i in explorer.order if kl[i] > 0.01] + ["image"]
     assert "z3" in explorer.in_book and "z8" not in explorer.in_book
     (fold,) = [child for child in explorer.children if isinstance(child, ipywidgets.Accordion)]
     assert fold.titles[0].startswith(f"{12 - len(explorer.in_book) - 1} latents")
-    assert explorer.title == f"{alive.experiment.name}, seed {alive.seed}, step {alive.step}"
+    assert explorer.title == f"{active.experiment.name}, seed {active.seed}, step {active.step}"
     assert explorer.caption.value == "left: seed image 0; right: decoded from the sliders' code"
     codes = model.encode(images[:3])[0].clamp(-3, 3)
     assert (codes[2] - codes[0]).abs().max() > 0.5  # the images could not be taken for one another
@@ -585,8 +587,8 @@ def test_rows_are_labelled_with_their_own_latent_and_grey_where_dead(run, monkey
 
 
 def test_rows_begin_at_minus_3_from_the_code_of_the_seed_image(run):
-    alive = lively(run)
-    model, image = alive.model(), alive.experiment.dataset.render(torch.tensor([[20.0, 40.0]]))[0]
+    active = lively(run)
+    model, image = active.model(), active.experiment.dataset.render(torch.tensor([[20.0, 40.0]]))[0]
     pixels = widgets.rows_picture(model, image, [4, 7], torch.zeros(10))
     z = model.encode(image[None])[0]
     assert z.abs().max() > 0.5
@@ -631,4 +633,4 @@ def test_the_snapshots_of_a_generator_go_with_their_capacities(capacity):
     assert [c for c, _ in run] == [schedule(2), schedule(4)]
     weights = [model.scale.detach() for _, model in run]
     assert not torch.equal(*weights)
-    assert capacity.controls["C"].value == pytest.approx(7.3) and capacity.controls["C"].max == 24
+    assert capacity.start["C"] == pytest.approx(7.3) and capacity.controls["C"].max == 24

@@ -20,7 +20,7 @@ from build_chapters import WIDGET
 from nbformat import NotebookNode
 from sphinx.cmd.build import build_main
 
-from minivae.widgets import STILL
+from minivae.course.explorers import STILL
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = ROOT / "chapters"

@@ -13,9 +13,9 @@ import torch
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
-from minivae import figures
-from minivae.metrics import ALIVE, mean_kl, traversal
-from minivae.runs import Run
+from minivae.course import figures
+from minivae.engine.runs import Run
+from minivae.metrics.evaluate import ACTIVE, mean_kl, traversal
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "chapters" / "pictures"
@@ -51,7 +51,7 @@ def animate() -> None:
         images, _ = run.experiment.dataset.sample(256, torch.Generator().manual_seed(7))
         model, middle = run.model(), run.experiment.dataset.render(torch.tensor([[32.0, 32.0]]))
         kl = mean_kl(model, images)
-        titles.append(title.format(int((kl > ALIVE).sum())))
+        titles.append(title.format(int((kl > ACTIVE).sum())))
         with torch.no_grad():
             code = model.encode(middle)[0][0]
             along = 2 * torch.sin(2 * torch.pi * torch.arange(frames) / frames)

@@ -27,10 +27,10 @@ CURRENT = "window.jupyterapp?.shell.currentWidget"
 # every explorer once, from what is recorded: a notebook that runs in seconds
 SETUP = """
 import torch
-from minivae import widgets
-from minivae.bayes import SpriteChannels
-from minivae.optimal import RateDistortion
-from minivae.runs import Run
+from minivae.course import explorers as widgets
+from minivae.ideal_decoder import SpriteChannels
+from minivae.engine.curves import load_curve
+from minivae import Run
 
 def recorded(name):
     return Run.load(f"../data/runs/{name}.h5")
@@ -48,7 +48,7 @@ EXPLORERS = {
     name: recorded(f"coloured-{name}-seed0") for name in ("beta4", "opened", "vae")
 })""",
     "capacity": """widgets.CapacityExplorer(
-    recorded("generator-lagrangian-seed0"), RateDistortion.load("../data/limits/sprites-raw-seed0.json"),
+    recorded("generator-lagrangian-seed0"), load_curve("../data/limits/sprites-raw-seed0.json"),
     SpriteChannels("raw"),
 )""",
 }

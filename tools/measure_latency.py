@@ -15,7 +15,7 @@ from pathlib import Path
 import lab
 import numpy as np
 
-from minivae.training import versions
+from minivae.engine.trainer import versions
 
 KEYS, CLICKS, MOVES = 32, 12, 100
 

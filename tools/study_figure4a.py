@@ -29,10 +29,13 @@ from torch import Tensor, nn
 
 from minivae import gaussian, metrics
 from minivae.datasets import Sprites
-from minivae.models import VAE, initialise, revive, wake
-from minivae.objectives import LagrangianELBO, LinearSchedule, PolylineSchedule, bernoulli_floor, bernoulli_nll
-from minivae.optimizers import Muon
-from minivae.training import _keep_buffers, pick_precision, versions
+from minivae.engine.fast import keep_buffers, pick_precision
+from minivae.engine.trainer import versions
+from minivae.growing import open_latents, reset_dormant
+from minivae.lagrangian import LagrangianELBO
+from minivae.muon import Muon
+from minivae.objectives import LinearSchedule, PolylineSchedule, bernoulli_floor, bernoulli_nll
+from minivae.vae import VAE, initialise
 
 RESULTS = Path("data/studies/figure4a")
 SCRATCH = Path("runs/figure4a")  # states of unfinished trainings, and locks
@@ -58,7 +61,7 @@ class Variant:
         reset: steps from one reset of dormant units to the next; 0: none.
         muon, cooldown: the optimizer, and the share of all steps in which its rate falls to a thirtieth.
         openings: (step, latents) open from then on; the capacity follows the course's own schedule.
-        loud: newly opened latents begin with a strong signal (`wake`); else as they are.
+        loud: newly opened latents begin with a strong signal (`open_latents`); else as they are.
         taught: steps in which encoder and decoder are first trained on a code that holds the factors.
     """
 
@@ -229,7 +232,7 @@ class StudyVAE(VAE):
     """The paper's VAE, for 32 × 32 pixels with one strided convolution less on either side."""
 
     def __init__(self, variant: Variant, generator: torch.Generator) -> None:
-        super().__init__(3, 10, generator)
+        super().__init__(3, 10, generator=generator)
         if variant.size == 32:
             self.encoder.net = nn.Sequential(*self.encoder.net[:2], *self.encoder.net[4:])
             self.decoder.net = nn.Sequential(*self.decoder.net[:9], *self.decoder.net[11:])
@@ -274,7 +277,7 @@ def multiplier(variant: Variant) -> LagrangianELBO:
         corners = PolylineSchedule(((0, 0.0), (3_000, 3.2), (6_000, 8.0), (6_001, 25.0)))
         beta = 100.0 * (variant.size / 64) ** 2
         openings = variant.openings if len(variant.openings) > 1 else ()
-        return LagrangianELBO(corners, rate=0.004, beta=beta, least=1.0, openings=openings)
+        return LagrangianELBO(corners, gain=0.004, beta=beta, least=1.0, openings=openings)
     beta = 1.0 if variant.taught else 50.0 * (variant.size / 64) ** 2
     least = 1.0 if variant.taught else math.exp(-3)
     return LagrangianELBO(LinearSchedule(variant.start, variant.end, 0, variant.ramp), beta=beta, least=least)
@@ -317,7 +320,7 @@ def train(
         progress: print a line every thousand steps.
         save_every: seconds from one save to the next.
     """
-    _keep_buffers()
+    keep_buffers()
     precision = pick_precision("auto", torch.device("cpu"))
     generator = torch.Generator().manual_seed(seed)
     model = StudyVAE(variant, torch.Generator().manual_seed(seed)).to(memory_format=torch.channels_last)
@@ -361,9 +364,9 @@ def train(
         for group in optimizer.param_groups if variant.cooldown else ():
             group["lr"] = variant.rate(step)
         if variant.reset and step % variant.reset == 0 and step <= variant.steps * (1 - variant.cooldown):
-            revive(model, draw(sprites, variant.colours, 512, generator).images, generator)
+            reset_dormant(model, draw(sprites, variant.colours, 512, generator).images, generator)
         if control is not None and variant.loud and (fresh := control.opened(step)):
-            wake(model, fresh, draw(sprites, variant.colours, 512, generator).images, generator)
+            open_latents(model, fresh, draw(sprites, variant.colours, 512, generator).images, generator)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             mean, log_std = model.encode(images)
             code, noise = taught_code(batch) if step <= 0 else (mean, log_std)

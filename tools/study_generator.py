@@ -22,12 +22,15 @@ from PIL import Image
 from torch import Tensor
 
 from minivae import experiments
+from minivae.codes import symmetric_orientation
 from minivae.datasets import Sprites
-from minivae.models import Decoder, initialise
+from minivae.engine.curves import trained_curve
+from minivae.engine.fast import keep_buffers, pick_precision
+from minivae.engine.runs import Run
+from minivae.engine.trainer import versions
 from minivae.objectives import CapacityELBO, LinearSchedule, bernoulli_nll
-from minivae.optimal import symmetric_orientation, trained_curve
-from minivae.runs import Run
-from minivae.training import _keep_buffers, pick_precision, training_step, versions
+from minivae.training import training_step
+from minivae.vae import Decoder, initialise
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "data" / "studies" / "generator"
@@ -48,12 +51,12 @@ def main() -> int:
         part.add_argument("--seed", type=int, default=0)
         part.add_argument("--steps", type=int, default=steps, help="a multiple of 500")
     arguments = parser.parse_args()
-    _keep_buffers()
+    keep_buffers()
     RESULTS.mkdir(parents=True, exist_ok=True)
     if arguments.part == "starts":
         for run in train_from(arguments.start, arguments.gamma, arguments.seed, arguments.steps):
             command = f"starts {arguments.start} {arguments.gamma:g} --seed {run.seed} --steps {run.step}"
-            curve = dataclasses.replace(trained_curve(run, EVERY), made=made(command))
+            curve = dataclasses.replace(trained_curve(run, EVERY), provenance=made(command))
             curve.save(RESULTS / f"{arguments.start}-{arguments.gamma:g}-seed{run.seed}.json", overwrite=True)
     else:
         path = RESULTS / f"clean-{arguments.code}-seed{arguments.seed}"
@@ -87,7 +90,11 @@ def train_from(start: str, gamma: float, seed: int, steps: int) -> Iterator[Run]
     rows = []
     for step in range(1, steps + 1):
         images, classes = experiment.dataset.sample(experiment.batch, generator)
-        rows.append(training_step(model, optimizer, objective, images, generator, step, precision, classes))
+        noise = torch.randn(len(images), model.decoder.latents, generator=generator)
+        images = images.contiguous(memory_format=torch.channels_last)
+        rows.append(
+            training_step(model, optimizer, objective, images, noise, step, source=classes, precision=precision)
+        )
         if step % EVERY == 0:
             report(f"{start}, γ = {gamma:g}", rows)
             history = torch.stack(rows).numpy()

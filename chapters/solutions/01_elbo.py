@@ -8,7 +8,7 @@ import math
 
 import torch
 
-from minivae.checks import check
+from minivae.course.checks import check
 
 # %% [markdown]
 # **1.1** The posterior is N(1, ½). The gap is $\mathrm{KL}(\mathcal N(1.2, \tfrac14) \Vert \mathcal N(1, \tfrac12)) = \tfrac12\left(\tfrac{1/4}{1/2} + \tfrac{0.2^2}{1/2} - 1 - \log \tfrac12\right) = \tfrac12 (\log 2 - 0.42) = 0.137$.

@@ -8,7 +8,7 @@ import math
 
 import torch
 
-from minivae.checks import check
+from minivae.course.checks import check
 
 # %% [markdown]
 # **2.1**

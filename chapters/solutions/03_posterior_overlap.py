@@ -9,9 +9,9 @@ import math
 
 import torch
 
-from minivae.checks import check
+from minivae.course.checks import check
 from minivae.datasets import Blobs
-from minivae.optimal import confusions
+from minivae.overlap import confusions
 
 # %% [markdown]
 # **3.1** The border is half-way, at 0.4, 0.3 or three quarters of a σ from either mean: $\Phi(-0.75)$.

@@ -6,9 +6,9 @@
 # %%
 import torch
 
-from minivae.checks import check
+from minivae.collapse import collapse_threshold
+from minivae.course.checks import check
 from minivae.datasets import Blobs
-from minivae.optimal import collapse_threshold
 
 # %% [markdown]
 # **4.1** The mean over pixels is the sum divided by 64 · 64. Dividing the whole loss by 4096 changes nothing but the scale, so the KL's

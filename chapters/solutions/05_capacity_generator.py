@@ -9,7 +9,7 @@ import math
 import torch
 
 from minivae.channel import mutual_information
-from minivae.checks import check
+from minivae.course.checks import check
 
 # %% [markdown]
 # **5.1** Mean 1, variance ⅔, so m²/v = 1.5. Half of what 1, 2, 3 pay: closer to zero is cheaper.

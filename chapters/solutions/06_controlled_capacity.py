@@ -8,8 +8,8 @@ import math
 
 import torch
 
-from minivae.bayes import SpriteChannels, distortion, sobol
-from minivae.checks import check
+from minivae.course.checks import check
+from minivae.ideal_decoder import SpriteChannels, distortion, sobol
 
 # %% [markdown]
 # **6.1** Not knowing r, the best is to draw its mean, ½: log 2 nats. Knowing it costs the mean entropy, ∫ H(r) dr = ½ nat. The difference, times 300.

@@ -8,7 +8,7 @@ import math
 
 import torch
 
-from minivae.checks import check
+from minivae.course.checks import check
 
 # %% [markdown]
 # **7.1** The entropy of a Bernoulli at 0.9, times 600: white costs nothing.

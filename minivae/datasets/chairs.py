@@ -59,11 +59,16 @@ class Chairs:
 
     channels: ClassVar[int] = 1
     factors: ClassVar[tuple[str, ...]] = ("azimuth", "elevation", "legs", "back", "size", "height", "width", "arms")
-    classes: ClassVar[tuple[str, ...]] = ("legs", "back", "arms")
+    categories: ClassVar[tuple[str, ...]] = ("legs", "back", "arms")
     ranges: ClassVar[tuple[tuple[float, float], ...]] = (
         (-math.inf, math.inf), (1.0, 89.0), (0, len(LEGS) - 1), (0, len(BACKS) - 1), (0.7, 1.0), (0.4, 1.0), (0.7, 1.3),
         (0, 1),
     )  # fmt: skip
+    # where continuous factors are cut into classes: low, high, parts; the 31 views each in the middle of a part
+    cuts: ClassVar[dict[str, tuple[float, float, int]]] = {
+        "azimuth": (-180 / 31, 360 - 180 / 31, 31), "elevation": (15, 35, 2), "size": (0.7, 1.0, 10),
+        "height": (0.4, 1.0, 10), "width": (0.7, 1.3, 10),
+    }  # fmt: skip
 
     def __post_init__(self) -> None:
         check_count("size", self.size)
@@ -96,7 +101,7 @@ class Chairs:
                 columns.append((31 * u).floor() * (360 / 31))
             elif name == "elevation":
                 columns.append(20 + 10 * (2 * u).floor())
-            elif name in self.classes:
+            elif name in self.categories:
                 columns.append(((high + 1) * u).floor())
             else:
                 columns.append(low + (high - low) * u)
@@ -133,7 +138,7 @@ class Chairs:
         for name, (low, high), column in zip(self.factors, self.ranges, factors.T, strict=True):
             if not (column.isfinite() & (column >= low) & (column <= high)).all():
                 raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {column.min():g} to {column.max():g}")
-            if name in self.classes and not (column == column.round()).all():
+            if name in self.categories and not (column == column.round()).all():
                 raise ValueError(f"{name} is a class, a whole number from {low} to {high}, got fractions")
         return self._draw(factors.float())
 

@@ -31,6 +31,8 @@ class ColouredSprites:
 
     channels: ClassVar[int] = 3
     factors: ClassVar[tuple[str, ...]] = (*Sprites.factors, "red", "green", "blue")
+    categories: ClassVar[tuple[str, ...]] = Sprites.categories
+    cuts: ClassVar[dict[str, tuple[float, float, int]]] = dict.fromkeys(("red", "green", "blue"), (0.5, 1.0, 10))
 
     def __post_init__(self) -> None:
         check_count("size", self.size)

@@ -39,6 +39,7 @@ class Sprites:
     channels: ClassVar[int] = 1
     factors: ClassVar[tuple[str, ...]] = ("colour", "shape", "scale", "orientation", "x", "y")
     sizes: ClassVar[tuple[int, ...]] = (1, 3, 6, 40, 32, 32)
+    categories: ClassVar[tuple[str, ...]] = ("shape",)
     symmetries: ClassVar[tuple[int, ...]] = (4, 2, 1)  # how often each shape looks the same within a full turn
 
     def __post_init__(self) -> None:

@@ -1,11 +1,13 @@
 """Factors sent through noisy channels, and the decoder that nothing beats: E[x | z], exactly. Taught in chapter 5."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from minivae.codes import at_class_0, class_numbers, moments, symmetric_orientation
 from minivae.datasets import Blobs, Sprites
 
 
@@ -26,7 +28,7 @@ class SpriteChannels:
     Attributes:
         signals: what is sent, of mean 0 and variance 1: (720, 3) of each sprite's shape, scale and orientation, (32,)
             of x, (32,) of y.
-        excess: μ²/v of every factor, (5,); 0 where centred.
+        offset: μ²/v of every factor, (5,); 0 where centred: what sending the mean along costs, see `amplitudes`.
         templates: the 720 sprites at one place, cut to what they cover, (720, side, side).
         shift: one-hot, (32, 64, side): where the rows (or columns) of a template go for each class of y (or x).
 
@@ -49,7 +51,7 @@ class SpriteChannels:
             if name not in values:
                 raise ValueError(f"unknown factor {name!r}: known are {', '.join(values)}")
             values[name] = torch.as_tensor(code, dtype=torch.float64)
-        excess, signals = [], []
+        offset, signals = [], []
         for name, f in values.items():
             try:
                 f = f.expand(3, 6, 40).flatten() if name in shapes else f.expand(32)
@@ -60,12 +62,12 @@ class SpriteChannels:
                 raise ValueError(f"the code of {name} must be finite and not constant")
             variance = f.var(correction=0)
             signals.append(((f - f.mean()) / variance.sqrt()).float())
-            excess.append(f.mean().square() / variance * (mean == "raw"))
-        self.excess = torch.stack(excess).float()
+            offset.append(f.mean().square() / variance * (mean == "raw"))
+        self.offset = torch.stack(offset).float()
         self.signals = torch.stack(signals[:3], dim=1), signals[3], signals[4]
 
         # the sprites at class 0 of x and y, whose centre lies on a corner of pixels, cut to what they cover
-        pictures = _at_class_0(self._dataset)
+        pictures = at_class_0(self._dataset)
         self._centroid = centroid
         if centroid:
             offsets = moments()["centroid"].flatten(0, 2).flip(1).round().long()
@@ -140,43 +142,11 @@ class SpriteChannels:
         )
 
 
-def moments() -> dict[str, Tensor]:
-    """What a picture shows of each of the 720 sprites at one place, float64.
-
-    Returns:
-        "root area" (3, 6, 40), the square root of its pixels; "wide" and "slant" (3, 6, 40): with the second moments
-        m of the pixels about their centroid, (m_uu − m_vv) / (m_uu + m_vv), positive if wider than tall, and
-        2 m_uv / (m_uu + m_vv), positive if it slants down to the right; "centroid" (3, 6, 40, 2): how far right and
-        down of the point about which the sprite turns, in pixels.
-
-    Source: chapter 6.
-    """
-    pictures = _at_class_0(Sprites()).double()
-    along = torch.arange(64, dtype=torch.float64) + 0.5 - 16  # of class 0, a quarter of the canvas
-    area = pictures.sum((1, 2))
-    u, v = (pictures.sum(dim) @ along / area for dim in (1, 2))
-    uu, vv = (pictures.sum(dim) @ along**2 / area for dim in (1, 2))
-    uv = torch.einsum("nvu,v,u->n", pictures, along, along) / area
-    spread = uu - u**2 + vv - v**2
-    found = {
-        "root area": area.sqrt(),
-        "wide": (uu - u**2 - vv + v**2) / spread,
-        "slant": 2 * (uv - u * v) / spread,
-        "centroid": torch.stack([u, v], dim=1),
-    }
-    return {name: value.view(3, 6, 40, *value.shape[1:]) for name, value in found.items()}
-
-
 def moment_channels() -> SpriteChannels:
     """Channels that send area, width against height, slant and centroid in place of the five factors."""
     seen = moments()
     codes = {"scale": seen["root area"], "shape": seen["wide"], "orientation": seen["slant"]}
     return SpriteChannels("centred", codes, centroid=True)
-
-
-def _at_class_0(sprites: Sprites) -> Tensor:
-    """The 720 sprites at class 0 of x and y, (720, 64, 64)."""
-    return sprites.render(sprites.classes(torch.arange(0, len(sprites), 32 * 32)))[:, 0]
 
 
 class BlobChannels:
@@ -203,7 +173,7 @@ class BlobChannels:
         if mean not in ("centred", "raw"):
             raise ValueError(f"mean must be 'centred' or 'raw', got {mean!r}")
         self._blobs = blobs
-        self.excess = torch.full((2,), 3 * (blobs.size / 2 / blobs.half_width) ** 2 * (mean == "raw"))
+        self.offset = torch.full((2,), 3 * (blobs.size / 2 / blobs.half_width) ** 2 * (mean == "raw"))
         nodes = (torch.arange(1024) + 0.5) / 1024  # midpoints: belief and bump are smooth, cut off only at the rim
         self._signal = math.sqrt(12) * (nodes - 0.5)
         centres = torch.arange(blobs.size) + 0.5
@@ -225,15 +195,15 @@ class BlobChannels:
 Channels = SpriteChannels | BlobChannels
 
 
-def amplitudes(rates: Tensor, excess: Tensor | float = 0.0) -> Tensor:
+def amplitudes(rates: Tensor, offset: Tensor | float = 0.0) -> Tensor:
     """Signal amplitude at noise 1 of channels of these rates in nats, √((e^2R − 1)/(1 + μ²/v)).
 
     Scaled so that its KL is least, the channel z = a·f + ε of a factor with mean μ and variance v has the KL
-    ½ log(1 + a²(1 + μ²/v)), a in units of √v: a mean that is sent along costs nats (`excess` is μ²/v).
+    ½ log(1 + a²(1 + μ²/v)), a in units of √v: a mean that is sent along costs nats (`offset` is μ²/v).
 
     Source: chapter 5.
     """
-    return (torch.expm1(2 * rates) / (1 + excess)).sqrt()
+    return (torch.expm1(2 * rates) / (1 + offset)).sqrt()
 
 
 def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
@@ -261,7 +231,7 @@ def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
         raise ValueError(f"rates must lie in [0, {channels.most:g}] nats, got {got}")
     rates = rates.to(points.dtype)
     images, signals = channels.draw(points[:, :factors])
-    amplitude = amplitudes(rates, channels.excess)
+    amplitude = amplitudes(rates, channels.offset)
     p = channels.decode(amplitude * signals + torch.special.ndtri(points[:, factors:]), amplitude)
     return F.binary_cross_entropy(p.clamp(1e-7, 1 - 1e-7), images, reduction="none").sum((1, 2))
 
@@ -270,3 +240,15 @@ def sobol(channels: Channels, n: int, seed: int = 0) -> Tensor:
     """n points of a scrambled Sobol sequence for `distortion`: far less noise in the mean than from random ones."""
     engine = torch.quasirandom.SobolEngine(2 * len(channels.factors), scramble=True, seed=seed)
     return engine.draw(n, dtype=torch.float32).clamp(1e-6, 1 - 1e-6)  # as the templates, whatever the default type
+
+
+# the curves of the course by name
+LIMITS: dict[str, Callable[[], Channels]] = {
+    "sprites-raw": lambda: SpriteChannels("raw"),
+    "sprites-classes": lambda: SpriteChannels("raw", class_numbers()),
+    "sprites-centred": lambda: SpriteChannels("centred"),
+    "sprites-symmetric": lambda: SpriteChannels("centred", {"orientation": symmetric_orientation()}),
+    "sprites-symmetric-centroid": lambda: SpriteChannels("centred", {"orientation": symmetric_orientation()}, True),
+    "sprites-moments": moment_channels,
+    "blobs": lambda: BlobChannels(Blobs()),
+}

@@ -20,12 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minivae.bayes import SpriteChannels, distortion, sobol
 from minivae.channel import mutual_information
 from minivae.datasets import Blobs
-from minivae.gaussian import bhattacharyya
+from minivae.ideal_decoder import SpriteChannels, distortion, sobol
 from minivae.objectives import bernoulli_floor
-from minivae.optimal import confusions
+from minivae.overlap import bhattacharyya, confusions
 
 
 @dataclass(frozen=True)

@@ -1,87 +1,19 @@
-"""Exact limits that need no training. Taught in chapters 3, 4 and 5."""
+"""The least distortion at each capacity, and the split over the factors that reaches it. Taught in chapter 5."""
 
 import dataclasses
-import io
 import itertools
-import json
 import math
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from minivae._arguments import check_count, is_number
-from minivae.bayes import BlobChannels, Channels, SpriteChannels, distortion, moment_channels, sobol
-from minivae.datasets import Blobs, Sprites
-from minivae.objectives import check_range
-from minivae.runs import Run, check_output, write_atomically
-
-_FORMAT = "minivae rate-distortion 1"
+from minivae.ideal_decoder import Channels, distortion, sobol
 
 LEAST = 0.02  # nats below which the search takes a factor to be off
-
-
-def collapse_threshold(images: Tensor) -> float:
-    """β_c: above it a Bernoulli β-VAE that encodes nothing is stable, below it the first latent comes alive.
-
-    The dead model draws every pixel with its mean brightness p̄. Its Hessian for a faint code is a contest of the KL's
-    β against the gain per unit of signal, the largest eigenvalue of the data's covariance in units of the Bernoulli
-    variance: β_c = λ_max of Cov(x)ᵢⱼ / √(p̄ᵢ(1−p̄ᵢ) p̄ⱼ(1−p̄ⱼ)).
-
-    Args:
-        images: a sample (n, channels, H, W) with values in [0, 1], n ≥ 2; the estimate's error falls as 1/√n.
-
-    Raises:
-        ValueError: on fewer than two images or values outside [0, 1].
-
-    Source: derived in chapter 4.
-    """
-    if images.ndim < 2 or len(images) < 2:
-        raise ValueError(f"images must be a sample (n ≥ 2, channels, H, W), got shape {tuple(images.shape)}")
-    check_range(images)
-    x = images.flatten(1).double()
-    p = x.mean(0)
-    x = (x - p) / (p * (1 - p)).clamp_min(1e-12).sqrt()  # a pixel that never changes has x − p = 0: no contribution
-    # the n × n Gram matrix has the same largest eigenvalue as the pixel covariance; use whichever is smaller
-    gram = x @ x.T if len(x) < x.shape[1] else x.T @ x
-    return torch.linalg.eigvalsh(gram / (len(x) - 1))[-1].item()
-
-
-def confusions(means: Tensor, stds: Tensor) -> Tensor:
-    """What an optimal decoder mixes up when n equally likely pictures share one latent.
-
-    Picture i has the posterior N(meansᵢ, stdsᵢ²). Seeing z, the optimal decoder believes p(i|z) ∝ N(z; meansᵢ, stdsᵢ²)
-    and draws the mean of the pictures under this belief. Its expected squared error is ½ Σᵢⱼ Mᵢⱼ Dᵢⱼ, where Dᵢⱼ is the
-    squared distance of pictures i and j and M this function's value.
-
-    Args:
-        means: (n,).
-        stds: (n,), > 0.
-
-    Returns:
-        M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by quadrature; symmetric, adds up to 1; differentiable.
-
-    Raises:
-        ValueError: if the shapes are not (n,) or a value is not finite, or a width not positive.
-
-    Source: chapter 3.
-    """
-    if means.ndim != 1 or means.shape != stds.shape:
-        raise ValueError(f"means and stds must have one shape (n,), got {tuple(means.shape)} and {tuple(stds.shape)}")
-    if not torch.isfinite(means).all():
-        raise ValueError("means must be finite, got NaN or infinity")
-    if not ((stds > 0) & torch.isfinite(stds)).all():
-        raise ValueError(f"stds must be finite and > 0, got values from {stds.min():g} to {stds.max():g}")
-    noise = torch.linspace(-8, 8, 161, dtype=means.dtype, device=means.device)
-    weight = torch.softmax(-0.5 * noise.square(), 0)
-    z = means[:, None] + stds[:, None] * noise  # n, 161: the outputs of each picture
-    log_q = -0.5 * ((z[:, :, None] - means) / stds).square() - stds.log()  # n, 161, n
-    belief = torch.softmax(log_q, dim=2)
-    return torch.einsum("k,nki,nkj->ij", weight, belief, belief) / len(means)
 
 
 @dataclass(frozen=True)
@@ -95,7 +27,7 @@ class RateDistortion:
         distortions: mean −log p(x|z) in nats, (n,).
         errors: standard errors of the distortions, (n,).
         prices: effective β, −d distortion/d capacity, (n,); NaN where nothing is sent.
-        made: how it was made.
+        provenance: how it was made.
     """
 
     factors: tuple[str, ...]
@@ -104,56 +36,7 @@ class RateDistortion:
     distortions: Tensor
     errors: Tensor
     prices: Tensor
-    made: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    def save(self, path: str | Path, overwrite: bool = False) -> Path:
-        """Write a JSON file, atomically.
-
-        Raises:
-            FileExistsError: if the file exists and overwrite is False.
-            OSError: if it cannot be written; nothing is left behind.
-        """
-        check_output(Path(path), overwrite)
-        text = json.dumps({"format": _FORMAT, **self.to_dict()}, indent=1, allow_nan=False) + "\n"
-        write_atomically(Path(path), io.BytesIO(text.encode()), overwrite)
-        return Path(path)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attributes as plain JSON values; a price that is NaN is None."""
-        columns = {name: value.tolist() if isinstance(value, Tensor) else value for name, value in vars(self).items()}
-        columns["prices"] = [None if math.isnan(price) else price for price in columns["prices"]]
-        return columns
-
-    @classmethod
-    def load(cls, path: str | Path) -> "RateDistortion":
-        """Read what `save` wrote.
-
-        Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if the file is something else or damaged.
-        """
-        path = Path(path)
-        if not path.is_file():
-            again = shlex.join(["python", "-m", "minivae", "limit", "NAME", "--out", str(path)])
-            raise FileNotFoundError(f"no file {path}: make it with `{again}`")
-        try:
-            columns = json.loads(path.read_text(encoding="utf-8"))
-            if columns.pop("format") != _FORMAT:
-                raise ValueError("another format")
-            names = ("capacities", "rates", "distortions", "errors", "prices")
-            columns["prices"] = [math.nan if price is None else price for price in columns["prices"]]
-            tensors = {name: torch.tensor(columns.pop(name), dtype=torch.float64) for name in names}
-            limit = cls(factors=tuple(columns.pop("factors")), **tensors, **columns)
-            n = len(limit.capacities)
-            if any(getattr(limit, name).shape != (n, len(limit.factors))[: 1 + (name == "rates")] for name in names):
-                raise ValueError("columns of different lengths")
-            if not all(isinstance(factor, str) for factor in limit.factors) or not isinstance(limit.made, dict):
-                raise ValueError("factors must be texts and made a description")
-            if not all(torch.isfinite(tensors[name]).all() for name in names[:-1]):
-                raise ValueError("values that are not finite")
-            return limit
-        except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
-            raise ValueError(f"{path} is no rate-distortion curve of minivae, or damaged ({error})") from error
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def at(self, rate: float | Tensor) -> tuple[Tensor, Tensor]:
         """Rates (…, factors) and distortion (…) at a total rate in nats, interpolated between the capacities.
@@ -190,46 +73,6 @@ class RateDistortion:
             return self.capacities[0].item()
         share = (least - rates[last]) / (rates[last + 1] - rates[last])
         return (self.capacities[last] + share * (self.capacities[last + 1] - self.capacities[last])).item()
-
-
-def trained_curve(run: Run, window: int = 500) -> RateDistortion:
-    """What a run with a schedule of C paid and got on its way, averaged over windows of so many steps.
-
-    `capacities` are the targets C, `rates` the KLs; `prices` are (loss − reconstruction)/KL, the β of a
-    `LagrangianELBO` (of a `CapacityELBO` they mean nothing). Factors are called by name in a generator's run.
-
-    Raises:
-        ValueError: if the objective has no schedule, or the window is shorter than a row or longer than the history.
-
-    Source: Figure 3, top; chapter 5.
-    """
-    check_count("window", window)
-    schedule = getattr(run.experiment.objective, "schedule", None)
-    if schedule is None:
-        raise ValueError(f"run {run.experiment.name} has no schedule of C: its objective is {run.experiment.objective}")
-    steps = torch.from_numpy(run.history["step"])
-    if not steps[0] <= window <= steps[-1]:
-        raise ValueError(f"window must lie in [{steps[0]}, {steps[-1]}] steps, got {window}")
-    rows = int((steps <= window).sum())
-    n = len(steps) // rows
-
-    def mean(name: str) -> Tensor:
-        return windows(torch.from_numpy(run.history[name])).mean(1)
-
-    def windows(values: Tensor) -> Tensor:
-        return values[: n * rows].double().unflatten(0, (n, rows))
-
-    rates, distortions = mean("kl"), mean("reconstruction")
-    spread = windows(torch.from_numpy(run.history["reconstruction"])).std(1) if rows > 1 else torch.zeros(n)
-    return RateDistortion(
-        factors=run.experiment.latent_names,
-        capacities=torch.tensor([schedule(step) for step in windows(steps).mean(1).tolist()], dtype=torch.float64),
-        rates=rates,
-        distortions=distortions,
-        errors=spread / math.sqrt(rows),
-        prices=(mean("loss") - distortions) / rates.sum(1),
-        made=dict(run.made),
-    )
 
 
 def rate_distortion(
@@ -372,33 +215,3 @@ def _descend(channels: Channels, start: Tensor, capacity: float, points: Tensor)
         return _descend(channels, rates * (rates > 1.01 * LEAST), capacity, points)
     loss, gradient = cost(result.x)
     return _Split(loss, rates, -gradient.mean())
-
-
-def symmetric_orientation() -> Tensor:
-    """The angle as a share of the turn after which a shape looks the same, in [0, 1): a code for `SpriteChannels`.
-
-    Source: chapter 5.
-    """
-    turns = Sprites().values["orientation"] / (2 * math.pi)
-    return (turns * torch.tensor(Sprites.symmetries)[:, None, None] + 1e-9) % 1
-
-
-def class_numbers() -> dict[str, Tensor]:
-    """The classes of dSprites as numbers from 0 on, as its `latents_classes` has them: a code for `SpriteChannels`.
-
-    Source: chapter 5.
-    """
-    shape, scale, orientation, x, y = (torch.arange(size, dtype=torch.float64) for size in Sprites.sizes[1:])
-    return {"shape": shape[:, None, None], "scale": scale[:, None], "orientation": orientation, "x": x, "y": y}
-
-
-# the curves of the course by name
-LIMITS: dict[str, Callable[[], Channels]] = {
-    "sprites-raw": lambda: SpriteChannels("raw"),
-    "sprites-classes": lambda: SpriteChannels("raw", class_numbers()),
-    "sprites-centred": lambda: SpriteChannels("centred"),
-    "sprites-symmetric": lambda: SpriteChannels("centred", {"orientation": symmetric_orientation()}),
-    "sprites-symmetric-centroid": lambda: SpriteChannels("centred", {"orientation": symmetric_orientation()}, True),
-    "sprites-moments": moment_channels,
-    "blobs": lambda: BlobChannels(Blobs()),
-}

@@ -31,7 +31,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from minivae._arguments import check_count, check_positive
-from minivae._files import CHECKED, check_output, claim, open_hdf5, placed_atomically, reason
+from minivae.engine.files import CHECKED, check_output, claim, open_hdf5, placed_atomically, reason
 
 FORMAT, VERSION = "minivae pictures", 1
 SIZE = 64

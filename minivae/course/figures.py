@@ -20,10 +20,11 @@ from torch import Tensor
 from minivae import gaussian
 from minivae.channel import mutual_information
 from minivae.datasets import Blobs
-from minivae.metrics import ALIVE, mean_kl, traversal
-from minivae.models import VAE
-from minivae.optimal import RateDistortion, confusions
-from minivae.runs import Run
+from minivae.engine.runs import Run
+from minivae.metrics.evaluate import ACTIVE, mean_kl, traversal
+from minivae.overlap import confusions, right_guesses
+from minivae.rate_distortion import RateDistortion
+from minivae.vae import VAE
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito 2008
@@ -129,7 +130,7 @@ def alignments(tables: dict[str, dict[str, Tensor]], kls: dict[str, Tensor] | No
 
     Args:
         tables: title → factor → R² (latents,), see `metrics.alignment`.
-        kls: title → mean KL (latents,) in nats: living latents are shown, the highest at the left. None for codes
+        kls: title → mean KL (latents,) in nats: active latents are shown, the highest at the left. None for codes
             without a posterior.
     """
     figure, axes = plt.subplots(1, len(tables), figsize=(4.4 * len(tables) + 0.6, 3.6), layout="constrained")
@@ -137,7 +138,7 @@ def alignments(tables: dict[str, dict[str, Tensor]], kls: dict[str, Tensor] | No
         values = torch.stack(list(table.values()))
         order, labels, under = range(values.shape[1]), [f"$z_{{{i}}}$" for i in range(values.shape[1])], "latent"
         if kls is not None:
-            order = [i for i in kls[title].argsort(descending=True).tolist() if kls[title][i] > ALIVE]
+            order = [i for i in kls[title].argsort(descending=True).tolist() if kls[title][i] > ACTIVE]
             labels = [f"$z_{{{i}}}$\n{kls[title][i]:.1f}" for i in order]
             under = "latent, and its KL in nats"
         values = values[:, list(order)]
@@ -167,9 +168,9 @@ def kl_history(runs: dict[str, Run]) -> Figure:
                 _smooth(steps, window), _smooth(kl[:, latent], window), color=PALETTE[rank % len(PALETTE)],
                 linestyle=DASHES[rank // len(PALETTE) % len(DASHES)], label=rf"$z_{{{latent}}}$",
             )  # fmt: skip
-        axis.axhline(ALIVE, color=GREY, linewidth=0.8)
+        axis.axhline(ACTIVE, color=GREY, linewidth=0.8)
         axis.annotate(
-            "alive above", (0.15, ALIVE), xycoords=("axes fraction", "data"), fontsize=8, color=GREY, va="bottom"
+            "active above", (0.15, ACTIVE), xycoords=("axes fraction", "data"), fontsize=8, color=GREY, va="bottom"
         )
         axis.set(yscale="log", ylim=(1e-4, 10), xlabel="training step", title=title)
         axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -180,7 +181,7 @@ def kl_history(runs: dict[str, Run]) -> Figure:
 def collapse(
     widths: Sequence[float], thresholds: Sequence[float], trained: Sequence[tuple[float, float, float]]
 ) -> Figure:
-    """Predicted collapse threshold against blob width, with trained runs marked alive or dead.
+    """Predicted collapse threshold against blob width, with trained runs marked active or collapsed.
 
     Args:
         widths: blob widths σ, in pixels.
@@ -190,8 +191,9 @@ def collapse(
     figure, axis = plt.subplots(figsize=(6, 3.8), layout="constrained")
     axis.plot(widths, thresholds, color=GREY, marker=".", label=r"predicted threshold $\beta_c$")
     axis.fill_between(widths, thresholds, 1e3, color=GREY, alpha=0.12, linewidth=0)
-    for alive, colour, marker, label in ((True, BLUE, "o", "trained: alive"), (False, ORANGE, "X", "trained: dead")):
-        points = [(sigma, beta, kl) for sigma, beta, kl in trained if (kl > ALIVE) == alive]
+    kinds = ((True, BLUE, "o", "trained: active"), (False, ORANGE, "X", "trained: collapsed"))
+    for active, colour, marker, label in kinds:
+        points = [(sigma, beta, kl) for sigma, beta, kl in trained if (kl > ACTIVE) == active]
         sigmas, betas = [point[0] for point in points], [point[1] for point in points]
         axis.scatter(sigmas, betas, color=colour, marker=marker, s=60, label=label, zorder=3)
         for sigma, beta, kl in points:
@@ -205,14 +207,14 @@ def collapse(
     axis.set(yscale="log", ylim=(20, 450), xlabel="blob width σ (pixels)", ylabel="β", xlim=ends)
     axis.set_yticks(ticks, [str(tick) for tick in ticks])
     axis.yaxis.set_minor_formatter(NullFormatter())
-    axis.annotate("dead", (min(widths) + 0.3, 300), color=GREY)
-    axis.annotate("alive", (max(widths) - 0.8, 60), color=GREY)
+    axis.annotate("collapsed", (min(widths) + 0.3, 300), color=GREY)
+    axis.annotate("active", (max(widths) - 0.8, 60), color=GREY)
     axis.legend(fontsize=8, loc="lower right")
     return figure
 
 
 def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str, Blobs]) -> Figure:
-    """The two living axes of every seed, drawn as lines across the outline of the domain.
+    """The two active axes of every seed, drawn as lines across the outline of the domain.
 
     Args:
         angles: for each domain, per seed, the direction of its two axes in degrees (0 along x, 90 along y, downwards).
@@ -359,13 +361,6 @@ def overlap(
         bottom.set(xlabel="z", ylabel="decoder's belief", ylim=(0, 1), xlim=(-4, 4))
         top.legend(fontsize=8, loc="upper right")
     return figure
-
-
-def right_guesses(means: Tensor, stds: Tensor) -> float:
-    """Probability that the likeliest picture given z is the one that was sent, for equally likely pictures."""
-    z = torch.linspace((means - 8 * stds).min().item(), (means + 8 * stds).max().item(), 2_001, dtype=means.dtype)
-    best = gaussian.log_density(z[:, None], means, stds.log()).exp().amax(1)
-    return (torch.trapezoid(best, z) / len(means)).item()
 
 
 def orders(costs: dict[str, Tensor]) -> Figure:

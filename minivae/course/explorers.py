@@ -29,13 +29,15 @@ from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from minivae import figures
 from minivae._arguments import check_count
-from minivae.bayes import SpriteChannels, amplitudes
-from minivae.metrics import ALIVE, mean_kl, traversal
-from minivae.models import VAE, FactorGenerator
-from minivae.optimal import RateDistortion, trained_curve
-from minivae.runs import Run
+from minivae.course import figures
+from minivae.engine.curves import trained_curve
+from minivae.engine.runs import Run
+from minivae.generator import FactorGenerator
+from minivae.ideal_decoder import SpriteChannels, amplitudes
+from minivae.metrics.evaluate import ACTIVE, mean_kl, traversal
+from minivae.rate_distortion import RateDistortion
+from minivae.vae import VAE
 
 ZOOM = 4  # screen pixels per image pixel
 GAP = 8  # screen pixels between panels
@@ -398,8 +400,8 @@ class OverlapExplorer(_FigureExplorer):
 class TraversalExplorer(Explorer):
     """Drag the latents of a trained VAE and watch what it draws.
 
-    A slider per latent, ordered by mean KL, high to low; the dead ones are folded away. On the left of the picture is
-    the seed image, on the right what the decoder draws from the code that the sliders show. Another seed image, and
+    A slider per latent, ordered by mean KL, high to low; the inactive ones are folded away. On the left of the picture
+    is the seed image, on the right what the decoder draws from the code that the sliders show. Another seed image, and
     the reset, bring the code that is inferred from it.
 
     Args:
@@ -426,13 +428,13 @@ class TraversalExplorer(Explorer):
         controls: dict[str, widgets.Widget] = {
             f"z{i}": _float(f"z{i} ({self.kl[i]:.2f} nats)", start[f"z{i}"], -LIMIT, LIMIT) for i in self.order
         }
-        dead = [f"z{i}" for i in self.order if self.kl[i] <= ALIVE]
+        inactive = [f"z{i}" for i in self.order if self.kl[i] <= ACTIVE]
         super().__init__(
             f"{run.experiment.name}, seed {run.seed}, step {step or run.step:,}",
             lambda state: draw(self.model, self.code(state), self.images[state["image"]]),
             {**controls, "image": _int("seed image", 0, seeds - 1)},
-            folded=dead,
-            fold=f"{len(dead)} latents that carry nothing",
+            folded=inactive,
+            fold=f"{len(inactive)} latents that carry nothing",
             about="Left: an image that the model has seen. Right: what the decoder draws from the code of the sliders.",
         )
         self.reset.tooltip = "back to the code inferred from the seed image"
@@ -482,22 +484,22 @@ def rows_picture(model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Ten
     )
     redrawn, *drawn = torch.sigmoid(model.decode(codes))
     rows = [[seed_image, redrawn], *(drawn[i : i + columns] for i in range(0, len(drawn), columns))]
-    labels = [("seed and", "redrawn", True), *((f"z{i}", f"{kl[i]:.2f} nats", kl[i] > ALIVE) for i in latents)]
+    labels = [("seed and", "redrawn", True), *((f"z{i}", f"{kl[i]:.2f} nats", kl[i] > ACTIVE) for i in latents)]
     colours = "L" if len(seed_image) == 1 else "RGB"
     canvas = Image.new(colours, (left + columns * (side + gap), above + len(rows) * (side + gap)), "white")
     pen, font = ImageDraw.Draw(canvas), _font(16)
     pen.text((left, 2), title, "black", font)
-    for row, (images, (first, second, alive)) in enumerate(zip(rows, labels, strict=True)):
+    for row, (images, (first, second, active)) in enumerate(zip(rows, labels, strict=True)):
         top = above + row * (side + gap)
         pen.text((8, top + 12), first, "black", font)
-        pen.text((8, top + 32), second, "black" if alive else figures.GREY, font)
+        pen.text((8, top + 32), second, "black" if active else figures.GREY, font)
         for column, image in enumerate(images):
             canvas.paste(Image.fromarray(_enlarge(image, 1)), (left + column * (side + gap), top))
     return np.asarray(canvas)
 
 
 class TrainingExplorer(Explorer):
-    """Slide through a training: traversals of all latents at each snapshot, and how they come alive one by one.
+    """Slide through a training: traversals of all latents at each snapshot, and how they become active one by one.
 
     The latents keep their places, by the KL that each has at the end, high to low.
 
@@ -635,7 +637,7 @@ class CapacityExplorer(Explorer):
                 f"run, limit and channels must have the same factors, got {', '.join(run.experiment.latent_names)}; "
                 f"{', '.join(limit.factors)}; {', '.join(channels.factors)}"
             )
-        raw = {"run": run.experiment.model == "generator", "channels": bool(channels.excess.any())}
+        raw = {"run": run.experiment.model == "generator", "channels": bool(channels.offset.any())}
         if raw["run"] != raw["channels"]:
             raise ValueError(
                 "run and channels must both send the factors raw or both centred, got "
@@ -664,7 +666,7 @@ class CapacityExplorer(Explorer):
     def pixels(self, capacity: float, index: int) -> np.ndarray:
         """The picture at a capacity in nats for one of the originals: (height, width, 3) uint8."""
         best, _ = self.limit.at(capacity)
-        amplitude = amplitudes(best.float(), self.channels.excess)
+        amplitude = amplitudes(best.float(), self.channels.offset)
         classes = self.classes[index : index + 1]
         _, signals = self.channels.draw(self.channels.points(classes))
         drawn = self.channels.decode(amplitude * signals + self.noise[index], amplitude)

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minivae import experiments
-from minivae._files import write_atomically
-from minivae.experiments import Experiment
-from minivae.metrics import ALIVE
-from minivae.runs import Run, RunFileError
+from minivae.engine import catalogue
+from minivae.engine.files import write_atomically
+from minivae.engine.runs import Run, RunFileError
+from minivae.experiment import Experiment
+from minivae.metrics.evaluate import ACTIVE
 
 TABLE = "sweep.csv"
 # fields that are no settings
@@ -68,7 +68,7 @@ def plan(
     Raises:
         ValueError: if experiment or setting is unknown, a value does not fit, or two trainings would share a file.
     """
-    base = experiments.get(name)
+    base = catalogue.get(name)
     jobs = []
     for values in itertools.product(*settings.values()):
         chosen = dict(zip(settings, values, strict=True))
@@ -101,7 +101,7 @@ def train_job(job: Job, device: str = "auto", threads: int | None = 1) -> Path:
     """
     import torch
 
-    from minivae.training import train
+    from minivae.engine.trainer import train
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -179,7 +179,7 @@ def submit(jobs: Sequence[Job], cluster: str, log: Path, **resources: Any) -> li
 
 def table(jobs: Sequence[Job]) -> list[dict[str, Any]]:
     """A row for every training: seed, settings, steps done and to do, and of the last 500 steps the mean reconstruction
-    and KL in nats and the number of latents above `ALIVE`."""
+    and KL in nats and the number of latents above `ACTIVE`."""
     rows = []
     for job in jobs:
         row: dict[str, Any] = {"run": job.out.name, "seed": job.seed, **job.settings, "step": 0, "of": job.steps}
@@ -194,7 +194,7 @@ def table(jobs: Sequence[Job]) -> list[dict[str, Any]]:
                 "step": run.step,
                 "reconstruction": round(float(run.history["reconstruction"][recent].mean()), 2),
                 "kl": round(float(kl.sum()), 3),
-                "active": int((kl > ALIVE).sum()),
+                "active": int((kl > ACTIVE).sum()),
             }
         rows.append(row)
     return rows

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minivae._files import check_output, open_hdf5, reason, write_atomically
-from minivae.datasets.pictures import Pictures, import_pictures
 from minivae.datasets.sprites import Sprites
+from minivae.engine.files import check_output, open_hdf5, reason, write_atomically
+from minivae.engine.imports import Pictures, import_pictures
 
 __all__ = ["DSprites", "Pictures", "dsprites", "export", "import_pictures"]
 
@@ -45,6 +45,7 @@ class DSprites:
     channels: ClassVar[int] = 1
     factors: ClassVar[tuple[str, ...]] = Sprites.factors
     sizes: ClassVar[tuple[int, ...]] = Sprites.sizes
+    categories: ClassVar[tuple[str, ...]] = Sprites.categories
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", os.fspath(self.path))  # a text, so that a run file can hold it

@@ -19,10 +19,13 @@ import torch
 from torch import Tensor
 
 from minivae._arguments import check_count
-from minivae._files import CHECKED, check_output, open_hdf5, reason, write_atomically
-from minivae.experiments import Experiment
-from minivae.models import VAE, FactorGenerator
-from minivae.objectives import initial_state
+from minivae.datasets import Arrays
+from minivae.engine.files import CHECKED, check_output, open_hdf5, reason, write_atomically
+from minivae.engine.settings import from_dict, to_dict
+from minivae.experiment import Experiment
+from minivae.generator import FactorGenerator
+from minivae.lagrangian import initial_state
+from minivae.vae import VAE
 
 FORMAT = "minivae run"
 VERSION = 1
@@ -57,7 +60,7 @@ class Run:
             step, or in a slim run the mean over the steps since the row before.
         snapshots: weights at earlier steps.
         checkpoint: what `training.train(resume=…)` needs; None in a slim run.
-        made: how it was made: command, device, precision, threads, seconds, versions.
+        provenance: how it was made: command, device, precision, threads, seconds, versions.
     """
 
     experiment: Experiment
@@ -67,7 +70,7 @@ class Run:
     history: dict[str, np.ndarray]
     snapshots: dict[int, Weights] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
-    made: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
 
     def model(self, step: int | None = None) -> VAE | FactorGenerator:
         """The trained model in float32 on the CPU, ready for use; with `step`, as it was at that snapshot.
@@ -144,14 +147,14 @@ class Run:
         return path
 
     @classmethod
-    def load(cls, path: str | Path, kinds: Collection[type] = (), data: str | Path | None = None) -> "Run":
+    def load(cls, path: str | Path, kinds: Collection[type] = (), data: str | Path | Arrays | None = None) -> "Run":
         """Read a run.
 
         Args:
             path: of the run file.
             kinds: your own classes of data sets and objectives, if the run was made with one: a file holds their
                 names and settings, never code.
-            data: where the run's pictures are now, if they came from a file and that was moved.
+            data: the run's pictures: where they are now, if they came from a file, or the `Arrays` themselves.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -166,9 +169,14 @@ class Run:
         run = cls._load(path, kinds)
         if data is not None:
             dataset = run.experiment.dataset
-            if not hasattr(dataset, "identified"):
-                raise ValueError(f"{path} was not trained on the pictures of a file: it needs no data")
-            dataset = dataclasses.replace(dataset, path=data).identified()
+            if isinstance(dataset, Arrays) and isinstance(data, Arrays):
+                if data != dataset:
+                    raise ValueError(f"{path} was trained on other pictures: {dataset!r}, got {data!r}")
+                dataset = data
+            elif hasattr(dataset, "identified") and not isinstance(data, Arrays):
+                dataset = dataclasses.replace(dataset, path=data).identified()
+            else:
+                raise ValueError(f"{path} was trained on {dataset!r}: {type(data).__name__} cannot be its data")
             run.experiment = dataclasses.replace(run.experiment, dataset=dataset)
         return run
 
@@ -198,8 +206,8 @@ def _write(file: h5py.File, run: Run) -> None:
     # texts of fixed length lie under the checksum; others would lie elsewhere
     file.attrs["format"] = np.bytes_(FORMAT)
     file.attrs["version"] = VERSION
-    file.attrs["experiment"] = np.bytes_(json.dumps(run.experiment.to_dict()))
-    file.attrs["made"] = np.bytes_(json.dumps(run.made))
+    file.attrs["experiment"] = np.bytes_(json.dumps(to_dict(run.experiment)))
+    file.attrs["made"] = np.bytes_(json.dumps(run.provenance))
     file.attrs["seed"] = run.seed
     file.attrs["step"] = run.step
     for name, rows in run.history.items():
@@ -225,7 +233,7 @@ def _read(file: h5py.File, kinds: Collection[type]) -> Run:
             generator=torch.from_numpy(file["checkpoint/generator"][()]),
             objective=None if state is None else torch.from_numpy(np.asarray(state[()])),
         )
-    experiment = Experiment.from_dict(json.loads(file.attrs["experiment"]), kinds)
+    experiment = from_dict(json.loads(file.attrs["experiment"]), kinds)
     run = Run(
         experiment=experiment,
         seed=int(file.attrs["seed"]),
@@ -234,7 +242,7 @@ def _read(file: h5py.File, kinds: Collection[type]) -> Run:
         history={name: file[f"history/{name}"][()] for name in ("step", "loss", "reconstruction", "kl")},
         snapshots={int(step): _read_weights(group) for step, group in file.get("snapshots", {}).items()},
         checkpoint=checkpoint,
-        made=json.loads(file.attrs["made"]),
+        provenance=json.loads(file.attrs["made"]),
     )
     _check(run)
     return run
@@ -250,7 +258,7 @@ def _check(run: Run) -> None:
     for name, shape in shapes.items():
         if run.history[name].shape != shape:
             raise ValueError(f"history {name} has shape {run.history[name].shape}, expected {shape}")
-    if not isinstance(run.made, dict):
+    if not isinstance(run.provenance, dict):
         raise ValueError("it does not say how it was made")
     if run.checkpoint is None:
         return

@@ -1,0 +1,32 @@
+"""When a β-VAE encodes nothing: the threshold β_c. Taught in chapter 4."""
+
+import torch
+from torch import Tensor
+
+from minivae.objectives import check_range
+
+
+def collapse_threshold(images: Tensor) -> float:
+    """β_c: above it a Bernoulli β-VAE that encodes nothing is stable, below it the first latent becomes active.
+
+    The collapsed model draws every pixel with its mean brightness p̄. Its Hessian for a faint code is a contest of the
+    KL's β against the gain per unit of signal, the largest eigenvalue of the data's covariance in units of the
+    Bernoulli variance: β_c = λ_max of Cov(x)ᵢⱼ / √(p̄ᵢ(1−p̄ᵢ) p̄ⱼ(1−p̄ⱼ)).
+
+    Args:
+        images: a sample (n, channels, H, W) with values in [0, 1], n ≥ 2; the estimate's error falls as 1/√n.
+
+    Raises:
+        ValueError: on fewer than two images or values outside [0, 1].
+
+    Source: derived in chapter 4.
+    """
+    if images.ndim < 2 or len(images) < 2:
+        raise ValueError(f"images must be a sample (n ≥ 2, channels, H, W), got shape {tuple(images.shape)}")
+    check_range(images)
+    x = images.flatten(1).double()
+    p = x.mean(0)
+    x = (x - p) / (p * (1 - p)).clamp_min(1e-12).sqrt()  # a pixel that never changes has x − p = 0: no contribution
+    # the n × n Gram matrix has the same largest eigenvalue as the pixel covariance; use whichever is smaller
+    gram = x @ x.T if len(x) < x.shape[1] else x.T @ x
+    return torch.linalg.eigvalsh(gram / (len(x) - 1))[-1].item()

@@ -1,0 +1,1 @@
+"""What only the chapters use: figures, explorers, and checks of the exercises."""

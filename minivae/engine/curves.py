@@ -1,0 +1,112 @@
+"""Rate-distortion curves in files, and those of trainings. Taught in chapter 5."""
+
+import io
+import json
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minivae._arguments import check_count
+from minivae.engine.files import check_output, write_atomically
+from minivae.engine.runs import Run
+from minivae.rate_distortion import RateDistortion
+
+_FORMAT = "minivae rate-distortion 1"
+_COLUMNS = ("capacities", "rates", "distortions", "errors", "prices")
+
+
+def save_curve(curve: RateDistortion, path: str | Path, overwrite: bool = False) -> Path:
+    """Write a curve as a JSON file, atomically.
+
+    Raises:
+        FileExistsError: if the file exists and overwrite is False.
+        OSError: if it cannot be written; nothing is left behind.
+    """
+    check_output(Path(path), overwrite)
+    text = json.dumps({"format": _FORMAT, **to_dict(curve)}, indent=1, allow_nan=False) + "\n"
+    write_atomically(Path(path), io.BytesIO(text.encode()), overwrite)
+    return Path(path)
+
+
+def to_dict(curve: RateDistortion) -> dict[str, Any]:
+    """A curve as plain JSON values; a price that is NaN is None."""
+    values = {name: value.tolist() if isinstance(value, Tensor) else value for name, value in vars(curve).items()}
+    values["prices"] = [None if math.isnan(price) else price for price in values["prices"]]
+    values["made"] = values.pop("provenance")
+    return values
+
+
+def load_curve(path: str | Path) -> RateDistortion:
+    """Read what `save_curve` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is something else or damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        again = shlex.join(["python", "-m", "minivae", "limit", "NAME", "--out", str(path)])
+        raise FileNotFoundError(f"no file {path}: make it with `{again}`")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("format") != _FORMAT:
+            raise ValueError("another format")
+        values["prices"] = [math.nan if price is None else price for price in values["prices"]]
+        tensors = {name: torch.tensor(values.pop(name), dtype=torch.float64) for name in _COLUMNS}
+        factors, made = tuple(values.pop("factors")), values.pop("made")
+        if values:
+            raise ValueError(f"unknown {', '.join(values)}")
+        n = len(tensors["capacities"])
+        if any(tensors[name].shape != (n, len(factors))[: 1 + (name == "rates")] for name in _COLUMNS):
+            raise ValueError("columns of different lengths")
+        if not all(isinstance(factor, str) for factor in factors) or not isinstance(made, dict):
+            raise ValueError("factors must be texts and made a description")
+        if not all(torch.isfinite(tensors[name]).all() for name in _COLUMNS[:-1]):
+            raise ValueError("values that are not finite")
+        return RateDistortion(factors=factors, **tensors, provenance=made)
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"{path} is no rate-distortion curve of minivae, or damaged ({error})") from error
+
+
+def trained_curve(run: Run, window: int = 500) -> RateDistortion:
+    """What a run with a schedule of C paid and got on its way, averaged over windows of so many steps.
+
+    `capacities` are the targets C, `rates` the KLs; `prices` are (loss − reconstruction)/KL, the β of a
+    `LagrangianELBO` (of a `CapacityELBO` they mean nothing). Factors are called by name in a generator's run.
+
+    Raises:
+        ValueError: if the objective has no schedule, or the window is shorter than a row or longer than the history.
+
+    Source: Figure 3, top; chapter 5.
+    """
+    check_count("window", window)
+    schedule = getattr(run.experiment.objective, "schedule", None)
+    if schedule is None:
+        raise ValueError(f"run {run.experiment.name} has no schedule of C: its objective is {run.experiment.objective}")
+    steps = torch.from_numpy(run.history["step"])
+    if not steps[0] <= window <= steps[-1]:
+        raise ValueError(f"window must lie in [{steps[0]}, {steps[-1]}] steps, got {window}")
+    rows = int((steps <= window).sum())
+    n = len(steps) // rows
+
+    def mean(name: str) -> Tensor:
+        return windows(torch.from_numpy(run.history[name])).mean(1)
+
+    def windows(values: Tensor) -> Tensor:
+        return values[: n * rows].double().unflatten(0, (n, rows))
+
+    rates, distortions = mean("kl"), mean("reconstruction")
+    spread = windows(torch.from_numpy(run.history["reconstruction"])).std(1) if rows > 1 else torch.zeros(n)
+    return RateDistortion(
+        factors=run.experiment.latent_names,
+        capacities=torch.tensor([schedule(step) for step in windows(steps).mean(1).tolist()], dtype=torch.float64),
+        rates=rates,
+        distortions=distortions,
+        errors=spread / math.sqrt(rows),
+        prices=(mean("loss") - distortions) / rates.sum(1),
+        provenance=dict(run.provenance),
+    )

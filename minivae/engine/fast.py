@@ -1,0 +1,123 @@
+"""What makes a training fast: precision, memory, and CUDA graphs."""
+
+import ctypes
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from minivae.training import Take
+
+_WARM_UP = 3  # steps before a CUDA graph is recorded
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; "auto" takes cuda, then mps, then cpu.
+
+    Raises:
+        ValueError: on an unknown device, one that this machine lacks, or one that this PyTorch cannot compute on; the
+            message gives PyTorch's reason.
+    """
+    if name == "auto":
+        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return pick_device(found)
+    try:
+        device = torch.device(name)
+        # a card for which this PyTorch has no kernels lets itself be found, and fails at the first sum that is awaited
+        (torch.ones(2, device=device) + 1).sum().tolist()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used here ({reason}): try auto, cpu, cuda or mps") from None
+    return device
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """ "fp32" or "bf16"; "auto" takes bf16 where the device multiplies it in hardware.
+
+    Raises:
+        ValueError: on another name.
+    """
+    if name not in ("auto", "fp32", "bf16"):
+        raise ValueError(f"unknown precision {name!r}: choose auto, fp32 or bf16")
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device.type != "cpu":
+        return "fp32"
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # PyTorch has no public name for this question
+    return "bf16" if probe is not None and probe() else "fp32"
+
+
+def layout(device: torch.device) -> torch.memory_format:
+    """How images and kernels lie in memory: channels last is the fast way for cuDNN and oneDNN."""
+    # on MPS it is not, and on macOS 15 it was reported to be wrong
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+def keep_buffers(mmap: int = 2**30, trim: int = 2**31 - 1) -> None:
+    """Tell glibc to keep freed buffers, which it would return to the kernel after each step: 25 % of the time.
+
+    Args:
+        mmap: size in bytes from which a buffer is mapped by itself, and returned when freed.
+        trim: free bytes at the end of the heap that are kept.
+    """
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, mmap)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, trim)  # M_TRIM_THRESHOLD
+
+
+@contextmanager
+def ieee(device: torch.device) -> Iterator[None]:
+    """Meanwhile CUDA's convolutions of fp32 are fp32, and not TF32, which keeps ten bits."""
+    if device.type != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn  # newer versions have a switch for convolutions alone
+    switch, name, off = (
+        (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
+    )
+    before = getattr(switch, name)
+    setattr(switch, name, off)
+    try:
+        yield
+    finally:
+        setattr(switch, name, before)
+
+
+def graphed(take: Take, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> Take:
+    """The same step as a CUDA graph: recorded once, and from then on one launch instead of hundreds.
+
+    The first few steps are taken one operation at a time, so that every library has chosen and allocated what it needs
+    before the recording. Data, noise and the number of the step are made on the device: nothing is fed in.
+    """
+    at = torch.zeros((), device=generator.device)
+    aside = torch.cuda.Stream(generator.device)
+    taken, graph, row = 0, torch.cuda.CUDAGraph(), at
+
+    def replay(step: int) -> Tensor:
+        nonlocal taken, row
+        at.fill_(step)
+        taken += 1
+        if taken <= _WARM_UP:
+            here = torch.cuda.current_stream(generator.device)
+            aside.wait_stream(here)
+            with torch.cuda.stream(aside):
+                row = take(at)
+            here.wait_stream(aside)
+            return row
+        if taken == _WARM_UP + 1:
+            for group in optimizer.param_groups:
+                group["capturable"] = True
+            if hasattr(graph, "register_generator_state"):  # where it is gone PyTorch sees to it by itself
+                graph.register_generator_state(generator)
+            with torch.cuda.graph(graph, stream=aside):
+                row = take(at)  # is recorded, not done
+        graph.replay()
+        return row
+
+    return replay

@@ -1,0 +1,238 @@
+"""What a training keeps on its way: history, snapshots, saves, and how it stops and goes on."""
+
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from minivae.engine import parallel
+from minivae.engine.runs import Checkpoint, Run, Weights
+
+# Steps between looks at the numbers: reading them synchronises with a GPU.
+LOOK_EVERY = 100
+# Steps between two questions whether to stop, of several processes: torchrun gives them 30 s from SIGTERM to the end.
+ASK_EVERY = 10
+SAVE_EVERY = 60  # seconds from one save on the way to the next
+
+
+class TrainingError(RuntimeError):
+    """The loss stopped being finite, or the result could not be written. `run` is the last good state, if any."""
+
+    def __init__(self, message: str, run: Run | None) -> None:
+        super().__init__(message)
+        self.run = run
+
+    def __reduce__(self) -> tuple[type, tuple[str, Run | None]]:
+        return type(self), (str(self), self.run)  # so that it passes whole between processes
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """The training was interrupted (Ctrl-C, the stop button of a notebook, SIGTERM). `run` is what it had done.
+
+    As a KeyboardInterrupt it also ends what called `train`: a script, a loop, the cells below in a notebook.
+    """
+
+    def __init__(self, message: str, run: Run) -> None:
+        super().__init__(message)
+        self.run = run
+
+    def __reduce__(self) -> tuple[type, tuple[str, Run]]:
+        return type(self), (str(self), self.run)
+
+
+class Keeper:
+    """The hook after each step: notes what it reported and, at every look, checks, shows and saves.
+
+    Args:
+        model: in training.
+        columns: of the history's rows: loss, reconstruction, and the KL of each latent.
+        steps: the first and the last step of the training.
+        describe: a run from weights, history, snapshots and the step.
+        resumed: the run that is continued.
+        snapshots: steps at which to keep the weights.
+        out: where this process saves, if it does.
+        overwrite: allow `out` to exist.
+        interrupted: whether somebody wants the training to end.
+        bar: of progress.
+    """
+
+    def __init__(
+        self, model: nn.Module, columns: int, steps: tuple[int, int], describe: Callable[..., Run], resumed: Run | None,
+        snapshots: Collection[int], out: Path | None, overwrite: bool, interrupted: Callable[[], bool], bar: tqdm,
+    ) -> None:  # fmt: skip
+        self.model, self.describe, self.out, self.overwrite, self.bar = model, describe, out, overwrite, bar
+        self.first, self.last = steps
+        self.interrupted = interrupted
+        self.wanted = set(snapshots)
+        self.place = next(model.parameters()).device
+        self.rows = torch.zeros(min(LOOK_EVERY, self.last), columns, device=self.place)
+        self.filled = 0
+        self.before = None if resumed is None else resumed.history
+        self.snapshots: dict[int, Weights] = {} if resumed is None else dict(resumed.snapshots)
+        self.blocks: list[np.ndarray] = []
+        self.run = resumed  # the last good state
+        self.saved = time.perf_counter()
+
+    def __call__(self, step: int, row: Tensor) -> None:
+        """Raises TrainingError if the loss is no longer finite, TrainingInterrupted if it was interrupted."""
+        self.rows[self.filled] = row
+        self.filled += 1
+        if step in self.wanted:
+            self.snapshots[step] = to_cpu(self.model.state_dict())
+        # several processes agree now and then: to ask one another at every step would cost as much as the step
+        stop = step == self.last or (
+            self.interrupted()
+            if parallel.alone()
+            else step % ASK_EVERY == 0 and parallel.any_process(self.interrupted(), self.place)
+        )
+        if self.filled < len(self.rows) and not stop:
+            return
+        block = self.rows[: self.filled].cpu().numpy().copy()
+        self.filled = 0
+        if broken := _broken(block, step, self.model):
+            raise TrainingError(f"{broken}: try a lower learning rate or precision='fp32'; {self._kept()}", self.run)
+        self.blocks.append(block)
+        self.bar.update(len(block))
+        self.bar.set_postfix(nats=f"{block[:, 1].mean():.1f}", kl=f"{block[:, 2:].sum(1).mean():.2f}")
+        self.run = self.describe(
+            step=step,
+            weights=to_cpu(self.model.state_dict()),
+            history=_join(self.before, self.first, self.blocks),
+            snapshots=dict(self.snapshots),
+        )
+        if self.out is not None and (stop or time.perf_counter() - self.saved > SAVE_EVERY):
+            self._save(final=stop)
+            self.saved = time.perf_counter()
+        if stop and (step < self.last or self.interrupted()):
+            if step < self.last:
+                self.bar.set_description(f"{self.run.experiment.name}, interrupted")
+            where = "in the error's `run` (sys.last_value.run in a notebook)" if self.out is None else f"in {self.out}"
+            raise TrainingInterrupted(f"interrupted at step {step}; the run so far is {where}", self.run)
+
+    def _kept(self) -> str:
+        """Write the last good state, if there is one and a place for it; returns what to say of it."""
+        if self.run is None:
+            return "no earlier state was kept"
+        said = f"the state at step {self.run.step} is kept in the error's `run`"
+        return said + (f" and in {self.out}" if self.out is not None and self._save(final=False) else "")
+
+    def _save(self, final: bool) -> bool:
+        """Write the run; on the way a failure is only a warning, since the next minute may go better."""
+        try:
+            self.run.save(self.out, self.overwrite)
+        except OSError as error:
+            if final:
+                raise TrainingError(f"{error}; the trained run is in the error's `run`", self.run) from error
+            warnings.warn(f"step {self.run.step} was not saved: {error}", RuntimeWarning, stacklevel=4)
+            return False
+        self.overwrite = True  # what is there now is this training's
+        return True
+
+
+def checkpoint(
+    model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator, state: Tensor | None
+) -> Checkpoint:
+    """What `restore` needs to go on exactly."""
+    states = optimizer.state_dict()["state"]
+    return Checkpoint(
+        optimizer={name: to_cpu(states[i]) for i, (name, _) in enumerate(model.named_parameters())},
+        generator=generator.get_state(),
+        objective=None if state is None else state.cpu().clone(),
+    )
+
+
+def restore(
+    run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator, reseed: bool
+) -> Tensor | None:
+    """Bring model, optimizer and generator to where a run stopped; returns the state of its objective.
+
+    Raises:
+        ValueError: if the generator is of another kind of device, unless it is to be reseeded.
+    """
+    model.load_state_dict(run.weights)
+    state = optimizer.state_dict()
+    state["state"] = {
+        i: {key: _like(value, parameter) for key, value in run.checkpoint.optimizer[name].items()}
+        for i, (name, parameter) in enumerate(model.named_parameters())
+    }
+    optimizer.load_state_dict(state)
+    if reseed:
+        fresh = np.random.SeedSequence([run.seed, run.step]).generate_state(1, np.uint64)[0]
+        generator.manual_seed(int(fresh >> 1))
+    elif generator.get_state().shape == run.checkpoint.generator.shape:
+        generator.set_state(run.checkpoint.generator)
+    else:
+        made = run.provenance.get("device", "another device")
+        raise ValueError(
+            f"the run to resume was made on {made}, whose random numbers {generator.device} cannot continue: go on "
+            "there, or accept fresh ones with --reseed, in Python train(…, reseed=True)"
+        )
+    return run.checkpoint.objective
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Turn the first interrupt into a flag, so that a step is never broken off half-way; a second one breaks off.
+
+    Not so in a group of processes: at one Ctrl-C each gets two, from the terminal and from torchrun, which ends those
+    that linger.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
+        yield lambda: False
+        return
+    seen = False
+
+    def note(signum: int, frame: Any) -> None:
+        nonlocal seen
+        if seen and parallel.alone():
+            raise KeyboardInterrupt
+        seen = True
+
+    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: seen
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def to_cpu(tensors: dict[str, Any]) -> Weights:
+    """Copies on the CPU, contiguous, so that a run does not depend on the layout that was fast."""
+    return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+
+
+def _like(value: Tensor, parameter: Tensor) -> Tensor:
+    # a copy, as the optimizer changes it in place; and the fused Adam walks through memory: its moments must lie there
+    # in the order of their parameter
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value.clone()
+
+
+def _broken(block: np.ndarray, step: int, model: nn.Module) -> str | None:
+    """What is no longer finite, and at which step; None if all is well."""
+    bad = ~np.isfinite(block).all(1)
+    if bad.any():
+        return f"the loss became NaN or infinite at step {step - len(block) + 1 + int(bad.argmax())}"
+    if not all(p.isfinite().all() for p in model.parameters()):
+        return f"a weight became NaN or infinite at step {step}"
+    return None
+
+
+def _join(before: dict[str, np.ndarray] | None, first: int, blocks: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """The history so far: what was before, and blocks of rows from the step `first` on."""
+    rows = np.concatenate(blocks)
+    new = {
+        "step": np.arange(first, first + len(rows)),
+        "loss": rows[:, 0],
+        "reconstruction": rows[:, 1],
+        "kl": rows[:, 2:],
+    }
+    return new if before is None else {name: np.concatenate([before[name], new[name]]) for name in new}

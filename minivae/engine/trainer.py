@@ -1,0 +1,236 @@
+"""`train(experiment, …) -> Run`: the loop of `minivae.training` with all that a long training needs hooked in."""
+
+import dataclasses
+import platform
+import time
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+import minivae
+from minivae import growing, training
+from minivae._arguments import check_count
+from minivae.datasets import Blobs, ColouredSprites, Sprites
+from minivae.engine import fast, parallel, saving
+from minivae.engine.files import check_output, claim
+from minivae.engine.runs import Run
+from minivae.engine.saving import TrainingError, TrainingInterrupted
+from minivae.engine.settings import to_dict
+from minivae.experiment import OBJECTIVES, SCHEDULES, Experiment
+from minivae.lagrangian import initial_state
+from minivae.muon import Muon
+from minivae.objectives import check_range
+
+__all__ = ["TrainingError", "TrainingInterrupted", "train", "versions"]
+
+# made on the device; a learner's own data and objectives may need the host
+_GRAPHABLE = (Blobs, Sprites, ColouredSprites)
+
+
+def train(
+    experiment: Experiment,
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: bool = True,
+    resume: Run | None = None,
+    reseed: bool = False,
+    snapshots: Collection[int] = (),
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    command: str | None = None,
+) -> Run:
+    """Train the model of an experiment.
+
+    An interrupt (Ctrl-C, the stop button of a notebook, SIGTERM) ends the training after the step in progress: the run
+    as it stands is written to `out` and comes with the error; a second one breaks off at once. Within a group of
+    processes (`engine.parallel`) the batch is divided among them; all return the run, and the first one writes it.
+
+    Args:
+        experiment: what to train.
+        steps: the step to reach, counted from the beginning also when resuming; experiment.steps if None.
+        seed: of the initial weights, the data and the posterior samples.
+        device: "auto" (cuda, else mps, else cpu) or a PyTorch device.
+        precision: "auto" (bf16 where the hardware has it, else fp32), "fp32" or "bf16". bf16 concerns the layers'
+            arithmetic only: weights, losses and the optimizer are always fp32. fp32 is fp32 in convolutions on CUDA
+            too, not TF32.
+        progress: show a progress bar.
+        resume: continue this run. On one CPU the result equals an unbroken training bit for bit.
+        reseed: draw fresh random numbers from the step of `resume` on, as on another kind of device one must; the run
+            notes the step in `provenance["reseeded"]`.
+        snapshots: steps at which to keep the weights.
+        out: write the run here when done, and on the way about once a minute.
+        overwrite: allow `out` to exist.
+        command: the shell command to store as the run's origin.
+
+    Returns:
+        The run, with a checkpoint for resuming.
+
+    Raises:
+        ValueError: on a setting out of range, a resume that does not fit, or settings that `out` cannot hold.
+        TrainingInterrupted: if it was interrupted; the error's `run` is ready to be resumed.
+        TrainingError: if the loss stops being finite (the message says at which step), or if at the end `out` cannot
+            be written; the error's `run` holds what there is.
+        OSError: if `out` exists, another process is writing it, or its folder cannot be written to.
+
+    Source: appendix A.2 (Adam, learning rate 5e-4); chapters 4 and 6.
+    """
+    first = 1 if resume is None else resume.step + 1
+    steps, seed = _checked(experiment.steps if steps is None else steps, seed, first, snapshots)
+    out = None if out is None else Path(out)
+    if out is not None:
+        check_output(out, overwrite)
+        to_dict(experiment)  # what cannot be stored should be heard of before the training, not after it
+    experiment = _identified(experiment)
+    if resume is not None:
+        _check_resume(resume, experiment, seed)
+        if precision == "auto" and not reseed:
+            precision = resume.provenance.get("precision", "auto")
+    elif reseed:
+        raise ValueError("reseed goes with resume: a training from the beginning has its random numbers from the seed")
+    rows = parallel.rows(experiment.batch)
+    place = fast.pick_device(device)
+    precision = fast.pick_precision(precision, place)
+    fast.keep_buffers()
+
+    generator = torch.Generator(place).manual_seed(seed)
+    # weights come from a CPU generator so that every device starts from the same ones
+    model = experiment.build(torch.Generator().manual_seed(seed))
+    check_range(experiment.dataset.sample(experiment.batch, torch.Generator(place).manual_seed(seed))[0])
+    model = model.to(place, memory_format=fast.layout(place))
+    optimizer = _optimizer(experiment, model, precision)
+    state = initial_state(experiment.objective)
+    if resume is not None:
+        state = saving.restore(resume, model, optimizer, generator, reseed)
+    if state is not None:
+        state = state.to(place, copy=True)  # training changes it in place, and the run to resume is the caller's
+    parallel.share_gradients(optimizer)
+    take = training.batches(
+        model, experiment.dataset, optimizer, experiment.objective, generator, experiment.batch,
+        told=experiment.model != "vae", rows=rows, layout=fast.layout(place), state=state, precision=precision,
+        average=parallel.average,
+    )  # fmt: skip
+    if _graphable(experiment, place):
+        take = fast.graphed(take, optimizer, generator)
+
+    began = time.perf_counter()
+    before = resume.provenance if resume is not None else {}
+    reseeded = [*before.get("reseeded", []), *([resume.step] if reseed else [])]
+
+    def describe(**reached: object) -> Run:
+        made = {
+            "command": command or f"minivae.train({experiment.name!r}, steps={steps}, seed={seed})",
+            "device": str(place),
+            "precision": precision,
+            "threads": torch.get_num_threads(),
+            "seconds": round(before.get("seconds", 0.0) + time.perf_counter() - began, 1),
+            "versions": versions(),
+            **({"reseeded": reseeded} if reseeded else {}),
+        }
+        kept = saving.checkpoint(model, optimizer, generator, state)
+        return Run(experiment=experiment, seed=seed, checkpoint=kept, provenance=made, **reached)
+
+    if not parallel.writes():
+        out, progress = None, False
+    with claim(out) if out is not None else nullcontext(), fast.ieee(place), saving.deferred_interrupt() as interrupted:
+        with tqdm(total=steps, initial=first - 1, disable=not progress, desc=experiment.name, unit="step") as bar:
+            keeper = saving.Keeper(
+                model, 2 + experiment.latents, (first, steps), describe, resume, snapshots, out, overwrite, interrupted,
+                bar,
+            )  # fmt: skip
+            hooks = _hooks(experiment, model, optimizer, generator)
+            training.loop(take, range(first, steps + 1), hooks, [keeper])
+    return keeper.run
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a run's numbers depend on."""
+    return {
+        "minivae": minivae.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "h5py": h5py.__version__,
+    }
+
+
+def _checked(steps: int, seed: int, first: int, snapshots: Collection[int]) -> tuple[int, int]:
+    """The step to reach and the seed as Python's own whole numbers, which PyTorch's generators want."""
+    check_count("steps", steps)
+    check_count("seed", seed, least=0)
+    if seed >= 2**63:
+        raise ValueError(f"seed must be less than 2⁶³, got {seed}")
+    if steps < first:
+        raise ValueError(f"steps is the step to reach and must be more than the {first - 1} already done, got {steps}")
+    if not isinstance(snapshots, Collection):
+        raise ValueError(f"snapshots must be a collection of steps such as [500, 2000], got {snapshots!r}")
+    for step in snapshots:
+        check_count("a snapshot's step", step, least=0)
+    outside = [step for step in snapshots if not first <= step <= steps]
+    if outside:
+        raise ValueError(f"snapshots must lie in {first} … {steps}, the steps of this training, got {outside}")
+    return int(steps), int(seed)
+
+
+def _optimizer(experiment: Experiment, model: nn.Module, precision: str) -> torch.optim.Optimizer:
+    if experiment.optimizer == "muon":
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        return Muon(model.parameters(), experiment.learning_rate, dtype=dtype)
+    return torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
+
+
+def _graphable(experiment: Experiment, place: torch.device) -> bool:
+    """Whether a step can be a CUDA graph: what a graph holds cannot change on the way."""
+    schedule = getattr(experiment.objective, "schedule", None)
+    ours = type(experiment.objective) in OBJECTIVES and (schedule is None or type(schedule) in SCHEDULES)
+    adam = experiment.optimizer == "adam" and not experiment.cooldown
+    return place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and ours and adam and parallel.alone()
+
+
+def _hooks(
+    experiment: Experiment, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator
+) -> list[Callable[[int], None]]:
+    """What comes before a step: dormant units reset, latents opened, the learning rate of the cooldown."""
+    opened = getattr(experiment.objective, "opened", lambda step: range(0))
+
+    def grow(step: int) -> None:
+        resets = experiment.reset_dormant and step % experiment.reset_dormant == 0 and step <= experiment.cooled
+        if resets:
+            growing.reset_dormant(model, experiment.dataset.sample(512, generator)[0], generator)
+        if fresh := opened(step):
+            growing.open_latents(model, fresh, experiment.dataset.sample(512, generator)[0], generator)
+        if resets or fresh:
+            parallel.agree(model)
+
+    def cool(step: int) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = experiment.learning_rate_at(step)
+
+    return [grow, cool] if experiment.cooldown else [grow]
+
+
+def _identified(experiment: Experiment) -> Experiment:
+    """The experiment, whose pictures, if they come from a file, are known by their content."""
+    if getattr(experiment.dataset, "content", None) != "":
+        return experiment
+    return dataclasses.replace(experiment, dataset=experiment.dataset.identified())
+
+
+def _check_resume(run: Run, experiment: Experiment, seed: int) -> None:
+    if run.checkpoint is None:
+        raise ValueError("this run was slimmed and has no checkpoint: it cannot be resumed, train it again")
+    theirs = _identified(run.experiment)
+    decisive = [f.name for f in dataclasses.fields(experiment) if f.name not in ("about", "steps")]
+    changed = [name for name in decisive if getattr(theirs, name) != getattr(experiment, name)]
+    if changed:
+        raise ValueError(f"the run to resume is of another experiment: {', '.join(changed)} differ")
+    if run.seed != seed:
+        raise ValueError(f"the run to resume has seed {run.seed}, not {seed}")

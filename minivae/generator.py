@@ -1,0 +1,84 @@
+"""A decoder that is told the true factors through noisy channels: the generator of Figure 3. Taught in chapter 5."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from minivae import gaussian
+from minivae.vae import Decoder, initialise
+
+
+class FactorGenerator(nn.Module):
+    """A decoder that is told the true factors, each through a noisy channel of its own: zᵢ = aᵢ·fᵢ + σᵢ·ε.
+
+    The scales aᵢ and the noise σᵢ are learned, so that the decoder can say with its gradient which factors are worth
+    how many nats. There is no encoder. A factor with a single class gets no latent. In the beginning every factor has
+    the same rate, a tenth of a nat.
+
+    Args:
+        values: for each factor the value fᵢ of every class, tensors (classes,).
+        channels: image channels.
+        centred: subtract the mean from the values of each factor; sending it costs nats (chapter 5).
+        size: side of the images in pixels, as of `VAE`.
+        generator: source of the random initial weights; PyTorch's global one if None.
+
+    Raises:
+        ValueError: if values holds no factor of two or more classes, or one whose values are not finite or do not
+            differ, or channels is less than 1.
+
+    Source: section 4.3 of the paper and the text of Figure 3; the decoder is that of appendix A.1.
+    """
+
+    values: Tensor
+    columns: Tensor
+
+    def __init__(
+        self,
+        values: Sequence[Tensor],
+        channels: int = 1,
+        centred: bool = False,
+        size: int = 64,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        columns = [i for i, f in enumerate(values) if len(f) > 1]
+        if not columns:
+            raise ValueError("values must hold at least one factor with two or more classes")
+        self.factors = len(values)
+        self.register_buffer("columns", torch.tensor(columns), persistent=False)
+        tables = [values[i].double() - values[i].double().mean() * centred for i in columns]
+        if not all(torch.isfinite(f).all() and f.max() > f.min() for f in tables):
+            raise ValueError("the values of a factor must be finite and differ from class to class")
+        # latents, most classes; NaN beyond a factor's last class, so that a class out of range is noticed
+        table = nn.utils.rnn.pad_sequence([f.float() for f in tables], batch_first=True, padding_value=math.nan)
+        self.register_buffer("values", table, persistent=False)
+        self.scale = nn.Parameter(torch.stack([(0.2 / f.square().mean()).sqrt().float() for f in tables]))
+        self.log_std = nn.Parameter(torch.zeros(len(tables)))
+        self.decoder = Decoder(channels, len(tables), size)
+        initialise(self.decoder, generator)
+
+    def encode(self, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation, each (B, latents), of the channels' outputs for classes (B, factors).
+
+        Raises:
+            ValueError: unless classes are whole numbers (B, factors); images have no place here.
+        """
+        if classes.ndim != 2 or classes.shape[1] != self.factors or classes.dtype != torch.long:
+            raise ValueError(
+                "a factor-conditioned generator reads no images but classes of factors, whole numbers (batch, "
+                f"{self.factors}): got {classes.dtype} {tuple(classes.shape)}; to encode images train a VAE"
+            )
+        own = classes.index_select(1, self.columns)  # B, latents
+        mean = self.scale * self.values.gather(1, own.T).T
+        return mean, self.log_std.expand_as(mean)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Bernoulli logits (B, channels, size, size) of latents (B, latents)."""
+        return self.decoder(z)
+
+    def forward(self, classes: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Send classes (B, factors) once and decode: logits (B, channels, size, size), mean, log_std (B, latents)."""
+        mean, log_std = self.encode(classes)
+        return self.decode(gaussian.sample(mean, log_std, generator)), mean, log_std

@@ -1,0 +1,83 @@
+"""A training that goes on: latents opened in order, and dormant units reset. Taught in chapter 6."""
+
+import itertools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from minivae import gaussian
+from minivae.vae import VAE, he_std
+
+
+@torch.no_grad()
+def open_latents(model: VAE, latents: range, images: Tensor, generator: torch.Generator) -> None:
+    """Re-initialise newly opened latents and the decoder weights that read them, in place.
+
+    Each gets as its mean a random linear function of the encoder's last features that has no correlation with the
+    latents before it and a standard deviation of 2, with little noise (σ = e^−1.5), and a new column in the decoder.
+    A faint signal would not do: while the decoder cannot read it, it is not worth its price and fades before it has
+    been learnt (chapter 6).
+
+    Args:
+        model: in training.
+        latents: which, e.g. range(3, 10); those before them are open already.
+        images: a few hundred of the data (n, channels, size, size).
+        generator: on the model's device.
+
+    Source: chapter 6.
+    """
+    head, first, count = model.encoder.net[-1], model.decoder.net[0].weight, model.decoder.latents
+    features = model.encoder.net[:-1](images).float()
+    covariance = features.T.cov()
+    for latent in latents:
+        direction = torch.randn(len(covariance), generator=generator, device=covariance.device)
+        others = head.weight[:latent]  # as linear in the features as the new mean: what it shares can be taken out
+        shared = others @ covariance
+        direction -= torch.linalg.solve(shared @ others.T, shared @ direction) @ others
+        direction *= 2 / (direction @ covariance @ direction).sqrt()
+        head.weight[latent], head.bias[latent] = direction, -features.mean(0) @ direction
+        head.weight[count + latent], head.bias[count + latent] = 0.0, -1.5
+        first[:, latent] = torch.randn(len(first), generator=generator, device=first.device) * math.sqrt(2 / count)
+
+
+@torch.no_grad()
+def reset_dormant(model: VAE, images: Tensor, generator: torch.Generator) -> int:
+    """Give dormant units (ReLU output 0 on every image) new weights, in place; what the model computes does not change.
+
+    A dormant unit gets no gradient and stays so. While KL is dear many of the encoder's convolution channels become
+    dormant; whether that costs the sight of later factors has not been shown (chapter 6). A dormant unit gets the
+    weights of `vae.initialise`; the weights that read it are set to 0, and learnt anew. The decoder's last linear layer
+    is left alone: its units share the weights that read them.
+
+    Args:
+        model: in training.
+        images: a few hundred of the data (n, channels, size, size).
+        generator: on the model's device.
+
+    Returns:
+        How many units were dormant.
+
+    Source: Sokar et al. 2023, "The dormant neuron phenomenon in deep reinforcement learning"; chapter 6.
+    """
+    z = gaussian.sample(*model.encode(images), generator)
+    count = 0
+    for net, signal in ((model.encoder.net, images), (model.decoder.net, z)):
+        layers = [layer for layer in net if hasattr(layer, "weight")]
+        reader = dict(itertools.pairwise(layers))
+        for layer in net:
+            signal = layer(signal)
+            after = reader.get(layer)
+            if after is None or (isinstance(layer, nn.Linear) and isinstance(after, nn.ConvTranspose2d)):
+                continue
+            dormant = ~(signal > 0).transpose(0, 1).flatten(1).any(1)
+            if not dormant.any():
+                continue
+            count += int(dormant.sum())
+            fresh = torch.empty_like(layer.weight).normal_(0, he_std(layer), generator=generator)
+            outputs = 1 if isinstance(layer, nn.ConvTranspose2d) else 0  # the axis of a layer's outputs
+            layer.weight.transpose(0, outputs)[dormant] = fresh.transpose(0, outputs)[dormant]
+            layer.bias[dormant] = 0
+            read = after.weight if isinstance(after, nn.ConvTranspose2d) else after.weight.transpose(0, 1)
+            read.unflatten(0, (len(dormant), -1))[dormant] = 0  # a channel is several inputs once it is flattened
+    return count

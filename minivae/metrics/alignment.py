@@ -1,0 +1,112 @@
+"""Which latent holds which factor. Taught in chapters 6 and 7."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from minivae.datasets import Sprites
+from minivae.metrics.scores import Array, _numbers, _relabelled
+
+
+def explained(codes: Array, target: Array, groups: Array | None = None, bins: int = 20) -> Tensor:
+    """R²: the share of a target's variance that each latent explains, by the target's mean in bins of the latent.
+
+    Args:
+        codes: posterior means (n, latents).
+        target: (n, k), a number, a unit vector for an angle, or one column a class.
+        groups: (n,) whole numbers of any kind; if given, R² is taken within each group and averaged over them.
+        bins: of equal numbers of points.
+
+    Returns:
+        (latents,), from 0 (a little above by chance, some bins/n) to 1.
+
+    Raises:
+        ValueError: if shapes do not fit or values are not finite.
+
+    Source: chapter 6.
+    """
+    codes, target = _numbers("codes", codes), _numbers("target", target)
+    groups = None if groups is None else _relabelled(groups)
+    if target.ndim != 2 or len(target) != len(codes) or (groups is not None and groups.shape != (len(codes),)):
+        raise ValueError(
+            f"codes {tuple(codes.shape)}, target {tuple(target.shape)} and groups must be of the same points"
+        )
+    if not (torch.isfinite(codes).all() and torch.isfinite(target).all()):
+        raise ValueError("codes and target must be finite, got NaN or infinity")
+    if groups is not None:
+        members = [groups == group for group in range(int(groups.max()) + 1)]
+        return torch.stack([explained(codes[own], target[own], None, bins) for own in members]).mean(0)
+    target = target.double() - target.double().mean(0)
+    bin_of = codes.argsort(0).argsort(0) * bins // len(codes)  # n, latents
+    found = []
+    for own in bin_of.T:
+        sums = torch.zeros(bins, target.shape[1], dtype=torch.float64).index_add_(0, own, target)
+        found.append((sums.square().sum(1) / own.bincount(minlength=bins).clamp_min(1)).sum())
+    return torch.stack(found) / target.square().sum()
+
+
+def alignment(codes: Array, dataset: Any, factors: Array) -> dict[str, Tensor]:
+    """Which latent holds which factor: R² of every factor with every latent, name → (latents,).
+
+    A factor of `dataset.categories` has one column a class as its target, an angle its unit vector. The orientation of
+    a sprite counts modulo the turn after which its shape looks the same: the unit vector is at four times the angle of
+    a square, twice that of an ellipse and once that of a heart, shape by shape.
+
+    Args:
+        codes: posterior means (n, latents).
+        dataset: that has `factors`, their names, and `categories`, the names of those whose classes have no order.
+        factors: of the pictures, (n, factors), as `dataset.sample` gives them.
+
+    Source: chapters 6 and 7.
+    """
+    column = dict(zip(dataset.factors, _numbers("factors", factors).T, strict=True))
+    found = {}
+    for name, f in column.items():
+        groups, target = None, f[:, None]
+        if name == "azimuth":
+            target = _unit(torch.deg2rad(f))
+        elif name == "orientation" and "shape" in column:
+            groups = column["shape"].long()
+            target = _unit(Sprites().values[name][f.long()] * torch.tensor(Sprites.symmetries)[groups])
+        elif name in getattr(dataset, "categories", ()):
+            target = F.one_hot(f.long()).double()
+        if name != "colour":
+            found[name] = explained(codes, target, groups)
+    return found
+
+
+def factor_classes(dataset: Any, factors: Array) -> tuple[tuple[str, ...], Tensor]:
+    """Names and classes, whole numbers (n, factors), of the factors that vary.
+
+    Continuous factors are cut as the data set's `cuts` say: name → (low, high, parts of equal width).
+
+    Args:
+        dataset: that has `factors`, their names, and `cuts` if there are continuous ones.
+        factors: of pictures, (n, factors), as its `sample` gives them.
+
+    Raises:
+        ValueError: if a factor is neither of whole numbers nor cut: only you know where to cut your own.
+
+    Source: chapters 6 and 7.
+    """
+    factors, cuts = _numbers("factors", factors), getattr(dataset, "cuts", {})
+    names, columns = [], []
+    for name, f in zip(dataset.factors, factors.T, strict=True):
+        if name in cuts:
+            low, high, parts = cuts[name]
+            f = ((f - low) / (high - low) * parts).clamp(0, parts - 1).floor()
+        elif not (f == f.round()).all():
+            raise ValueError(
+                f"the scores need classes: factor {name!r} of {dataset!r} is not of whole numbers; let its sample() "
+                "give whole numbers, or say how to cut it in its `cuts`, name → (low, high, parts)"
+            )
+        if name != "colour":  # of one class in dSprites
+            names.append(name)
+            columns.append(f.long())
+    return tuple(names), torch.stack(columns, dim=1)
+
+
+def _unit(angle: Tensor) -> Tensor:
+    return torch.stack([angle.cos(), angle.sin()], dim=1)

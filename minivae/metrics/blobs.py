@@ -1,0 +1,126 @@
+"""How a code of blobs stands to their position, and how broken its traversals are. Taught in chapter 4."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from minivae.datasets import Blobs
+from minivae.metrics.evaluate import ACTIVE, mean_kl, traversal
+from minivae.vae import VAE
+
+
+@torch.no_grad()
+def position_tuning(model: VAE, dataset: Blobs, n: int = 32) -> tuple[Tensor, Tensor]:
+    """Posterior means of blobs on a grid of positions.
+
+    Returns:
+        positions (m, 2), the points of an n × n grid that lie in the data's domain, in pixels, and
+        means (m, latents).
+
+    Source: the heat maps of Figure 2.
+    """
+    positions = dataset.grid(n)
+    positions = positions[dataset.contains(positions)]
+    return positions, model.encode(dataset.render(positions))[0]
+
+
+def correlations(model: VAE, dataset: Blobs, n: int = 32) -> Tensor:
+    """Pearson correlation of every latent's posterior mean with x and y over the domain: (latents, 2).
+
+    A latent whose mean never moves has correlation 0.
+    """
+    positions, means = position_tuning(model, dataset, n)
+    a, b = means - means.mean(0), positions - positions.mean(0)
+    norms = a.norm(dim=0)[:, None] * b.norm(dim=0)
+    return torch.where(norms > 0, a.T @ b / norms.clamp_min(1e-30), 0.0)
+
+
+def axis_angles(model: VAE, dataset: Blobs, n: int = 32) -> Tensor:
+    """Direction in the picture along which each latent's mean rises fastest, in degrees in (−90, 90]: (latents,).
+
+    0 is along x, 90 along y, from a least-squares plane through the tuning; a line has no sign, so 180° is 0°.
+    """
+    positions, means = position_tuning(model, dataset, n)
+    centred = positions - positions.mean(0)
+    slopes = torch.linalg.lstsq(centred, means - means.mean(0)).solution  # (2, latents)
+    degrees = torch.rad2deg(torch.atan2(slopes[1], slopes[0]))
+    return 90 - torch.remainder(90 - degrees, 180)
+
+
+@dataclass(frozen=True)
+class Fragmentation:
+    """How broken the drawn traversals are. For a code that moves one blob smoothly, jump is small and the others 0.
+
+    Attributes:
+        jump: the farthest that the drawn blob moves in one small step of any traversal, in pixels.
+        broken: share of traversals with a step of more than `JUMP` pixels.
+        ghosts: share of traversals with a frame that shows two blobs or a ghost (less than `GHOST` of the seed
+            image's light).
+    """
+
+    jump: float
+    broken: float
+    ghosts: float
+
+
+JUMP = 4.0  # pixels; an even walk across the domain at z ∈ [−3, 3] moves less than one pixel in a step of 0.1
+
+
+GHOST = 0.6
+
+
+@torch.no_grad()
+def fragmentation(model: VAE, images: Tensor, step: float = 0.1) -> Fragmentation:
+    """Traverse every active latent over [−3, 3] from each seed image and measure what is drawn.
+
+    Args:
+        model: a trained VAE.
+        images: seed images (n, 1, 64, 64).
+        step: distance of neighbouring frames, in units of z.
+
+    Returns:
+        The statistics over all images and all latents with at least `ACTIVE` nats; zeros if no latent is active.
+
+    Source: section 4.3 describes the effect in words; the statistic is this course's (chapter 4).
+    """
+    means, _ = model.encode(images)
+    values = torch.linspace(-3, 3, round(6 / step) + 1)
+    jumps, ghosts = [], []
+    for latent in torch.nonzero(mean_kl(model, images) > ACTIVE).flatten().tolist():
+        for z, light in zip(means, images.sum((1, 2, 3)), strict=True):
+            frames = torch.sigmoid(model.decode(traversal(z, latent, values)))
+            places = centre_of_light(frames)
+            jumps.append((places[1:] - places[:-1]).norm(dim=1).max())
+            ghosts.append(((count_blobs(frames) > 1) | (frames.sum((1, 2, 3)) < GHOST * light)).any())
+    if not jumps:
+        return Fragmentation(0.0, 0.0, 0.0)
+    jump = torch.stack(jumps)
+    return Fragmentation(
+        jump.max().item(), (jump > JUMP).float().mean().item(), torch.stack(ghosts).float().mean().item()
+    )
+
+
+def centre_of_light(images: Tensor) -> Tensor:
+    """Mean position of the light of each image (n, 1, H, W), columns x, y, in pixels: (n, 2)."""
+    light = images[:, 0] / images[:, 0].sum((1, 2), keepdim=True)
+    x = torch.arange(images.shape[-1], device=images.device) + 0.5
+    y = torch.arange(images.shape[-2], device=images.device) + 0.5
+    return torch.stack([(light.sum(1) * x).sum(1), (light.sum(2) * y).sum(1)], dim=1)
+
+
+def count_blobs(images: Tensor, window: int = 9, share: float = 0.3) -> Tensor:
+    """Number of separate bright spots in each image (n, 1, H, W): (n,).
+
+    A spot is a pixel that is the brightest of the window around it and at least `share` as bright as the image's
+    brightest. Images are averaged over 5 × 5 pixels first, so that a decoder's grain does not count.
+    """
+    smooth = F.avg_pool2d(images, 5, stride=1, padding=2, count_include_pad=False)
+    # two equal neighbours are one spot: tell them apart by a ramp far below anything visible, in units of the brightest
+    # pixel, so that its steps are not lost to rounding in a dim picture nor in a bright one
+    ramp = torch.arange(smooth[0].numel(), device=images.device).view_as(smooth[:1]) / smooth[0].numel()
+    smooth = smooth + 1e-3 * ramp * smooth.amax((1, 2, 3), keepdim=True)
+    peak = smooth == F.max_pool2d(smooth, window, stride=1, padding=window // 2)
+    bright = smooth >= share * smooth.amax((1, 2, 3), keepdim=True)
+    return (peak & bright).sum((1, 2, 3))

@@ -1,0 +1,90 @@
+"""How Gaussian posteriors overlap, and what an optimal decoder then mixes up. Taught in chapter 3."""
+
+import torch
+from torch import Tensor
+
+from minivae import gaussian
+from minivae.gaussian import _check_arguments
+
+
+def bhattacharyya(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
+    """Overlap ∫√(pq) of two Gaussians, coordinate by coordinate: 1 if equal, 0 if far apart.
+
+    Over independent coordinates the overlaps multiply.
+
+    Raises:
+        ValueError: if the shapes do not broadcast or a value is not finite.
+
+    Source: chapter 3.
+    """
+    _check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
+    # everything in units of the geometric mean of the two σ, so that neither of them over- or underflows
+    half_ratio = 0.5 * (log_std_p - log_std_q)
+    distance = (mean_p - mean_q) * torch.exp(-0.5 * (log_std_p + log_std_q))
+    spread = torch.cosh(2 * half_ratio)  # (σp² + σq²) / 2σpσq
+    return torch.rsqrt(spread) * torch.exp(-0.125 * distance.square() / spread)
+
+
+def total_variation(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
+    """Total variation ½∫|p − q| of two Gaussians, coordinate by coordinate: 0 if equal, 1 if far apart.
+
+    The best guess which of two equally likely Gaussians a sample came from is wrong with probability (1 − TV)/2.
+
+    Raises:
+        ValueError: if the shapes do not broadcast or a value is not finite.
+
+    Source: chapter 3.
+    """
+    _check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
+    # in q's own units: q = N(0, 1) and p = N(m, r²); log p − log q = −(a u² + b u + c)/2 vanishes where they cross
+    m = ((mean_p - mean_q) * torch.exp(-log_std_q)).double()
+    log_r = (log_std_p - log_std_q).double()
+    m, log_r = torch.broadcast_tensors(m, log_r)
+    inverse = torch.exp(-2 * log_r)
+    a, b, c = inverse - 1, -2 * m * inverse, m.square() * inverse + 2 * log_r
+    root = (b.square() - 4 * a * c).clamp_min(0).sqrt()
+    q = -0.5 * (b + torch.where(b < 0, -root, root))  # the larger of the two in size: no cancellation
+    crossings = torch.stack([q / a, c / q])  # the first goes to ±∞ as the widths become equal
+    inside = torch.special.ndtr((crossings - m) / log_r.exp()) - torch.special.ndtr(crossings)
+    same = (m == 0) & (log_r == 0)
+    return torch.where(same, 0.0, (inside[0] - inside[1]).abs()).to(mean_p.dtype)
+
+
+def confusions(means: Tensor, stds: Tensor) -> Tensor:
+    """What an optimal decoder mixes up when n equally likely pictures share one latent.
+
+    Picture i has the posterior N(meansᵢ, stdsᵢ²). Seeing z, the optimal decoder believes p(i|z) ∝ N(z; meansᵢ, stdsᵢ²)
+    and draws the mean of the pictures under this belief. Its expected squared error is ½ Σᵢⱼ Mᵢⱼ Dᵢⱼ, where Dᵢⱼ is the
+    squared distance of pictures i and j and M this function's value.
+
+    Args:
+        means: (n,).
+        stds: (n,), > 0.
+
+    Returns:
+        M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by quadrature; symmetric, adds up to 1; differentiable.
+
+    Raises:
+        ValueError: if the shapes are not (n,) or a value is not finite, or a width not positive.
+
+    Source: chapter 3.
+    """
+    if means.ndim != 1 or means.shape != stds.shape:
+        raise ValueError(f"means and stds must have one shape (n,), got {tuple(means.shape)} and {tuple(stds.shape)}")
+    if not torch.isfinite(means).all():
+        raise ValueError("means must be finite, got NaN or infinity")
+    if not ((stds > 0) & torch.isfinite(stds)).all():
+        raise ValueError(f"stds must be finite and > 0, got values from {stds.min():g} to {stds.max():g}")
+    noise = torch.linspace(-8, 8, 161, dtype=means.dtype, device=means.device)
+    weight = torch.softmax(-0.5 * noise.square(), 0)
+    z = means[:, None] + stds[:, None] * noise  # n, 161: the outputs of each picture
+    log_q = -0.5 * ((z[:, :, None] - means) / stds).square() - stds.log()  # n, 161, n
+    belief = torch.softmax(log_q, dim=2)
+    return torch.einsum("k,nki,nkj->ij", weight, belief, belief) / len(means)
+
+
+def right_guesses(means: Tensor, stds: Tensor) -> float:
+    """Probability that the likeliest picture given z is the one that was sent, for equally likely pictures."""
+    z = torch.linspace((means - 8 * stds).min().item(), (means + 8 * stds).max().item(), 2_001, dtype=means.dtype)
+    best = gaussian.log_density(z[:, None], means, stds.log()).exp().amax(1)
+    return (torch.trapezoid(best, z) / len(means)).item()

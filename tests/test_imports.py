@@ -1,0 +1,88 @@
+"""Arrows between the modules point one way, and the library stays small."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minivae
+
+ROOT = Path(minivae.__file__).parent
+FILES = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path for path in ROOT.rglob("*.py")}
+
+
+def imported(name: str) -> set[str]:
+    """Modules of minivae that a module imports, at its top or within its functions."""
+    found = set()
+    for node in ast.walk(ast.parse(FILES[name].read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minivae":
+            base = node.module.removeprefix("minivae").removeprefix(".")
+            for alias in node.names:
+                whole = f"{base}.{alias.name}".removeprefix(".")
+                found.add(next((n for n in (whole, f"{whole}.__init__", base, f"{base}.__init__") if n in FILES), ""))
+    return found - {""}
+
+
+def part(name: str) -> str:
+    """Where a module stands: textbook, engine, course or commands."""
+    first = name.split(".")[0]
+    return first if first in ("engine", "course") else "commands" if first == "__main__" else "textbook"
+
+
+ALLOWED = {
+    "textbook": {"textbook"},
+    "engine": {"textbook", "engine"},
+    "course": {"textbook", "engine", "course"},
+    "commands": {"textbook", "engine", "course"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(FILES) - {"__init__"}))
+def test_arrows_point_from_the_machinery_to_the_ideas(name):
+    wrong = {other for other in imported(name) if part(other) not in ALLOWED[part(name)]}
+    assert not wrong, f"{name} is of the {part(name)} and imports {wrong}"
+
+
+def test_there_is_no_circle():
+    graph = {name: {other for other in imported(name) if other != "__init__"} for name in FILES}
+    while leaves := {name for name, others in graph.items() if not others & set(graph) - {name}}:
+        graph = {name: others for name, others in graph.items() if name not in leaves}
+    assert not graph, f"a circle within {sorted(graph)}"
+
+
+def test_public_names_are_there_and_importing_them_costs_nothing_before_they_are_used():
+    assert set(dir(minivae)) == set(minivae.__all__)
+    for name in minivae.__all__:
+        assert getattr(minivae, name).__name__.removeprefix("minivae.") == name, name
+    with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
+        minivae.no_such_name  # noqa: B018
+    code = "import sys, minivae; dir(minivae); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+# lines of code, docstrings and comments; a file may have a fifth more
+BUDGET = {
+    "__init__": 40, "_arguments": 25,
+    "gaussian": 110, "objectives": 170, "channel": 160, "overlap": 80, "vae": 120, "training": 105, "collapse": 40,
+    "generator": 80, "codes": 75, "ideal_decoder": 220, "rate_distortion": 200, "lagrangian": 130,
+    "growing": 90, "muon": 70,
+    "experiment": 110, "experiments": 100,
+    "metrics.__init__": 45, "metrics.scores": 210, "metrics.alignment": 95, "metrics.blobs": 120,
+    "metrics.evaluate": 110,
+    "datasets.__init__": 15, "datasets.blobs": 100, "datasets.sprites": 200, "datasets.coloured": 60,
+    "datasets.chairs": 280, "datasets.arrays": 130,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(name for name in FILES if part(name) == "textbook"))
+def test_a_textbook_module_keeps_to_its_budget(name):
+    lines = len(FILES[name].read_text().splitlines())
+    assert lines <= 1.2 * BUDGET[name], f"{name} has {lines} lines, its budget is {BUDGET[name]}"
+
+
+def test_the_library_stays_small():
+    lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
+    assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 3_600
+    assert sum(lines.values()) <= 8_600
