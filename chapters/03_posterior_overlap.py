@@ -251,6 +251,7 @@ print("D of the first picture to the third, fourth, last; cheapest order")
 for name, D in cases.items():
     costs, orders = costs_of_orders(0.3, D)
     cheapest = orders[costs.argmin()].tolist()
+    cheapest = min(cheapest, cheapest[::-1])  # its mirror image costs the same
     far = "".join(f"{d:9.1f}" for d in D[0, [2, 3, 6]].tolist())
     print(f"{name:26}{far}   {cheapest}")
     saturates = D[0, 6] < 1.5 * D[0, 3]
