@@ -116,7 +116,7 @@ def test_a_path_is_stored_and_read_only_when_needed(tmp_path):
 def test_export_on_a_full_disk_is_one_error(tmp_path):
     code = """
 import resource, signal, sys, torch
-from minivae.datasets import originals
+from minivae.engine import dsprites as originals
 class Few(originals.Sprites):
     sizes = (1, 1, 1, 40, 8, 8)
 originals.Sprites, originals.BLOCK = Few, 512
