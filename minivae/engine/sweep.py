@@ -129,7 +129,10 @@ def run_here(
         try:
             for done in as_completed(doing):
                 job = doing[done]
-                if error := done.exception():
+                error = done.exception()
+                if isinstance(error, KeyboardInterrupt):  # the signal reached that process before this one
+                    raise error
+                if error:
                     failed[job.out] = str(error)
                 told(f"{'failed' if error else 'done'}: {job.out.name}")
         except KeyboardInterrupt:
