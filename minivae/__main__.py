@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import minivae
 from minivae._arguments import check_count
-from minivae.engine.settings import to_dict
 
 if TYPE_CHECKING:  # imported where needed: PyTorch takes seconds, and `--help` should not
     from minivae.engine.runs import Run
@@ -131,6 +130,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     from minivae.engine.catalogue import EXPERIMENTS
+    from minivae.engine.settings import to_dict
 
     if arguments.json:
         _print_json({name: to_dict(experiment) for name, experiment in EXPERIMENTS.items()})
@@ -378,6 +378,8 @@ def _limit(arguments: argparse.Namespace) -> int:
 
 
 def _summary(run: "Run") -> dict[str, Any]:
+    from minivae.engine.settings import to_dict
+
     recent = run.history["step"] > run.step - 500
     return {
         "experiment": to_dict(run.experiment),
@@ -425,13 +427,13 @@ def _check_packages() -> str:
 def _check_device() -> str:
     import torch
 
-    from minivae.engine.trainer import pick_device
+    from minivae.engine.fast import pick_device
 
     return f"{pick_device('auto')}, {torch.get_num_threads()} threads"
 
 
 def _check_precision() -> str:
-    from minivae.engine.trainer import pick_device, pick_precision
+    from minivae.engine.fast import pick_device, pick_precision
 
     return pick_precision("auto", pick_device("auto"))
 

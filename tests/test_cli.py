@@ -327,3 +327,22 @@ def test_measure_scores_a_vae_of_sprites_and_refuses_others(folder, capsys, monk
     assert "generator" in capsys.readouterr().err
     assert main(["measure", "blobs-vae.h5"]) == 1
     assert "is not of whole numbers" in capsys.readouterr().err
+
+
+def test_every_probe_finds_what_it_looks_for(capsys):
+    main(["check", "--json"])
+    failed = {row["check"]: row["detail"] for row in json.loads(capsys.readouterr().out) if not row["ok"]}
+    assert not {name: detail for name, detail in failed.items() if "cannot import" in detail}, failed
+
+
+def test_help_waits_for_no_pytorch():
+    code = """
+import sys
+from minivae.__main__ import main
+try:
+    main(["--help"])
+except SystemExit:
+    print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip().endswith("False"), done.stdout + done.stderr
