@@ -100,6 +100,7 @@ def contenders(dataset: Sprites | ColouredSprites) -> dict[str, Callable[[], Any
         a, b = (torch.randn(SIDE, SIDE, generator=generator).to(kind) for _ in range(2))
         loops[f"product {precision}"] = lambda a=a, b=b: a @ b
         model = VAE(dataset.channels, generator=generator).to(memory_format=torch.channels_last)
+        fast.bias_apart(model)
         optimizer = torch.optim.Adam(model.parameters(), 5e-4, fused=True)
 
         def step(images: torch.Tensor, model=model, optimizer=optimizer, precision=precision) -> None:

@@ -983,7 +983,7 @@ answer = None  # def answer(positions, means): ...
 check("4.4", answer)
 
 # %% [markdown]
-# **4.5** (open, an hour of computing) Train β = 1 for 50,000 steps with a few snapshots, count the active latents at each, and measure the fragmentation. Does it heal as latents die? No check here: this is an experiment
+# **4.5** (open, an hour of computing) Train β = 1 for 50,000 steps with a few snapshots, count the active latents at each, and measure the fragmentation. Does it heal as latents become inactive? No check here: this is an experiment
 # whose outcome we do not know.
 
 # %% [markdown]

@@ -54,8 +54,7 @@ from minivae.course.checks import check
 from minivae.course.explorers import CompareExplorer, TraversalExplorer
 from minivae.datasets import Chairs
 from minivae.datasets.chairs import BACKS, LEGS
-from minivae.engine.dsprites import import_pictures
-from minivae.engine.imports import Pictures
+from minivae.engine.imports import Pictures, import_pictures
 from minivae.engine.runs import Run
 from minivae.engine.trainer import train
 from minivae.lagrangian import LagrangianELBO

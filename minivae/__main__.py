@@ -172,11 +172,11 @@ def _train(arguments: argparse.Namespace) -> int:
 def _train_to(
     out: Path, experiment: "Experiment", resume: "Run | None", arguments: argparse.Namespace, speaks: bool
 ) -> int:
-    from minivae.engine import trainer as training
+    from minivae.engine import trainer
 
     same = arguments.resume is not None and out.exists() and out.samefile(arguments.resume)
     try:
-        run = training.train(
+        run = trainer.train(
             experiment,
             steps=arguments.steps,
             seed=arguments.seed,
@@ -190,7 +190,7 @@ def _train_to(
             overwrite=arguments.force or same,
             command="python -m minivae " + shlex.join(arguments.words),
         )
-    except training.TrainingInterrupted as interrupted:
+    except trainer.TrainingInterrupted as interrupted:
         run = interrupted.run
     goal = experiment.steps if arguments.steps is None else arguments.steps
     status = 0 if run.step == goal else 130
@@ -267,7 +267,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from minivae.engine.dsprites import import_pictures
+    from minivae.engine.imports import import_pictures
 
     report = import_pictures(
         arguments.kind, arguments.source, arguments.out, arguments.channels, arguments.force, not arguments.json,
@@ -294,9 +294,9 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from minivae.engine import dsprites as originals
+    from minivae.engine import dsprites
 
-    out = originals.export(arguments.out)
+    out = dsprites.export(arguments.out)
     if arguments.json:
         _print_json({"out": str(out)})
     else:

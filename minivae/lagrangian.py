@@ -10,6 +10,8 @@ from torch import Tensor
 from minivae._arguments import check_count, check_positive, is_number
 from minivae.objectives import LinearSchedule, PolylineSchedule, _check_schedule, check_corners
 
+_MOST = math.exp(7)  # nats per nat; beyond, a KL that cannot reach C would carry β off to where it never comes back
+
 
 @dataclass(frozen=True)
 class LagrangianELBO:
@@ -97,25 +99,3 @@ class LagrangianELBO:
         for (_, before), (at, after) in itertools.pairwise(self.openings):
             count = count + (after - before) * (step >= at)
         return latents < count
-
-
-def initial_state(objective: object) -> Tensor | None:
-    """The state with which an objective begins that adapts itself; None for one that does not.
-
-    Raises:
-        ValueError: if the state is no float32 or float64 tensor without gradient, or the objective has no `update`.
-    """
-    begin = getattr(objective, "initial_state", None)
-    if begin is None:
-        return None
-    state = begin()
-    plain = isinstance(state, Tensor) and state.dtype in (torch.float32, torch.float64) and not state.requires_grad
-    if not plain or not callable(getattr(objective, "update", None)):
-        raise ValueError(
-            "an objective that adapts itself needs initial_state(), a float32 or float64 tensor without gradient, and "
-            f"update(kl, step, state), which changes it in place; got the state {state!r}"
-        )
-    return state
-
-
-_MOST = math.exp(7)  # nats per nat; beyond, a KL that cannot reach C would carry β off to where it never comes back

@@ -8,9 +8,14 @@ import torch
 
 from minivae import ELBO, Arrays, Experiment, Run, measure, train
 
+KINDS = {"u": torch.uint8, "f": torch.float32, "b": torch.bool}
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 64, 64), dtype=np.uint8)
 COLOUR = RNG.random((5, 3, 32, 32), dtype=np.float32)
+
+
+def as_tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.tensor(array.tolist()).to(KINDS[array.dtype.kind])
 
 
 def drawn(data: Arrays, n: int = 200) -> torch.Tensor:
@@ -19,7 +24,9 @@ def drawn(data: Arrays, n: int = 200) -> torch.Tensor:
     return torch.stack([images[(known[:, 0] == i).nonzero()[0, 0]] for i in range(len(data))])
 
 
-@pytest.mark.parametrize("make", [np.asarray, torch.as_tensor, np.asfortranarray])
+@pytest.mark.parametrize(
+    "make", [np.asarray, lambda array: torch.tensor(array.tolist()).to(KINDS[array.dtype.kind]), np.asfortranarray]
+)
 @pytest.mark.parametrize(
     ("images", "expected", "said"),
     [
@@ -30,10 +37,12 @@ def drawn(data: Arrays, n: int = 200) -> torch.Tensor:
         (COLOUR.transpose(0, 2, 3, 1), COLOUR, r"5 RGB pictures .*\(n, H, W, channels\)"),
         (COLOUR.astype(np.float64), COLOUR, "RGB"),
         (GREY > 99, (GREY > 99)[:, None], "grey"),
+        (GREY[:, ::-1], GREY[:, None, ::-1] / 255, "grey"),
+        (COLOUR.astype(">f4"), COLOUR, "RGB"),
     ],
 )
 def test_every_form_of_the_same_pictures_gives_the_same_pictures(make, images, expected, said):
-    data = Arrays(make(images), np.arange(5)[:, None], ["number"])
+    data = Arrays(make(images), np.arange(4, -1, -1)[::-1][:, None], ["number"])  # of negative stride
     assert data.channels == expected.shape[1] and data.size == expected.shape[2] and data.factors == ("number",)
     assert np.allclose(drawn(data), expected, atol=1e-7)
     with pytest.raises(AssertionError, match=said):  # repr says what was done

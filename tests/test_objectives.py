@@ -8,7 +8,8 @@ import torch
 from scipy import special
 from torch.distributions import Bernoulli
 
-from minivae.lagrangian import LagrangianELBO, initial_state
+from minivae.engine.runs import initial_state
+from minivae.lagrangian import LagrangianELBO
 from minivae.objectives import (
     ELBO,
     BetaELBO,

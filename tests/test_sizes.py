@@ -1,5 +1,6 @@
 """Pictures of 32 pixels go all the way: training, run file, explorers, figures and scores."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +17,7 @@ from minivae import (
     train,
 )
 from minivae.course import figures
-from minivae.course.explorers import CompareExplorer, TrainingExplorer, TraversalExplorer
+from minivae.course.explorers import CompareExplorer, TrainingExplorer, TraversalExplorer, rows_picture
 
 SMALL = [Sprites(32), ColouredSprites(32), Blobs(3.5, 4.0, size=32), Chairs(32)]
 
@@ -30,11 +31,17 @@ def test_small_pictures_go_all_the_way(dataset, tmp_path):
     assert model.encoder.size == 32 and model(images)[0].shape == images.shape == (16, dataset.channels, 32, 32)
     for explorer in (TraversalExplorer(run), TrainingExplorer(run), CompareExplorer({"one": run, "other": run})):
         assert all(bytes(picture.value).startswith(b"\x89PNG") for picture in explorer.pictures)
+    pixels = rows_picture(model, images[0], [0], torch.zeros(10))[:64, 96:160]  # twice as large
+    assert np.array_equal(pixels[1::2, 1::2].squeeze(), (images[0] * 255).round().byte().movedim(0, -1).squeeze())
     rows = figures.traversals(model, dataset, images, columns=4)
     assert len(rows.axes) >= 12 * 4  # originals, reconstructions and ten latents
     if isinstance(dataset, Blobs):
-        assert metrics.axis_angles(model, dataset).shape == (10,)
-        assert metrics.fragmentation(model, images[:2]).jump >= 0
+        places = torch.tensor([[9.0, 20.0], [25.0, 12.0]])
+        blobs = dataset.render(places)
+        assert metrics.count_blobs(blobs).tolist() == [1, 1]
+        assert torch.allclose(metrics.centre_of_light(blobs), places, atol=0.5)  # the canvas cuts a little off
+        positions, means = metrics.position_tuning(model, dataset, n=5)
+        assert positions.aminmax() == (4, 28) and torch.equal(means, model.encode(dataset.render(positions))[0])
     else:
         codes, factors, nll, floor, _ = metrics.encode_dataset(model, dataset, points=20)
         assert codes.shape == (20, 10) and len(factors) == 20 and nll > floor

@@ -19,9 +19,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from minivae import experiments, gaussian, growing, training
 from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.engine import fast, parallel, saving, trainer
-from minivae.engine.runs import Run
+from minivae.engine.runs import Run, initial_state
 from minivae.engine.trainer import TrainingError, TrainingInterrupted, train
-from minivae.lagrangian import LagrangianELBO, initial_state
+from minivae.lagrangian import LagrangianELBO
 from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LinearSchedule, PolylineSchedule
 from minivae.vae import VAE
 
@@ -794,3 +794,25 @@ def test_the_posterior_is_that_of_the_step():
     training.training_step(model, torch.optim.SGD(model.parameters(), 0.0), Looks(), images, noise, 1)
     assert torch.equal(seen["mean"], expected[0]) and torch.equal(seen["log_std"], expected[1])
     assert torch.equal(seen["z"], expected[0] + expected[1].exp() * noise)
+
+
+def test_the_bias_added_apart_is_pytorchs():
+    model = VAE(3, 4, 32, torch.Generator().manual_seed(0))
+    z = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+    weight = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    found = []
+    for _ in range(2):
+        model.zero_grad()
+        logits = model.decode(z)
+        (logits * weight).sum().backward()
+        found.append([logits.detach(), *(p.grad.clone() for p in model.decoder.parameters())])
+        fast.bias_apart(model)
+    for theirs, ours in zip(*found, strict=True):
+        assert (theirs - ours).abs().max() <= 1e-5 * theirs.abs().max()
+
+
+def test_several_processes_refuse_an_objective_of_the_posterior(monkeypatch):
+    monkeypatch.setattr(parallel, "alone", lambda: False)
+    monkeypatch.setattr(parallel, "rows", lambda batch: slice(0, batch // 2))
+    with pytest.raises(ValueError, match="needs the whole batch: train it in one process"):
+        quick(dataclasses.replace(EXPERIMENT, objective=PerPicture(3.0, 2.0)), steps=1)

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from minivae import gaussian, metrics
 from minivae.datasets import Sprites
-from minivae.engine.fast import keep_buffers, pick_precision
+from minivae.engine.fast import bias_apart, keep_buffers, pick_precision
 from minivae.engine.trainer import versions
 from minivae.growing import open_latents, reset_dormant
 from minivae.lagrangian import LagrangianELBO
@@ -232,6 +232,7 @@ class StudyVAE(VAE):
     """The paper's VAE, for 32 × 32 pixels with one strided convolution less on either side."""
 
     def __init__(self, variant: Variant, generator: torch.Generator) -> None:
+        # not of the variant's size at once: the first results were drawn from a generator that had made one of 64
         super().__init__(3, 10, generator=generator)
         if variant.size == 32:
             self.encoder.net = nn.Sequential(*self.encoder.net[:2], *self.encoder.net[4:])
@@ -324,6 +325,7 @@ def train(
     precision = pick_precision("auto", torch.device("cpu"))
     generator = torch.Generator().manual_seed(seed)
     model = StudyVAE(variant, torch.Generator().manual_seed(seed)).to(memory_format=torch.channels_last)
+    bias_apart(model)
     sprites = Sprites(variant.size)
     if variant.muon:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32

@@ -13,8 +13,6 @@ import io
 import itertools
 import json
 import math
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -22,7 +20,6 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from isal import isal_zlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
@@ -65,22 +62,10 @@ def draw(model: VAE, z: Tensor, seed_image: Tensor) -> np.ndarray:
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """Encode grey (H, W) or colour (H, W, 3) uint8 pixels as PNG.
-
-    Pillow and zlib take several times as long, and this is done with every move of a slider.
-    """
-    height, width = pixels.shape[:2]
-    rows = np.zeros((height, 1 + pixels[0].size), np.uint8)  # each begins with the number of its filter: 0, none
-    rows[:, 1:] = pixels.reshape(height, -1)
-    chunks = {
-        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0),
-        b"IDAT": isal_zlib.compress(rows.tobytes(), 1),
-        b"IEND": b"",
-    }
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks.items()
-    )
+    """Encode grey (H, W) or colour (H, W, 3) uint8 pixels as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def values(control: widgets.Widget, n: int = FRAMES) -> list[Any]:
@@ -477,7 +462,8 @@ def rows_picture(model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Ten
     Returns:
         Grey (height, width) or colour (height, width, 3), uint8, as the images are.
     """
-    columns, side, gap, left, above = 5, 64, 4, 96, 24 * bool(title)  # the last four in pixels
+    side = max(64, seed_image.shape[-1])
+    columns, gap, left, above = 5, 4, 96, 24 * bool(title)  # the last three in pixels
     code = model.encode(seed_image[None])[0]
     codes = torch.cat(
         [code, *(traversal(code[0], latent, torch.linspace(-LIMIT, LIMIT, columns)) for latent in latents)]
@@ -494,7 +480,7 @@ def rows_picture(model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Ten
         pen.text((8, top + 12), first, "black", font)
         pen.text((8, top + 32), second, "black" if active else figures.GREY, font)
         for column, image in enumerate(images):
-            canvas.paste(Image.fromarray(_enlarge(image, 1)), (left + column * (side + gap), top))
+            canvas.paste(Image.fromarray(_enlarge(image, side // image.shape[-1])), (left + column * (side + gap), top))
     return np.asarray(canvas)
 
 

@@ -39,8 +39,7 @@ class Arrays:
         self, images: Any, factors: Any = None, names: Sequence[str] = (), *, scale_to: int | None = None,
         pad_to: int | None = None,
     ) -> None:  # fmt: skip
-        array = torch.as_tensor(np.ascontiguousarray(images) if isinstance(images, np.ndarray) else images)
-        pictures, said = _read(array.detach().cpu())
+        pictures, said = _read(_tensor(images))
         if pad_to is not None:
             check_count("pad_to", pad_to, least=max(pictures.shape[2:]))
             right, below = (pad_to - side for side in (pictures.shape[3], pictures.shape[2]))
@@ -99,6 +98,12 @@ class Arrays:
         return self._pictures
 
 
+def _tensor(values: Any) -> Tensor:
+    if isinstance(values, np.ndarray):  # PyTorch reads no foreign order of bytes and no negative stride
+        values = np.array(values, values.dtype.newbyteorder("="), order="C")
+    return torch.as_tensor(values).detach().cpu()
+
+
 def _read(array: Tensor) -> tuple[Tensor, str]:
     """Pictures (n, channels, H, W), uint8 or float32, and what was done to get them."""
     shape = tuple(array.shape)
@@ -141,7 +146,7 @@ def _scaled(pictures: Tensor, size: int) -> Tensor:
 
 
 def _known(factors: Any, n: int) -> Tensor:
-    known = torch.zeros(n, 0) if factors is None else torch.as_tensor(factors).detach().cpu()
+    known = torch.zeros(n, 0) if factors is None else _tensor(factors)
     if known.ndim != 2 or len(known) != n:
         raise ValueError(f"factors must be (n, factors) of the same {n:,} pictures, got {tuple(known.shape)}")
     return known

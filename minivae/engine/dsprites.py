@@ -22,9 +22,6 @@ from torch import Tensor
 
 from minivae.datasets.sprites import Sprites
 from minivae.engine.files import check_output, open_hdf5, reason, write_atomically
-from minivae.engine.imports import Pictures, import_pictures
-
-__all__ = ["DSprites", "Pictures", "dsprites", "export", "import_pictures"]
 
 BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB before packing
 

@@ -1,13 +1,15 @@
 """What makes a training fast: precision, memory, and CUDA graphs."""
 
 import ctypes
+import functools
 import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from minivae.training import Take
 
@@ -56,6 +58,19 @@ def layout(device: torch.device) -> torch.memory_format:
     """How images and kernels lie in memory: channels last is the fast way for cuDNN and oneDNN."""
     # on MPS it is not, and on macOS 15 it was reported to be wrong
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+def bias_apart(model: nn.Module) -> None:
+    """Let transposed convolutions add their bias on its own: on a CPU PyTorch's way to its gradient takes a sixth of a
+    training step."""
+
+    def forward(layer: nn.ConvTranspose2d, x: Tensor) -> Tensor:
+        y = F.conv_transpose2d(x, layer.weight, None, layer.stride, layer.padding)
+        return y.add_(layer.bias.to(y.dtype)[:, None, None])
+
+    for layer in model.modules():
+        if isinstance(layer, nn.ConvTranspose2d):
+            layer.forward = functools.partial(forward, layer)
 
 
 def keep_buffers(mmap: int = 2**30, trim: int = 2**31 - 1) -> None:

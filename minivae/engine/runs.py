@@ -24,7 +24,6 @@ from minivae.engine.files import CHECKED, check_output, open_hdf5, reason, write
 from minivae.engine.settings import from_dict, to_dict
 from minivae.experiment import Experiment
 from minivae.generator import FactorGenerator
-from minivae.lagrangian import initial_state
 from minivae.vae import VAE
 
 FORMAT = "minivae run"
@@ -200,6 +199,25 @@ class Run:
         ) as error:  # fmt: skip
             foreign = RunFileError(f"{path} is no readable run: it is truncated, damaged or foreign ({error})")
             raise reason(error, path, foreign) from error
+
+
+def initial_state(objective: object) -> Tensor | None:
+    """The state with which an objective begins that adapts itself; None for one that does not.
+
+    Raises:
+        ValueError: if the state is no float32 or float64 tensor without gradient, or the objective has no `update`.
+    """
+    begin = getattr(objective, "initial_state", None)
+    if begin is None:
+        return None
+    state = begin()
+    plain = isinstance(state, Tensor) and state.dtype in (torch.float32, torch.float64) and not state.requires_grad
+    if not plain or not callable(getattr(objective, "update", None)):
+        raise ValueError(
+            "an objective that adapts itself needs initial_state(), a float32 or float64 tensor without gradient, and "
+            f"update(kl, step, state), which changes it in place; got the state {state!r}"
+        )
+    return state
 
 
 def _write(file: h5py.File, run: Run) -> None:

@@ -19,11 +19,10 @@ from minivae._arguments import check_count
 from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.engine import fast, parallel, saving
 from minivae.engine.files import check_output, claim
-from minivae.engine.runs import Run
+from minivae.engine.runs import Run, initial_state
 from minivae.engine.saving import TrainingError, TrainingInterrupted
 from minivae.engine.settings import to_dict
 from minivae.experiment import OBJECTIVES, SCHEDULES, Experiment
-from minivae.lagrangian import initial_state
 from minivae.muon import Muon
 from minivae.objectives import check_range
 
@@ -97,6 +96,8 @@ def train(
     elif reseed:
         raise ValueError("reseed goes with resume: a training from the beginning has its random numbers from the seed")
     rows = parallel.rows(experiment.batch)
+    if not parallel.alone() and getattr(experiment.objective, "needs", "") == "posterior":
+        raise ValueError("an objective that asks for the posterior needs the whole batch: train it in one process")
     place = fast.pick_device(device)
     precision = fast.pick_precision(precision, place)
     fast.keep_buffers()
@@ -106,6 +107,8 @@ def train(
     model = experiment.build(torch.Generator().manual_seed(seed))
     check_range(experiment.dataset.sample(experiment.batch, torch.Generator(place).manual_seed(seed))[0])
     model = model.to(place, memory_format=fast.layout(place))
+    if place.type == "cpu":
+        fast.bias_apart(model)
     optimizer = _optimizer(experiment, model, precision)
     state = initial_state(experiment.objective)
     if resume is not None:
