@@ -25,7 +25,7 @@ from minivae import experiments
 from minivae.codes import symmetric_orientation
 from minivae.datasets import Sprites
 from minivae.engine.curves import trained_curve
-from minivae.engine.fast import keep_buffers, pick_precision
+from minivae.engine.fast import bias_apart, keep_buffers, pick_precision
 from minivae.engine.runs import Run
 from minivae.engine.trainer import versions
 from minivae.objectives import CapacityELBO, LinearSchedule, bernoulli_nll
@@ -84,6 +84,7 @@ def train_from(start: str, gamma: float, seed: int, steps: int) -> Iterator[Run]
     model = experiment.build(torch.Generator().manual_seed(seed)).to(memory_format=torch.channels_last)
     with torch.no_grad():
         model.scale.mul_(STARTS[start])
+    bias_apart(model)  # as `train` does: the same sums in the same order
     optimizer = torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
     generator = torch.Generator().manual_seed(seed)
     precision = pick_precision("auto", torch.device("cpu"))
