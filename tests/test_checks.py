@@ -13,6 +13,8 @@ from scipy.optimize import minimize
 
 from minivae.course import checks
 from minivae.course.checks import check
+from minivae.datasets import Blobs
+from minivae.overlap import confusions
 
 LOG2 = math.log(2)
 
@@ -779,9 +781,9 @@ def test_every_named_slip_is_recognised_as_itself():
 @pytest.mark.slow
 def test_nine_blobs_have_no_cheaper_order():
     places = torch.tensor([[26.0 + 6 * (i % 3), 26.0 + 6 * (i // 3)] for i in range(9)])
-    images = checks.Blobs(7).render(places).flatten(1).double()
+    images = Blobs(7).render(places).flatten(1).double()
     distances = torch.cdist(images, images).square()
-    line = checks.confusions(torch.arange(9.0).double() - 4, torch.ones(9).double())
+    line = confusions(torch.arange(9.0).double() - 4, torch.ones(9).double())
     orders = torch.tensor(list(itertools.permutations(range(9))))
     costs = torch.cat([(line * distances[o[:, :, None], o[:, None, :]]).sum((1, 2)) for o in orders.split(20_000)])
     assert orders[costs < costs.min() * (1 + 1e-9)].tolist().count(BEST) == 1
@@ -791,6 +793,6 @@ def test_nine_blobs_have_no_cheaper_order():
 
 def test_the_price_of_a_turned_code_is_what_an_optimiser_finds():
     for variances, level, degrees in (([8.0, 1.0], 0.5, 45.0), ([8.0, 4.0], 0.5, 15.0), ([3.0, 1.0], 0.2, 30.0)):
-        theirs = checks._price(torch.tensor(variances), level, degrees).item()
+        theirs = checks.channel._price(torch.tensor(variances), level, degrees).item()
         assert theirs == pytest.approx(price(variances, level, degrees), rel=1e-4)
-    assert checks._price(torch.tensor([4.0, 4.0]), 0.5, 30.0).item() == pytest.approx(0, abs=1e-9)
+    assert checks.channel._price(torch.tensor([4.0, 4.0]), 0.5, 30.0).item() == pytest.approx(0, abs=1e-9)

@@ -593,7 +593,7 @@ def looks(line) -> tuple:
 
 def test_figure_3_says_what_its_axes_are():
     curves = {"one": five(), "two": five(scale=0.5)}
-    axes = np.array(figures.figure_3(curves, top=12.0).axes).reshape(2, 2)
+    axes = np.array(figures.figure_3(curves).axes).reshape(2, 2)
     assert [said(axis)[0] for axis in axes[:, 0]] == ["one", "two"]
     assert {said(axis)[2] for axis in axes[:, 0]} == {"KL per factor (nats)"}
     assert [said(axis)[1] for axis in axes[1]] == ["capacity C (nats)", "reconstruction accuracy, log p(x|z) (nats)"]
@@ -602,7 +602,7 @@ def test_figure_3_says_what_its_axes_are():
             assert np.allclose(lines(pair[0])[name].get_data(), [curve.capacities, curve.rates[:, i]])
             assert np.allclose(lines(pair[1])[name].get_data(), [-curve.distortions, curve.rates[:, i]])
             assert looks(lines(pair[0])[name]) == looks(lines(axes[0, 0])[name]) == looks(lines(pair[1])[name])
-    assert len({looks(line) for line in axes[0, 0].lines}) == 5 and axes[0, 0].get_xlim() == (0, 12)
+    assert len({looks(line) for line in axes[0, 0].lines}) == 5 and axes[0, 0].get_xlim() == (0, 25)
     assert legend(axes[0, 0]) == {name: lines(axes[0, 0])[name].get_color() for name in five().factors}
     assert len(set(legend(axes[0, 0]).values())) == 5
 
@@ -627,7 +627,7 @@ def test_shares_name_their_factors_rows_and_lines():
 
 def test_splits_say_what_their_axes_are():
     limits = {"one": five(), "two": five(scale=0.5, shift=1)}
-    axes = np.array(figures.splits(limits, top=12.0).axes).reshape(2, 2)
+    axes = np.array(figures.splits(limits).axes).reshape(2, 2)
     assert [axis.get_title() for axis in axes[0]] == ["one", "two"]
     assert axes[0, 0].get_ylabel() == "rate per factor (nats)"
     assert said(axes[1, 0])[1:] == ("capacity C (nats)", "price of a nat\n(nats per nat)")
@@ -637,7 +637,7 @@ def test_splits_say_what_their_axes_are():
         assert np.allclose(below.lines[0].get_data(), [limit.capacities, limit.prices])
     assert legend(axes[0, 1]) == {name: lines(axes[0, 0])[name].get_color() for name in five().factors}
     assert [label.get_text() for label in axes[1, 0].get_yticklabels()] == ["1", "10", "100"]
-    assert axes[1, 0].get_yticks().tolist() == [1, 10, 100] and axes[0, 0].get_xlim() == (0, 12)
+    assert axes[1, 0].get_yticks().tolist() == [1, 10, 100] and axes[0, 0].get_xlim() == (0, 25)
 
 
 def test_frontier_says_what_its_axes_are():

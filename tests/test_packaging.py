@@ -16,7 +16,8 @@ else:
     import tomli as tomllib  # pytest brings it where Python does not
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = SETTINGS["project"]
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 
 
@@ -55,3 +56,9 @@ def test_version_is_stated_once_and_the_same():
 def test_ci_runs_the_test_command_of_the_readme():
     assert "make test" in (ROOT / "README.md").read_text()
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test\nmake test-slow")  # together: make test-all
+
+
+def test_what_the_package_reads_is_installed_with_it():
+    stated = SETTINGS["tool"]["setuptools"]["package-data"]
+    data = {ROOT / package.replace(".", "/") / name for package, names in stated.items() for name in names}
+    assert data == {p for p in (ROOT / "minivae").rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}

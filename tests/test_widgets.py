@@ -12,11 +12,14 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from minivae import experiments, gaussian
 from minivae.course import explorers as widgets
-from minivae.course.explorers import CapacityExplorer, figure_pixels, png, shares_table
+from minivae.course import figures
+from minivae.course.explorers import CapacityExplorer, png, png_pixels, shares_table
 from minivae.course.figures import BLUE, GREY
 from minivae.datasets import Sprites
 from minivae.engine.runs import Run
@@ -225,15 +228,22 @@ def bent(z: torch.Tensor) -> torch.Tensor:
 
 
 FIGURES = {
-    "channel": (widgets.ChannelExplorer, lambda state: widgets.figures.messages(state["spread"], state["std"])),
+    "channel": (widgets.ChannelExplorer, lambda state: figures.messages(state["spread"], state["std"])),
     "elbo": (
-        lambda: widgets.ElboExplorer(bent), lambda state: widgets.figures.elbo_gap(bent, state["mean"], state["std"]),
+        lambda: widgets.ElboExplorer(bent), lambda state: figures.elbo_gap(bent, state["mean"], state["std"]),
     ),
     "overlap": (
         widgets.OverlapExplorer,
-        lambda state: widgets.figures.overlap(*torch.tensor(list(state.values())).view(2, 3)),
+        lambda state: figures.overlap(*torch.tensor(list(state.values())).view(2, 3)),
     ),
 }  # fmt: skip
+
+
+def figure_pixels(figure: Figure) -> np.ndarray:
+    figure.set_dpi(80)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -282,9 +292,9 @@ def test_a_picture_is_drawn_once(explorer, monkeypatch):
 def test_overlap_explorer_draws_the_posteriors_of_its_sliders(monkeypatch):
     explorer = widgets.OverlapExplorer()
     seen = []
-    original = widgets.figures.overlap
+    original = figures.overlap
     monkeypatch.setattr(
-        widgets.figures, "overlap", lambda *arguments, **last: seen.append(arguments) or original(*arguments, **last)
+        figures, "overlap", lambda *arguments, **last: seen.append(arguments) or original(*arguments, **last)
     )
     explorer.controls["mean 3"].value, explorer.controls["σ 1"].value = 3.0, 2.0
     assert len(seen) == 2
@@ -430,7 +440,7 @@ def test_any_two_of_several_runs_can_be_put_side_by_side(coloured):
     three, again = (picture.value for picture in explorer.pictures)
     assert again == one and three not in (one, two)  # they differ in their titles
     still = base64.b64decode(explorer._repr_mimebundle_()["image/png"])
-    assert np.array_equal(widgets._pixels(still), drawn(explorer))
+    assert np.array_equal(png_pixels(still), drawn(explorer))
     image, left, right = moves(explorer)
     assert left["values"] == right["values"] == ["one", "two", "three"]
     assert left["cells"] == [[0, 1], [1, 1], [left["cells"][2][0], 1]] and right["cells"][0] == [0, 0]
@@ -455,7 +465,7 @@ def test_every_step_of_a_training_has_its_own_model_and_kl(coloured, monkeypatch
         seen.setdefault(len(seen), (model, kl, latents))
         return original(model, image, latents, kl, title)
 
-    monkeypatch.setattr(widgets, "rows_picture", spy)
+    monkeypatch.setattr(widgets.traversals, "rows_picture", spy)
     explorer = widgets.TrainingExplorer(coloured, seeds=1)
     images, _ = coloured.experiment.dataset.sample(256, torch.Generator().manual_seed(0))
     kls = {step: mean_kl(coloured.model(step), images) for step in (1, 2)}
@@ -542,7 +552,7 @@ def test_values_and_captions_of_the_book_are_those_of_the_slider():
     logs = np.diff(np.log10([float(v) for v in std["values"]][3:]))
     assert logs == pytest.approx([1.8 / 8] * len(logs), abs=0.02)  # from 10^−1.5 to 10^0.3
     for i in (0, 5):
-        title = widgets.figures.messages(float(spread["values"][i]), explorer.start["std"]).axes[0].get_title()
+        title = figures.messages(float(spread["values"][i]), explorer.start["std"]).axes[0].get_title()
         assert html.escape(title) in spread["captions"][i]
 
 
@@ -575,7 +585,7 @@ def test_rows_are_labelled_with_their_own_latent_and_grey_where_dead(run, monkey
         def text(self, xy, text, fill, font):
             written.append((xy, text, fill))
 
-    monkeypatch.setattr(widgets.ImageDraw, "Draw", Pen)
+    monkeypatch.setattr(widgets.pixels.ImageDraw, "Draw", Pen)
     kl = torch.tensor([0.0, 2.5, 0.0, 0.3, 0.0, 0.0, 0.0, 0.004, 0.0, 0.0])
     image = run.experiment.dataset.render(torch.tensor([[20.0, 40.0]]))[0]
     widgets.rows_picture(run.model(), image, [3, 7, 1], kl, "mine")
@@ -602,7 +612,7 @@ def test_rows_begin_at_minus_3_from_the_code_of_the_seed_image(run):
 def test_runs_are_compared_by_their_own_latents_and_titles(run, monkeypatch):
     runs = {"one": lively(run), "two": lively(run, seed=1)}
     seen, original = [], widgets.rows_picture
-    monkeypatch.setattr(widgets, "rows_picture", lambda *given: seen.append(given) or original(*given))
+    monkeypatch.setattr(widgets.traversals, "rows_picture", lambda *given: seen.append(given) or original(*given))
     explorer = widgets.CompareExplorer(runs, rows=2, seeds=2)
     images, _ = run.experiment.dataset.sample(256, torch.Generator().manual_seed(0))
     for n, (title, one) in enumerate(runs.items()):
@@ -612,7 +622,7 @@ def test_runs_are_compared_by_their_own_latents_and_titles(run, monkeypatch):
             assert name == title and torch.allclose(given, kl) and torch.equal(image, images[i])
             assert latents == kl.argsort(descending=True)[:2].tolist()
         explorer.controls["image"].value = 1
-        assert np.array_equal(widgets._pixels(explorer.pictures[n].value), original(*seen[2 * n + 1]))
+        assert np.array_equal(png_pixels(explorer.pictures[n].value), original(*seen[2 * n + 1]))
     assert seen[0][2] != seen[2][2]
 
 

@@ -1,4 +1,4 @@
-"""JupyterLab on a copy of the course, in a real browser: for the browser tests and for `measure_latency.py`."""
+"""JupyterLab on a copy of the course, in a real browser: for the browser tests."""
 
 import json
 import os

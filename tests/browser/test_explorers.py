@@ -230,3 +230,35 @@ def test_on_a_narrow_screen_nothing_sticks_out(page, screenshot):
                 above = place["y"] + place["height"]
     finally:
         page.set_viewport_size({"width": 1280, "height": 900})
+
+
+TIME_TO_THE_PICTURE = """image => {
+    window.milliseconds = null;
+    let pressed;
+    document.addEventListener('keydown', () => { pressed = performance.now(); }, {capture: true, once: true});
+    new MutationObserver((_, observer) => {
+        observer.disconnect();
+        image.decode().catch(() => 0).then(() => { window.milliseconds = performance.now() - pressed; });
+    }).observe(image, {attributes: true, attributeFilter: ['src']});
+}"""
+
+
+@pytest.mark.slow
+def test_after_a_key_a_new_picture_comes(page):
+    """How soon is printed, not asserted: it depends on the machine."""
+    print(f"\n{'explorer':>9}  {'median':>6}  {'slowest':>7}  milliseconds from a key to the new picture")
+    for name in lab.EXPLORERS:
+        shown, control = Shown(page, name), next(iter(here(name).controls.values()))
+        keys = ["ArrowRight"] * 12
+        if not isinstance(control, ipywidgets.FloatSlider):  # of a few values: there and back, from the end it is at
+            keys = ["ArrowLeft", "ArrowRight"] * 6 if name == "training" else ["ArrowRight", "ArrowLeft"] * 6
+        shown.handle.focus()
+        took = []
+        for key in keys:
+            page.evaluate(TIME_TO_THE_PICTURE, shown.pictures.last.element_handle())
+            shown.handle.press(key)
+            page.wait_for_function("() => window.milliseconds !== null", timeout=10_000)
+            took.append(page.evaluate("() => window.milliseconds"))
+            page.wait_for_timeout(300)  # while a slider glides
+        print(f"{name:>9}  {np.median(took):6.0f}  {max(took):7.0f}")
+        shown.click("reset")

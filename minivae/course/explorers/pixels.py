@@ -1,0 +1,111 @@
+"""Pictures of the explorers as pixels: uint8 arrays, grey (height, width) or colour (height, width, 3)."""
+
+import functools
+import io
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.font_manager import findfont
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from minivae.course.figures import GREY
+from minivae.metrics.evaluate import ACTIVE, traversal
+from minivae.vae import VAE
+
+ZOOM = 4  # screen pixels per image pixel
+GAP = 8  # screen pixels between panels
+LIMIT = 3.0  # traversals run over [−LIMIT, LIMIT], as in Figure 2
+SHEET = 2**20  # pixels: how far back WebP looks for what repeats
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Pixels as a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def png_pixels(picture: bytes) -> np.ndarray:
+    """The pixels of a PNG."""
+    return np.asarray(Image.open(io.BytesIO(picture)))
+
+
+def enlarge(image: Tensor, zoom: int = ZOOM) -> np.ndarray:
+    """Pixels of an image (1 or 3, H, W) in [0, 1], each repeated zoom × zoom times."""
+    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).numpy()
+    pixels = pixels.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+
+
+def side_by_side(*images: Tensor) -> np.ndarray:
+    """Pixels of images (1 or 3, H, W) in [0, 1], enlarged, with a white gap between them."""
+    panels = [enlarge(image) for image in images]
+    gap = np.full_like(panels[0][:, :GAP], 255)
+    return np.concatenate([part for panel in panels for part in (gap, panel)][1:], axis=1)
+
+
+@torch.no_grad()
+def draw(model: VAE, z: Tensor, seed_image: Tensor) -> np.ndarray:
+    """Pixels of the seed image beside what the decoder draws from z, enlarged.
+
+    Args:
+        model: a VAE.
+        z: one code (latents,).
+        seed_image: (channels, H, W) in [0, 1].
+    """
+    return side_by_side(seed_image, torch.sigmoid(model.decode(z[None]))[0])
+
+
+@torch.no_grad()
+def rows_picture(model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Tensor, title: str = "") -> np.ndarray:
+    """Pixels of a seed image and its reconstruction; below, a traversal over [−3, 3] of each latent.
+
+    Args:
+        model: a VAE.
+        seed_image: (channels, 64, 64) in [0, 1]; the traversals start from its code.
+        latents: whose traversals, one below the other, each with its KL at the left.
+        kl: mean KL of every latent in nats, (latents,).
+        title: a line above the pictures.
+    """
+    side = max(64, seed_image.shape[-1])
+    columns, gap, left, above = 5, 4, 96, 24 * bool(title)  # the last three in pixels
+    code, _ = model.encode(seed_image[None])
+    codes = [traversal(code[0], latent, torch.linspace(-LIMIT, LIMIT, columns)) for latent in latents]
+    redrawn, *drawn = torch.sigmoid(model.decode(torch.cat([code, *codes])))
+    rows = [("seed and", "redrawn", "black", [seed_image, redrawn])]
+    for i, latent in enumerate(latents):
+        colour = "black" if kl[latent] > ACTIVE else GREY
+        rows.append((f"z{latent}", f"{kl[latent]:.2f} nats", colour, drawn[i * columns : (i + 1) * columns]))
+    size = left + columns * (side + gap), above + len(rows) * (side + gap)
+    canvas = Image.new("L" if len(seed_image) == 1 else "RGB", size, "white")
+    pen, font = ImageDraw.Draw(canvas), _font()
+    pen.text((left, 2), title, "black", font)
+    for row, (first, second, colour, images) in enumerate(rows):
+        top = above + row * (side + gap)
+        pen.text((8, top + 12), first, "black", font)
+        pen.text((8, top + 32), second, colour, font)
+        for column, image in enumerate(images):
+            canvas.paste(Image.fromarray(enlarge(image, side // image.shape[-1])), (left + column * (side + gap), top))
+    return np.asarray(canvas)
+
+
+@functools.cache
+def _font() -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(findfont("DejaVu Sans"), 16)
+
+
+def sheet(pictures: Sequence[np.ndarray]) -> tuple[bytes, int, int]:
+    """Pictures of one size in rows and columns, in 64 colours, as WebP; the number of rows; that of columns."""
+    height, width = pictures[0].shape[:2]
+    columns = min(math.ceil(math.sqrt(len(pictures))), max(1, SHEET // (height * width)))
+    rows = math.ceil(len(pictures) / columns)
+    whole = Image.new("RGB", (columns * width, rows * height))
+    for i, pixels in enumerate(pictures):
+        whole.paste(Image.fromarray(pixels), (i % columns * width, i // columns * height))
+    few = whole.quantize(64, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).convert("RGB")
+    buffer = io.BytesIO()
+    few.save(buffer, format="WEBP", lossless=True, quality=80, method=2)  # quality above 75 looks back all the way
+    return buffer.getvalue(), rows, columns

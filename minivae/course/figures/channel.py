@@ -1,0 +1,73 @@
+"""Figures of chapter 2: rates at each capacity, and messages through one latent."""
+
+import math
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from minivae import gaussian
+from minivae.channel import mutual_information
+from minivae.course.figures.common import GREY, PALETTE, emptied, fill_areas, grid, line_style, round_up
+
+
+def turn_ons(
+    capacities: Tensor, rates: Tensor, distortions: Tensor, eigenvalues: Tensor, trained: dict[float, Tensor]
+) -> Figure:
+    """Rate of each component and total squared error against capacity, with trained models as dots.
+
+    Args:
+        capacities: (n,) total rates in nats.
+        rates: (n, components) nats.
+        distortions: (n,) total squared errors.
+        eigenvalues: (components,) variances, for the labels.
+        trained: total rate of a trained model → its rates, high to low.
+    """
+    figure, ((left, right),) = grid(1, 2, (9.5, 3.6))
+    for i, value in enumerate(eigenvalues.tolist()):
+        left.plot(capacities.numpy(), rates[:, i].numpy(), label=f"λ = {value:g}", **line_style(i))
+    for total, found in trained.items():
+        left.scatter([total] * len(found), found.tolist(), color="black", s=14, zorder=3)
+    left.scatter([], [], color="black", s=14, label="trained")
+    left.set(xlabel="capacity C (nats)", ylabel="rate of the component (nats)")
+    left.legend(fontsize=8)
+    right.plot(capacities.numpy(), distortions.numpy(), color="black")
+    right.set(xlabel="capacity C (nats)", ylabel="squared error that is left", ylim=(0, None))
+    return figure
+
+
+def messages(spread: float, std: float, levels: int = 8, figure: Figure | None = None) -> Figure:
+    """Evenly spaced messages on one latent: their posteriors, the output's density against the prior, the confusions.
+
+    Args:
+        spread: means run from −spread to spread.
+        std: noise σ > 0.
+        levels: number of messages.
+        figure: one that this function made before of as many messages, to be changed in place.
+    """
+    means = torch.linspace(-spread, spread, levels, dtype=torch.float64)
+    log_std = torch.full_like(means, math.log(std))
+    z = torch.linspace(-6, 6, 481, dtype=torch.float64)
+    each = gaussian.log_density(z[:, None], means, log_std).exp() / levels
+    output = each.sum(1).numpy()
+    prior = gaussian.log_density(z, z.new_zeros(()), z.new_zeros(())).exp()
+    kl = gaussian.kl_per_latent(means, log_std).mean().item()
+    information = mutual_information(means, std).item()
+    edges = torch.cat([z.new_tensor([-math.inf]), (means[1:] + means[:-1]) / 2, z.new_tensor([math.inf])])
+    read = torch.special.ndtr((edges - means[:, None]) / std).diff(dim=1)  # probability that message i is read as j
+
+    figure, (left, right) = emptied(figure, 1, 2, figsize=(8.4, 3.8))
+    fill_areas(left, z.numpy(), each.T.numpy(), 0.0, facecolors=PALETTE, alpha=0.35)
+    left.plot(z.numpy(), output, color="black", label="output, q(z)")
+    left.plot(z.numpy(), prior.numpy(), color=GREY, linestyle="--", label="prior, p(z)")
+    left.set_ylim(0, max(0.6, round_up(1.02 * output.max())))
+    left.set_title(f"KL {kl:.2f} = information {information:.2f} + slack {kl - information:.2f} nats", fontsize=10)
+    right.pcolormesh(range(levels), range(levels), read.numpy(), cmap="Blues", vmin=0, vmax=1)
+    right.set_title(f"{1 - read.diagonal().mean().item():.0%} read wrong", fontsize=10)
+    if left.get_legend() is None:
+        left.set(xlabel="z", ylabel="density", xlim=(-6, 6))
+        left.legend(fontsize=8, loc="upper right")
+        right.set(xlabel="read as", ylabel="message sent", xticks=range(levels), yticks=range(levels))
+        right.set_ylim(levels - 0.5, -0.5)
+        right.spines[:].set_visible(False)
+    return figure

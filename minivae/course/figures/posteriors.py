@@ -1,0 +1,94 @@
+"""Figures of chapter 3: overlapping posteriors, and pictures in order along a latent."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from minivae import gaussian
+from minivae.course.figures.common import BLUE, GREY, ORANGE, PALETTE, emptied, fill_areas, grid, line_style, round_up
+from minivae.overlap import confusions, right_guesses
+
+
+def overlap(
+    means: Tensor, stds: Tensor, star: float | None = None, names: Sequence[str] = (), figure: Figure | None = None
+) -> Figure:
+    """Posteriors of several pictures on one latent, and what an optimal decoder believes at every z.
+
+    The likelihood cost is given for pictures that are all at the same distance D (in nats) from each other.
+
+    Args:
+        means: (n,) of the posteriors.
+        stds: (n,), > 0.
+        star: a sample to mark.
+        names: of the pictures.
+        figure: one that this function made before of as many pictures, to be changed in place.
+    """
+    means, stds = means.double(), stds.double()
+    z = torch.linspace(-4, 4, 401, dtype=torch.float64)
+    log_q = gaussian.log_density(z[:, None], means, stds.log())
+    prior = gaussian.log_density(z, z.new_zeros(()), z.new_zeros(())).exp()
+    kl = gaussian.kl_per_latent(means, stds.log()).mean().item()
+    wrong = 1 - right_guesses(means, stds)
+    mixed = confusions(means, stds)
+    cost = 0.5 * (mixed.sum() - mixed.trace()).item()
+
+    figure, (top, bottom) = emptied(figure, 2, 1, figsize=(5.4, 4), sharex=True, height_ratios=(3, 2))
+    for i, name in enumerate(names or [f"picture {i + 1}" for i in range(len(means))]):
+        top.plot(z.numpy(), log_q[:, i].exp().numpy(), label=name, **line_style(i))
+    top.plot(z.numpy(), prior.numpy(), color=GREY, linewidth=0.8, linestyle=":", label="prior")
+    height = log_q.exp().max().item()
+    top.set_ylim(0, round_up(1.02 * max(height, prior.max().item())))
+    top.set_title(f"mean KL {kl:.2f} nats, best guess wrong {wrong:.0%}, likelihood cost {cost:.2f} D", fontsize=10)
+    stacked = torch.softmax(log_q, 1).cumsum(1).T.numpy()
+    below = np.pad(stacked, ((1, 0), (0, 0)))[:-1]
+    fill_areas(bottom, z.numpy(), stacked, below, facecolors=PALETTE, alpha=0.5)
+    if star is not None:
+        top.plot([star], [0.04 * height], "*", markersize=14, color="black", clip_on=False, label="sample")
+        bottom.plot([star, star], [0, 1], color="black", linewidth=0.8, label="sample")
+    if top.get_legend() is None:
+        top.set_ylabel("density q(z | x)")
+        bottom.set(xlabel="z", ylabel="decoder's belief", ylim=(0, 1), xlim=(-4, 4))
+        top.legend(fontsize=8, loc="upper right")
+    return figure
+
+
+def orders(costs: dict[str, Tensor]) -> Figure:
+    """Histogram of the cost in nats of every order of pictures along the latent, a panel a case: title → (orders,).
+
+    The first order is that in which neighbours are side by side.
+    """
+    figure, axes = grid(1, len(costs), (4.2 * len(costs), 3))
+    top = 1.05 * max(values.max().item() for values in costs.values())
+    for axis, (title, values) in zip(axes[0], costs.items(), strict=True):
+        first = values[0].item()
+        axis.hist(values.numpy(), bins=40, range=(0, top), color=BLUE)
+        axis.axvline(first, color=ORANGE, linestyle="--")
+        axis.annotate("neighbours side by side", (first, 1.0), (0, 3), xycoords=("data", "axes fraction"),
+                      textcoords="offset points", fontsize=8, color=ORANGE)  # fmt: skip
+        axis.set(xlabel="likelihood cost (nats)")
+        axis.set_title(title, pad=16)
+    axes[0, 0].set_ylabel("number of orders")
+    return figure
+
+
+def codes(panels: dict[str, tuple[Tensor, Tensor]], cut: int) -> Figure:
+    """Where each picture of a row lies on the latent: mean and ± σ, a panel a code.
+
+    Args:
+        panels: title → posterior means (n,) and standard deviations (n,), in the order of the data.
+        cut: the first `cut` pictures are blue, the others orange.
+    """
+    figure, axes = grid(1, len(panels), (2.5 * len(panels), 2.9), sharey=True)
+    for axis, (title, (means, stds)) in zip(axes[0], panels.items(), strict=True):
+        number = np.arange(1, len(means) + 1)
+        for part, colour in ((slice(0, cut), BLUE), (slice(cut, None), ORANGE)):
+            axis.errorbar(number[part], means[part].numpy(), stds[part].numpy(), color=colour, marker="o",
+                          markersize=4, linewidth=0.8)  # fmt: skip
+        axis.set(title=title, xlabel="picture")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0, 0].set_ylabel("z: mean ± σ")
+    return figure
