@@ -410,7 +410,7 @@ assert all(0.01 < gap < 0.02 for gap in gaussian_gaps)
 #
 # ## 4. What "reconstruction error" means
 #
-# **Gaussian decoder**, variance $s^2$: $-\log p(x \mid z) = \lVert x - \hat x \rVert^2 / 2 s^2 + \text{const}$. Whoever uses the plain squared error has $s^2 = \tfrac12$, and any other weight on it is a β in disguise: only $\beta s^2$ matters for the optimum (chapter 2).
+# **Gaussian decoder**, variance $s^2$: $-\log p(x \mid z) = \lVert x - \hat x \rVert^2 / 2 s^2 + \text{const}$. Whoever uses the plain squared error has $s^2 = \tfrac12$, and any other weight on it is a β in disguise: only $\beta s^2$ matters for the optimum ([chapter 2](02_awgn_channel.ipynb)).
 #
 # **Bernoulli decoder**: $-\log p(x \mid z) = -\sum_j \left[x_j \log \hat x_j + (1 - x_j) \log(1 - \hat x_j)\right]$. The paper's choice. On grey pixels it is not the likelihood of anything, but it works, with one trap: its least value, at $\hat x = x$, is the entropy $\sum_j H_b(x_j)$ with $H_b(p) = -p \log p - (1-p) \log(1-p)$, **not zero** (the second puzzle). Subtract the floor before comparing. Below, `Blobs(sigma=6)` is one soft spot of width 6 pixels on 64 × 64.
 
@@ -458,7 +458,7 @@ wrong_price = gradient(lambda nll: nll.sum(1).mean(), beta=2048)
 assert not torch.allclose(4096 * careless, wrong_price, **tolerance)  # it can fail
 
 # %% [markdown]
-# The strips show what this does to a training. They have 16 pixels, so the mean over pixels is β = 16. Is that too much? Chapter 4 derives a threshold $\beta_c$ from the data alone: above it, a Bernoulli VAE gains nothing by sending a first faint signal through its latent, and below it gains. Compute it before any training, then train at several β:
+# The strips show what this does to a training. They have 16 pixels, so the mean over pixels is β = 16. Is that too much? [Chapter 4](04_blob_position.ipynb) derives a threshold $\beta_c$ from the data alone: above it, a Bernoulli VAE gains nothing by sending a first faint signal through its latent, and below it gains. Compute it before any training, then train at several β:
 
 # %%
 threshold = collapse_threshold(strips(torch.linspace(2, 14, 4001)[:, None]))
@@ -490,8 +490,8 @@ assert not torch.allclose(with_mean(mean), train_strip_vae(25)[1](mean), atol=1e
 #
 # ## 5. From the ELBO to β
 #
-# Eq. 5 is Eq. 3 with a price: $\mathcal L = \mathbb E_q[\log p(x \mid z)] - \beta\, \mathrm{KL}$. For β > 1 it lies $(\beta - 1)\,\mathrm{KL}$ below the ELBO, so it is still a bound on log p(x), only a looser one. What it buys is the subject of the course: chapter 2 reads the KL as a
-# channel's rate, chapter 3 as overlap, chapter 4 sees what β = 150 does to a blob.
+# Eq. 5 is Eq. 3 with a price: $\mathcal L = \mathbb E_q[\log p(x \mid z)] - \beta\, \mathrm{KL}$. For β > 1 it lies $(\beta - 1)\,\mathrm{KL}$ below the ELBO, so it is still a bound on log p(x), only a looser one. What it buys is the subject of the course: [chapter 2](02_awgn_channel.ipynb) reads the KL as a
+# channel's rate, [chapter 3](03_posterior_overlap.ipynb) as overlap, [chapter 4](04_blob_position.ipynb) sees what β = 150 does to a blob.
 #
 # ## 6. The paper and this chapter, side by side
 #

@@ -12,7 +12,7 @@
 # 3. messages sent through a latent come back right or wrong as that number says;
 # 4. several latents share a rate by *reverse water-filling*, and **a linear β-VAE does exactly this**: which components are encoded, at which capacity each turns on, which share equally, what β means, when everything collapses, and why a rotated code costs extra (and when it does not).
 #
-# **You need** Gaussian densities, eigenvalues, the ELBO (chapter 1). **Time:** 60 minutes to read, under a minute of CPU time.
+# **You need** Gaussian densities, eigenvalues, the ELBO ([chapter 1](01_elbo.ipynb)). **Time:** 60 minutes to read, under a minute of CPU time.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -113,7 +113,7 @@ print(f"slack of 400 messages in place of its 8: {box:.3f}")
 assert mistaken < 0.03 and 0.45 < box / comb < 0.52
 
 # %% [markdown]
-# Read the third line. The posteriors are so narrow that fewer than 3 % of the messages are mistaken, and the information is close to $\log 8 = 2.08$ nats. Still the KL is higher, by a slack of 0.29 nats. The slack has two causes. The density q(z) is a comb of eight needles, and the outline of the comb is a flat box where the prior is round. Put 400 messages on the same range: the comb is gone, the box remains, and with it half of the slack. **A KL of 25 nats is not 25 nats of information.** Chapter 5 will need this.
+# Read the third line. The posteriors are so narrow that fewer than 3 % of the messages are mistaken, and the information is close to $\log 8 = 2.08$ nats. Still the KL is higher, by a slack of 0.29 nats. The slack has two causes. The density q(z) is a comb of eight needles, and the outline of the comb is a flat box where the prior is round. Put 400 messages on the same range: the comb is gone, the box remains, and with it half of the slack. **A KL of 25 nats is not 25 nats of information.** [Chapter 5](05_capacity_generator.ipynb) will need this.
 #
 # ## 3. The best scale, and Shannon's formula
 #
@@ -157,7 +157,7 @@ assert abs(of_gaussian - capacity) < 1e-4
 assert of_uniform < of_gaussian - 0.05
 
 # %% [markdown]
-# The third puzzle is answered: a factor on [0, 2] (mean 1, variance 1/3) costs 0.67 nats more than the same factor on [−1, 1], at an SNR of 15. A VAE's encoder can learn to centre its means and pays nothing; the generator of chapter 5 cannot, and it shows.
+# The third puzzle is answered: a factor on [0, 2] (mean 1, variance 1/3) costs 0.67 nats more than the same factor on [−1, 1], at an SNR of 15. A VAE's encoder can learn to centre its means and pays nothing; the generator of [chapter 5](05_capacity_generator.ipynb) cannot, and it shows.
 #
 # ## 4. Send something
 #
@@ -191,7 +191,7 @@ for levels in (2, 4, 10):
 
 # %% [markdown]
 # The first puzzle: no. Ten messages are 2.30 nats, more than the 2 there are, and almost one in five is mistaken. But even enough nats are not enough: two messages (0.69 nats) through 1 nat are still mistaken now and then. Capacity is a promise about long blocks of uses with clever coding; a latent is used *once* per picture, so it needs more nats than $\log K$ for $K$ safe messages, and, more
-# to the point, it had better arrange its messages so that a mistake does little harm. That is chapter 3.
+# to the point, it had better arrange its messages so that a mistake does little harm. That is [chapter 3](03_posterior_overlap.ipynb).
 #
 # Now a picture: every pixel, one of four grey levels, is one use of the latent.
 
@@ -313,7 +313,7 @@ for beta in (1.0, 4.0, 10.0, 20.0, 40.0):
 # %% [markdown]
 # ### Read the solution
 #
-# **The collapse threshold.** A latent is inactive exactly if $\lambda_i \le \beta s^2$, and all are for $\beta \ge \lambda_1/s^2$. At β = 40 above, η = 10 exceeds all variances, and the trained model says nothing. Chapter 4 finds the same for Bernoulli decoders and blobs.
+# **The collapse threshold.** A latent is inactive exactly if $\lambda_i \le \beta s^2$, and all are for $\beta \ge \lambda_1/s^2$. At β = 40 above, η = 10 exceeds all variances, and the trained model says nothing. [Chapter 4](04_blob_position.ipynb) finds the same for Bernoulli decoders and blobs.
 #
 # **Components turn on in order.** As β falls (or $C$ rises) the k-th starts when η reaches $\lambda_k$; by then the earlier ones carry
 #
@@ -386,7 +386,7 @@ plt.show()
 #
 # We assumed that each latent looks after one principal component. A linear model can also mix two components: take the decoder $W R$, with a rotation R by an angle ω. It gives the same $p(x)$, and a posterior with a full covariance would do as well as before. But the posterior is *diagonal*. In turned axes the best posterior is tilted, and a diagonal one cannot follow.
 #
-# What does that cost? Divided by β, the loss is, up to a constant, $-\log p(x)$ of a VAE with decoder variance η plus the gap of its posterior (chapter 1). The true posterior has the precision matrix $\Lambda = I + W^\top W/\eta$, the best diagonal Gaussian has $1/\sigma_i^2 = \Lambda_{ii}$, and the gap is $\tfrac12 \log(\prod_i \Lambda_{ii} / \det \Lambda)$.
+# What does that cost? Divided by β, the loss is, up to a constant, $-\log p(x)$ of a VAE with decoder variance η plus the gap of its posterior ([chapter 1](01_elbo.ipynb)). The true posterior has the precision matrix $\Lambda = I + W^\top W/\eta$, the best diagonal Gaussian has $1/\sigma_i^2 = \Lambda_{ii}$, and the gap is $\tfrac12 \log(\prod_i \Lambda_{ii} / \det \Lambda)$.
 #
 # **With the gains kept.** Turn the optimal decoder. With $t_i = \lambda_i/\eta$ its precision matrix is
 # $\begin{pmatrix} t_1 \cos^2\omega + t_2 \sin^2\omega & \cdot \\ \cdot & t_1 \sin^2\omega + t_2\cos^2\omega\end{pmatrix}$ with determinant $t_1 t_2$, and $p(x)$ has not changed, so
@@ -399,7 +399,7 @@ plt.show()
 #
 # This is about half of the price with the gains kept. The readjusted decoder is a saddle of the loss over all decoders (asserted below), so a training that meets it does not stay. The aligned decoder has the least loss of all: it maximises $p(x)$, as in probabilistic PCA, and it has no gap.
 #
-# Both prices are zero at ω = 0, largest at 45°, **and zero at every angle if $t_1 = t_2$**. So latents align with components *that make different contributions*. That is the hypothesis of the paper's section 4.3, as a formula. It also says that two *equal* components, such as x and y, are not aligned in a linear model, where $t_1$ and $t_2$ are the same for every picture. Chapter 4 finds pictures for which they are not, and there the same pressure aligns x and y.
+# Both prices are zero at ω = 0, largest at 45°, **and zero at every angle if $t_1 = t_2$**. So latents align with components *that make different contributions*. That is the hypothesis of the paper's section 4.3, as a formula. It also says that two *equal* components, such as x and y, are not aligned in a linear model, where $t_1$ and $t_2$ are the same for every picture. [Chapter 4](04_blob_position.ipynb) finds pictures for which they are not, and there the same pressure aligns x and y.
 
 
 # %%
@@ -588,6 +588,6 @@ check("2.5", answer)
 #
 # - KL = information + slack; at the best scale of a centred Gaussian signal the slack is zero and the KL is the AWGN capacity.
 # - A linear β-VAE performs reverse water-filling with the level $\beta s^2$. Collapse, order of onset, equal shares and the meaning of β follow.
-# - In a linear model a diagonal posterior charges for rotation, but only between components of different variance. (Chapter 4 has pictures where it charges for equal ones.)
+# - In a linear model a diagonal posterior charges for rotation, but only between components of different variance. ([Chapter 4](04_blob_position.ipynb) has pictures where it charges for equal ones.)
 #
 # **Readings.** Burgess et al. 2018, section 4. Cover and Thomas, *Elements of Information Theory*, chapters 9 and 10. Lucas et al. 2019, *Don't blame the ELBO!*; Rolínek et al. 2019, *Variational autoencoders pursue PCA directions (by accident)*. Alemi et al. 2018, *Fixing a broken ELBO*.

@@ -108,7 +108,7 @@ for other in others:
 # %% [markdown]
 # ## 2. The exchange rate of overlap
 #
-# Two pictures at ±μ with width σ, always at the best scale $\mu^2 + \sigma^2 = 1$ (chapter 2). As they come together, measured in σ, the KL falls and confusion rises. The best guess is wrong with probability $\tfrac12(1 - \mathrm{TV}) = \Phi(-\mu/\sigma)$, where TV $= \tfrac12\int |q_1 - q_2|$ is the total variation. In the table, *overlap* is $\int\sqrt{q_1 q_2}$ (1 if equal, 0 if apart), *cost* is $M_{12} D$ with D = 1. From 4 σ on the KL exceeds even log 2 = 0.69, the most that two messages can tell.
+# Two pictures at ±μ with width σ, always at the best scale $\mu^2 + \sigma^2 = 1$ ([chapter 2](02_awgn_channel.ipynb)). As they come together, measured in σ, the KL falls and confusion rises. The best guess is wrong with probability $\tfrac12(1 - \mathrm{TV}) = \Phi(-\mu/\sigma)$, where TV $= \tfrac12\int |q_1 - q_2|$ is the total variation. In the table, *overlap* is $\int\sqrt{q_1 q_2}$ (1 if equal, 0 if apart), *cost* is $M_{12} D$ with D = 1. From 4 σ on the KL exceeds even log 2 = 0.69, the most that two messages can tell.
 
 # %%
 print("distance/σ   overlap   wrong      KL   information   cost (of D = 1)")
@@ -190,7 +190,7 @@ plt.show()
 #
 # ## 3. Locality: who should lie next to whom
 #
-# Seven pictures of chapter 4's blob, moved to the right by 3 pixels each time. Their distances $D_{ij}$ are measured on the pixels, in units in which neighbours are 1 nat apart (that fixes the decoder's $s$). Codes at evenly spaced means with equal widths, so that every order has the same KL; neighbours one σ apart. There are 7! = 5040 orders. $M$ depends on the places only, so the cost of an order π is $\tfrac12 \sum_{ij} M_{ij} D_{\pi(i)\pi(j)}$, and all orders can be tried.
+# Seven pictures of [chapter 4](04_blob_position.ipynb)'s blob, moved to the right by 3 pixels each time. Their distances $D_{ij}$ are measured on the pixels, in units in which neighbours are 1 nat apart (that fixes the decoder's $s$). Codes at evenly spaced means with equal widths, so that every order has the same KL; neighbours one σ apart. There are 7! = 5040 orders. $M$ depends on the places only, so the cost of an order π is $\tfrac12 \sum_{ij} M_{ij} D_{\pi(i)\pi(j)}$, and all orders can be tried.
 
 
 # %%
@@ -465,7 +465,7 @@ plt.show()
 # %% [markdown]
 # *Figure 3.5. The loss along a road from the torn code to the whole one: 900 steps at β = 8, then 500 at β = 2. At β = 2 it leads over a hill, at β = 8 it falls (up to stumbles of the optimiser below 0.05 nats).*
 #
-# High pressure *first*, low pressure later, mends this code, and it stays whole. Capacity that grows from zero (chapter 6) is a schedule of this kind. Whether a VAE's network tears its code in this way, chapter 4 will see.
+# High pressure *first*, low pressure later, mends this code, and it stays whole. Capacity that grows from zero ([chapter 6](06_controlled_capacity.ipynb)) is a schedule of this kind. Whether a VAE's network tears its code in this way, [chapter 4](04_blob_position.ipynb) will see.
 #
 # **What would falsify it.** The code cut in the middle healing at β = 2. A healed code torn again by more pressure, as long as the latent is active. Pieces that turn though all pictures across the cut are equally far.
 #

@@ -16,7 +16,7 @@
 # 4. the loss itself turns the two latents into x and y, because the posterior's covariance is diagonal and the square has sides. This is a pressure that the
 #    paper names, tested here without any network: with one σ for both latents, or with a full covariance, every direction costs the same.
 #
-# **You need** calculus, the ELBO (chapter 1) and the KL as a channel's rate (chapter 2). A little PyTorch.
+# **You need** calculus, the ELBO ([chapter 1](01_elbo.ipynb)) and the KL as a channel's rate ([chapter 2](02_awgn_channel.ipynb)). A little PyTorch.
 # **Time:** 45 minutes to read, 2 minutes of CPU time, 4 with AVX2 alone.
 
 # %% [markdown]
@@ -354,7 +354,7 @@ assert width[1].min() < 0.2 < width[150].min()
 
 # %% [markdown]
 # At β = 1 information is cheap, so the latents that matter most have narrow posteriors. Two posteriors that do not overlap do not
-# know that they are neighbours: nothing in the loss asks for blobs that look alike to get codes that lie close (chapter 3). A map that was
+# know that they are neighbours: nothing in the loss asks for blobs that look alike to get codes that lie close ([chapter 3](03_posterior_overlap.ipynb)). A map that was
 # torn early in training, when the network was still crude, may stay torn. At β = 150 posteriors
 # are wide, samples of one stray into the next, and the cheapest arrangement is the one where straying does least harm: neighbours
 # in the picture next to each other in z.
@@ -492,7 +492,7 @@ for s, beta, kl in trained:
 # %% [markdown]
 # ### What is the best that β = 150 could reach?
 #
-# Between "collapsed" and "free" there is a curve: the least reconstruction loss for every KL. For blobs one such curve can be computed without a network. Send x and y through two linear channels, $z = a f + \varepsilon$ (chapter 2), and let the decoder draw the best possible picture, $\mathbb E[x \mid z]$, the mean of all blobs weighted by how likely each is to have sent z. Then choose the best split of the KL. (`minivae.optimal.rate_distortion` does it; chapter 5 explains how.) The slope of the curve is the price of a nat, so β = 150 stops where the slope is −150:
+# Between "collapsed" and "free" there is a curve: the least reconstruction loss for every KL. For blobs one such curve can be computed without a network. Send x and y through two linear channels, $z = a f + \varepsilon$ ([chapter 2](02_awgn_channel.ipynb)), and let the decoder draw the best possible picture, $\mathbb E[x \mid z]$, the mean of all blobs weighted by how likely each is to have sent z. Then choose the best split of the KL. (`minivae.optimal.rate_distortion` does it; [chapter 5](05_capacity_generator.ipynb) explains how.) The slope of the curve is the price of a nat, so β = 150 stops where the slope is −150:
 
 # %%
 channels = BlobChannels(data)
@@ -521,7 +521,7 @@ assert max(excess) == excess[1] and excess[4] < 0
 # %% [markdown]
 # The networks come within two parts in a thousand of it. The blur at β = 150 is no fault of theirs; it is what one and a half nats of position look like. (The curve is the best for two *linear* channels. A network need not send x and y in even steps, and seed 4 lies a little below it. Seed 1, the worst, is the one that is not aligned.)
 #
-# **Is the collapsed solution the best one above β_c?** The derivation was local: above β_c no *whisper* pays. Could a loud message pay where a whisper does not? Then the gain per nat would have to rise somewhere with the rate, as it does for some factors in chapter 5. For blobs in two linear channels it only falls:
+# **Is the collapsed solution the best one above β_c?** The derivation was local: above β_c no *whisper* pays. Could a loud message pay where a whisper does not? Then the gain per nat would have to rise somewhere with the rate, as it does for some factors in [chapter 5](05_capacity_generator.ipynb). For blobs in two linear channels it only falls:
 
 # %%
 points = sobol(channels, 512)
@@ -546,7 +546,7 @@ assert (gains.diff() < 0).all() and 0.95 < gains[0] / predicted[7] < 1
 # ## 6. Why x and y, and not two diagonals?
 #
 # What could align the latents? Not the picture, because a blob is round. Not the prior: $\mathcal N(0, I)$ does not change under rotation, so a turned code has the same KL. Not the linear theory of
-# chapter 2: the two components of position have equal eigenvalues, and then a turned code costs nothing more.
+# [chapter 2](02_awgn_channel.ipynb): the two components of position have equal eigenvalues, and then a turned code costs nothing more.
 #
 # One part of the loss knows the axes of z: the posterior's covariance is *diagonal*. Section 4.3 of the paper names this as its second pressure, "encouraging the latent dimensions to align with the
 # factors", for factors that contribute differently to the reconstruction. On average x and y contribute equally, but not at every place. Beyond a side of the square there are no blobs, so near a side a posterior can be wider across the side than along it without confusing
@@ -556,7 +556,7 @@ assert (gains.diff() < 0).all() and 0.95 < gains[0] / predicted[7] < 1
 #
 # ### Ask the loss, without a network
 #
-# Give every position a Gaussian of its own, free to move, and use the best decoder there is: at each $z$ it draws the blend of all pictures under its belief (chapter 3). Averaged over that belief, $-x \log p - (1 - x) \log(1 - p)$ at $p = \mathbb E[x \mid z]$ is the entropy of $p$, so the reconstruction is the entropy
+# Give every position a Gaussian of its own, free to move, and use the best decoder there is: at each $z$ it draws the blend of all pictures under its belief ([chapter 3](03_posterior_overlap.ipynb)). Averaged over that belief, $-x \log p - (1 - x) \log(1 - p)$ at $p = \mathbb E[x \mid z]$ is the entropy of $p$, so the reconstruction is the entropy
 # of the blend. Then the loss is exact, up to grids of 169 positions and of z. Start the codes turned by some angle and let L-BFGS settle them. The pictures are those of section 1 drawn on 16 × 16 pixels, so a nat of their reconstruction counts 16 times. (β is 100: the diamond below would lose most of its effect at 150.)
 
 

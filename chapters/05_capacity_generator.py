@@ -15,7 +15,7 @@
 # 3. the published objective, γ = 1000 under Adam, does not find that split: its shares all grow from the start. You will see why in a line of arithmetic. With β as a Lagrange multiplier the training follows the best split, until a ridge or the network holds it up;
 # 4. 25 nats do not fit into a set of pictures with an entropy of 13.5 nats. You will measure where the other 11.5 go.
 #
-# **You need** the KL as a channel's rate, its slack and water-filling (chapter 2), the confusions of an optimal decoder (chapter 3). A little PyTorch.
+# **You need** the KL as a channel's rate, its slack and water-filling ([chapter 2](02_awgn_channel.ipynb)), the confusions of an optimal decoder ([chapter 3](03_posterior_overlap.ipynb)). A little PyTorch.
 # **Time:** 60 minutes to read, 2 minutes of CPU time, 3 with AVX2 alone.
 
 # %% [markdown]
@@ -98,7 +98,7 @@ plt.show()
 # %% [markdown]
 # *Figure 5.1. Eight of the pictures: white squares, ellipses and hearts of several sizes and angles, each at its own place on black.*
 #
-# The model is the decoder of chapter 4 behind five channels. Each factor is multiplied by a learned number $a_i$, and gets learned noise $\sigma_i$:
+# The model is the decoder of [chapter 4](04_blob_position.ipynb) behind five channels. Each factor is multiplied by a learned number $a_i$, and gets learned noise $\sigma_i$:
 
 
 # %%
@@ -188,7 +188,7 @@ assert published.distortions[-1] > 50
 # ## 3. The decoder that nothing beats
 #
 # A decoder sees z and names a brightness $p_j$ for every pixel. Its loss is $-x_j \log p_j - (1 - x_j) \log(1 - p_j)$. Averaged over all pictures that could have sent this z, $x_j$ becomes $\mathbb E[x_j \mid z]$, and the
-# loss is least where $p_j$ equals it (chapter 1: a cross-entropy is least at the truth). So **the best decoder draws the mean of all pictures, weighted by how likely each is to have sent z**:
+# loss is least where $p_j$ equals it ([chapter 1](01_elbo.ipynb): a cross-entropy is least at the truth). So **the best decoder draws the mean of all pictures, weighted by how likely each is to have sent z**:
 #
 # $$ \hat x(z) = \mathbb E[x \mid z] = \sum_f p(f \mid z)\, x(f), \qquad p(f \mid z) \propto \prod_i \exp\left(-\frac{(z_i - a_i f_i)^2}{2 \sigma_i^2}\right) . $$
 #
@@ -239,7 +239,7 @@ for rate in (0.5, 1.0, 2.0, 4.0):
 #
 # ## 4. The best split
 #
-# Scale every channel so that its nats go furthest (chapter 2). Then a split is five numbers $R_i \ge 0$ that add up to C, and $D$ is a smooth function of them. Where $D$ is least every factor that gets anything gets the same worth for its last nat:
+# Scale every channel so that its nats go furthest ([chapter 2](02_awgn_channel.ipynb)). Then a split is five numbers $R_i \ge 0$ that add up to C, and $D$ is a smooth function of them. Where $D$ is least every factor that gets anything gets the same worth for its last nat:
 # $G_i = \beta$, the price. That is water-filling once more.
 #
 # Descent alone does not find it, though. Look at how $D$ changes as nats are taken from x and y and given to scale:
@@ -379,7 +379,7 @@ for key in arrives.keys() - jumps:
 # **What you should see.** The paper's Figure 3, with no network: position alone, then scale, then shape, then orientation. (The first puzzle: of 3 nats, all to the place. x and y share equally, but for raw factors below 1.8 nats, where one of them gets all.) Raw, every latecomer comes in a *jump*, with more than a nat at once (that is the ridge), and the others pay for it. Centred, scale and shape grow from nothing, and only orientation jumps. At a jump the price of a nat *rises*: the newcomer gains more by a further nat than the others did just before.
 # So the price is not a water level that only falls, and $D(C)$ is not convex.
 #
-# One more thing about orientation. Centred or raw, it comes late. The third puzzle says why: how much does a *faint* angle tell? Chapter 4 had the worth of a whisper: $\sum_j \mathrm{Cov}(x_j, f)^2 / v_j$ per nat, for a signal of variance 1.
+# One more thing about orientation. Centred or raw, it comes late. The third puzzle says why: how much does a *faint* angle tell? [Chapter 4](04_blob_position.ipynb) had the worth of a whisper: $\sum_j \mathrm{Cov}(x_j, f)^2 / v_j$ per nat, for a signal of variance 1.
 
 # %%
 # shape, scale, orientation, pixels
@@ -406,11 +406,11 @@ assert 6.5 < worth[2] / worth[0] < 7.5 and 7 < whisper < 10
 #
 # ## 5. The mean
 #
-# Why does scale come at 2.8 nats in one case and at 6.6 in the other? The pictures are the same, and so is the decoder's belief. What differs is the fee. Chapter 2: a channel with the signal-to-noise ratio SNR costs
+# Why does scale come at 2.8 nats in one case and at 6.6 in the other? The pictures are the same, and so is the decoder's belief. What differs is the fee. [Chapter 2](02_awgn_channel.ipynb): a channel with the signal-to-noise ratio SNR costs
 #
 # $$ R = \tfrac12 \log\left(1 + \mathrm{SNR}\,\Big(1 + \frac{m^2}{v}\Big)\right) \qquad \text{instead of} \qquad R' = \tfrac12 \log(1 + \mathrm{SNR}), $$
 #
-# because the KL is taken to a prior of mean 0, and a factor with a mean pays to send it. Chapter 2 called it slack: nats that tell nothing. The fee $R - R'$ grows with the SNR, up to $\tfrac12 \log(1 + m^2/v)$; for a faint channel it is the rate *times* $1 - 1/(1 + m^2/v)$. Values as published:
+# because the KL is taken to a prior of mean 0, and a factor with a mean pays to send it. [Chapter 2](02_awgn_channel.ipynb) called it slack: nats that tell nothing. The fee $R - R'$ grows with the SNR, up to $\tfrac12 \log(1 + m^2/v)$; for a faint channel it is the rate *times* $1 - 1/(1 + m^2/v)$. Values as published:
 
 # %%
 print(
@@ -691,7 +691,7 @@ for C in (4.0, 8.0, 14.0, 15.4, 17.0):
         assert price < 2 < with_its_mean < 15 < worth_it
 
 # %% [markdown]
-# At 15.4 nats a further nat buys the training less than two nats of loss, while under the best split, which has orientation on, it buys 16. The other four factors are drawn so finely by then that little is left to gain by them. Why does it not begin with the angle? Even to the best decoder a whisper of it, sent with its mean, is worth only 2.5 nats per nat, if all else is known (section 4). Until the price has fallen below that, no training that goes downhill can begin. Then *this* decoder has to learn what the whisper means, from batches of 64 pictures in which it is all but drowned. That takes it until 19 nats. Chapter 6 meets the same wait with an encoder.
+# At 15.4 nats a further nat buys the training less than two nats of loss, while under the best split, which has orientation on, it buys 16. The other four factors are drawn so finely by then that little is left to gain by them. Why does it not begin with the angle? Even to the best decoder a whisper of it, sent with its mean, is worth only 2.5 nats per nat, if all else is known (section 4). Until the price has fallen below that, no training that goes downhill can begin. Then *this* decoder has to learn what the whisper means, from batches of 64 pictures in which it is all but drowned. That takes it until 19 nats. [Chapter 6](06_controlled_capacity.ipynb) meets the same wait with an encoder.
 #
 # Split or decoder: which costs how much? Put the *trained* splits into the best decoder. The loss above the limit falls into two parts:
 
@@ -758,7 +758,7 @@ assert 9_000 < as_good["told"] < 15_000 and as_good["turning"] < as_good["told"]
 # The first part is *the same for every factor*. All noises shrink together, at the pace that keeps ΣR at C. What tells factors apart is the second part, and it is divided by γ. With a learning rate of 0.0005 and γ = 1000, two factors whose $g$ differ by 30 nats come 0.000015 apart each step: 67,000 steps until it is one unit of log σ. (The scales $a_i$ obey the same arithmetic.)
 # The constraint has no opinion about who gets the nats, but it has taken over Adam's ruler.
 #
-# **On a model that we can solve.** The linear model of chapter 2, six components, C from 0 to 5 over 6,000 steps and 2,000 more to settle. The best split is water-filling.
+# **On a model that we can solve.** The linear model of [chapter 2](02_awgn_channel.ipynb), six components, C from 0 to 5 over 6,000 steps and 2,000 more to settle. The best split is water-filling.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -1047,11 +1047,11 @@ assert look["best decoder", 23.8]["hearts"] > 0.92
 #
 # The multiplier is ahead of γ = 1000 up to some 17 nats, behind from there until it has woken its angle, and ahead again at the end. γ = 1000, which never let any factor go, had a rough angle all along.
 #
-# So an honest word about "γ = 1000 is wrong": it wastes nats early, and never has to *wake* anything. What is never off need not be woken. Chapter 6 makes something of that.
+# So an honest word about "γ = 1000 is wrong": it wastes nats early, and never has to *wake* anything. What is never off need not be woken. [Chapter 6](06_controlled_capacity.ipynb) makes something of that.
 #
 # ## 9. Where 25 nats go
 #
-# The entropy of the factors is log 737,280 = 13.51 nats (that of the pictures 0.03 less: the angles 0 and 2π look alike). A decoder cannot be told more. Where does the rest of C = 25 go? Chapter 2: rate = information + slack, per channel; the slack is $\mathrm{KL}(q(z_i) \Vert p)$, how unlike the prior the channel's output is. It has two parts. One is $R - R'$ of section 5, which a shift and a scale would save: the output has not the mean 0 and the variance 1 of the prior. The other is the *form* of the output: once noise is small it is a row of needles, a value each, far from a bell.
+# The entropy of the factors is log 737,280 = 13.51 nats (that of the pictures 0.03 less: the angles 0 and 2π look alike). A decoder cannot be told more. Where does the rest of C = 25 go? [Chapter 2](02_awgn_channel.ipynb): rate = information + slack, per channel; the slack is $\mathrm{KL}(q(z_i) \Vert p)$, how unlike the prior the channel's output is. It has two parts. One is $R - R'$ of section 5, which a shift and a scale would save: the output has not the mean 0 and the variance 1 of the prior. The other is the *form* of the output: once noise is small it is a row of needles, a value each, far from a bell.
 
 # %%
 classes = data.sample_classes(4096, torch.Generator().manual_seed(0))
@@ -1114,7 +1114,7 @@ assert from_C - from_C_modulo == 2 and saved[10.0] > 5
 assert abs(saved[5.0]) < 3
 
 # %% [markdown]
-# On the same grid of capacities the angle comes two nats earlier, and a decoder with 10 nats draws better. No code of the angle alone can do that, as it must know the shape; an *encoder* can learn it, since it sees the picture: two pictures that look the same get the same code by themselves. Chapter 6 has encoders.
+# On the same grid of capacities the angle comes two nats earlier, and a decoder with 10 nats draws better. No code of the angle alone can do that, as it must know the shape; an *encoder* can learn it, since it sees the picture: two pictures that look the same get the same code by themselves. [Chapter 6](06_controlled_capacity.ipynb) has encoders.
 #
 # And the shapes? A channel that sends three shapes puts one of them in the middle, next to both others. Published order: square, ellipse, heart. Try each in the middle, at the same split (angles modulo symmetry, the same pictures and noise):
 
@@ -1242,7 +1242,7 @@ check("5.4", answer)
 # **5.5** (open, an hour of computing) Section 7 tried two changes of the published recipe. Try another that the paper leaves open: the factors as class numbers, say, or a batch of 16, or γ = 40. Which brings the paper's order? `tools/study_generator.py` is a short start. No check here: we have not run it.
 
 # %% [markdown]
-# **5.6** (medium, 20 min) Find a factor whose mean costs more than it tells. Hand in its values, all equally likely: 8 to 200 of them, at least eight different, the smallest 0 and the largest 1. It is sent with its mean, at the best scale, with a KL of 3 nats. What it pays for the mean must be more than the information $I(f; z)$. Evenly spaced values will not do. *Hint: `channel.mutual_information` of chapter 2 gives the information. For the fee you need a large m²/v. How can v be small, though 0 and 1 are both among the values?*
+# **5.6** (medium, 20 min) Find a factor whose mean costs more than it tells. Hand in its values, all equally likely: 8 to 200 of them, at least eight different, the smallest 0 and the largest 1. It is sent with its mean, at the best scale, with a KL of 3 nats. What it pays for the mean must be more than the information $I(f; z)$. Evenly spaced values will not do. *Hint: `channel.mutual_information` of [chapter 2](02_awgn_channel.ipynb) gives the information. For the fee you need a large m²/v. How can v be small, though 0 and 1 are both among the values?*
 
 # %%
 answer = None

@@ -12,7 +12,7 @@
 # 3. while nats are few, up to about ten, the published factors are *not* the best code: five moments of the picture draw better. This takes no network to show. Whether a training *keeps* what it learnt first is open;
 # 4. another training goes on where γ = 1000 stops, and what that is worth, metric by metric. It differs in six things at once; which of them matters is open.
 #
-# **You need** the KL as a channel's rate (chapter 2), β as a price (chapter 4), the best split and the Lagrange multiplier (chapter 5). A little PyTorch.
+# **You need** the KL as a channel's rate ([chapter 2](02_awgn_channel.ipynb)), β as a price ([chapter 4](04_blob_position.ipynb)), the best split and the Lagrange multiplier ([chapter 5](05_capacity_generator.ipynb)). A little PyTorch.
 # **Time:** 60 minutes to read, 3 minutes of CPU time, 5 with AVX2 alone.
 
 # %% [markdown]
@@ -32,7 +32,7 @@
 # | $C$ | capacity: what the KLs of all latents should add up to | nats |
 # | $\gamma$ | price of missing $C$ by a nat | nats per nat |
 # | $\beta$ | price of a nat of KL | nats per nat |
-# | excess | reconstruction above its floor, that of the best possible drawing of grey and coloured pixels (chapter 1) | nats per picture |
+# | excess | reconstruction above its floor, that of the best possible drawing of grey and coloured pixels ([chapter 1](01_elbo.ipynb)) | nats per picture |
 # | $I(z_i; f)$ | mutual information of a latent's mean, cut into bins, and a factor | nats |
 # | $H(f)$ | entropy of a factor | nats |
 # | active | said of a latent with a mean KL above 0.1 nats | – |
@@ -83,7 +83,7 @@ ACTIVE = 0.1  # nats of mean KL above which we call a latent active
 # %% [markdown]
 # ## 1. The objective
 #
-# Equation 8 of the paper. Chapter 5 used it for a decoder that was told the factors; now the encoder is back, and has to find them:
+# Equation 8 of the paper. [Chapter 5](05_capacity_generator.ipynb) used it for a decoder that was told the factors; now the encoder is back, and has to find them:
 #
 # $$ \mathcal L = \mathbb E_{q(z|x)}\left[-\log p(x \mid z)\right] + \gamma \left| \mathrm{KL}\left(q(z \mid x) \,\Vert\, p(z)\right) - C \right| , \qquad \gamma = 1000,\quad C \text{ from 0 to 25 nats.} $$
 
@@ -192,9 +192,9 @@ for run in published:
 #
 # **What you should see.** The KL keeps to C. Two latents become active. Then the other eight rise together, to some hundredths of a nat or a tenth. One of them wins, and the other seven fall to nothing and stay there. Three share whatever C brings.
 #
-# Chapter 5's generator under γ = 1000 never let a factor go, and here seven latents become inactive. The start is not the whole reason: the generator's channels come even if they begin silent (chapter 5, section 7). But there C begins at 0.5, and a channel's mean follows its factor from the first step. Here C begins at 0, the encoder has yet to find a factor, and γ presses every latent to σ = 1, where the KL is flat and a signal has to pay for itself from nothing. (An argument, not a measurement.)
+# [Chapter 5](05_capacity_generator.ipynb)'s generator under γ = 1000 never let a factor go, and here seven latents become inactive. The start is not the whole reason: the generator's channels come even if they begin silent ([chapter 5](05_capacity_generator.ipynb), section 7). But there C begins at 0.5, and a channel's mean follows its factor from the first step. Here C begins at 0, the encoder has yet to find a factor, and γ presses every latent to σ = 1, where the KL is flat and a signal has to pay for itself from nothing. (An argument, not a measurement.)
 #
-# Chapter 5's best split brings position first and then scale; are these the three? For every latent and every factor, ask how much of the factor's variance the latent explains (R², from the factor's mean in 20 bins of the latent, of equal numbers of pictures; orientation counts modulo the turn after which a shape looks the same):
+# [Chapter 5](05_capacity_generator.ipynb)'s best split brings position first and then scale; are these the three? For every latent and every factor, ask how much of the factor's variance the latent explains (R², from the factor's mean in 20 bins of the latent, of equal numbers of pictures; orientation counts modulo the turn after which a shape looks the same):
 
 
 # %% tags=["nbval-ignore-output"]
@@ -263,7 +263,7 @@ for run in published:
 # %% [markdown]
 # *Figure 6.3. Which latent holds which factor (R²), latents by KL from left to right.*
 #
-# **What you should see.** The order of chapter 5: the place, then size. On seed 0 x and y have a latent each; on seed 2 they are turned by about 20°, on seed 1 by nearly 45°, and are so still after 100,000 steps. What favours the axes is the diagonal posterior on a domain with straight sides (chapter 4), and the narrower the posterior, the less of the domain lies near an edge. Shape comes in only by way of size; orientation and colour: nothing. 25 nats go into three numbers, seven to nine into each.
+# **What you should see.** The order of [chapter 5](05_capacity_generator.ipynb): the place, then size. On seed 0 x and y have a latent each; on seed 2 they are turned by about 20°, on seed 1 by nearly 45°, and are so still after 100,000 steps. What favours the axes is the diagonal posterior on a domain with straight sides ([chapter 4](04_blob_position.ipynb)), and the narrower the posterior, the less of the domain lies near an edge. Shape comes in only by way of size; orientation and colour: nothing. 25 nats go into three numbers, seven to nine into each.
 #
 # The error after ± is the sampling error of 10,000 pictures: their standard deviation over √10,000. It belongs to every excess in this chapter, and it is not the spread over seeds.
 #
@@ -295,7 +295,7 @@ print(f"99 % of the codes lie within ±{reach:.1f}")
 assert reach < 1.5
 
 # %% [markdown]
-# *Figure 6.4. Originals, reconstructions, and traversals of the latents from −3 to 3, ordered by KL, published objective. The codes themselves stay far inside, so the outer pictures show what the decoder never learnt: nine nats are paid for a tiny σ, not for spread (chapter 2).* The paper's rows show y, x, scale, shape, rotation and three colours, one each. In ours the reconstructions are grey blobs of the right place and size.
+# *Figure 6.4. Originals, reconstructions, and traversals of the latents from −3 to 3, ordered by KL, published objective. The codes themselves stay far inside, so the outer pictures show what the decoder never learnt: nine nats are paid for a tiny σ, not for spread ([chapter 2](02_awgn_channel.ipynb)).* The paper's rows show y, x, scale, shape, rotation and three colours, one each. In ours the reconstructions are grey blobs of the right place and size.
 #
 # ## 3. Numbers for pictures
 #
@@ -382,7 +382,7 @@ assert scores["all mixed"][0] < 0.1 and 0.3 < scores["x and y, and noise"][0] < 
 #
 # ## 4. Why it stops at three
 #
-# Chapter 5 gave one reason: under Adam, γ = 1000 drowns the small differences in worth that would move nats from one latent to another. Section 2 has an argument why a latent that has none gets none. An encoder can lose something more. A unit behind a ReLU that is 0 for every picture gets no gradient, and nothing but a change in the layers below brings it back: it is **dormant** (Sokar et al. 2023). How many of the encoder's channels are, and what could a further latent learn from its last layer, by linear regression? (Wide or tall, and slanting: from the second moments of the sprite's pixels, section 5.)
+# [Chapter 5](05_capacity_generator.ipynb) gave one reason: under Adam, γ = 1000 drowns the small differences in worth that would move nats from one latent to another. Section 2 has an argument why a latent that has none gets none. An encoder can lose something more. A unit behind a ReLU that is 0 for every picture gets no gradient, and nothing but a change in the layers below brings it back: it is **dormant** (Sokar et al. 2023). How many of the encoder's channels are, and what could a further latent learn from its last layer, by linear regression? (Wide or tall, and slanting: from the second moments of the sprite's pixels, section 5.)
 
 
 # %%
@@ -514,7 +514,7 @@ for title, model in list(models.items())[1:]:
 #
 # ## 5. What the objective asks for
 #
-# Suppose the training had no difficulty at all. Would the best code hold scale in one latent and shape in another? Chapter 5 has the tool: the best decoder of a code that is sent through noisy channels, `E[x | z]`. There the codes were the factors. Now send what a picture *shows* of them: instead of scale the square root of the **area**; instead of shape whether the sprite is **wide** or tall, the difference of its pixels' variances to the right and down over their sum; and its **slant**, the same along the diagonals.
+# Suppose the training had no difficulty at all. Would the best code hold scale in one latent and shape in another? [Chapter 5](05_capacity_generator.ipynb) has the tool: the best decoder of a code that is sent through noisy channels, `E[x | z]`. There the codes were the factors. Now send what a picture *shows* of them: instead of scale the square root of the **area**; instead of shape whether the sprite is **wide** or tall, the difference of its pixels' variances to the right and down over their sum; and its **slant**, the same along the diagonals.
 
 # %%
 # shape, scale, orientation, pixels
@@ -592,7 +592,7 @@ print(
 assert D["centroid"] < D["√area"] - 5
 
 # %% [markdown]
-# What is each code worth at its *best* split, at every C? The factors, too, should have their best coding: the angle as a share of the turn after which the shape looks the same (chapter 5), and the centroid as the place. So there are four codes of five channels each, searched at the same capacities (`python -m minivae limit sprites-moments` and so on):
+# What is each code worth at its *best* split, at every C? The factors, too, should have their best coding: the angle as a share of the turn after which the shape looks the same ([chapter 5](05_capacity_generator.ipynb)), and the centroid as the place. So there are four codes of five channels each, searched at the same capacities (`python -m minivae limit sprites-moments` and so on):
 
 # %%
 kinds = {
@@ -732,8 +732,8 @@ assert 0.3 < ideal < of_factors / 2
 #
 # The "opened" runs change six things at once:
 #
-# 1. **A multiplier** in place of γ (chapter 5): reconstruction + β · KL, where β climbs while the KL is above C and falls while it is below, but not below 1.
-# 2. **Order.** Two latents are open at first, for the place; then a third, for size; then all. C reaches 8 nats in 6,000 steps. This order is put in by hand, from chapter 5: that x, y and size come first is no discovery of this run. While a latent is closed it has no KL.
+# 1. **A multiplier** in place of γ ([chapter 5](05_capacity_generator.ipynb)): reconstruction + β · KL, where β climbs while the KL is above C and falls while it is below, but not below 1.
+# 2. **Order.** Two latents are open at first, for the place; then a third, for size; then all. C reaches 8 nats in 6,000 steps. This order is put in by hand, from [chapter 5](05_capacity_generator.ipynb): that x, y and size come first is no discovery of this run. While a latent is closed it has no KL.
 # 3. **A loud start.** When a latent opens, its mean is a random function of the encoder's last hidden layer, with a standard deviation of 2. A faint signal, so the idea, fades before the decoder has learnt to read it.
 # 4. **Resets.** Dormant units get new weights every 500 steps, up to half of the training.
 # 5. **Cooldown.** In the second half the learning rate falls to a thirtieth.
@@ -994,7 +994,7 @@ draw_alignments({f"opened, {kind} sprites": name for kind, name in both.items()}
 # %% [markdown]
 # *Figure 6.9. Which latent holds which factor (R²) in the opened runs: y, x and size in one each, shape and orientation spread over six or seven, and of the colours a little.*
 #
-# **True:** place comes before size, as chapter 5 computes, and the objective holds the KL where one wants it.
+# **True:** place comes before size, as [chapter 5](05_capacity_generator.ipynb) computes, and the objective holds the KL where one wants it.
 #
 # **Not found, with what is published and our choices for the rest (section 10):** "robust disentangling of all the factors of variation". Three latents on three seeds of three, and two on white sprites (one seed), where the opened run draws more than five times closer and has nearly twice the MIG; 25 nats of KL and a reconstruction that a fixed β = 4 beats by about 110 nats with 18. The multiplier, which differs from γ = 1000 in the objective alone, opened ten latents on the same ramp (one seed). So with these choices it is the objective that stops the others.
 #
@@ -1147,7 +1147,7 @@ print(f"{'MIG':32} {'not stated':17} {span('mig', 2)}; β = 4: {beta4['mig']:.2f
 # |---|---|
 # | batch | 64, as most re-implementations have it |
 # | Adam's other settings | β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸, the defaults |
-# | how the weights begin | He's normal weights, biases 0, and the head of the encoder a tenth of that: our choice, for Figure 2 (chapter 4); customary is neither |
+# | how the weights begin | He's normal weights, biases 0, and the head of the encoder a tenth of that: our choice, for Figure 2 ([chapter 4](04_blob_position.ipynb)); customary is neither |
 # | how the colours are drawn | each channel uniform on [0.5, 1], as in disentanglement_lib |
 # | whether Equation 8's \|KL − C\| is of each picture or of the batch's mean | of the batch's mean |
 # | pictures | dSprites drawn from its geometry; all of them, none kept for testing |

@@ -11,7 +11,7 @@
 # 4. the paper's own training (one seed each) pays 25 nats for one number, in two latents of ten or in fourteen of 32;
 # 5. a folder of pictures becomes a data set in one command, the end of C comes from a plain VAE (β = 1), and then the same code trains on them.
 #
-# **You need** KL and signal-to-noise ratio (chapter 2), the price of a nat (chapters 4 and 5), the alignment matrix and the training that goes on (chapter 6).
+# **You need** KL and signal-to-noise ratio ([chapter 2](02_awgn_channel.ipynb)), the price of a nat (chapters 4 and 5), the alignment matrix and the training that goes on ([chapter 6](06_controlled_capacity.ipynb)).
 # **Time:** 50 minutes to read, 2 minutes of CPU time, 4 with AVX2 alone.
 
 # %% [markdown]
@@ -179,7 +179,7 @@ plt.show()
 #
 # ## 2. The floor
 #
-# A grey pixel costs nats even if it is drawn exactly: the Bernoulli loss at target $x$ is least for the drawing $x$, and there it is the entropy $H(x)$ (chapter 1). Chairs are grey, so no model gets below the mean of $H$ over the pictures, with this loss:
+# A grey pixel costs nats even if it is drawn exactly: the Bernoulli loss at target $x$ is least for the drawing $x$, and there it is the entropy $H(x)$ ([chapter 1](01_elbo.ipynb)). Chairs are grey, so no model gets below the mean of $H$ over the pictures, with this loss:
 
 # %%
 many, made_from = data.sample(10_000, torch.Generator().manual_seed(1))
@@ -237,7 +237,7 @@ for name in names:
 # %% [markdown]
 # Each chair is drawn here by the mean of the *other* chairs of its class. A mean that contains the picture itself flatters: the fewer are in a class, the more it seems to save, though nothing is known. Left out, the figure is too low where classes are small, as the mean of few pictures is uncertain. (In place of the picture, the mean of all pictures counts as one more in its class, so that no pixel is declared impossible.)
 #
-# Which factor pays most? Nats saved per nat said would favour the factors of few classes, because the first nat about a factor saves more than the next (chapter 5). So compare at equal rates: group the classes of every factor into the same number of answers, in the way that saves most.
+# Which factor pays most? Nats saved per nat said would favour the factors of few classes, because the first nat about a factor saves more than the next ([chapter 5](05_capacity_generator.ipynb)). So compare at equal rates: group the classes of every factor into the same number of answers, in the way that saves most.
 
 
 # %%
@@ -352,7 +352,7 @@ assert -16 < chance < -12 and chance < extra[ranked[0]] < 0
 # %% [markdown]
 # Azimuth and legs save more together than one by one, by more than a third of what the legs are worth alone: legs can be drawn only if it is known how they are turned. Of the other pairs ten thousand chairs are too few to tell. Azimuth and height have 310 classes of about 32 chairs, whose means are uncertain: 310 classes that know nothing seem to cost 14 nats. So differences of a few nats say nothing here, least of all negative ones.
 #
-# And nothing forces a code to send *factors*. Chapter 6 had a surprise: while nats are few, the area and centroid of a sprite pay better than its scale and position. So ask the same of a few numbers of the picture. Its ink is 1 minus the grey; how much is there, where is its middle, how far does it spread, does it slant? Each is cut into ten equally frequent classes:
+# And nothing forces a code to send *factors*. [Chapter 6](06_controlled_capacity.ipynb) had a surprise: while nats are few, the area and centroid of a sprite pay better than its scale and position. So ask the same of a few numbers of the picture. Its ink is 1 minus the grey; how much is there, where is its middle, how far does it spread, does it slant? Each is cut into ten equally frequent classes:
 
 
 # %%
@@ -403,7 +403,7 @@ assert ten > 1.4 * size and abs(five - legs) < 2
 #
 # ## 4. What trainings make of them
 #
-# Two trainings of 40,000 steps are recorded: a plain VAE, and chapter 6's method, in which two latents are open first, then three, then all. They see 86,366 chairs, as many pictures as the published set has; we look at chairs that neither has seen. (The paper's own training follows below.)
+# Two trainings of 40,000 steps are recorded: a plain VAE, and [chapter 6](06_controlled_capacity.ipynb)'s method, in which two latents are open first, then three, then all. They see 86,366 chairs, as many pictures as the published set has; we look at chairs that neither has seen. (The paper's own training follows below.)
 
 # %%
 runs = {
@@ -421,7 +421,7 @@ plt.show()
 # %% [markdown]
 # *Figure 7.4. As Figure 4b of the paper: nine chairs, their reconstructions, and the first of them changed along each latent from −3 to 3, from the latent with most nats to that with least (nats of these forty chairs).*
 #
-# By eye one would name the rows: legs, size, side, height. The authors had to leave it there. We need not: R² of every factor in every latent, as in chapter 6. And of every moment of the picture; and as azimuth is a circle, of its two coordinates too, the sine (is the chair turned to the left or to the right?) and the cosine (towards the camera or away?):
+# By eye one would name the rows: legs, size, side, height. The authors had to leave it there. We need not: R² of every factor in every latent, as in [chapter 6](06_controlled_capacity.ipynb). And of every moment of the picture; and as azimuth is a circle, of its two coordinates too, the sine (is the chair turned to the left or to the right?) and the cosine (towards the camera or away?):
 
 # %%
 azimuth = torch.deg2rad(of_fresh[:, 0])
@@ -477,7 +477,7 @@ assert ordered["excess"] < free["excess"] < 30 and ordered["kl"] < free["kl"]
 assert ordered["mig"] > 3 * free["mig"]
 
 # %% [markdown]
-# Both draw a chair to within thirty nats of the floor, chairs that they have never seen as well as those that they have. As in chapter 6 the opened training draws a little better than the plain VAE, with fewer nats, and has several times its MIG. (One seed each: three nats of difference are no proof.) But a matrix with one dark square in each row it is not. Where does its MIG come from?
+# Both draw a chair to within thirty nats of the floor, chairs that they have never seen as well as those that they have. As in [chapter 6](06_controlled_capacity.ipynb) the opened training draws a little better than the plain VAE, with fewer nats, and has several times its MIG. (One seed each: three nats of difference are no proof.) But a matrix with one dark square in each row it is not. Where does its MIG come from?
 
 # %%
 _, of_classes = metrics.factor_classes(data, of_fresh)
@@ -581,7 +581,7 @@ for turned, moved in (("sin(azimuth)", "slant"), ("cos(azimuth)", "middle, up"))
 # %% [markdown]
 # **What you should see.**
 #
-# *Size with width.* In both trainings one latent holds how far the ink spreads from left to right (R² of .70 and .67), better than any latent holds size or width. Section 3 suggests why: that number pays half as much again as the size. Both factors move it, so both can be in this latent, and what distinguishes them would go elsewhere. This is chapter 6's finding on other pictures: a moment of the picture in place of a factor.
+# *Size with width.* In both trainings one latent holds how far the ink spreads from left to right (R² of .70 and .67), better than any latent holds size or width. Section 3 suggests why: that number pays half as much again as the size. Both factors move it, so both can be in this latent, and what distinguishes them would go elsewhere. This is [chapter 6](06_controlled_capacity.ipynb)'s finding on other pictures: a moment of the picture in place of a factor.
 #
 # *Azimuth with height.* Do they meet in a moment as well, the height of the ink's middle? In the plain VAE the latent that holds it (.48) holds the cosine of azimuth as well (.53), and another holds the sine (.79) and the slant of the ink (.73). Here factor and moment move together, and R² cannot tell which of the two is sent.
 #
@@ -688,9 +688,9 @@ assert spread.argmax() < 2 and spread.argmin() > 4 and (spread.diff() > 0).any()
 # %% [markdown]
 # **What you should see.** The KL is what it should be, 25 nats, and almost nothing comes of it. With 10 latents two are active, with 15 and 10 nats, and the second is a function of the first: all 25 nats lie on one line through the chairs. The number along it goes mainly with how far the ink spreads, which section 3 said would pay at once (R² of .80), but to know that much of the spread takes less than a nat ($\frac12 \log \frac{1}{1 - .80} = 0.8$, if all were Gaussian). The rest says *where on the line* a chair lies, to a precision that no reconstruction needs: fifteen nats would tell three million values apart, and there were 86,366 chairs, of which $\log 86{,}366 = 11.4$ nats say all. The row of $z_5$ in Figure 7.6 shows the line: past chairs of many kinds, on the whole from wide to narrow, with a turn back where the legs change. From C = 8 on, seventeen nats more have bought 13 nats of reconstruction (23 with 32 latents); a plain VAE, which takes 20 nats and spreads them over ten latents, is five times as near to the floor.
 #
-# With 32 latents it is worse, though there is room for more: fourteen are active, and all follow one number. Seven are straight copies of it. Copies help only as noisy readings of one number do: their signal-to-noise ratios add, so that they tell at most $\frac12 \log(1 + \sum_i \text{SNR}_i)$ (chapter 2's formula for one channel, with the sum in it), while their KLs are paid in full. Here the best copy alone can tell 4.8 nats; the six others cost eleven nats and add nothing.
+# With 32 latents it is worse, though there is room for more: fourteen are active, and all follow one number. Seven are straight copies of it. Copies help only as noisy readings of one number do: their signal-to-noise ratios add, so that they tell at most $\frac12 \log(1 + \sum_i \text{SNR}_i)$ ([chapter 2](02_awgn_channel.ipynb)'s formula for one channel, with the sum in it), while their KLs are paid in full. Here the best copy alone can tell 4.8 nats; the six others cost eleven nats and add nothing.
 #
-# The objective does mind: at no more nats, a code like the plain VAE's would lower the loss by more than a hundred. It is the *training* that does not get there. The price γ = 1000 is on the sum of the KLs, whoever pays them, and in Adam's step it drowns what tells one latent's noise from another's (chapter 5, section 7). That is a reason why latents that carry something go on to share whatever C brings. It is no reason why on chairs they carry the same thing, while on sprites the three that became active carried x, y and size (chapter 6). When that is decided, exercise 7.4 asks you to find out.
+# The objective does mind: at no more nats, a code like the plain VAE's would lower the loss by more than a hundred. It is the *training* that does not get there. The price γ = 1000 is on the sum of the KLs, whoever pays them, and in Adam's step it drowns what tells one latent's noise from another's ([chapter 5](05_capacity_generator.ipynb), section 7). That is a reason why latents that carry something go on to share whatever C brings. It is no reason why on chairs they carry the same thing, while on sprites the three that became active carried x, y and size ([chapter 6](06_controlled_capacity.ipynb)). When that is decided, exercise 7.4 asks you to find out.
 #
 # Does that contradict the paper's Figure 4b, in which rows turn the chair and change its legs? It is another data set, another implementation, and one seed each. What can be said is that the recipe, as far as it is published, on chairs of which the factors are known, does not do it here; and that a KL on target says nothing of what is sent.
 
@@ -818,7 +818,7 @@ plt.show()
 # %% [markdown]
 # *Figure 7.9. Originals, reconstructions, and traversals of the five latents with most nats, from −3 to 3, that start from the first original.*
 #
-# We do know what these faces were drawn from, and may look it up (R² of each feature in each latent, as in chapter 6, and of the best linear function of all latents):
+# We do know what these faces were drawn from, and may look it up (R² of each feature in each latent, as in [chapter 6](06_controlled_capacity.ipynb), and of the best linear function of all latents):
 
 # %% tags=["nbval-ignore-output"]
 if own is None:

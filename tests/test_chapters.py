@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import build_chapters
 import gates
+import nbformat
 import pytest
 from jupyter_server.services.contents.largefilemanager import LargeFileManager
 from jupytext.sync_contentsmanager import build_sync_jupytext_contents_manager_class
@@ -29,6 +31,21 @@ def test_every_text_file_has_a_notebook_and_there_are_some():
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: str(path.relative_to(CHAPTERS)))
 def test_chapter_passes(notebook, gate):
     gate(notebook)
+
+
+NO_PLACE_FOR_LINKS = re.compile(r"```.*?```|\$[^$]+\$|`[^`]*`|^#[^\n]*", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", sorted(CHAPTERS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_another_chapter_is_named_with_a_link_to_it(path):
+    files = {int(other.stem[:2]): other.name for other in CHAPTERS.glob("*.ipynb")}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            text = NO_PLACE_FOR_LINKS.sub("", cell.source)
+            for number, file in re.findall(r"\[[Cc]hapter (\d+)\]\(([^)]*)\)", text):
+                assert file == files[int(number)], (path.name, number, file)
+            bare = re.findall(r"(?<!\[)\b[Cc]hapter (\d+)", text)
+            assert not {int(number) for number in bare} & set(files) - {int(path.stem[:2])}, (path.name, text)
 
 
 def test_prose_is_brought_over_and_changed_code_is_not(tmp_path):

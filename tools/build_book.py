@@ -4,8 +4,8 @@ The pages are the committed notebooks with their stored outputs; nothing is exec
 notebooks and Furo's theme: of the field's tools these need no Node and load nothing from elsewhere, so that the book
 works from a disk without a network. MathJax comes along in tools/book/static for the same reason.
 
-On the way from notebook to page: explorers become the sheets of pictures that they store for this purpose, pictures get
-their caption as alternative text, and "chapter 4" and "Figure 4.2" become links.
+On the way from notebook to page: explorers become the sheets of pictures that they store for this purpose, and pictures
+get their caption as alternative text.
 """
 
 import argparse
@@ -26,12 +26,7 @@ ROOT = Path(__file__).parents[1]
 CHAPTERS = ROOT / "chapters"
 STATIC = ROOT / "tools" / "book" / "static"
 # "*Figure 4.1. What it shows.*", or "*Figures 4.2 and 4.3. …*" below two pictures
-CAPTION = re.compile(r"^\*Figures? ([\d.]+\d)(?: and ([\d.]+\d))?\.\s*(.+?)\*(?=\s|$)", re.MULTILINE | re.DOTALL)
-# headings may not hold links, and a caption does not link to itself; [^\n] as the pattern's dot means any character
-NO_LINKS = re.compile(
-    r"(```.*?```|\$\$.*?\$\$|\$[^$]+\$|`[^`]*`|!?\[[^\]]*\]\([^)]*\)|^#[^\n]*|^\*Figures? [^*]*?\.\s)",
-    re.DOTALL | re.MULTILINE,
-)
+CAPTION = re.compile(r"^\*Figures? [\d.]+\d( and [\d.]+\d)?\.\s*(.+?)\*(?=\s|$)", re.MULTILINE | re.DOTALL)
 
 CONF = """
 project = "Why β-VAE disentangles"
@@ -78,12 +73,11 @@ def write_source(folder: Path) -> None:
     shutil.copytree(STATIC, folder / "static")
     (folder / "conf.py").write_text(CONF, encoding="utf-8")
     chapters = sorted(CHAPTERS.glob("*.ipynb"))
-    links = Links(chapters)
     for path in (*chapters, *sorted(CHAPTERS.glob("solutions/*.ipynb"))):
         target = folder / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         notebook = nbformat.read(path, as_version=4)
-        make_ready(notebook, links, path)
+        make_ready(notebook, path)
         nbformat.write(notebook, target)
     shutil.copy(CHAPTERS / "NOTATION.md", folder / "chapters")
     (folder / "data").mkdir()
@@ -92,39 +86,7 @@ def write_source(folder: Path) -> None:
     (folder / "index.md").write_text(index(chapters), encoding="utf-8")
 
 
-class Links:
-    """Which chapters and figures there are, to link to."""
-
-    def __init__(self, chapters: list[Path]) -> None:
-        self.chapters = {int(path.stem.split("_")[0]): path for path in chapters}
-        self.figures = set()
-        for path in chapters:
-            for cell in nbformat.read(path, as_version=4).cells:
-                if cell.cell_type == "markdown":
-                    self.figures |= {number for found in CAPTION.findall(cell.source) for number in found[:2]} - {""}
-
-    def add(self, text: str, path: Path) -> str:
-        """Text with links from "chapter 4" and "Figure 4.2"; formulas, code and links are left alone."""
-        own = int(path.stem.split("_")[0])
-        up = "../" * (len(path.relative_to(CHAPTERS).parts) - 1)
-
-        def chapter(match: re.Match) -> str:
-            number = int(match[2])
-            if number not in self.chapters or (number == own and not up):
-                return match[0]
-            return f"[{match[1]} {number}]({up}{self.chapters[number].name})"
-
-        def figure(match: re.Match) -> str:
-            return f"[{match[0]}](#{anchor(match[1])})" if match[1] in self.figures else match[0]
-
-        parts = NO_LINKS.split(text)
-        for i in range(0, len(parts), 2):
-            parts[i] = re.sub(r"\b([Cc]hapter) (\d+)\b", chapter, parts[i])
-            parts[i] = re.sub(r"\bFigure (\d+\.\d+)\b", figure, parts[i])
-        return "".join(parts)
-
-
-def make_ready(notebook: NotebookNode, links: Links, path: Path) -> None:
+def make_ready(notebook: NotebookNode, path: Path) -> None:
     """Change a notebook into what its page should show.
 
     Raises:
@@ -133,11 +95,8 @@ def make_ready(notebook: NotebookNode, links: Links, path: Path) -> None:
     captions: list[str] = []  # of the pictures above, the lowest first
     for cell in reversed(notebook.cells):  # a caption stands below its figure
         if cell.cell_type == "markdown":
-            for _, other, text in reversed(CAPTION.findall(cell.source)):
+            for other, text in reversed(CAPTION.findall(cell.source)):
                 captions = [plain(text)] * (1 + bool(other))
-            cell.source = CAPTION.sub(
-                lambda m: "".join(f"({anchor(n)})=\n" for n in m.groups()[:2] if n) + m[0], links.add(cell.source, path)
-            )
             continue
         # the bars of progress are widgets too, which a page has no use for
         cell.outputs = [
@@ -156,11 +115,6 @@ def make_ready(notebook: NotebookNode, links: Links, path: Path) -> None:
                 cell.metadata["mystnb"] = {"image": {"alt": captions[0]}}
                 drawn = True
         captions = captions[drawn:]
-
-
-def anchor(figure: str) -> str:
-    """Name of a figure as a place to link to: 4.2 → figure-4-2."""
-    return f"figure-{figure.replace('.', '-')}"
 
 
 def plain(text: str) -> str:

@@ -88,12 +88,9 @@ def test_every_picture_says_what_it_shows(book):
             assert len((picture.get("alt") or "").split()) > 4, (name, str(picture)[:200])
 
 
-def test_chapters_and_figures_are_linked(book):
+def test_chapters_are_linked(book):
     text = (book / "chapters" / "06_controlled_capacity.html").read_text(encoding="utf-8")
     assert re.search(r'<a [^>]*href="05_capacity_generator\.html"', text)
-    assert 'id="figure-6-2"' in text
-    text = (book / "chapters" / "05_capacity_generator.html").read_text(encoding="utf-8")
-    assert 'href="#figure-5-3"' in text
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
