@@ -4,16 +4,22 @@ The pages are the committed notebooks with their stored outputs; nothing is exec
 notebooks and Furo's theme: of the field's tools these need no Node and load nothing from elsewhere, so that the book
 works from a disk without a network. MathJax comes along in tools/book/static for the same reason.
 
-On the way from notebook to page: explorers become the sheets of pictures that they store for this purpose, and pictures
-get their caption as alternative text.
+On the way from notebook to page: explorers come alive, with weights taken from `data/runs`, and pictures get their
+caption as alternative text.
 """
 
 import argparse
+import base64
+import functools
+import html
+import json
 import re
 import shutil
 import sys
 import tempfile
+import zlib
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from build_chapters import WIDGET
@@ -21,6 +27,9 @@ from nbformat import NotebookNode
 from sphinx.cmd.build import build_main
 
 from minivae.course.explorers import STILL
+from minivae.course.explorers.base import module
+from minivae.course.explorers.models import weights
+from minivae.engine.runs import Run
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = ROOT / "chapters"
@@ -39,6 +48,7 @@ html_theme = "furo"
 html_title = project
 html_static_path = ["static"]
 html_css_files = ["book.css"]
+html_js_files = [("explorers.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_search_summary = False  # it fetches pages, which a browser forbids from the disk
@@ -71,13 +81,18 @@ def build(folder: Path) -> int:
 def write_source(folder: Path) -> None:
     """What Sphinx reads: the notebooks made ready for it, the notation, an index and the settings."""
     shutil.copytree(STATIC, folder / "static")
+    (folder / "static" / "weights").mkdir()
+    views = module("base.js", "models.js", "capacity.js", "charts.js").replace("export default", "window.minivae =")
+    (folder / "static" / "explorers.js").write_text(
+        f"{views}\n{(STATIC.parent / 'explorers.js').read_text(encoding='utf-8')}", encoding="utf-8"
+    )
     (folder / "conf.py").write_text(CONF, encoding="utf-8")
     chapters = sorted(CHAPTERS.glob("*.ipynb"))
     for path in (*chapters, *sorted(CHAPTERS.glob("solutions/*.ipynb"))):
         target = folder / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         notebook = nbformat.read(path, as_version=4)
-        make_ready(notebook, path)
+        make_ready(notebook, path, folder / "static" / "weights")
         nbformat.write(notebook, target)
     shutil.copy(CHAPTERS / "NOTATION.md", folder / "chapters")
     (folder / "data").mkdir()
@@ -86,11 +101,11 @@ def write_source(folder: Path) -> None:
     (folder / "index.md").write_text(index(chapters), encoding="utf-8")
 
 
-def make_ready(notebook: NotebookNode, path: Path) -> None:
-    """Change a notebook into what its page should show.
+def make_ready(notebook: NotebookNode, path: Path, folder: Path) -> None:
+    """Change a notebook into what its page should show, and write the weights that it needs into a folder.
 
     Raises:
-        ValueError: if a picture has no caption to say what it shows, or an explorer stores no sheet.
+        ValueError: if a picture has no caption to say what it shows, or an explorer does not store what it is.
     """
     captions: list[str] = []  # of the pictures above, the lowest first
     for cell in reversed(notebook.cells):  # a caption stands below its figure
@@ -106,15 +121,48 @@ def make_ready(notebook: NotebookNode, path: Path) -> None:
         for output in cell.outputs:
             data = output.get("data", {})
             if STILL in data:
-                output.data = nbformat.from_dict({"text/html": data[STILL]})
+                output.data = nbformat.from_dict({"text/html": alive(data[STILL], data["image/png"], weights)})
             elif WIDGET in data:
-                raise ValueError(f"{path.name}: an explorer stores no sheet of pictures: execute the chapter anew")
+                raise ValueError(f"{path.name}: an explorer does not store what it is: execute the chapter anew")
             elif "image/png" in data:
                 if not captions:
                     raise ValueError(f"{path.name}: a picture has no caption below it: {cell.source.splitlines()[-2:]}")
                 cell.metadata["mystnb"] = {"image": {"alt": captions[0]}}
                 drawn = True
         captions = captions[drawn:]
+
+
+def alive(explorer: dict[str, Any], still: str, folder: Path) -> str:
+    """HTML of an explorer; just its still where a run was trained in the chapter and is not recorded.
+
+    Args:
+        explorer: what it stores in the notebook.
+        still: its picture, PNG in base64.
+        folder: for weights.
+
+    Raises:
+        ValueError: if a recorded run has other weights than the chapter had.
+    """
+    picture = f'<img alt="{html.escape(explorer["spec"]["about"])}" src="data:image/png;base64,{still}">'
+    for source in explorer["sources"].values():
+        if isinstance(source, dict):
+            run = ROOT / "data" / "runs" / f"{source['run']}.h5"
+            if not run.exists():
+                return f"<p>{picture}</p><p>Run the chapter to drag this: its model is trained there.</p>"
+            data = weights(getattr(recorded(run).model(source["step"]), source["part"]))
+            if zlib.crc32(data) != source["crc"]:
+                raise ValueError(f"{run.name} is not what the chapter saw: execute the chapter anew")
+            source["file"] = f"{source['run']}-{source['step'] or 'end'}-{source['part']}"
+            text = base64.b64encode(data).decode("ascii")
+            (folder / f"{source['file']}.js").write_text(f'minivaeWeights["{source["file"]}"] = "{text}";\n')
+    described = json.dumps(explorer, ensure_ascii=False).replace("</", "<\\/")
+    return f'<div class="minivae-explorer"><script type="application/json">{described}</script>{picture}</div>'
+
+
+@functools.cache
+def recorded(path: Path) -> Run:
+    """A run, read once."""
+    return Run.load(path)
 
 
 def plain(text: str) -> str:
@@ -135,8 +183,8 @@ def index(chapters: list[Path]) -> str:
 
 {opening}
 
-Sliders in this book move through pictures that were made beforehand, one slider at a time. To run the code and drag
-everything at once, clone the course's repository and type `make lab`.
+The explorers in this book are alive: the models are computed in the page. To run the code, clone the course's
+repository and type `make lab`.
 
 {table}
 

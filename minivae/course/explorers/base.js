@@ -6,22 +6,31 @@
 const views = {};
 
 const STYLE = `
-.minivae-explorer { max-width: 62em; color: inherit; line-height: 1.4; container-type: inline-size; }
-.minivae-explorer .panels { display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-start; margin: 4px 0; }
+.minivae-explorer { max-width: 62em; color: inherit; line-height: 1.4; }
+.minivae-explorer .panels { display: grid; gap: 8px; margin: 4px 0; align-items: start;
+  grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); max-width: 784px; }
+.minivae-explorer .panels.wide { grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr));
+  max-width: 888px; }
 .minivae-explorer canvas { image-rendering: pixelated; max-width: 100%; display: block; }
-.minivae-explorer svg { max-width: 100%; height: auto; display: block; }
+.minivae-explorer svg { width: 100%; height: auto; display: block; }
 .minivae-explorer svg text { fill: currentColor; font: 12px sans-serif; }
 .minivae-explorer .caption { min-height: 1.4em; }
-.minivae-explorer label { display: flex; align-items: center; gap: .6em; max-width: 36em; }
-.minivae-explorer label > span { flex: 0 0 9em; text-align: right; }
+.minivae-explorer label { display: flex; align-items: center; gap: .6em; max-width: 38em; }
+.minivae-explorer label > span { flex: 0 0 8em; text-align: right; }
 .minivae-explorer label > output { flex: 0 0 4.5em; }
 .minivae-explorer .track { flex: 1; position: relative; display: flex; align-items: center; }
-.minivae-explorer .track input { width: 100%; margin: 0; position: relative; background: transparent; }
-.minivae-explorer .track i { position: absolute; height: 14px; border-radius: 3px; background: #0072b2; opacity: .3; }
+.minivae-explorer .track i { position: absolute; height: 14px; border-radius: 3px; background: #0072b2; opacity: .45; }
 .minivae-explorer .track.prior { border-radius: 3px;
-  background: linear-gradient(90deg, transparent, color-mix(in srgb, currentColor 22%, transparent), transparent); }
+  background: radial-gradient(closest-side, color-mix(in srgb, currentColor 30%, transparent), transparent); }
+.minivae-explorer input[type=range] { width: 100%; margin: 2px 0; height: 18px; position: relative; appearance: none;
+  background: linear-gradient(currentColor, currentColor) center / 100% 2px no-repeat; cursor: pointer; }
+.minivae-explorer input[type=range]::-webkit-slider-thumb { appearance: none; width: 16px; height: 16px;
+  border-radius: 50%; background: #d55e00; border: 0; }
+.minivae-explorer input[type=range]::-moz-range-thumb { width: 16px; height: 16px; border-radius: 50%;
+  background: #d55e00; border: 0; }
+.minivae-explorer .buttons { display: flex; flex-wrap: wrap; gap: 6px; margin-top: 4px; align-items: center; }
 .minivae-explorer button { color: inherit; font: inherit; background: transparent; border: 1px solid; border-radius: 3px;
-  padding: 0 .6em; margin: 4px 6px 0 0; cursor: pointer; }
+  padding: 0 .6em; cursor: pointer; }
 .minivae-explorer .wrong { border: 1px solid; padding: .3em .6em; }
 `;
 
@@ -150,11 +159,11 @@ async function mount(host, home) {
   const back = make("button", { textContent: "reset", type: "button", title: "back to where it began" });
   play.addEventListener("click", () => (playing ? stop() : start()));
   back.addEventListener("click", reset);
-  const extra = make("div");
+  const extra = make("div", { className: "buttons" });
   host.classList.add("minivae-explorer");
   host.replaceChildren(
     make("style", { textContent: STYLE }), make("b", { textContent: spec.title }), panel, caption, rows,
-    make("div", {}, play, back), extra,
+    make("div", { className: "buttons" }, play, back), extra,
   );
   home.listen((changed) => {
     if (spec.controls.some(({ name }) => changed[name] !== state[name])) {

@@ -1,44 +1,22 @@
 """The explorer of chapter 5: how the capacity is divided among the factors, and what is drawn from it."""
 
-import html
-from collections.abc import Sequence
-
 import numpy as np
 import torch
-from ipywidgets import FloatSlider, IntSlider
 from torch import Tensor
 
 from minivae._arguments import check_count
-from minivae.course.explorers.base import Explorer, State
-from minivae.course.explorers.pixels import ZOOM, side_by_side
-from minivae.course.figures import BLUE, GREY
+from minivae.course.explorers.base import module, slider
+from minivae.course.explorers.models import ModelExplorer
+from minivae.course.explorers.pixels import side_by_side, strip
 from minivae.engine.curves import trained_curve
 from minivae.engine.runs import Run
-from minivae.generator import FactorGenerator
 from minivae.ideal_decoder import SpriteChannels, amplitudes
 from minivae.rate_distortion import RateDistortion
 
-
-def shares_table(factors: Sequence[str], best: Tensor, trained: Tensor) -> str:
-    """Bars of the nats that each factor gets, as HTML, so that they fit any width and follow the page's theme.
-
-    Args:
-        factors: names.
-        best: nats of each factor in the best split, (factors,).
-        trained: the same of the training.
-    """
-    rows = ""
-    for name, *nats in zip(factors, best.tolist(), trained.tolist(), strict=True):
-        bars = "".join(
-            f'<div style="background:{colour};width:{max(0.0, value):.2f}em;height:.45em;margin:1px 0"></div>'
-            for value, colour in zip(nats, (GREY, BLUE), strict=True)
-        )
-        numbers = f'<td style="text-align:right">{nats[0]:.2f} | {nats[1]:.2f}</td>'
-        rows += f"<tr><td>{html.escape(name)}</td>{numbers}<td>{bars}</td></tr>"
-    return f'<table style="line-height:1.3"><caption>nats: best split (grey) | trained (blue)</caption>{rows}</table>'
+DRAWN = 0.5  # nats between two pictures of the best decoder, which is too slow to be computed in the page
 
 
-class CapacityExplorer(Explorer):
+class CapacityExplorer(ModelExplorer):
     """Slide the capacity: the nats of each factor, what the best decoder draws from them, and what a trained one draws.
 
     Both decoders get the factors of the same picture with the same noise, each at its own split. What each factor gets
@@ -51,7 +29,7 @@ class CapacityExplorer(Explorer):
         pictures: number of pictures to choose from.
     """
 
-    zoom = ZOOM
+    _esm = module("base.js", "models.js", "capacity.js")
 
     def __init__(self, run: Run, limit: RateDistortion, channels: SpriteChannels, pictures: int = 8) -> None:
         check_count("pictures", pictures)
@@ -66,53 +44,57 @@ class CapacityExplorer(Explorer):
         if raw[0] != raw[1]:
             given = "raw run, centred channels" if raw[0] else "centred run, raw channels"
             raise ValueError(f"run and channels must both send the factors raw or both centred, got {given}")
-        self.limit, self.channels = limit, channels
-        self.trained = trained_curve(run, window=max(int(run.history["step"][0]), run.step // 200))
         generator = torch.Generator().manual_seed(3)
         dataset = run.experiment.dataset
-        self.classes = dataset.sample_classes(pictures, generator)
-        self.originals = dataset.render(self.classes)
-        self.noise = torch.randn(pictures, len(channels.factors), generator=generator)
-        self.models = [(schedule(step), run.model(step)) for step in [*sorted(run.snapshots), run.step]]
-
+        classes = dataset.sample_classes(pictures, generator)
+        noise = torch.randn(pictures, len(channels.factors), generator=generator)
         low, high = limit.capacities[0].item(), limit.capacities[-1].item()
-        capacity = FloatSlider(
-            min(high, max(low, 7.3)), min=low, max=high, step=0.1, description="C (nats)", readout_format=".1f"
-        )
+        capacities = torch.arange(round((high - low) / 0.1) + 1, dtype=torch.float64) * 0.1 + low
+        drawn = torch.arange(low, high + 1e-6, DRAWN).tolist()
+        curve = trained_curve(run, window=max(int(run.history["step"][0]), run.step // 200))
+        first, last = curve.capacities[[0, -1]].tolist()
+        models, parts = [], {}
+        for step in [*sorted(run.snapshots), run.step]:
+            model = run.model(step)
+            with torch.no_grad():
+                mean, log_std = model.encode(classes)
+            key, snapshot = str(step), step if step in run.snapshots else None
+            models.append({"key": key, "C": schedule(step), "means": mean.tolist(), "stds": log_std[0].exp().tolist()})
+            parts[key] = (run, snapshot, "decoder")
+        self.classes, self.limit, self.channels, self.noise = classes, limit, channels, noise
+        best = torch.cat([self.best(capacity) for capacity in drawn])
         super().__init__(
-            f"{run.experiment.name}, seed {run.seed}, beside the best there is",
-            lambda state: self.pixels(state["C"], state["image"]),
-            {"C": capacity, "image": IntSlider(max=pictures - 1, description="picture")},
+            "capacity", run, dataset.render(classes), parts,
+            title=f"{run.experiment.name}, seed {run.seed}, beside the best there is",
             about="Left: a sprite. Middle: what the best decoder draws from C nats about its factors. Right: what the "
             "trained one draws.",
-        )
+            controls=[
+                slider("C", "C (nats)", min(high, max(low, 7.3)), low, high, 0.1),
+                slider("image", "picture", 0, 0, pictures - 1, 1),
+            ],
+            factors=channels.factors, capacities=capacities.tolist(),
+            rates=limit.at(capacities.clamp(low, high))[0].tolist(),
+            trained=curve.at(capacities.clamp(first, last))[0].tolist(),
+            drawn=drawn, models=models, noise=noise.tolist(),
+            best=strip(best),
+        )  # fmt: skip
 
     @torch.no_grad()
-    def pixels(self, capacity: float, index: int) -> np.ndarray:
-        """Original, best decoder's and trained decoder's picture, enlarged: (height, width) uint8.
+    def best(self, capacity: float) -> Tensor:
+        """What the best decoder draws of every picture at a capacity in nats, (pictures, 1, 64, 64) in [0, 1]."""
+        rates, _ = self.limit.at(capacity)
+        amplitude = amplitudes(rates.float(), self.channels.offset)
+        _, signals = self.channels.draw(self.channels.points(self.classes))
+        return torch.stack([
+            self.channels.decode(amplitude * signals[i : i + 1] + self.noise[i], amplitude)[0].view(1, 64, 64)
+            for i in range(len(self.classes))
+        ])  # fmt: skip
 
-        Args:
-            capacity: C in nats.
-            index: of the original.
-        """
-        best, _ = self.limit.at(capacity)
-        amplitude = amplitudes(best.float(), self.channels.offset)
-        classes = self.classes[index : index + 1]
-        _, signals = self.channels.draw(self.channels.points(classes))
-        drawn = self.channels.decode(amplitude * signals + self.noise[index], amplitude)
-        _, model = self._nearest(capacity)
-        mean, log_std = model.encode(classes)
-        trained = torch.sigmoid(model.decode(mean + log_std.exp() * self.noise[index]))[0]
-        return side_by_side(self.originals[index], drawn, trained)
-
-    def _nearest(self, capacity: float) -> tuple[float, FactorGenerator]:
-        """The snapshot whose capacity is nearest, and that capacity."""
-        return min(self.models, key=lambda snapshot: abs(snapshot[0] - capacity))
-
-    def _caption(self, state: State) -> str:
-        capacity, (low, high) = state["C"], self.trained.capacities[[0, -1]].tolist()
-        best, trained = self.limit.at(capacity)[0], self.trained.at(min(max(capacity, low), high))[0]
-        return (
-            f"left: original; middle: best decoder, C = {capacity:.1f}; right: trained, nearest snapshot, "
-            f"C = {self._nearest(capacity)[0]:.1f}{shares_table(self.channels.factors, best, trained)}"
-        )
+    def still(self) -> np.ndarray:
+        C, image = self.state["C"], self.state["image"]
+        model = min(self.spec["models"], key=lambda of: abs(of["C"] - C))
+        run, step, _ = self.parts[model["key"]]
+        z = torch.tensor(model["means"][image]) + torch.tensor(model["stds"]) * self.noise[image]
+        with torch.no_grad():
+            trained = torch.sigmoid(run.model(step).decode(z[None]))[0]
+        return side_by_side(self.images[image], self.best(C)[image], trained)

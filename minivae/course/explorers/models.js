@@ -150,7 +150,7 @@ async function seeds(spec) {
   const { size, channels } = spec.shape, strip = new Image();
   strip.src = spec.seeds;
   await strip.decode();
-  const context = make("canvas", { width: size, height: strip.height }).getContext("2d");
+  const context = make("canvas", { width: size, height: strip.height }).getContext("2d", { willReadFrequently: true });
   context.drawImage(strip, 0, 0);
   return Array.from({ length: strip.height / size }, (_, i) => imageOf(context, size, channels, i * size));
 }
@@ -203,7 +203,7 @@ views.traversal = async (panel, home, act) => {
     const nats = mean.reduce((sum, m, i) => sum + (m * m + std[i] ** 2 - 1) / 2 - Math.log(std[i]), 0);
     const name = own ? "your picture" : `seed image ${state.image}`;
     return `left: ${name}, whose posterior is ${nats.toFixed(1)} nats from the prior; right: decoded from the sliders' ` +
-      `code; below: z${latent} from −3 to 3. Bands: its mean ± σ`;
+      `code; below: z${latent} from −3 to 3. Blue on the sliders: the posterior's mean ± σ`;
   };
 };
 
@@ -300,6 +300,7 @@ views.rows = async (panel, home) => {
   const { spec } = home, { size } = spec.shape, buffers = await home.buffers(), images = await seeds(spec);
   const decoders = Object.fromEntries(Object.keys(spec.models).map((key) => [key, decoder(buffers[key], spec.shape)]));
   const columns = 5, gap = Math.round(size / 16), zoom = 64 / size, later = slices(), kept = new Map();
+  panel.classList.add("wide");
   const sides = spec.panels.map(() => {
     const title = make("div"), rows = [];
     const box = make("div", {}, title);
@@ -311,7 +312,6 @@ views.rows = async (panel, home) => {
       box.append(row);
       rows.push({ words, context: canvas.getContext("2d") });
     }
-    box.style.flex = "0 1 auto";
     panel.append(box);
     return { title, rows };
   });

@@ -1,6 +1,6 @@
 """Explorers of trained VAEs, chapters 4, 6 and 7: drag latents, go through a training, compare two runs."""
 
-import base64
+import zlib
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from minivae._arguments import check_count
 from minivae.course.explorers.base import Explorer, State, choice, module, slider
-from minivae.course.explorers.pixels import LIMIT, draw, enlarge, png, rows_picture
+from minivae.course.explorers.pixels import LIMIT, draw, rows_picture, strip
 from minivae.engine.runs import Run
 from minivae.metrics.evaluate import ACTIVE, mean_kl
 
@@ -17,16 +17,6 @@ from minivae.metrics.evaluate import ACTIVE, mean_kl
 def weights(part: nn.Module) -> bytes:
     """The weights of an encoder or decoder in the order of its layers, in half precision."""
     return b"".join(parameter.detach().cpu().numpy().astype("<f2").tobytes() for parameter in part.parameters())
-
-
-def recorded(source: dict[str, Any], run: Run) -> bytes:
-    """The buffer that an explorer's `sources` describes.
-
-    Args:
-        source: part ("encoder" or "decoder") and step of the run's model.
-        run: the run.
-    """
-    return weights(getattr(run.model(source["step"]), source["part"]))
 
 
 class ModelExplorer(Explorer):
@@ -46,11 +36,10 @@ class ModelExplorer(Explorer):
         self, view: str, run: Run, images: Tensor, parts: dict[str, tuple[Run, int | None, str]], **spec: Any
     ) -> None:
         self.parts, self.images = parts, images
-        strip = np.concatenate([enlarge(image, 1) for image in images])
         super().__init__(
             view,
             buffers={name: weights(getattr(of.model(step), part)) for name, (of, step, part) in parts.items()},
-            seeds=f"data:image/png;base64,{base64.b64encode(png(strip)).decode('ascii')}",
+            seeds=strip(images),
             shape={
                 "channels": images.shape[1], "size": images.shape[-1], "latents": run.model().decoder.latents,
             },
@@ -60,9 +49,10 @@ class ModelExplorer(Explorer):
 
     def sources(self) -> dict[str, Any]:
         return {
-            name: {"run": f"{run.experiment.name}-seed{run.seed}", "step": step, "part": part}
+            name: {"run": f"{run.experiment.name}-seed{run.seed}", "step": step, "part": part,
+                   "crc": zlib.crc32(self.buffers[name])}
             for name, (run, step, part) in self.parts.items()
-        }
+        }  # fmt: skip
 
 
 def _images(run: Run, seeds: int) -> Tensor:
@@ -163,9 +153,7 @@ class RowsExplorer(ModelExplorer):
         for panel in self.spec["panels"]:
             key = str(self.state[panel["by"]]) if "by" in panel else panel["model"]
             described, image = self.spec["models"][key], self.images[self.state["image"]]
-            pictures.append(
-                rows_picture(self.models[key], image, described["order"], self.kl[key], described["title"])
-            )
+            pictures.append(rows_picture(self.models[key], image, described["order"], self.kl[key], described["title"]))
         return np.concatenate(pictures, axis=1)
 
 

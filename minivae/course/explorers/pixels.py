@@ -1,8 +1,8 @@
 """Pictures of the explorers as pixels: uint8 arrays, grey (height, width) or colour (height, width, 3)."""
 
+import base64
 import functools
 import io
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +18,6 @@ from minivae.vae import VAE
 ZOOM = 4  # screen pixels per image pixel
 GAP = 8  # screen pixels between panels
 LIMIT = 3.0  # traversals run over [−LIMIT, LIMIT], as in Figure 2
-SHEET = 2**20  # pixels: how far back WebP looks for what repeats
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -28,9 +27,10 @@ def png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def png_pixels(picture: bytes) -> np.ndarray:
-    """The pixels of a PNG."""
-    return np.asarray(Image.open(io.BytesIO(picture)))
+def strip(images: Tensor) -> str:
+    """Images (n, 1 or 3, H, W) in [0, 1], one below the other, as the address of a PNG."""
+    pixels = np.concatenate([enlarge(image, 1) for image in images])
+    return f"data:image/png;base64,{base64.b64encode(png(pixels)).decode('ascii')}"
 
 
 def enlarge(image: Tensor, zoom: int = ZOOM) -> np.ndarray:
@@ -95,17 +95,3 @@ def rows_picture(model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Ten
 @functools.cache
 def _font() -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(findfont("DejaVu Sans"), 16)
-
-
-def sheet(pictures: Sequence[np.ndarray]) -> tuple[bytes, int, int]:
-    """Pictures of one size in rows and columns, in 64 colours, as WebP; the number of rows; that of columns."""
-    height, width = pictures[0].shape[:2]
-    columns = min(math.ceil(math.sqrt(len(pictures))), max(1, SHEET // (height * width)))
-    rows = math.ceil(len(pictures) / columns)
-    whole = Image.new("RGB", (columns * width, rows * height))
-    for i, pixels in enumerate(pictures):
-        whole.paste(Image.fromarray(pixels), (i % columns * width, i // columns * height))
-    few = whole.quantize(64, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).convert("RGB")
-    buffer = io.BytesIO()
-    few.save(buffer, format="WEBP", lossless=True, quality=80, method=2)  # quality above 75 looks back all the way
-    return buffer.getvalue(), rows, columns
