@@ -27,10 +27,10 @@ CURRENT = "window.jupyterapp?.shell.currentWidget"
 # every explorer once, from what is recorded: a notebook that runs in seconds
 SETUP = """
 import torch
-from minivae.course import explorers as widgets
-from minivae.ideal_decoder import SpriteChannels
-from minivae.engine.curves import load_curve
 from minivae import Run
+from minivae.course.explorers import *
+from minivae.engine.curves import load_curve
+from minivae.ideal_decoder import SpriteChannels
 
 def recorded(name):
     return Run.load(f"../data/runs/{name}.h5")
@@ -39,15 +39,15 @@ def log_joint(z):
     return -0.5 * ((0.9 - torch.tanh(z)) / 0.3) ** 2 - 0.5 * z**2
 """
 EXPLORERS = {
-    "elbo": "widgets.ElboExplorer(log_joint)",
-    "channel": "widgets.ChannelExplorer()",
-    "overlap": "widgets.OverlapExplorer()",
-    "traversal": 'widgets.TraversalExplorer(recorded("blobs-beta150-seed0"))',
-    "training": 'widgets.TrainingExplorer(recorded("sprites-opened-seed0"))',
-    "compare": """widgets.CompareExplorer({
+    "elbo": "ElboExplorer(log_joint)",
+    "channel": "ChannelExplorer()",
+    "overlap": "OverlapExplorer()",
+    "traversal": 'TraversalExplorer(recorded("blobs-beta150-seed0"))',
+    "training": 'TrainingExplorer(recorded("sprites-opened-seed0"))',
+    "compare": """CompareExplorer({
     name: recorded(f"coloured-{name}-seed0") for name in ("beta4", "opened", "vae")
 })""",
-    "capacity": """widgets.CapacityExplorer(
+    "capacity": """CapacityExplorer(
     recorded("generator-lagrangian-seed0"), load_curve("../data/limits/sprites-raw-seed0.json"),
     SpriteChannels("raw"),
 )""",
@@ -63,7 +63,8 @@ def serve(folder: Path) -> Iterator[str]:
     """
     for part in ("chapters", "data"):
         shutil.copytree(ROOT / part, folder / "course" / part, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    cells = [nbformat.v4.new_code_cell(source) for source in (SETUP, *EXPLORERS.values())]
+    shown = [f"{name} = {source}\n{name}" for name, source in EXPLORERS.items()]
+    cells = [nbformat.v4.new_code_cell(source) for source in (SETUP, *shown)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
     nbformat.write(notebook, folder / "course" / "chapters" / "explorers.ipynb")
@@ -145,4 +146,18 @@ def run_all(browser: Any, address: str, name: str) -> Any:
 
 def explorer(page: Any, name: str) -> Any:
     """The part of the page of `explorers.ipynb` that shows one of `EXPLORERS`."""
-    return page.locator(".jp-OutputArea-output:has(.widget-image)").nth(list(EXPLORERS).index(name))
+    return page.locator(".minivae-explorer").nth(list(EXPLORERS).index(name))
+
+
+def ask(page: Any, code: str) -> str:
+    """What the kernel of a notebook prints when it runs some code."""
+    return page.evaluate(
+        f"""async code => {{
+            const future = {CURRENT}.sessionContext.session.kernel.requestExecute({{code}});
+            let said = "";
+            future.onIOPub = ({{content}}) => {{ said += content.text ?? content.evalue ?? ""; }};
+            await future.done;
+            return said;
+        }}""",
+        code,
+    )

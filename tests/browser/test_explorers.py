@@ -1,169 +1,84 @@
-"""Every explorer in JupyterLab in a real browser: what one does with keys and mouse, and what is seen of it.
+"""Every explorer in JupyterLab in a real browser: what one does with keys and mouse, and what Python knows of it."""
 
-What should be seen says the same explorer in this process, without a browser, with its controls set by hand.
-"""
+import json
 
-import functools
-import io
-import os
-
-import ipywidgets
 import lab
 import numpy as np
 import pytest
-from PIL import Image
-from test_lab import pixels
+from bare import canvas
 
 
 @pytest.fixture(scope="module")
 def page(open_chapter):
     page = open_chapter("explorers")
+    page.locator(".minivae-explorer[data-drawn]").nth(len(lab.EXPLORERS) - 1).wait_for()
     yield page
     assert page.errors == []  # of the console, whatever was done
 
 
-@functools.cache
-def here(name: str):
-    """The explorer in this process."""
-    before = os.getcwd()
-    os.chdir(lab.ROOT / "chapters")
-    try:
-        space: dict = {}
-        exec(lab.SETUP, space)
-        return eval(lab.EXPLORERS[name], space)
-    finally:
-        os.chdir(before)
+def state(page, name: str) -> dict:
+    """What Python holds."""
+    return json.loads(lab.ask(page, f"import json; print(json.dumps({name}.state))"))
 
 
-def expected(name: str, **moved) -> np.ndarray:
-    """The picture, in grey, when the first control of an explorer that was not touched is moved."""
-    explorer = here(name)
-    first = next(iter(explorer.controls))
-    return expected_at(name, explorer._alone(first, moved["first"]) if "first" in moved else explorer.start)
-
-
-def expected_at(name: str, state: dict) -> np.ndarray:
-    pictures, _ = here(name)._at(state)
-    return np.concatenate([np.asarray(Image.open(io.BytesIO(p)).convert("L"), dtype=float) for p in pictures], axis=1)
-
-
-def number(text: str) -> float:
-    return float(text.replace("−", "-").replace(",", ""))
-
-
-class Shown:
-    """An explorer on the page."""
-
-    def __init__(self, page, name: str) -> None:
-        self.page, self.name = page, name
-        self.box = lab.explorer(page, name)
-        self.pictures = self.box.locator("img.widget-image")
-        self.handle, self.track = self.box.locator(".noUi-handle").first, self.box.locator(".noUi-target").first
-        self.box.scroll_into_view_if_needed()
-        self.click("reset")
-        page.wait_for_timeout(400)  # Lab may scroll to the cell that was clicked in, and a slider glides
-
-    def click(self, button: str) -> None:
-        self.box.get_by_role("button", name=button).click()
-
-    @property
-    def value(self) -> float:
-        return number(self.box.locator(".widget-readout").first.inner_text())
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """Of all panels."""
-        return np.concatenate([pixels(picture) for picture in self.pictures.all()], axis=1)
-
-    def settles(self, picture: np.ndarray) -> bool:
-        """Whether the picture becomes this one within some seconds."""
-        for _ in range(60):
-            now = self.pixels
-            if now.shape == picture.shape and np.abs(now - picture).max() <= 1:  # colour becomes grey with rounding
-                return True
-            self.page.wait_for_timeout(100)
-        return False
-
-    def at(self, part: float) -> tuple[float, float]:
-        """A place on the slider's track."""
-        track = self.track.bounding_box()
-        return track["x"] + part * track["width"], track["y"] + track["height"] / 2
+def becomes(page, name: str, wanted: dict) -> bool:
+    """Whether page and kernel both hold a state within some seconds."""
+    for _ in range(50):
+        shown = json.loads(lab.explorer(page, name).get_attribute("data-drawn"))
+        if shown == pytest.approx(wanted) and state(page, name) == pytest.approx(wanted):
+            return True
+        page.wait_for_timeout(100)
+    return False
 
 
 @pytest.mark.parametrize("name", lab.EXPLORERS)
-def test_keys_move_a_slider_and_reset_brings_it_back(page, screenshot, name):
-    shown, control = Shown(page, name), next(iter(here(name).controls.values()))
-    assert shown.settles(expected(name))
-    key, times = ("ArrowLeft", 2) if isinstance(control, ipywidgets.SelectionSlider) else ("ArrowRight", 4)
-    start = shown.value
-    shown.handle.focus()
-    for _ in range(times):
-        shown.handle.press(key)
-    if isinstance(control, ipywidgets.SelectionSlider):
-        value = control.options[-1 - times][1]
-        assert shown.value == value
-    else:
-        value = round(control.value + times * control.step, 6)
-        assert shown.value == pytest.approx(start + times * control.step, abs=0.006)
-    assert shown.settles(expected(name, first=value))
+def test_keys_move_a_slider_python_knows_and_reset_brings_it_back(page, screenshot, name):
+    box, start = lab.explorer(page, name), state(page, name)
+    box.scroll_into_view_if_needed()
+    slider, readout = box.locator("input[type=range]").first, box.locator("output").first
+    before, picture = readout.inner_text(), box.locator(".panels").screenshot()
+    key = "ArrowLeft" if slider.input_value() == slider.get_attribute("max") else "ArrowRight"
+    slider.focus()
+    for _ in range(4):
+        slider.press(key)
+    moved = json.loads(box.get_attribute("data-drawn"))
+    page.wait_for_timeout(300)
+    assert readout.inner_text() != before and box.locator(".panels").screenshot() != picture
+    moved = json.loads(box.get_attribute("data-drawn"))
+    assert [key for key in start if moved[key] != start[key]] == [next(iter(start))]  # that one, and no other
+    assert becomes(page, name, moved)
     screenshot(page, f"explorer_{name}")
-    shown.click("reset")
-    assert shown.settles(expected(name))
+    box.get_by_role("button", name="reset").click()
+    assert becomes(page, name, start)
 
 
 @pytest.mark.parametrize("name", lab.EXPLORERS)
-def test_mouse_clicks_and_drags(page, name):
-    shown, control = Shown(page, name), next(iter(here(name).controls.values()))
-    page.mouse.click(*shown.at(0.6))
-    page.wait_for_timeout(500)  # while a slider glides it lets no click through
-    value, (_, place) = shown.value, shown.at(0.6)
-    if not isinstance(control, ipywidgets.SelectionSlider):
-        assert value == pytest.approx(control.min + 0.6 * (control.max - control.min), abs=2.5 * control.step)
-    assert shown.settles(expected(name, first=int(value) if float(value).is_integer() else value))
-    (left, place), (right, _) = shown.at(0.6), shown.at(1.0)
-    page.mouse.move(*shown.at((value - control.min) / (control.max - control.min)) if hasattr(control, "min") else
-                    shown.at([v for _, v in control.options].index(value) / (len(control.options) - 1)))  # fmt: skip
+def test_mouse_drags_a_slider_to_its_end(page, name):
+    box = lab.explorer(page, name)
+    slider = box.locator("input[type=range]").first
+    slider.scroll_into_view_if_needed()
+    place = slider.bounding_box()
+    x, y = place["x"] + 0.3 * place["width"], place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
     page.mouse.down()
-    for i in range(1, 41):
-        page.mouse.move(left + (right + 20 - left) * i / 40, place)
+    page.mouse.move(place["x"] + place["width"] + 20, y, steps=10)
     page.mouse.up()
-    end = control.max if hasattr(control, "max") else control.options[-1][1]
-    assert shown.value == pytest.approx(end)
-    assert shown.settles(
-        expected(name, first=end)
-    )  # the last picture is that of the last place: none is left in a queue
+    assert float(slider.input_value()) == float(slider.get_attribute("max"))
+    box.get_by_role("button", name="reset").click()
 
 
-def test_play_moves_the_picture_until_it_is_stopped(page):
-    shown = Shown(page, "traversal")
-    play, stop = shown.box.locator(".widget-play button").nth(0), shown.box.locator(".widget-play button").nth(1)
-    play.click()
-    page.wait_for_timeout(1_000)
-    assert not np.array_equal(shown.pixels, expected("traversal"))
-    stop.click()
-    page.wait_for_timeout(500)
-    before = shown.pixels
-    page.wait_for_timeout(500)
-    assert np.array_equal(shown.pixels, before)
-    shown.click("reset")
-    assert shown.settles(expected("traversal"))
-
-
-def test_left_and_right_choose_two_of_several_runs(page):
-    shown = Shown(page, "compare")
-    left, right = (shown.box.locator(".noUi-handle").nth(i) for i in (1, 2))
-    left.focus()
-    left.press("End")
-    wanted = {"image": 0, "left": "vae", "right": "opened"}
-    assert shown.settles(expected_at("compare", wanted))
-    right.focus()
-    right.press("Home")
-    wanted["right"] = "beta4"
-    assert shown.settles(expected_at("compare", wanted))
-    readouts = shown.box.locator(".widget-readout").all_inner_texts()
-    assert readouts == ["0", "vae", "beta4"]
-    shown.click("reset")
-    assert shown.settles(expected("compare"))
+def test_python_moves_a_slider_and_the_picture(page):
+    box = lab.explorer(page, "traversal")
+    start, before = state(page, "traversal"), canvas(box.locator("canvas").nth(1))
+    name = next(iter(start))
+    assert lab.ask(page, f"traversal.state = {{{name!r}: -2.0}}") == ""
+    assert becomes(page, "traversal", start | {name: -2.0})
+    after = canvas(box.locator("canvas").nth(1))
+    page.wait_for_timeout(300)
+    assert np.abs(after.astype(float) - before).max() > 50
+    assert "z0 must be from -3 to 3, got 4" in lab.ask(page, "traversal.state = {'z0': 4}")
+    box.get_by_role("button", name="reset").click()
+    assert becomes(page, "traversal", start)
 
 
 def luminance(colour: str) -> float:
@@ -187,27 +102,24 @@ def test_words_stand_out_in_both_themes(page, screenshot, theme):
     )
     page.wait_for_timeout(500)
     ground = page.evaluate(
-        "() => getComputedStyle(document.documentElement).getPropertyValue('--jp-layout-color0').trim()"
-    )
-    ground = page.evaluate(
-        """colour => {
+        """() => {
             const probe = document.createElement('p');
-            probe.style.color = colour;
+            probe.style.color = getComputedStyle(document.documentElement).getPropertyValue('--jp-layout-color0');
             document.body.append(probe);
             const value = getComputedStyle(probe).color;
             probe.remove();
             return value;
-        }""",
-        ground,
+        }"""
     )
     for name in lab.EXPLORERS:
-        shown = Shown(page, name)
+        box = lab.explorer(page, name)
+        box.scroll_into_view_if_needed()
+        page.wait_for_timeout(200)
         screenshot(page, f"explorer_{name}_{theme.split()[1].lower()}")
-        words = shown.box.locator(".widget-label, .widget-readout, .widget-html-content")
-        for i in range(words.count()):
-            if words.nth(i).is_visible() and words.nth(i).inner_text().strip():
-                colour = words.nth(i).evaluate("element => getComputedStyle(element).color")
-                assert contrast(colour, ground) > 4.5, (name, words.nth(i).inner_text(), colour, ground)
+        for words in box.locator("b, label span, output, .caption, button, summary, svg text").all():
+            if words.is_visible() and words.text_content().strip():
+                colour = words.evaluate("e => getComputedStyle(e)[e instanceof SVGElement ? 'fill' : 'color']")
+                assert contrast(colour, ground) > 4.5, (name, words.text_content(), colour, ground)
 
 
 def test_on_a_narrow_screen_nothing_sticks_out(page, screenshot):
@@ -215,50 +127,11 @@ def test_on_a_narrow_screen_nothing_sticks_out(page, screenshot):
     try:
         page.wait_for_timeout(500)
         for name in lab.EXPLORERS:
-            shown = Shown(page, name)
+            box = lab.explorer(page, name)
+            box.scroll_into_view_if_needed()
             screenshot(page, f"explorer_{name}_narrow")
-            parts = shown.box.locator("img.widget-image, .noUi-target, .widget-readout, button, .widget-html-content")
-            for i in range(parts.count()):
-                place = parts.nth(i).bounding_box() if parts.nth(i).is_visible() else None
-                assert place is None or place["x"] + place["width"] <= 420, (name, i, place)
-            above = -np.inf
-            for picture in shown.pictures.all():
-                place = picture.bounding_box()
-                natural = picture.evaluate("image => image.naturalWidth / image.naturalHeight")
-                assert place["width"] / place["height"] == pytest.approx(natural, rel=0.02)  # smaller, not squeezed
-                assert place["y"] >= above  # panels stand below one another
-                above = place["y"] + place["height"]
+            for part in box.locator("canvas, svg, input, output, button, .caption").all():
+                place = part.bounding_box() if part.is_visible() else None
+                assert place is None or place["x"] + place["width"] <= 420, (name, place)
     finally:
         page.set_viewport_size({"width": 1280, "height": 900})
-
-
-TIME_TO_THE_PICTURE = """image => {
-    window.milliseconds = null;
-    let pressed;
-    document.addEventListener('keydown', () => { pressed = performance.now(); }, {capture: true, once: true});
-    new MutationObserver((_, observer) => {
-        observer.disconnect();
-        image.decode().catch(() => 0).then(() => { window.milliseconds = performance.now() - pressed; });
-    }).observe(image, {attributes: true, attributeFilter: ['src']});
-}"""
-
-
-@pytest.mark.slow
-def test_after_a_key_a_new_picture_comes(page):
-    """How soon is printed, not asserted: it depends on the machine."""
-    print(f"\n{'explorer':>9}  {'median':>6}  {'slowest':>7}  milliseconds from a key to the new picture")
-    for name in lab.EXPLORERS:
-        shown, control = Shown(page, name), next(iter(here(name).controls.values()))
-        keys = ["ArrowRight"] * 12
-        if not isinstance(control, ipywidgets.FloatSlider):  # of a few values: there and back, from the end it is at
-            keys = ["ArrowLeft", "ArrowRight"] * 6 if name == "training" else ["ArrowRight", "ArrowLeft"] * 6
-        shown.handle.focus()
-        took = []
-        for key in keys:
-            page.evaluate(TIME_TO_THE_PICTURE, shown.pictures.last.element_handle())
-            shown.handle.press(key)
-            page.wait_for_function("() => window.milliseconds !== null", timeout=10_000)
-            took.append(page.evaluate("() => window.milliseconds"))
-            page.wait_for_timeout(300)  # while a slider glides
-        print(f"{name:>9}  {np.median(took):6.0f}  {max(took):7.0f}")
-        shown.click("reset")

@@ -61,7 +61,7 @@ function slices(milliseconds = 8) {
   return (tasks) => {
     waiting = tasks;
     if (!running && tasks.length) requestAnimationFrame(turn);
-    running = waiting.length > 0;
+    running ||= tasks.length > 0;
   };
 }
 
@@ -146,7 +146,7 @@ async function mount(host, home) {
     playing = setInterval(() => touch(touched, values[(i = (i + 1) % values.length)]), 100);
   };
 
-  const panel = make("div", { className: "panels", role: "img", ariaLabel: spec.about });
+  const panel = make("div", { className: "panels", role: "group", ariaLabel: spec.about });
   const caption = make("div", { className: "caption" });
   const rows = make("div"), folded = make("details", {}, make("summary", { textContent: spec.fold ?? "" }));
   for (const control of spec.controls) {

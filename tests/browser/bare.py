@@ -1,0 +1,57 @@
+"""An explorer in an empty page, without JupyterLab, kernel or network."""
+
+import base64
+import io
+import json
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from minivae.course.explorers import Explorer
+
+PAGE = """<html><body style="margin:8px;font:14px sans-serif;background:{ground};color:{colour}">
+<div id="explorer"></div>
+<script>
+{module}
+const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+const {{ spec, state, buffers }} = {explorer};
+for (const name in buffers) buffers[name] = bytes(buffers[name]);
+window.kept = state;
+window.listeners = [];
+mount(document.getElementById("explorer"), {{
+  spec, state, buffers: async () => buffers, keep: (state) => {{ window.kept = state; }},
+  listen: (callback) => window.listeners.push(callback),
+}});
+</script></body></html>"""
+
+
+def mount(page: Any, explorer: Explorer, dark: bool = False, **changed: Any) -> None:
+    """Show an explorer; parts of what it sends to the page may be changed."""
+    sent = {
+        "spec": explorer.spec, "state": explorer.state,
+        "buffers": {name: base64.b64encode(data).decode() for name, data in explorer.buffers.items()},
+    } | changed  # fmt: skip
+    ground, colour = ("#111", "#eee") if dark else ("#fff", "#000")
+    module = str(explorer._esm).replace("export default", "window.minivae =")
+    text = json.dumps(sent).replace("</", "<\\/")
+    page.goto("about:blank")  # forgets the names that the module before declared
+    page.set_content(PAGE.format(ground=ground, colour=colour, module=module, explorer=text))
+    page.wait_for_selector("#explorer[data-drawn], .wrong")
+    settle(page)
+
+
+def settle(page: Any) -> None:
+    """Wait until what was asked for is drawn, but for what is drawn in slices."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def canvas(place: Any) -> np.ndarray:
+    """What a canvas holds, (height, width, 3) uint8."""
+    url = place.evaluate("canvas => canvas.toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB"))
+
+
+def pixels(page: Any, number: int) -> np.ndarray:
+    """What the explorer's canvas of this number holds."""
+    return canvas(page.locator("#explorer canvas").nth(number))
