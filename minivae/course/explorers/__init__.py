@@ -5,8 +5,10 @@ the drawing as it was when the cell was executed.
 """
 
 from minivae.course.explorers.base import STILL, Explorer, choice, slider
+from minivae.course.explorers.charts import ChannelExplorer, ElboExplorer, OverlapExplorer
 from minivae.course.explorers.models import CompareExplorer, TrainingExplorer, TraversalExplorer
 
 __all__ = [
-    "STILL", "CompareExplorer", "Explorer", "TrainingExplorer", "TraversalExplorer", "choice", "slider",
+    "STILL", "ChannelExplorer", "CompareExplorer", "ElboExplorer", "Explorer", "OverlapExplorer", "TrainingExplorer",
+    "TraversalExplorer", "choice", "slider",
 ]  # fmt: skip
