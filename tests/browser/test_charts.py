@@ -45,6 +45,7 @@ class Shown:
 
     def __init__(self, page, name: str, scheme: str = "light") -> None:
         self.page, self.explorer = page, MAKE[name]()
+        page.goto("about:blank")
         page.set_content(PAGE % {"scheme": scheme, "ground": "#fff" if scheme == "light" else "#111", "ink":
                                  "#111" if scheme == "light" else "#eee"})  # fmt: skip
         self.start = dict(self.explorer.state)

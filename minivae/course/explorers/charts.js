@@ -40,7 +40,7 @@ function normalBelow(x) {
 function mutualInformation(means, std) {
   const noise = grid(-9, 9, 181), weight = softmax(noise.map((e) => -0.5 * e * e)), n = means.length;
   return sum(means.map((mean) => dot(weight, noise.map((e) =>
-    Math.log(n) - 0.5 * e * e - logSumExp(means.map((other) => -0.5 * ((mean + std * e - other) / std) ** 2))))) ) / n;
+    Math.log(n) - 0.5 * e * e - logSumExp(means.map((other) => -0.5 * ((mean + std * e - other) / std) ** 2)))))) / n;
 }
 
 // How much an optimal decoder mixes up equally likely pictures: Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by quadrature.
@@ -72,8 +72,8 @@ function roundUp(value) {
 }
 
 // A few round numbers from low to high, each with its words.
-function ticks(low, high) {
-  const rough = (high - low) / 5, scale = 10 ** Math.floor(Math.log10(rough));
+function ticks(low, high, n = 6) {
+  const rough = (high - low) / n, scale = 10 ** Math.floor(Math.log10(rough));
   const step = scale * [1, 2, 5, 10].find((s) => rough <= s * scale * (1 + 1e-9)), first = Math.ceil(low / step - 1e-9);
   return range(Math.floor(high / step + 1e-9) - first + 1, (i) => +((first + i) * step).toPrecision(6))
     .map((value) => [value, String(value).replace("-", "−")]);
@@ -88,9 +88,10 @@ function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(
   const stroke = (colour, dash, thick) =>
     `fill="none" stroke="${colour}" stroke-width="${thick}" stroke-dasharray="${dash}"`;
   return {
-    // of a place in the drawing, in its pixels, the values on the axes
-    valueAt: (left_, top_) => [
-      x[0] + ((left_ - left) / (right - left)) * (x[1] - x[0]), y[0] + ((bottom - top_) / (bottom - top)) * (y[1] - y[0]),
+    // the values at a place of the drawing in pixels
+    at: (place) => [
+      x[0] + ((place[0] - left) / (right - left)) * (x[1] - x[0]),
+      y[0] + ((bottom - place[1]) / (bottom - top)) * (y[1] - y[0]),
     ],
     line: (xs, ys, colour, dash = "", thick = 1.6) =>
       data.push(`<polyline points="${path(xs, ys)}" ${stroke(colour, dash, thick)}/>`),
@@ -120,7 +121,7 @@ function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(
       ];
       const middle = (top + bottom) / 2, box = [left, top, right - left, bottom - top];
       return `<svg viewBox="0 0 ${width} ${height}" width="${width}">
-        <svg x="${left}" y="${top}" width="${box[2]}" viewBox="${box.join(" ")}"
+        <svg x="${left}" y="${top}" width="${box[2]}" height="${box[3]}" viewBox="${box.join(" ")}"
           style="height:${box[3]}px;max-width:none">${data.join("")}</svg>
         <rect x="${left}" y="${top}" width="${box[2]}" height="${box[3]}" fill="none" stroke="${INK}"
           stroke-opacity=".6"/>${marks.join("")}${above.join("")}
@@ -130,23 +131,27 @@ function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(
   };
 }
 
-// Room for n drawings beside one another, or below where there is no room; the numbers behind them go to the host,
-// where tests read them.
-function drawings(panel, n) {
+// Room for n drawings beside one another, or below where there is no room.
+function drawings(panel, act, n) {
   const boxes = range(n, () => make("div"));
-  for (const box of boxes) box.style.maxWidth = "100%";
   panel.append(...boxes);
-  return (numbers, ...charts) => {
-    charts.forEach((drawn, i) => (boxes[i].innerHTML = drawn.markup()));
-    panel.parentElement.dataset.numbers = JSON.stringify(numbers);
-    return boxes;
+  new ResizeObserver(act.redraw).observe(panel);
+  return {
+    boxes,
+    // drawings are made as narrow as the page, for words in pictures that are shrunk cannot be read
+    wide: (width) => Math.min(width, panel.clientWidth || width),
+    // the numbers behind the drawings go to the host, where tests read them
+    show(numbers, ...charts) {
+      charts.forEach((drawn, i) => (boxes[i].innerHTML = drawn.markup()));
+      panel.parentElement.dataset.numbers = JSON.stringify(numbers);
+    },
   };
 }
 
 // ---- chapter 1: a Gaussian q over the true posterior, and log p(x) in three steps
 
-views.elbo = async (panel, home) => {
-  const view = (await home.buffers()).joint, show = drawings(panel, 2);
+views.elbo = async (panel, home, act) => {
+  const view = (await home.buffers()).joint, { show, wide } = drawings(panel, act, 2);
   const joint = Array.from(new Float64Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength)));
   const [low, high] = home.spec.ends, z = grid(low, high, joint.length);
   const logP = Math.log(trapezoid(joint.map(Math.exp), low, high));
@@ -156,7 +161,7 @@ views.elbo = async (panel, home) => {
     const elbo = trapezoid(q.map((p, i) => p && p * (joint[i] - logDensity(z[i], mean, std))), low, high);
     const fit = elbo + kl, gap = logP - elbo;
 
-    const left = chart({ width: 400, height: 290, x: [-3.5, 3.5], y: [0, 2], across: "z", upwards: "density" });
+    const left = chart({ width: wide(400), height: 290, x: [-3.5, 3.5], y: [0, 2], across: "z", upwards: "density" });
     const places = shown.map((i) => z[i]);
     left.area(places, shown.map(() => 0), shown.map((i) => Math.exp(joint[i] - logP)), GREY, 0.5);
     left.line(places, shown.map((i) => q[i]), BLUE);
@@ -164,11 +169,12 @@ views.elbo = async (panel, home) => {
 
     const depth = roundUp(Math.max(-elbo, 4 - logP)), top = roundUp(Math.max(0.12 * depth, 1.05 * logP, 1.05 * fit));
     const names = ["E log p(x | z)", "− KL(q ‖ p(z))", "gap"].map((name, i) => [i, name]);
-    const right = chart({ width: 400, height: 290, x: [-0.6, 2.6], y: [-1.1 * depth, top], upwards: "nats", xticks: names });
+    const ends = [-0.6, 2.6], y = [-1.1 * depth, top];
+    const right = chart({ width: wide(400), height: 290, x: ends, y, upwards: "nats", xticks: names });
     [[0, fit, BLUE], [fit, elbo, GREEN], [elbo, logP, ORANGE]].forEach(([from, to, colour], i) =>
       right.bar([i - 0.4, i + 0.4], [from, to], colour));
     for (const [level, dash] of [[0, ""], [logP, "6 3"], [elbo, "2 2"]])
-      right.line([-0.6, 2.6], [level, level], INK, dash, 1);
+      right.line(ends, [level, level], INK, dash, 1);
     show({ log_p: logP, elbo, kl, gap }, left, right);
     return `ELBO = ${words(fit)} − ${words(kl)} = ${words(elbo)} (dotted); log p(x) = ${words(logP)} (dashed), gap ` +
       words(gap, 3);
@@ -177,8 +183,9 @@ views.elbo = async (panel, home) => {
 
 // ---- chapter 2: evenly spaced messages on one latent, and which is read as which
 
-views.channel = (panel) => {
-  const show = drawings(panel, 2), levels = 8, z = grid(-6, 6, 481), prior = z.map((value) => density(value, 0, 1));
+views.channel = (panel, home, act) => {
+  const { show, wide } = drawings(panel, act, 2), levels = 8;
+  const z = grid(-6, 6, 481), prior = z.map((value) => density(value, 0, 1));
   return ({ spread, std }) => {
     const means = grid(-spread, spread, levels), kl = sum(means.map((mean) => klToPrior(mean, std))) / levels;
     const information = mutualInformation(means, std), borders = means.slice(1).map((mean, i) => (mean + means[i]) / 2);
@@ -191,7 +198,7 @@ views.channel = (panel) => {
     const each = means.map((mean) => z.map((value) => density(value, mean, std) / levels));
     const output = z.map((_, i) => sum(each.map((message) => message[i])));
     const top = Math.max(0.6, roundUp(1.02 * Math.max(...output)));
-    const left = chart({ width: 480, height: 330, x: [-6, 6], y: [0, top], across: "z", upwards: "density" });
+    const left = chart({ width: wide(480), height: 330, x: [-6, 6], y: [0, top], across: "z", upwards: "density" });
     each.forEach((message, i) => left.area(z, z.map(() => 0), message, COLOURS[i % COLOURS.length], 0.4));
     left.line(z, output, INK);
     left.line(z, prior, GREY, "6 3");
@@ -199,7 +206,7 @@ views.channel = (panel) => {
 
     const numbers = range(levels, (i) => [i, i]), ends = [-0.5, levels - 0.5];
     const right = chart({
-      width: 352, height: 330, x: ends, y: [...ends].reverse(), across: "read as", upwards: "message sent",
+      width: wide(352), height: 330, x: ends, y: [...ends].reverse(), across: "read as", upwards: "message sent",
       xticks: numbers, yticks: numbers,
     });
     read.forEach((row, i) => row.forEach((part, j) => right.bar([j - 0.5, j + 0.5], [i - 0.5, i + 0.5], BLUE, part)));
@@ -211,8 +218,8 @@ views.channel = (panel) => {
 
 // ---- chapter 3: posteriors of three pictures, and what an optimal decoder believes at every z
 
-views.overlap = (panel) => {
-  const show = drawings(panel, 2), z = grid(-4, 4, 401), prior = z.map((value) => density(value, 0, 1));
+views.overlap = (panel, home, act) => {
+  const { show, wide } = drawings(panel, act, 2), z = grid(-4, 4, 401), prior = z.map((value) => density(value, 0, 1));
   panel.style.cssText = "flex-direction:column;gap:0";
   return (state) => {
     const means = [1, 2, 3].map((i) => state[`mean ${i}`]), stds = [1, 2, 3].map((i) => state[`σ ${i}`]);
@@ -221,12 +228,14 @@ views.overlap = (panel) => {
 
     const each = means.map((mean, i) => z.map((value) => density(value, mean, stds[i])));
     const height = roundUp(1.02 * Math.max(...each.flat(), ...prior)), x = [-4, 4];
-    const top = chart({ width: 560, height: 240, x, y: [0, height], upwards: "density q(z | x)" });
+    const top = chart({ width: wide(560), height: 240, x, y: [0, height], upwards: "density q(z | x)" });
     each.forEach((q, i) => top.line(z, q, COLOURS[i], DASHES[i]));
     top.line(z, prior, GREY, "2 2", 1);
     top.key([...[0, 1, 2].map((i) => [`picture ${i + 1}`, COLOURS[i], DASHES[i]]), ["prior", GREY, "2 2"]]);
 
-    const bottom = chart({ width: 560, height: 160, x, y: [0, 1], across: "z", upwards: "decoder's belief" });
+    const bottom = chart({
+      width: wide(560), height: 160, x, y: [0, 1], across: "z", upwards: "decoder's belief", yticks: ticks(0, 1, 2),
+    });
     const beliefs = z.map((value) => softmax(means.map((mean, i) => logDensity(value, mean, stds[i]))));
     const below = (n) => beliefs.map((belief) => sum(belief.slice(0, n)));
     means.forEach((_, i) => bottom.area(z, below(i), below(i + 1), COLOURS[i], 0.5));
