@@ -6,9 +6,10 @@ the drawing as it was when the cell was executed.
 
 from minivae.course.explorers.base import STILL, Explorer, choice, slider
 from minivae.course.explorers.capacity import CapacityExplorer
+from minivae.course.explorers.charts import ChannelExplorer, ElboExplorer, OverlapExplorer
 from minivae.course.explorers.models import CompareExplorer, TrainingExplorer, TraversalExplorer
 
 __all__ = [
-    "STILL", "CapacityExplorer", "CompareExplorer", "Explorer", "TrainingExplorer", "TraversalExplorer", "choice",
-    "slider",
+    "STILL", "CapacityExplorer", "ChannelExplorer", "CompareExplorer", "ElboExplorer", "Explorer", "OverlapExplorer",
+    "TrainingExplorer", "TraversalExplorer", "choice", "slider",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from minivae import gaussian
 from minivae.channel import mutual_information
-from minivae.course.figures.common import GREY, PALETTE, emptied, fill_areas, grid, line_style, round_up
+from minivae.course.figures.common import GREY, PALETTE, grid, line_style, round_up
 
 
 def turn_ons(
@@ -36,14 +36,13 @@ def turn_ons(
     return figure
 
 
-def messages(spread: float, std: float, levels: int = 8, figure: Figure | None = None) -> Figure:
+def messages(spread: float, std: float, levels: int = 8) -> Figure:
     """Evenly spaced messages on one latent: their posteriors, the output's density against the prior, the confusions.
 
     Args:
         spread: means run from −spread to spread.
         std: noise σ > 0.
         levels: number of messages.
-        figure: one that this function made before of as many messages, to be changed in place.
     """
     means = torch.linspace(-spread, spread, levels, dtype=torch.float64)
     log_std = torch.full_like(means, math.log(std))
@@ -56,18 +55,17 @@ def messages(spread: float, std: float, levels: int = 8, figure: Figure | None =
     edges = torch.cat([z.new_tensor([-math.inf]), (means[1:] + means[:-1]) / 2, z.new_tensor([math.inf])])
     read = torch.special.ndtr((edges - means[:, None]) / std).diff(dim=1)  # probability that message i is read as j
 
-    figure, (left, right) = emptied(figure, 1, 2, figsize=(8.4, 3.8))
-    fill_areas(left, z.numpy(), each.T.numpy(), 0.0, facecolors=PALETTE, alpha=0.35)
+    figure, ((left, right),) = grid(1, 2, (8.4, 3.8))
+    for i, density in enumerate(each.T.numpy()):
+        left.fill_between(z.numpy(), density, color=PALETTE[i % len(PALETTE)], alpha=0.35, linewidth=0)
     left.plot(z.numpy(), output, color="black", label="output, q(z)")
     left.plot(z.numpy(), prior.numpy(), color=GREY, linestyle="--", label="prior, p(z)")
-    left.set_ylim(0, max(0.6, round_up(1.02 * output.max())))
+    left.set(xlabel="z", ylabel="density", xlim=(-6, 6), ylim=(0, max(0.6, round_up(1.02 * output.max()))))
+    left.legend(fontsize=8, loc="upper right")
     left.set_title(f"KL {kl:.2f} = information {information:.2f} + slack {kl - information:.2f} nats", fontsize=10)
     right.pcolormesh(range(levels), range(levels), read.numpy(), cmap="Blues", vmin=0, vmax=1)
     right.set_title(f"{1 - read.diagonal().mean().item():.0%} read wrong", fontsize=10)
-    if left.get_legend() is None:
-        left.set(xlabel="z", ylabel="density", xlim=(-6, 6))
-        left.legend(fontsize=8, loc="upper right")
-        right.set(xlabel="read as", ylabel="message sent", xticks=range(levels), yticks=range(levels))
-        right.set_ylim(levels - 0.5, -0.5)
-        right.spines[:].set_visible(False)
+    right.set(xlabel="read as", ylabel="message sent", xticks=range(levels), yticks=range(levels))
+    right.set_ylim(levels - 0.5, -0.5)
+    right.spines[:].set_visible(False)
     return figure

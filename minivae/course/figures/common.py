@@ -1,4 +1,4 @@
-"""What the figures share: colours, grids of axes, images in axes, and marks that can be changed in place.
+"""What the figures share: colours, grids of axes, images in axes.
 
 Colours: blue and orange stay apart for colour-blind readers and in grey; blue–white–red is for signed values only.
 """
@@ -9,9 +9,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -74,37 +72,7 @@ def close_up(figure: Figure) -> None:
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
 
 
-# Figures that an explorer draws again and again: making axes takes several times as long as making what is in them.
-
-
-def marks(axis: Axes) -> list[Artist]:
-    """What stands for data in axes, from the lowest to the highest: all but title, legend, ticks and frame."""
-    found = [*axis.images, *axis.collections, *axis.patches, *axis.lines, *axis.texts]
-    return sorted(found, key=lambda artist: artist.get_zorder())
-
-
-def emptied(figure: Figure | None, rows: int, columns: int, **settings: Any) -> tuple[Figure, list[Axes]]:
-    """A figure and its axes without their marks; a new one, with settings of `plt.subplots`, if it is None."""
-    if figure is None:
-        figure, _ = plt.subplots(rows, columns, layout="constrained", **settings)
-        figure.get_layout_engine().set(wspace=0.06)  # labels of the right axes stay right of the middle
-    for axis in figure.axes:
-        for mark in marks(axis):
-            mark.remove()
-    return figure, figure.axes
-
-
-def fill_areas(axis: Axes, x: np.ndarray, tops: np.ndarray, bases: Any, **style: Any) -> None:
-    """Fill n areas over x (points,) or (n, points), from bases up to tops, both (n, points); the axes' limits stay.
-
-    They are one collection of a style, which is quicker than n.
-    """
-    x, tops, bases = np.broadcast_arrays(x, tops, bases)
-    outlines = np.stack([np.hstack([x, x[:, ::-1]]), np.hstack([tops, bases[:, ::-1]])], axis=2)
-    axis.add_collection(PolyCollection(outlines, linewidths=0, **style), autolim=False)
-
-
 def round_up(value: float) -> float:
-    """The next of 1, 1.5, 2, 3, 4, 6, 8, 10, 15 …: limits that stay while a picture changes a little."""
+    """The next of 1, 1.5, 2, 3, 4, 6, 8, 10, 15 …: limits that the explorers have too."""
     scale = 10 ** math.floor(math.log10(value))
     return next(step * scale for step in (1, 1.5, 2, 3, 4, 6, 8, 10) if value <= step * scale * (1 + 1e-9))

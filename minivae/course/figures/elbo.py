@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from minivae import gaussian
-from minivae.course.figures.common import BLUE, GREY, ORANGE, PALETTE, emptied, fill_areas, grid, round_up
+from minivae.course.figures.common import BLUE, GREY, ORANGE, PALETTE, grid, round_up
 
 
 def vae_diagram(picture: Tensor) -> Figure:
@@ -37,7 +36,7 @@ def vae_diagram(picture: Tensor) -> Figure:
     return figure
 
 
-def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float, figure: Figure | None = None) -> Figure:
+def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> Figure:
     """A Gaussian q over the true posterior of a one-latent model, and log p(x) in three steps.
 
     From 0 down to E log p(x|z), further down to the ELBO by the KL to the standard-normal prior, up again by the gap.
@@ -46,7 +45,6 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float, fig
         log_joint: log p(x, z) at the observed x for points z (n,), in nats.
         mean: of q.
         std: of q, > 0.
-        figure: one that this function made before, to be changed in place.
     """
     z = torch.linspace(-10, 10, 4001, dtype=torch.float64)
     joint = log_joint(z)
@@ -55,30 +53,27 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float, fig
     elbo = torch.trapezoid(log_q.exp() * (joint - log_q), z).item()
     kl = gaussian.kl_per_latent(torch.tensor(mean), torch.tensor(std).log()).item()
 
-    figure, (left, right) = emptied(figure, 1, 2, figsize=(8.4, 3.2))
+    figure, ((left, right),) = grid(1, 2, (8.4, 3.2))
     shown = slice(1200, 2801, 4)  # z from −4 to 4
     posterior, q = (joint - log_p).exp()[shown].numpy(), log_q.exp()[shown].numpy()
-    fill_areas(left, z[shown].numpy(), posterior[None], 0.0, facecolors=[GREY], alpha=0.4, label="p(z | x)")
+    left.fill_between(z[shown].numpy(), posterior, color=GREY, alpha=0.4, linewidth=0, label="p(z | x)")
     left.plot(z[shown].numpy(), q, color=BLUE, label="q(z | x)")
+    left.set(xlabel="z", ylabel="density", xlim=(-3.5, 3.5), ylim=(0, 2))
+    left.legend(fontsize=8, loc="upper right")
 
     steps = {"E log p(x | z)": elbo + kl, "− KL(q ‖ p(z))": -kl, "gap": log_p - elbo}
-    ends, bars = [-0.6, 2.6], np.arange(3)[:, None] + [-0.4, 0.4]
-    tops = np.cumsum(list(steps.values()))
-    bases = np.append(0, tops[:-1])[:, None]
-    fill_areas(right, bars, tops[:, None], bases, facecolors=[BLUE, PALETTE[2], ORANGE])
+    heights = list(steps.values())
+    right.bar(list(steps), heights, bottom=[0, elbo + kl, elbo], color=[BLUE, PALETTE[2], ORANGE])
     levels = ("zero", 0.0, "black", "-"), ("log p(x)", log_p, "black", "--"), ("ELBO", elbo, GREY, ":")
     for name, level, colour, dashes in levels:
-        right.plot(ends, [level, level], color=colour, linestyle=dashes, linewidth=0.8, label=name)
+        right.axhline(level, color=colour, linestyle=dashes, linewidth=0.8, label=name)
     depth = round_up(max(-elbo, 4 - log_p))
-    right.set_ylim(-1.1 * depth, round_up(max(0.12 * depth, 1.05 * log_p, 1.05 * tops[0])))
+    right.set_ylim(-1.1 * depth, round_up(max(0.12 * depth, 1.05 * log_p, 1.05 * (elbo + kl))))
     title = (
         f"ELBO = {elbo + kl:.2f} − {kl:.2f} = {elbo:.2f} (dotted)\n"
         f"log p(x) = {log_p:.2f} (dashed), gap {log_p - elbo:.3f}"
     )
     right.set_title(title.replace("-", "−"), fontsize=9)
-    if left.get_legend() is None:
-        left.set(xlabel="z", ylabel="density", xlim=(-3.5, 3.5), ylim=(0, 2))
-        left.legend(fontsize=8, loc="upper right")
-        right.set(ylabel="nats", xlim=ends)
-        right.set_xticks(range(3), list(steps), fontsize=8)
+    right.set(ylabel="nats", xlim=(-0.6, 2.6))
+    right.tick_params(axis="x", labelsize=8)
     return figure

@@ -9,13 +9,11 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from minivae import gaussian
-from minivae.course.figures.common import BLUE, GREY, ORANGE, PALETTE, emptied, fill_areas, grid, line_style, round_up
+from minivae.course.figures.common import BLUE, GREY, ORANGE, PALETTE, grid, line_style, round_up
 from minivae.overlap import confusions, right_guesses
 
 
-def overlap(
-    means: Tensor, stds: Tensor, star: float | None = None, names: Sequence[str] = (), figure: Figure | None = None
-) -> Figure:
+def overlap(means: Tensor, stds: Tensor, star: float | None = None, names: Sequence[str] = ()) -> Figure:
     """Posteriors of several pictures on one latent, and what an optimal decoder believes at every z.
 
     The likelihood cost is given for pictures that are all at the same distance D (in nats) from each other.
@@ -25,7 +23,6 @@ def overlap(
         stds: (n,), > 0.
         star: a sample to mark.
         names: of the pictures.
-        figure: one that this function made before of as many pictures, to be changed in place.
     """
     means, stds = means.double(), stds.double()
     z = torch.linspace(-4, 4, 401, dtype=torch.float64)
@@ -36,23 +33,19 @@ def overlap(
     mixed = confusions(means, stds)
     cost = 0.5 * (mixed.sum() - mixed.trace()).item()
 
-    figure, (top, bottom) = emptied(figure, 2, 1, figsize=(5.4, 4), sharex=True, height_ratios=(3, 2))
+    figure, ((top,), (bottom,)) = grid(2, 1, (5.4, 4), sharex=True, height_ratios=(3, 2))
     for i, name in enumerate(names or [f"picture {i + 1}" for i in range(len(means))]):
         top.plot(z.numpy(), log_q[:, i].exp().numpy(), label=name, **line_style(i))
     top.plot(z.numpy(), prior.numpy(), color=GREY, linewidth=0.8, linestyle=":", label="prior")
     height = log_q.exp().max().item()
-    top.set_ylim(0, round_up(1.02 * max(height, prior.max().item())))
+    top.set(ylabel="density q(z | x)", ylim=(0, round_up(1.02 * max(height, prior.max().item()))))
     top.set_title(f"mean KL {kl:.2f} nats, best guess wrong {wrong:.0%}, likelihood cost {cost:.2f} D", fontsize=10)
-    stacked = torch.softmax(log_q, 1).cumsum(1).T.numpy()
-    below = np.pad(stacked, ((1, 0), (0, 0)))[:-1]
-    fill_areas(bottom, z.numpy(), stacked, below, facecolors=PALETTE, alpha=0.5)
+    bottom.stackplot(z.numpy(), torch.softmax(log_q, 1).T.numpy(), colors=PALETTE, alpha=0.5)
+    bottom.set(xlabel="z", ylabel="decoder's belief", ylim=(0, 1), xlim=(-4, 4))
     if star is not None:
         top.plot([star], [0.04 * height], "*", markersize=14, color="black", clip_on=False, label="sample")
         bottom.plot([star, star], [0, 1], color="black", linewidth=0.8, label="sample")
-    if top.get_legend() is None:
-        top.set_ylabel("density q(z | x)")
-        bottom.set(xlabel="z", ylabel="decoder's belief", ylim=(0, 1), xlim=(-4, 4))
-        top.legend(fontsize=8, loc="upper right")
+    top.legend(fontsize=8, loc="upper right")
     return figure
 
 
