@@ -29,10 +29,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[course,test]"
 	@touch $@
 
-# the course's settings come before those that the user's own JUPYTER_CONFIG_PATH names
 lab: $(STAMP)
-	JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
-	  $(BIN)/python -m jupyterlab $(ROOT) chapters
+	$(BIN)/python -m jupyterlab $(ROOT) chapters
 
 test: $(STAMP) lint
 	$(FILES) --nbval -m "not slow" chapters tests

@@ -104,20 +104,16 @@ def test_what_is_saved_in_lab_reaches_the_text(checkout, folder):
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-@pytest.mark.parametrize("own", [None, "/my own/settings"])
-def test_make_lab_works_in_a_path_with_a_space_and_keeps_the_users_settings(tmp_path, own):
+def test_make_lab_works_in_a_path_with_a_space(tmp_path):
     course = tmp_path / "a course"
     (course / ".venv" / "bin").mkdir(parents=True)
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, course)
     python = course / ".venv" / "bin" / "python"  # says how it was called
-    python.write_text('#!/bin/sh\necho "$JUPYTER_CONFIG_PATH"\nfor word; do echo "$word"; done\n')
+    python.write_text('#!/bin/sh\nfor word; do echo "$word"; done\n')
     python.chmod(0o755)
     (course / ".venv" / ".installed").touch()
-    environment = {key: value for key, value in os.environ.items() if key != "JUPYTER_CONFIG_PATH"}
-    environment |= {} if own is None else {"JUPYTER_CONFIG_PATH": own}
     command = ["make", "-s", "lab", f"PY={sys.executable}"]
-    done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=course, capture_output=True, text=True, check=True)
     said = done.stdout.splitlines()
-    assert said[0] == f"{course}/tools/jupyter" + ("" if own is None else f":{own}")
-    assert said[1:3] == ["-m", "jupyterlab"] and said[-1] == "chapters"
+    assert said[:2] == ["-m", "jupyterlab"] and said[-1] == "chapters"

@@ -56,7 +56,7 @@ EXPLORERS = {
 
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
-    """Address of a JupyterLab, with the settings of `make lab`, on a copy of the chapters made in an empty folder.
+    """Address of a JupyterLab on a copy of the chapters made in an empty folder.
 
     A copy, as Lab marks a notebook as changed by opening it. Beside the chapters lies `explorers.ipynb`, every explorer
     in a cell of its own.
@@ -82,7 +82,6 @@ def serve(folder: Path) -> Iterator[str]:
     places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "run", "JUPYTERLAB_SETTINGS_DIR": "settings",
               "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "IPYTHONDIR": "ipython"}  # fmt: skip
     environment = {key: str(folder / value) for key, value in places.items()}
-    environment["JUPYTER_CONFIG_PATH"] = str(ROOT / "tools" / "jupyter")
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
         "--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder / 'course'}",

@@ -161,8 +161,10 @@ def test_nothing_sticks_out(page, screenshot, name, width, scheme):
                     .map(text => [text.textContent, text.getBoundingClientRect()]);
                 const out = places.filter(([, p]) => p.left < frame.left - 1 || p.right > frame.right + 1 ||
                     p.top < frame.top - 1 || p.bottom > frame.bottom + 1).map(([text]) => text);
-                const over = places.flatMap(([one, a], i) => places.slice(i + 1).filter(([, b]) => a.left < b.right - 1 &&
-                    b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3).map(([two]) => `${one}/${two}`));
+                const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 &&
+                    b.top < a.bottom - 3;
+                const over = places.flatMap(([one, a], i) =>
+                    places.slice(i + 1).filter(([, b]) => meet(a, b)).map(([two]) => `${one}/${two}`));
                 return [...out, ...over];
             })"""
         )

@@ -36,14 +36,14 @@ def test_keys_move_a_slider_python_knows_and_reset_brings_it_back(page, screensh
     box, start = lab.explorer(page, name), state(page, name)
     box.scroll_into_view_if_needed()
     slider, readout = box.locator("input[type=range]").first, box.locator("output").first
-    before, picture = readout.inner_text(), box.locator(".panels").screenshot()
+    before, picture = readout.inner_text(), box.screenshot()
     key = "ArrowLeft" if slider.input_value() == slider.get_attribute("max") else "ArrowRight"
     slider.focus()
     for _ in range(4):
         slider.press(key)
     moved = json.loads(box.get_attribute("data-drawn"))
     page.wait_for_timeout(300)
-    assert readout.inner_text() != before and box.locator(".panels").screenshot() != picture
+    assert readout.inner_text() != before and box.screenshot() != picture
     moved = json.loads(box.get_attribute("data-drawn"))
     assert [key for key in start if moved[key] != start[key]] == [next(iter(start))]  # that one, and no other
     assert becomes(page, name, moved)

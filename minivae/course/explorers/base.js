@@ -161,6 +161,9 @@ async function mount(host, home) {
   back.addEventListener("click", reset);
   const extra = make("div", { className: "buttons" });
   host.classList.add("minivae-explorer");
+  host.addEventListener("keydown", (event) => {
+    if (/^(Arrow|Page|Home|End)/.test(event.key)) event.stopPropagation();  // else JupyterLab takes the slider's keys
+  });
   host.replaceChildren(
     make("style", { textContent: STYLE }), make("b", { textContent: spec.title }), panel, caption, rows,
     make("div", { className: "buttons" }, play, back), extra,

@@ -298,7 +298,8 @@ function drawing(canvas, extra, { channels, infer }) {
 // Traversals of all latents, one row a latent, of one model or of two side by side; controls choose which.
 views.rows = async (panel, home) => {
   const { spec } = home, { size } = spec.shape, buffers = await home.buffers(), images = await seeds(spec);
-  const decoders = Object.fromEntries(Object.keys(spec.models).map((key) => [key, decoder(buffers[key], spec.shape)]));
+  const decoders = Object.fromEntries(Object.entries(spec.models).map(([key, { means }]) =>
+    [key, decoder(buffers[key], { ...spec.shape, latents: means[0].length })]));
   const columns = 5, gap = Math.round(size / 16), zoom = 64 / size, later = slices(), kept = new Map();
   panel.classList.add("wide");
   const sides = spec.panels.map(() => {
