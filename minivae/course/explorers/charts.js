@@ -7,7 +7,7 @@ const DASHES = ["", "6 3", "7 3 2 3", "2 2"];
 // ---- numbers
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
-const dot = (a, b) => sum(a.map((value, i) => value * b[i]));
+const dot = (a, b) => a.reduce((total, value, i) => total + value * b[i], 0);
 const range = (n, f = (i) => i) => Array.from({ length: n }, (_, i) => f(i));
 const grid = (low, high, n) => range(n, (i) => low + ((high - low) * i) / (n - 1));
 const words = (value, digits = 2) => value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1").replace("-", "−");
@@ -148,6 +148,25 @@ function drawings(panel, act, n) {
   };
 }
 
+// Lets the reader drag in a box: `moved` is told places in pixels, the first of them with `true`. `pan` is what a finger
+// does to the page there.
+function dragging(box, pan, moved) {
+  const tell = (event, first) => {
+    const frame = box.getBoundingClientRect();
+    moved([event.clientX - frame.left, event.clientY - frame.top], first);
+  };
+  Object.assign(box.style, { touchAction: pan, cursor: "grab", userSelect: "none" });
+  box.addEventListener("pointerdown", (event) => (box.setPointerCapture(event.pointerId), tell(event, true)));
+  box.addEventListener("pointermove", (event) => event.buttons && tell(event, false));
+}
+
+// The nearest value that a slider has.
+function nearest({ min, max, step, log }, value) {
+  const place = Math.min(max, Math.max(min, log ? Math.log10(value) : value));
+  const rounded = +(min + Math.round((place - min) / step) * step).toFixed(6);
+  return log ? 10 ** rounded : rounded;
+}
+
 // ---- chapter 1: a Gaussian q over the true posterior, and log p(x) in three steps
 
 views.elbo = async (panel, home, act) => {
@@ -241,5 +260,262 @@ views.overlap = (panel, home, act) => {
     means.forEach((_, i) => bottom.area(z, below(i), below(i + 1), COLOURS[i], 0.5));
     show({ kl, wrong, cost, middle: beliefs[200] }, top, bottom);
     return `mean KL ${words(kl)} nats, best guess wrong ${words(100 * wrong, 0)}%, likelihood cost ${words(cost)} D`;
+  };
+};
+
+// ---- chapter 2: the water level of independent components, and the rate–distortion curve
+
+views.water = (panel, home, act) => {
+  const { eigenvalues, noise, controls } = home.spec, { boxes, show, wide } = drawings(panel, act, 2);
+  const n = eigenvalues.length, most = sum(eigenvalues), lowest = 10 ** controls[0].min * noise;
+  const rates = (level) => eigenvalues.map((value) => Math.max(0, 0.5 * Math.log(value / level)));
+  const left = (level) => sum(eigenvalues.map((value) => Math.min(value, level)));
+  // with k components above the water the level has a closed form: take the k for which that is consistent
+  const consistent = (closed) => {
+    const k = range(n, (i) => i + 1).find((k) => closed(k) >= (eigenvalues[k] ?? 0) - 1e-12);
+    return Math.min(closed(k), eigenvalues[0]);
+  };
+  const levelOf = {
+    beta: (beta) => beta * noise,
+    C: (nats) => consistent((k) => Math.exp((sum(eigenvalues.slice(0, k).map(Math.log)) - 2 * nats) / k)),
+    distortion: (error) => consistent((k) => (error - sum(eigenvalues.slice(k))) / k),
+  };
+  act.alongside((name, value) => {
+    const level = levelOf[name](value), all = { beta: level / noise, C: sum(rates(level)), distortion: left(level) };
+    return { ...all, [name]: value };
+  });
+
+  const levels = grid(Math.log(eigenvalues[0]), Math.log(lowest), 161).map(Math.exp);
+  const curve = [levels.map((level) => sum(rates(level))), levels.map((level) => left(level) / (2 * noise))];
+  const onsets = eigenvalues.map((value) => sum(rates(value))), most_nats = controls[1].max;
+  let bars, plane;
+  dragging(boxes[0], "pan-x", (place) => {
+    act.touch("beta", nearest(controls[0], 10 ** bars.at(place)[1] / noise));
+  });
+  dragging(boxes[1], "pan-y", (place) => act.touch("C", nearest(controls[1], plane.at(place)[0])));
+  return ({ beta, C, distortion }) => {
+    const level = beta * noise, each = rates(level), y = [lowest, 1.6 * eigenvalues[0]].map(Math.log10);
+    const round = [-2, -1, 0, 1, 2].flatMap((ten) => [1, 2, 5].map((digit) => digit * 10 ** ten));
+    const yticks = round.map((value) => [Math.log10(value), +value.toPrecision(1)])
+      .filter(([place]) => place >= y[0] && place <= y[1]);
+    bars = chart({
+      width: wide(430), height: 310, x: [0.4, n + 2.2], y, across: "component", upwards: "variance λ", yticks,
+      xticks: range(n, (i) => [i + 1, i + 1]),
+    });
+    eigenvalues.forEach((value, i) => {
+      const sides = [i + 0.65, i + 1.35], [top, water] = [value, Math.min(value, level)].map(Math.log10);
+      bars.bar(sides, [y[0], water], GREY, 0.5);
+      if (each[i] > 0) bars.bar(sides, [water, top], BLUE);
+      bars.text([i + 1, top], each[i] > 0 ? words(each[i]) : "0", "middle", -4);
+    });
+    bars.line([0, n + 3], [level, level].map(Math.log10), ORANGE, "", 2.5);
+    bars.text([n + 2.1, Math.log10(level)], `η = ${words(level)}`, "end", level > eigenvalues[0] ? 15 : -6);
+
+    plane = chart({
+      width: wide(430), height: 310, x: [0, most_nats], y: [0, (1.06 * most) / (2 * noise)], across: "C (nats)",
+      upwards: "reconstruction D/2s² (nats)",
+    });
+    for (const onset of onsets) plane.line([onset, onset], [0, most / noise], GREY, "2 2", 1);
+    const here = distortion / (2 * noise), ends = [0, most_nats];
+    plane.line(...curve, BLUE, "", 2);
+    plane.line(ends, ends.map((nats) => here - beta * (nats - C)), ORANGE, "6 3");
+    plane.point([C, here], ORANGE, 6);
+    plane.key([["least reconstruction", BLUE, ""], ["tangent of slope −β", ORANGE, "6 3"],
+      ["a component begins", GREY, "2 2"]]);
+    show({ level, rates: each, C, distortion, onsets }, bars, plane);
+    return `η = βs² = ${words(beta)} × ${noise} = ${words(level)}: ${each.filter((nats) => nats > 0).length} of ${n} ` +
+      `components active, in blue with their nats; C = ${words(C)} nats, D = ${words(distortion)}. Drag level or point.`;
+  };
+};
+
+// ---- chapter 2: a tilted true posterior, its best axis-aligned fit, and the price
+
+// Precisions of the model along the two components with the least loss at an angle, for those of the optimal model.
+function readjusted([a, b], cos2, sin2) {
+  let p = a, q = b;
+  for (let i = 0; i < 500; i++) {
+    const first = cos2 * p + sin2 * q, second = sin2 * p + cos2 * q;
+    p = Math.max(1, Math.sqrt(a / (cos2 / first + sin2 / second)));
+    q = Math.max(1, Math.sqrt(b / (sin2 / first + cos2 / second)));
+  }
+  return [p, q];
+}
+
+// Extra loss/β of a code turned by an angle, for a model with some precisions in place of the optimal [a, b].
+function price([a, b], [p, q], cos2, sin2) {
+  const gap = Math.log((cos2 * p + sin2 * q) * (sin2 * p + cos2 * q));
+  return 0.5 * (a / p + b / q - 2 + gap - Math.log(a * b));
+}
+
+views.ellipse = (panel, home, act) => {
+  const { boxes, show, wide } = drawings(panel, act, 3), { controls } = home.spec, round = grid(0, 2 * Math.PI, 91);
+  const squares = (degrees) => [Math.cos, Math.sin].map((f) => f((degrees * Math.PI) / 180) ** 2);
+  let state, first, axis;
+  // the ends of the two axes are handles
+  dragging(boxes[0], "none", (place, pressed) => {
+    const [x, y] = first.at(place), turn = (state.angle * Math.PI) / 180;
+    if (pressed) axis = Math.abs(x * Math.cos(turn) + y * Math.sin(turn)) > Math.abs(y * Math.cos(turn) - x * Math.sin(turn)) ? 1 : 2;
+    const degrees = (Math.atan2(y, x) * 180) / Math.PI + (axis === 1 ? 0 : -90);
+    act.set({
+      angle: nearest(controls[0], degrees - 180 * Math.round(degrees / 180)),
+      [`variance ${axis}`]: nearest(controls[axis], x * x + y * y),
+    });
+  });
+  const ellipses = ([p, q], degrees, title) => {
+    const [cos2, sin2] = squares(degrees), turn = (degrees * Math.PI) / 180;
+    const drawn = chart({ width: wide(300), height: 284, x: [-1.6, 1.6], y: [-1.6, 1.6], across: "z₁", upwards: "z₂" });
+    const circle = (width, height, angle) => [
+      round.map((t) => width * Math.cos(t) * Math.cos(angle) - height * Math.sin(t) * Math.sin(angle)),
+      round.map((t) => width * Math.cos(t) * Math.sin(angle) + height * Math.sin(t) * Math.cos(angle)),
+    ];
+    const [xs, ys] = circle(p ** -0.5, q ** -0.5, turn);
+    drawn.line(...circle(1, 1, 0), GREY, "2 2", 1);
+    drawn.area(xs, ys, ys, GREY, 0.5);
+    drawn.line(...circle((cos2 * p + sin2 * q) ** -0.5, (sin2 * p + cos2 * q) ** -0.5, 0), BLUE, "", 2);
+    drawn.text([0, -1.5], title);
+    return drawn;
+  };
+  return (now) => {
+    state = now;
+    const best = [1 / state["variance 1"], 1 / state["variance 2"]], turn = (state.angle * Math.PI) / 180;
+    const at = (degrees) => {
+      const [cos2, sin2] = squares(degrees), free = readjusted(best, cos2, sin2);
+      return { free, kept: price(best, best, cos2, sin2), readjusted: price(best, free, cos2, sin2) };
+    };
+    const here = at(state.angle), all = grid(0, 90, 46), prices = all.map(at);
+    first = ellipses(best, state.angle, `gains kept: ${words(here.kept)} nats`);
+    first.key([["true posterior", GREY, null], ["best axis-aligned", BLUE, ""], ["prior", GREY, "2 2"]]);
+    const [along, across] = best.map((precision) => precision ** -0.5);
+    first.point([along * Math.cos(turn), along * Math.sin(turn)], ORANGE, 6);
+    first.point([-across * Math.sin(turn), across * Math.cos(turn)], ORANGE, 6);
+    const second = ellipses(here.free, state.angle, `gains readjusted: ${words(here.readjusted)} nats`);
+
+    const top = roundUp(Math.max(0.1, 1.3 * prices[22].kept)), place = Math.abs(state.angle);
+    const third = chart({ width: wide(330), height: 284, x: [0, 90], y: [0, top], across: "angle (degrees)",
+      upwards: "price (nats)", xticks: ticks(0, 90, 9).filter(([value]) => value % 30 === 0) });
+    third.line(all, prices.map((one) => one.kept), BLUE, "", 2);
+    third.line(all, prices.map((one) => one.readjusted), ORANGE, "6 3", 2);
+    third.point([place, here.kept], BLUE, 5);
+    third.point([place, here.readjusted], ORANGE, 5);
+    third.key([["gains kept", BLUE, ""], ["readjusted", ORANGE, "6 3"]]);
+    show({ kept: here.kept, readjusted: here.readjusted }, first, second, third);
+    return `turned by ${state.angle}°: an axis-aligned Gaussian costs ${words(here.kept, 3)} nats with the gains kept, ` +
+      `${words(here.readjusted, 3)} with readjusted gains` + (here.kept < 1e-9 ? "; here every such Gaussian fits" : "");
+  };
+};
+
+// ---- chapter 3: twelve codes on a line, and gradient descent on cost + β KL
+
+// Cost ½ Σ M D and mean KL of codes, in nats, and the slope of cost + β KL along means and log σ.
+function lossOfCodes(means, logs, distances, beta) {
+  const n = means.length, stds = logs.map(Math.exp), slope = new Array(2 * n).fill(0);
+  const noise = grid(-8, 8, 161), weight = softmax(noise.map((e) => -0.5 * e * e));
+  let cost = 0, kl = 0;
+  for (let of = 0; of < n; of++) {
+    kl += klToPrior(means[of], stds[of]) / n;
+    slope[of] += (beta * means[of]) / n;
+    slope[n + of] += (beta * (stds[of] ** 2 - 1)) / n;
+    noise.forEach((e, k) => {
+      const z = means[of] + stds[of] * e, away = means.map((mean, i) => (z - mean) / stds[i]);
+      const belief = softmax(away.map((units, i) => -0.5 * units * units - logs[i]));
+      const far = distances.map((row) => dot(row, belief)), twice = dot(belief, far);
+      cost += (weight[k] * twice) / (2 * n);
+      belief.forEach((part, i) => {
+        const change = (weight[k] * part * (far[i] - twice)) / n, pull = (change * away[i]) / stds[i];
+        slope[i] += pull;
+        slope[n + i] += change * (away[i] ** 2 - 1);
+        slope[of] -= pull;
+        slope[n + of] -= pull * stds[of] * e;
+      });
+    });
+  }
+  return { cost, kl, loss: cost + beta * kl, slope };
+}
+
+views.codes = (panel, home, act) => {
+  const { distances, steps } = home.spec, n = distances.length, { boxes, show, wide } = drawings(panel, act, 2);
+  const names = [..."mean σ".split(" ")].flatMap((kind) => range(n, (i) => `${kind} ${i + 1}`));
+  const codeOf = (state) => names.map((name, i) => (i < n ? state[name] : Math.log(state[name])));
+  let state, code = [], adam, history, running = false, plane, held;
+
+  // one step of Adam, as torch does it
+  const descend = () => {
+    const { slope } = lossOfCodes(code.slice(0, n), code.slice(n), distances, state.beta);
+    adam.t += 1;
+    slope.forEach((g, i) => {
+      adam.mean[i] += 0.1 * (g - adam.mean[i]);
+      adam.square[i] += 0.001 * (g * g - adam.square[i]);
+      const scale = Math.sqrt(adam.square[i] / (1 - 0.999 ** adam.t)) + 1e-8;
+      code[i] -= (0.02 * adam.mean[i]) / (1 - 0.9 ** adam.t) / scale;
+    });
+  };
+  const button = make("button", { type: "button", textContent: "descend", title: `${steps} steps of gradient descent` });
+  const run = (on) => {
+    running = on;
+    button.textContent = on ? "stop descent" : "descend";
+  };
+  const turn = () => {
+    const end = performance.now() + 12;
+    while (running && performance.now() < end) {
+      descend();
+      if (adam.t === steps) run(false);
+    }
+    const moved = names.map((name, i) => [name, i < n ? code[i] : Math.exp(code[i])]);
+    shown = Object.fromEntries(moved);
+    act.set(shown);
+    if (running) requestAnimationFrame(turn);
+  };
+  let shown = {};
+  button.addEventListener("click", () => {
+    if (!running && adam.t === steps) fresh();
+    run(!running);
+    if (running) requestAnimationFrame(turn);
+  });
+  const fresh = () => {
+    code = codeOf(state);
+    adam = { t: 0, mean: code.map(() => 0), square: code.map(() => 0) };
+    history = [];
+  };
+  act.extra.append(button);
+  act.whenReset(() => run(false));
+  dragging(boxes[0], "pan-x", (place, first) => {
+    const [x, y] = plane.at(place);
+    if (first) held = Math.min(n, Math.max(1, Math.round(x)));
+    act.touch(`mean ${held}`, Math.min(3, Math.max(-3, +y.toFixed(2))));
+  });
+
+  return (now) => {
+    state = now;
+    if (names.some((name) => state[name] !== shown[name])) {  // moved by somebody else: the descent begins anew
+      shown = state;
+      fresh();
+    }
+    const means = code.slice(0, n), { cost, kl, loss } = lossOfCodes(means, code.slice(n), distances, state.beta);
+    history.push([adam.t, cost, state.beta * kl, loss]);
+    const rank = means.map((mean) => means.filter((other) => other < mean).length);
+    const torn = range(n - 1).filter((i) => Math.abs(rank[i + 1] - rank[i]) > 1), ticked = range(n, (i) => [i + 1, i + 1]);
+    plane = chart({ width: wide(430), height: 330, x: [0.4, n + 0.6], y: [-3, 4], across: "picture", upwards: "z: mean ± σ",
+      xticks: ticked, yticks: ticks(-3, 3) });
+    for (let i = 0; i < n - 1; i++) {
+      const ends = [[i + 1, i + 2], means.slice(i, i + 2)];
+      torn.includes(i) ? plane.line(...ends, GREY, "6 3") : plane.line(...ends, INK, "", 1);
+    }
+    means.forEach((mean, i) => {
+      const std = Math.exp(code[n + i]), colour = i < state.cut ? BLUE : ORANGE;
+      plane.line([i + 1, i + 1], [mean - std, mean + std], colour, "", 2);
+      plane.point([i + 1, mean], colour, 6);
+    });
+    plane.key([["first piece", BLUE, ""], ["second piece", ORANGE, ""], ["tear", GREY, "6 3"]].slice(state.cut ? 0 : 1));
+    const top = roundUp(1.3 * Math.max(...history.map((one) => one[3])));
+    const path = chart({ width: wide(430), height: 330, x: [0, steps], y: [0, top], across: "step of descent", upwards: "nats" });
+    const column = (i) => history.map((one) => one[i]);
+    path.line(column(0), column(3), INK, "", 2);
+    path.line(column(0), column(1), BLUE, "6 3");
+    path.line(column(0), column(2), ORANGE, "2 2");
+    path.point([adam.t, loss], INK, 4);
+    path.key([["loss", INK, ""], ["likelihood cost", BLUE, "6 3"], ["β · KL", ORANGE, "2 2"]]);
+    show({ cost, kl, loss, tears: torn.length, step: adam.t }, plane, path);
+    return `${torn.length} tear${torn.length === 1 ? "" : "s"} at step ${adam.t} of ${steps}; loss ${words(loss)} = cost ` +
+      `${words(cost)} + ${state.beta} × KL ${words(kl)} nats. Drag a picture's dot up or down.`;
   };
 };
