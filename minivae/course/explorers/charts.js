@@ -1,32 +1,8 @@
-// Views of one-latent models and channels: their formulas, the same as in Python, and their drawings in SVG.
-
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"], GREY = "#777777";
-const [BLUE, ORANGE, GREEN] = COLOURS, INK = "currentColor";
-const DASHES = ["", "6 3", "7 3 2 3", "2 2"];
-
-// ---- numbers
-
-const sum = (values) => values.reduce((total, value) => total + value, 0);
-const dot = (a, b) => a.reduce((total, value, i) => total + value * b[i], 0);
-const range = (n, f = (i) => i) => Array.from({ length: n }, (_, i) => f(i));
-const grid = (low, high, n) => range(n, (i) => low + ((high - low) * i) / (n - 1));
-const words = (value, digits = 2) => value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1").replace("-", "−");
-const trapezoid = (values, from, to) =>
-  ((sum(values) - (values[0] + values[values.length - 1]) / 2) * (to - from)) / (values.length - 1);
+// Views of one-latent models and channels: their formulas, the same as in Python, and how they are drawn.
 
 const logDensity = (z, mean, std) => -0.5 * ((z - mean) / std) ** 2 - Math.log(std) - 0.5 * Math.log(2 * Math.PI);
 const density = (z, mean, std) => Math.exp(logDensity(z, mean, std));
 const klToPrior = (mean, std) => 0.5 * (mean * mean + std * std - 1) - Math.log(std);
-
-function logSumExp(logs) {
-  const top = Math.max(...logs);
-  return top + Math.log(sum(logs.map((log) => Math.exp(log - top))));
-}
-
-function softmax(logs) {
-  const all = logSumExp(logs);
-  return logs.map((log) => Math.exp(log - all));
-}
 
 // Probability of less than x under N(0, 1), by its power series; it has converged to 1e-15 where it is used.
 function normalBelow(x) {
@@ -61,110 +37,6 @@ function rightGuesses(means, stds) {
   const high = Math.max(...means.map((mean, i) => mean + 8 * stds[i]));
   const best = grid(low, high, 2001).map((z) => Math.max(...means.map((mean, i) => density(z, mean, stds[i]))));
   return trapezoid(best, low, high) / means.length;
-}
-
-// ---- drawing
-
-// The next of 1, 1.5, 2, 3, 4, 6, 8, 10, 15 …: limits that stay while a drawing changes a little.
-function roundUp(value) {
-  const scale = 10 ** Math.floor(Math.log10(value));
-  return scale * [1, 1.5, 2, 3, 4, 6, 8, 10].find((step) => value <= step * scale * (1 + 1e-9));
-}
-
-// A few round numbers from low to high, each with its words.
-function ticks(low, high, n = 6) {
-  const rough = (high - low) / n, scale = 10 ** Math.floor(Math.log10(rough));
-  const step = scale * [1, 2, 5, 10].find((s) => rough <= s * scale * (1 + 1e-9)), first = Math.ceil(low / step - 1e-9);
-  return range(Math.floor(high / step + 1e-9) - first + 1, (i) => +((first + i) * step).toPrecision(6))
-    .map((value) => [value, String(value).replace("-", "−")]);
-}
-
-// Axes from x[0] to x[1] and y[0] to y[1], to which data are added from the lowest to the highest.
-function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(...x), yticks = ticks(...y) }) {
-  const left = 54, right = width - 10, top = 8, bottom = height - (across ? 40 : 24), data = [], above = [];
-  const px = (value) => left + ((value - x[0]) / (x[1] - x[0])) * (right - left);
-  const py = (value) => bottom - ((value - y[0]) / (y[1] - y[0])) * (bottom - top);
-  const path = (xs, ys) => xs.map((value, i) => `${px(value).toFixed(1)},${py(ys[i]).toFixed(1)}`).join(" ");
-  const stroke = (colour, dash, thick) =>
-    `fill="none" stroke="${colour}" stroke-width="${thick}" stroke-dasharray="${dash}"`;
-  return {
-    // the values at a place of the drawing in pixels
-    at: (place) => [
-      x[0] + ((place[0] - left) / (right - left)) * (x[1] - x[0]),
-      y[0] + ((bottom - place[1]) / (bottom - top)) * (y[1] - y[0]),
-    ],
-    line: (xs, ys, colour, dash = "", thick = 1.6) =>
-      data.push(`<polyline points="${path(xs, ys)}" ${stroke(colour, dash, thick)}/>`),
-    area: (xs, lows, highs, colour, opacity) =>
-      data.push(`<polygon points="${path(xs, highs)} ${path([...xs].reverse(), [...lows].reverse())}" fill="${colour}"
-        fill-opacity="${opacity}"/>`),
-    bar: (xs, ys, colour, opacity = 1) =>
-      data.push(`<rect x="${px(xs[0])}" y="${Math.min(py(ys[0]), py(ys[1]))}" width="${px(xs[1]) - px(xs[0])}"
-        height="${Math.abs(py(ys[1]) - py(ys[0]))}" fill="${colour}" fill-opacity="${opacity}"/>`),
-    point: (at, colour, radius = 4) =>
-      data.push(`<circle cx="${px(at[0])}" cy="${py(at[1])}" r="${radius}" fill="${colour}"/>`),
-    text: (at, label, anchor = "middle", down = 0) =>
-      above.push(`<text x="${px(at[0])}" y="${py(at[1]) + down}" text-anchor="${anchor}">${label}</text>`),
-    // names of lines [name, colour, dash] or areas [name, colour, null], one below the other in a corner
-    key: (entries, corner = right - 8) => entries.forEach(([name, colour, dash], i) => {
-      const line = top + 15 * i + 12, mark = dash === null
-        ? `<rect x="${corner - 26}" y="${line - 9}" width="26" height="10" fill="${colour}" fill-opacity=".5"/>`
-        : `<path d="M${corner - 26} ${line - 4}h26" ${stroke(colour, dash, 1.6)}/>`;
-      above.push(`${mark}<text x="${corner - 32}" y="${line}" text-anchor="end">${name}</text>`);
-    }),
-    markup() {
-      const marks = [
-        ...xticks.map(([value, label]) => `<path d="M${px(value)} ${bottom}v4" stroke="${INK}"/>
-          <text x="${px(value)}" y="${bottom + 17}" text-anchor="middle">${label}</text>`),
-        ...yticks.map(([value, label]) => `<path d="M${left} ${py(value)}h-4" stroke="${INK}"/>
-          <text x="${left - 7}" y="${py(value) + 4}" text-anchor="end">${label}</text>`),
-      ];
-      const middle = (top + bottom) / 2, box = [left, top, right - left, bottom - top];
-      return `<svg viewBox="0 0 ${width} ${height}" width="${width}">
-        <svg x="${left}" y="${top}" width="${box[2]}" height="${box[3]}" viewBox="${box.join(" ")}"
-          style="height:${box[3]}px;max-width:none">${data.join("")}</svg>
-        <rect x="${left}" y="${top}" width="${box[2]}" height="${box[3]}" fill="none" stroke="${INK}"
-          stroke-opacity=".6"/>${marks.join("")}${above.join("")}
-        <text x="${(left + right) / 2}" y="${height - 5}" text-anchor="middle">${across}</text>
-        <text transform="translate(12 ${middle}) rotate(-90)" text-anchor="middle">${upwards}</text></svg>`;
-    },
-  };
-}
-
-// Room for n drawings beside one another, or below where there is no room.
-function drawings(panel, act, n) {
-  const boxes = range(n, () => make("div"));
-  panel.append(...boxes);
-  new ResizeObserver(act.redraw).observe(panel);
-  return {
-    boxes,
-    // drawings are made as narrow as the page, for words in pictures that are shrunk cannot be read
-    wide: (width) => Math.min(width, panel.clientWidth || width),
-    // the numbers behind the drawings go to the host, where tests read them
-    show(numbers, ...charts) {
-      charts.forEach((drawn, i) => (boxes[i].innerHTML = drawn.markup()));
-      panel.parentElement.dataset.numbers = JSON.stringify(numbers);
-    },
-  };
-}
-
-// Lets the reader drag in a box: `moved` is told places in pixels, the first of them with `true`. `pan` is what a finger
-// does to the page there.
-function dragging(box, pan, moved) {
-  const tell = (event, first) => {
-    const frame = box.getBoundingClientRect();
-    moved([event.clientX - frame.left, event.clientY - frame.top], first);
-  };
-  Object.assign(box.style, { touchAction: pan, cursor: "grab", userSelect: "none" });
-  box.addEventListener("pointerdown", (event) => (box.setPointerCapture(event.pointerId), tell(event, true)));
-  box.addEventListener("pointermove", (event) => event.buttons && tell(event, false));
-}
-
-// The nearest value that a slider has.
-function nearest({ min, max, step, log }, value) {
-  const place = Math.min(max, Math.max(min, log ? Math.log10(value) : value));
-  const rounded = +(min + Math.round((place - min) / step) * step).toFixed(6);
-  return log ? 10 ** rounded : rounded;
 }
 
 // ---- chapter 1: a Gaussian q over the true posterior, and log p(x) in three steps
@@ -287,7 +159,7 @@ views.water = (panel, home, act) => {
 
   const levels = grid(Math.log(eigenvalues[0]), Math.log(lowest), 161).map(Math.exp);
   const curve = [levels.map((level) => sum(rates(level))), levels.map((level) => left(level) / (2 * noise))];
-  const onsets = eigenvalues.map((value) => sum(rates(value))), most_nats = controls[1].max;
+  const onsets = eigenvalues.map((value) => sum(rates(value))), ends = [0, controls[1].max];
   let bars, plane;
   dragging(boxes[0], "pan-x", (place) => {
     act.touch("beta", nearest(controls[0], 10 ** bars.at(place)[1] / noise));
@@ -312,11 +184,11 @@ views.water = (panel, home, act) => {
     bars.text([n + 2.1, Math.log10(level)], `η = ${words(level)}`, "end", level > eigenvalues[0] ? 15 : -6);
 
     plane = chart({
-      width: wide(430), height: 310, x: [0, most_nats], y: [0, (1.06 * most) / (2 * noise)], across: "C (nats)",
+      width: wide(430), height: 310, x: ends, y: [0, (1.06 * most) / (2 * noise)], across: "C (nats)",
       upwards: "reconstruction D/2s² (nats)",
     });
-    for (const onset of onsets) plane.line([onset, onset], [0, most / noise], GREY, "2 2", 1);
-    const here = distortion / (2 * noise), ends = [0, most_nats];
+    const here = distortion / (2 * noise);
+    onsets.forEach((C, i) => plane.line([C, C], [0, left(eigenvalues[i]) / (2 * noise)], GREY, "2 2", 1));
     plane.line(...curve, BLUE, "", 2);
     plane.line(ends, ends.map((nats) => here - beta * (nats - C)), ORANGE, "6 3");
     plane.point([C, here], ORANGE, 6);
@@ -354,7 +226,8 @@ views.ellipse = (panel, home, act) => {
   // the ends of the two axes are handles
   dragging(boxes[0], "none", (place, pressed) => {
     const [x, y] = first.at(place), turn = (state.angle * Math.PI) / 180;
-    if (pressed) axis = Math.abs(x * Math.cos(turn) + y * Math.sin(turn)) > Math.abs(y * Math.cos(turn) - x * Math.sin(turn)) ? 1 : 2;
+    const [along, across] = [x * Math.cos(turn) + y * Math.sin(turn), y * Math.cos(turn) - x * Math.sin(turn)];
+    if (pressed) axis = Math.abs(along) > Math.abs(across) ? 1 : 2;
     const degrees = (Math.atan2(y, x) * 180) / Math.PI + (axis === 1 ? 0 : -90);
     act.set({
       angle: nearest(controls[0], degrees - 180 * Math.round(degrees / 180)),
@@ -368,9 +241,8 @@ views.ellipse = (panel, home, act) => {
       round.map((t) => width * Math.cos(t) * Math.cos(angle) - height * Math.sin(t) * Math.sin(angle)),
       round.map((t) => width * Math.cos(t) * Math.sin(angle) + height * Math.sin(t) * Math.cos(angle)),
     ];
-    const [xs, ys] = circle(p ** -0.5, q ** -0.5, turn);
     drawn.line(...circle(1, 1, 0), GREY, "2 2", 1);
-    drawn.area(xs, ys, ys, GREY, 0.5);
+    drawn.shape(...circle(p ** -0.5, q ** -0.5, turn), GREY, 0.5);
     drawn.line(...circle((cos2 * p + sin2 * q) ** -0.5, (sin2 * p + cos2 * q) ** -0.5, 0), BLUE, "", 2);
     drawn.text([0, -1.5], title);
     return drawn;
@@ -391,8 +263,10 @@ views.ellipse = (panel, home, act) => {
     const second = ellipses(here.free, state.angle, `gains readjusted: ${words(here.readjusted)} nats`);
 
     const top = roundUp(Math.max(0.1, 1.3 * prices[22].kept)), place = Math.abs(state.angle);
-    const third = chart({ width: wide(330), height: 284, x: [0, 90], y: [0, top], across: "angle (degrees)",
-      upwards: "price (nats)", xticks: ticks(0, 90, 9).filter(([value]) => value % 30 === 0) });
+    const third = chart({
+      width: wide(330), height: 284, x: [0, 90], y: [0, top], across: "angle (degrees)", upwards: "price (nats)",
+      xticks: [0, 30, 60, 90].map((value) => [value, value]),
+    });
     third.line(all, prices.map((one) => one.kept), BLUE, "", 2);
     third.line(all, prices.map((one) => one.readjusted), ORANGE, "6 3", 2);
     third.point([place, here.kept], BLUE, 5);
@@ -406,37 +280,47 @@ views.ellipse = (panel, home, act) => {
 
 // ---- chapter 3: twelve codes on a line, and gradient descent on cost + β KL
 
-// Cost ½ Σ M D and mean KL of codes, in nats, and the slope of cost + β KL along means and log σ.
+// Cost ½ Σ M D and mean KL of codes, in nats, and the slope of cost + β KL along means and log σ. In plain loops, as a
+// descent asks for it 900 times.
 function lossOfCodes(means, logs, distances, beta) {
   const n = means.length, stds = logs.map(Math.exp), slope = new Array(2 * n).fill(0);
   const noise = grid(-8, 8, 161), weight = softmax(noise.map((e) => -0.5 * e * e));
+  const [away, belief, far] = range(3, () => new Float64Array(n));
   let cost = 0, kl = 0;
   for (let of = 0; of < n; of++) {
     kl += klToPrior(means[of], stds[of]) / n;
     slope[of] += (beta * means[of]) / n;
     slope[n + of] += (beta * (stds[of] ** 2 - 1)) / n;
-    noise.forEach((e, k) => {
-      const z = means[of] + stds[of] * e, away = means.map((mean, i) => (z - mean) / stds[i]);
-      const belief = softmax(away.map((units, i) => -0.5 * units * units - logs[i]));
-      const far = distances.map((row) => dot(row, belief)), twice = dot(belief, far);
-      cost += (weight[k] * twice) / (2 * n);
-      belief.forEach((part, i) => {
-        const change = (weight[k] * part * (far[i] - twice)) / n, pull = (change * away[i]) / stds[i];
+    for (let k = 0; k < noise.length; k++) {
+      const shift = stds[of] * noise[k], part = weight[k] / n;
+      let highest = -Infinity, all = 0;
+      for (let i = 0; i < n; i++) {
+        away[i] = (means[of] + shift - means[i]) / stds[i];
+        belief[i] = -0.5 * away[i] * away[i] - logs[i];
+        if (belief[i] > highest) highest = belief[i];
+      }
+      for (let i = 0; i < n; i++) all += belief[i] = Math.exp(belief[i] - highest);
+      for (let i = 0; i < n; i++) belief[i] /= all;
+      for (let i = 0; i < n; i++) far[i] = dot(distances[i], belief);
+      const spread = dot(belief, far);
+      cost += 0.5 * part * spread;
+      for (let i = 0; i < n; i++) {
+        const change = part * belief[i] * (far[i] - spread), pull = (change * away[i]) / stds[i];
         slope[i] += pull;
-        slope[n + i] += change * (away[i] ** 2 - 1);
+        slope[n + i] += change * (away[i] * away[i] - 1);
         slope[of] -= pull;
-        slope[n + of] -= pull * stds[of] * e;
-      });
-    });
+        slope[n + of] -= pull * shift;
+      }
+    }
   }
   return { cost, kl, loss: cost + beta * kl, slope };
 }
 
 views.codes = (panel, home, act) => {
   const { distances, steps } = home.spec, n = distances.length, { boxes, show, wide } = drawings(panel, act, 2);
-  const names = [..."mean σ".split(" ")].flatMap((kind) => range(n, (i) => `${kind} ${i + 1}`));
+  const names = ["mean", "σ"].flatMap((kind) => range(n, (i) => `${kind} ${i + 1}`));
   const codeOf = (state) => names.map((name, i) => (i < n ? state[name] : Math.log(state[name])));
-  let state, code = [], adam, history, running = false, plane, held;
+  let state, shown = {}, code, adam, history, running = false, plane, held;
 
   // one step of Adam, as torch does it
   const descend = () => {
@@ -460,12 +344,10 @@ views.codes = (panel, home, act) => {
       descend();
       if (adam.t === steps) run(false);
     }
-    const moved = names.map((name, i) => [name, i < n ? code[i] : Math.exp(code[i])]);
-    shown = Object.fromEntries(moved);
+    shown = Object.fromEntries(names.map((name, i) => [name, i < n ? code[i] : Math.exp(code[i])]));
     act.set(shown);
     if (running) requestAnimationFrame(turn);
   };
-  let shown = {};
   button.addEventListener("click", () => {
     if (!running && adam.t === steps) fresh();
     run(!running);
@@ -491,11 +373,14 @@ views.codes = (panel, home, act) => {
       fresh();
     }
     const means = code.slice(0, n), { cost, kl, loss } = lossOfCodes(means, code.slice(n), distances, state.beta);
+    if (history.at(-1)?.[0] === adam.t) history.pop();
     history.push([adam.t, cost, state.beta * kl, loss]);
     const rank = means.map((mean) => means.filter((other) => other < mean).length);
-    const torn = range(n - 1).filter((i) => Math.abs(rank[i + 1] - rank[i]) > 1), ticked = range(n, (i) => [i + 1, i + 1]);
-    plane = chart({ width: wide(430), height: 330, x: [0.4, n + 0.6], y: [-3, 4], across: "picture", upwards: "z: mean ± σ",
-      xticks: ticked, yticks: ticks(-3, 3) });
+    const torn = range(n - 1).filter((i) => Math.abs(rank[i + 1] - rank[i]) > 1);
+    plane = chart({
+      width: wide(430), height: 330, x: [0.4, n + 0.6], y: [-3, 4], across: "picture", upwards: "z: mean ± σ",
+      xticks: range(n, (i) => [i + 1, i + 1]), yticks: ticks(-3, 3),
+    });
     for (let i = 0; i < n - 1; i++) {
       const ends = [[i + 1, i + 2], means.slice(i, i + 2)];
       torn.includes(i) ? plane.line(...ends, GREY, "6 3") : plane.line(...ends, INK, "", 1);
@@ -503,11 +388,13 @@ views.codes = (panel, home, act) => {
     means.forEach((mean, i) => {
       const std = Math.exp(code[n + i]), colour = i < state.cut ? BLUE : ORANGE;
       plane.line([i + 1, i + 1], [mean - std, mean + std], colour, "", 2);
-      plane.point([i + 1, mean], colour, 6);
+      plane.point([i + 1, mean], colour, 5);
     });
     plane.key([["first piece", BLUE, ""], ["second piece", ORANGE, ""], ["tear", GREY, "6 3"]].slice(state.cut ? 0 : 1));
     const top = roundUp(1.3 * Math.max(...history.map((one) => one[3])));
-    const path = chart({ width: wide(430), height: 330, x: [0, steps], y: [0, top], across: "step of descent", upwards: "nats" });
+    const path = chart({
+      width: wide(430), height: 330, x: [0, steps], y: [0, top], across: "step of descent", upwards: "nats",
+    });
     const column = (i) => history.map((one) => one[i]);
     path.line(column(0), column(3), INK, "", 2);
     path.line(column(0), column(1), BLUE, "6 3");

@@ -20,7 +20,7 @@ from minivae.course.explorers.base import Explorer, State, choice, module, slide
 class ChartExplorer(Explorer):
     """An explorer whose drawing without JavaScript is a figure of the state."""
 
-    _esm = module("base.js", "charts.js")
+    _esm = module("base.js", "plot.js", "charts.js")
 
     def figure(self, state: State) -> Figure:
         """The drawing of a state in Matplotlib."""
@@ -189,7 +189,7 @@ class TwelveCodesExplorer(ChartExplorer):
         places = torch.linspace(-1, 1, self.pictures, dtype=torch.float64)
         whole = np.linspace(-1.5, 1.5, self.pictures)
         torn = [self.code(np.roll(whole, cut), np.full(self.pictures, 0.1)) for cut in range(7)]
-        cuts = [("whole", 0), *((f"after picture {cut}", cut) for cut in range(1, 7))]
+        cuts = [("none", 0), *((str(cut), cut) for cut in range(1, 7))]
         rows = [
             *(slider(f"mean {i}", f"mean {i}", 0, -4, 4, folded=True) for i in range(1, self.pictures + 1)),
             *(slider(f"σ {i}", f"σ {i}", 0.1, -3, 0.6, 0.02, log=True, folded=True)
@@ -201,7 +201,7 @@ class TwelveCodesExplorer(ChartExplorer):
             about="Left: mean and width of each picture's posterior, from the first to the last. Right: loss, "
             "likelihood cost and β times KL at every step of the descent.",
             controls=[
-                choice("cut", "cut the code", 6, cuts), slider("beta", "β", 2, 1, 64, 1),
+                choice("cut", "cut after picture", 6, cuts), slider("beta", "β", 2, 1, 64, 1),
                 *(row | {"start": torn[6][row["name"]]} for row in rows),
             ],
             fold="means and widths, one by one", follow={"cut": torn}, steps=900,
