@@ -2,7 +2,6 @@
 
 import base64
 import dataclasses
-import html
 import io
 import itertools
 import json
@@ -12,13 +11,10 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from minivae import experiments, gaussian
 from minivae.course import explorers as widgets
-from minivae.course import figures
 from minivae.course.explorers import CapacityExplorer, png, png_pixels, shares_table
 from minivae.course.figures import BLUE, GREY
 from minivae.datasets import Sprites
@@ -211,105 +207,12 @@ def test_still_holds_the_picture_of_every_value(explorer):
     assert f'alt="{explorer.about}"' in page and "http" not in page
 
 
-def test_a_picture_is_once_on_the_sheet():
-    explorer = widgets.OverlapExplorer()
-    mean, width = moves(explorer)
-    assert (mean["label"], width["label"]) == ("mean 1", "σ 1") and len(mean["cells"]) == len(width["cells"]) == 11
-    cells = {cell for move in (mean, width) for (cell,) in move["cells"]}
-    different = {explorer._at(explorer._alone(name, value))[0] for name in explorer.in_book
-                 for value in widgets.values(explorer.controls[name], 11)}  # fmt: skip
-    assert cells == set(range(len(different)))
-    columns = int(constant("columns", explorer))
-    assert 0 <= len(on_sheet(explorer)) - len(different) < columns  # no row but the last has empty places
-
-
-def bent(z: torch.Tensor) -> torch.Tensor:
-    return -0.5 * ((0.9 - torch.tanh(z)) / 0.3) ** 2 - 0.5 * z**2
-
-
-FIGURES = {
-    "channel": (widgets.ChannelExplorer, lambda state: figures.messages(state["spread"], state["std"])),
-    "elbo": (
-        lambda: widgets.ElboExplorer(bent), lambda state: figures.elbo_gap(bent, state["mean"], state["std"]),
-    ),
-    "overlap": (
-        widgets.OverlapExplorer,
-        lambda state: figures.overlap(*torch.tensor(list(state.values())).view(2, 3)),
-    ),
-}  # fmt: skip
-
-
-def figure_pixels(figure: Figure) -> np.ndarray:
-    figure.set_dpi(80)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3]
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_explorer_draws_the_figure_of_its_sliders(name):
-    make, draw_figure = FIGURES[name]
-    explorer = make()
-    place, width = next(iter(explorer.controls.values())), list(explorer.controls.values())[-1]
-    first = drawn(explorer)
-    for at in (0.0, 0.7, 1.0):
-        place.value = place.min + at * (place.max - place.min)
-        width.value = 10 ** (width.min + at * (width.max - width.min))
-        figure = draw_figure(explorer.state)
-        titles = [axis.get_title().replace("\n", ", ") for axis in figure.axes if axis.get_title()]
-        assert html.unescape(explorer.caption.value) == "; ".join(titles) and titles
-        for axis in figure.axes:
-            axis.set_title("")
-        expected, got = figure_pixels(figure), drawn(explorer)
-        # the axes stay where they were at first, so that they do not tremble: the same but for their place
-        middle = got.shape[1] // 2
-        assert explorer.panels == 1 or (got[:, middle - 2 : middle + 2] == 255).all()  # panels are cut apart there
-        assert got.shape == expected.shape and np.abs(got.mean((0, 1)) - expected.mean((0, 1))).max() < 2
-        assert abs((got == 255).mean() - (expected == 255).mean()) < 0.02
-    explorer.reset.click()
-    assert np.array_equal(drawn(explorer), first)
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_picture_does_not_depend_on_those_before_it(name):
-    moved, fresh = FIGURES[name][0](), FIGURES[name][0]()
-    for control in moved.controls.values():
-        for value in widgets.values(control, 5):
-            control.value = value
-    assert np.array_equal(moved.draw(moved.state), fresh.draw(moved.state))
-    moved.reset.click()
-    assert np.array_equal(moved.draw(moved.state), fresh.draw(fresh.state))
-
-
 def test_a_picture_is_drawn_once(explorer, monkeypatch):
     calls = []
     monkeypatch.setattr(explorer, "draw", lambda state: calls.append(state) or np.zeros((4, 4), np.uint8))
     for image in (1, 2, 1, 2):
         explorer.controls["image"].value = image
     assert [state["image"] for state in calls] == [1, 2]
-
-
-def test_overlap_explorer_draws_the_posteriors_of_its_sliders(monkeypatch):
-    explorer = widgets.OverlapExplorer()
-    seen = []
-    original = figures.overlap
-    monkeypatch.setattr(
-        figures, "overlap", lambda *arguments, **last: seen.append(arguments) or original(*arguments, **last)
-    )
-    explorer.controls["mean 3"].value, explorer.controls["σ 1"].value = 3.0, 2.0
-    assert len(seen) == 2
-    means, stds = seen[-1]
-    assert means.tolist() == [-1, 0, 3] and torch.allclose(stds, torch.tensor([2.0, 0.5, 0.5]), rtol=0.03)
-
-
-def test_axes_do_not_tremble():
-    explorer = widgets.ChannelExplorer()
-    explorer.controls["std"].value = 0.05
-    one = drawn(explorer)
-    explorer.controls["std"].value = 0.06
-    other = drawn(explorer)
-    dark = [np.argwhere((picture < 60).all(2).sum(0) > 0.6 * picture.shape[0]).ravel() for picture in (one, other)]
-    assert len(dark[0]) >= 2 and np.array_equal(*dark)  # the upright sides of the axes
 
 
 @pytest.fixture(scope="module")
@@ -540,42 +443,6 @@ def test_a_snapshot_is_explored_as_it_was(coloured):
     assert "step 1" in explorer.title
     for name, value in coloured.model(1).state_dict().items():
         assert torch.equal(explorer.model.state_dict()[name], value)
-
-
-def test_values_and_captions_of_the_book_are_those_of_the_slider():
-    explorer = widgets.ChannelExplorer()
-    spread, std = moves(explorer)
-    assert (
-        spread["values"] == [f"{v:.2f}" for v in np.linspace(0, 4, 9)] and spread["values"][spread["start"]] == "1.50"
-    )
-    assert float(std["values"][std["start"]]) == pytest.approx(0.3, rel=0.35)
-    logs = np.diff(np.log10([float(v) for v in std["values"]][3:]))
-    assert logs == pytest.approx([1.8 / 8] * len(logs), abs=0.02)  # from 10^−1.5 to 10^0.3
-    for i in (0, 5):
-        title = figures.messages(float(spread["values"][i]), explorer.start["std"]).axes[0].get_title()
-        assert html.escape(title) in spread["captions"][i]
-
-
-@pytest.mark.parametrize(
-    ("make", "sliders"),
-    [
-        (lambda: widgets.ElboExplorer(bent), {"mean": ("mean of q", 0.3), "std": ("σ of q", 0.6)}),
-        (widgets.ChannelExplorer, {"spread": ("spread of means", 1.5), "std": ("σ of the noise", 0.3)}),
-        (
-            widgets.OverlapExplorer,
-            {f"mean {i}": (f"mean {i}", i - 2) for i in (1, 2, 3)} | {f"σ {i}": (f"σ {i}", 0.5) for i in (1, 2, 3)},
-        ),
-    ],
-)
-def test_sliders_are_called_what_they_move_and_begin_on_a_step(make, sliders):
-    controls = make().controls
-    assert {name: control.description for name, control in controls.items()} == {n: s[0] for n, s in sliders.items()}
-    for name, (_, start) in sliders.items():
-        control = controls[name]
-        assert control.value == pytest.approx(start, rel=0.025)
-        at = np.log10(control.value) if isinstance(control, ipywidgets.FloatLogSlider) else control.value
-        steps = (at - control.min) / control.step
-        assert steps == pytest.approx(round(steps), abs=1e-3)
 
 
 def test_rows_are_labelled_with_their_own_latent_and_grey_where_dead(run, monkeypatch):

@@ -3,7 +3,9 @@
 import base64
 import json
 import math
+import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -125,6 +127,24 @@ def test_elbo_is_that_of_python(page):
         elbo = torch.trapezoid(log_q.exp() * (bent(z) - log_q), z).item()
         wanted = {"log_p": log_p, "elbo": elbo, "kl": gaussian.kl_per_latent(*q).item(), "gap": log_p - elbo}
         assert found == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["elbo", "channel", "overlap"])
+def test_the_caption_says_what_the_titles_of_the_figure_say(page, name):
+    shown = Shown(page, name)
+    titles = " ".join(axis.get_title() for axis in shown.explorer.figure(shown.start).axes)
+    plt.close("all")
+    said = page.locator(".caption").inner_text()
+    assert re.findall(r"−?[\d.]+", said) == re.findall(r"−?[\d.]+", titles) != []
+
+
+def test_axes_stay_while_things_move_a_little(page):
+    shown = Shown(page, "channel")
+    words = []
+    for std in (0.05, 0.06):
+        shown.numbers(std=std)
+        words.append(page.locator(".panels text").all_inner_texts())
+    assert words[0] == words[1]
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.5, 4.0])
@@ -284,14 +304,19 @@ def test_a_code_is_dragged_and_another_cut_begins_anew(page):
     assert shown.found()["tears"] == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 420])
+@pytest.mark.parametrize(("scheme", "end"), [("light", None), ("dark", None), ("light", "min"), ("light", "max")])
 @pytest.mark.parametrize("name", MAKE)
-def test_nothing_sticks_out(page, screenshot, name, width, scheme):
+def test_nothing_sticks_out(page, screenshot, name, end, width, scheme):
     page.set_viewport_size({"width": width, "height": 900 if width == 1280 else 1200})
     try:
-        Shown(page, name, scheme)
-        screenshot(page, f"chart_{name}_{width}_{scheme}")
+        shown = Shown(page, name, scheme)
+        if end is not None:
+            shown.numbers(**{
+                control["name"]: 10 ** control[end] if control.get("log") else control[end]
+                for control in shown.explorer.spec["controls"] if "options" not in control
+            })  # fmt: skip
+        screenshot(page, f"chart_{name}_{width}_{scheme}_{end or 'start'}")
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
         # words lie within their drawing, and no two of them on one another
         cut = page.evaluate(

@@ -178,7 +178,7 @@ views.water = (panel, home, act) => {
       const sides = [i + 0.65, i + 1.35], [top, water] = [value, Math.min(value, level)].map(Math.log10);
       bars.bar(sides, [y[0], water], GREY, 0.5);
       if (each[i] > 0) bars.bar(sides, [water, top], BLUE);
-      bars.text([i + 1, top], each[i] > 0 ? words(each[i]) : "0", "middle", -4);
+      each[i] > 0 ? bars.text([i + 1, top], words(each[i]), "middle", -4) : bars.text([i + 1, top], "0", "middle", 15);
     });
     bars.line([0, n + 3], [level, level].map(Math.log10), ORANGE, "", 2.5);
     bars.text([n + 2.1, Math.log10(level)], `η = ${words(level)}`, "end", level > eigenvalues[0] ? 15 : -6);
@@ -195,8 +195,9 @@ views.water = (panel, home, act) => {
     plane.key([["least reconstruction", BLUE, ""], ["tangent of slope −β", ORANGE, "6 3"],
       ["a component begins", GREY, "2 2"]]);
     show({ level, rates: each, C, distortion, onsets }, bars, plane);
-    return `η = βs² = ${words(beta)} × ${noise} = ${words(level)}: ${each.filter((nats) => nats > 0).length} of ${n} ` +
-      `components active, in blue with their nats; C = ${words(C)} nats, D = ${words(distortion)}. Drag level or point.`;
+    const active = each.filter((nats) => nats > 0).length;
+    return `η = βs² = ${words(beta)} × ${noise} = ${words(level)}: ${active} of ${n} components active, each with its ` +
+      `nats; C = ${words(C)} nats, D = ${words(distortion)}. Drag the level or the point.`;
   };
 };
 
@@ -273,8 +274,8 @@ views.ellipse = (panel, home, act) => {
     third.point([place, here.readjusted], ORANGE, 5);
     third.key([["gains kept", BLUE, ""], ["readjusted", ORANGE, "6 3"]]);
     show({ kept: here.kept, readjusted: here.readjusted }, first, second, third);
-    return `turned by ${state.angle}°: an axis-aligned Gaussian costs ${words(here.kept, 3)} nats with the gains kept, ` +
-      `${words(here.readjusted, 3)} with readjusted gains` + (here.kept < 1e-9 ? "; here every such Gaussian fits" : "");
+    return `turned by ${words(state.angle, 0)}°, a diagonal posterior costs ${words(here.kept, 3)} nats with the gains ` +
+      `kept, ${words(here.readjusted, 3)} with readjusted gains. Drag the ends of the ellipse's axes.`;
   };
 };
 
@@ -333,7 +334,7 @@ views.codes = (panel, home, act) => {
       code[i] -= (0.02 * adam.mean[i]) / (1 - 0.9 ** adam.t) / scale;
     });
   };
-  const button = make("button", { type: "button", textContent: "descend", title: `${steps} steps of gradient descent` });
+  const button = make("button", { type: "button", textContent: "descend", title: `${steps} steps of Adam` });
   const run = (on) => {
     running = on;
     button.textContent = on ? "stop descent" : "descend";
@@ -378,8 +379,8 @@ views.codes = (panel, home, act) => {
     const rank = means.map((mean) => means.filter((other) => other < mean).length);
     const torn = range(n - 1).filter((i) => Math.abs(rank[i + 1] - rank[i]) > 1);
     plane = chart({
-      width: wide(430), height: 330, x: [0.4, n + 0.6], y: [-3, 4], across: "picture", upwards: "z: mean ± σ",
-      xticks: range(n, (i) => [i + 1, i + 1]), yticks: ticks(-3, 3),
+      width: wide(430), height: 330, x: [0.4, n + 0.6], y: [-4, 5], across: "picture", upwards: "z: mean ± σ",
+      xticks: range(n, (i) => [i + 1, i + 1]), yticks: ticks(-4, 4),
     });
     for (let i = 0; i < n - 1; i++) {
       const ends = [[i + 1, i + 2], means.slice(i, i + 2)];
@@ -390,7 +391,8 @@ views.codes = (panel, home, act) => {
       plane.line([i + 1, i + 1], [mean - std, mean + std], colour, "", 2);
       plane.point([i + 1, mean], colour, 5);
     });
-    plane.key([["first piece", BLUE, ""], ["second piece", ORANGE, ""], ["tear", GREY, "6 3"]].slice(state.cut ? 0 : 1));
+    const pieces = state.cut ? [["first piece", BLUE, ""], ["second piece", ORANGE, ""]] : [];
+    plane.key([...pieces, ["tear", GREY, "6 3"]]);
     const top = roundUp(1.3 * Math.max(...history.map((one) => one[3])));
     const path = chart({
       width: wide(430), height: 330, x: [0, steps], y: [0, top], across: "step of descent", upwards: "nats",
@@ -402,7 +404,7 @@ views.codes = (panel, home, act) => {
     path.point([adam.t, loss], INK, 4);
     path.key([["loss", INK, ""], ["likelihood cost", BLUE, "6 3"], ["β · KL", ORANGE, "2 2"]]);
     show({ cost, kl, loss, tears: torn.length, step: adam.t }, plane, path);
-    return `${torn.length} tear${torn.length === 1 ? "" : "s"} at step ${adam.t} of ${steps}; loss ${words(loss)} = cost ` +
-      `${words(cost)} + ${state.beta} × KL ${words(kl)} nats. Drag a picture's dot up or down.`;
+    return `tears: ${torn.length} at step ${adam.t} of ${steps}; loss ${words(loss)} = cost ${words(cost)} + ` +
+      `${state.beta} × KL ${words(kl)} nats. Drag a picture's dot up or down, then press “descend”.`;
   };
 };

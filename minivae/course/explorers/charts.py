@@ -147,8 +147,10 @@ class WaterLevelExplorer(ChartExplorer):
     @traitlets.validate("state")
     def _known(self, proposal: traitlets.Bunch) -> State:
         state = super()._known(proposal)
-        moved = [name for name, value in state.items() if abs(value - self.state.get(name, value)) > 1e-9]
-        return self.following(moved[0], state[moved[0]]) if len(moved) == 1 else state
+        moved = next((name for name, value in state.items() if value != self.state.get(name, value)), "beta")
+        wanted = self.following(moved, state[moved])
+        consistent = all(abs(state[name] - value) < 1e-6 for name, value in wanted.items())
+        return state if consistent else wanted
 
     def figure(self, state: State) -> Figure:
         return figures.water_level(self.eigenvalues, state["beta"], self.noise)

@@ -73,8 +73,8 @@ function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(
     text: (at, label, anchor = "middle", down = 0) =>
       above.push(`<text x="${px(at[0])}" y="${py(at[1]) + down}" text-anchor="${anchor}">${label}</text>`),
     // names of lines [name, colour, dash] or areas [name, colour, null], one below the other in a corner
-    key: (entries, corner = right - 8) => entries.forEach(([name, colour, dash], i) => {
-      const line = top + 15 * i + 12, mark = dash === null
+    key: (entries) => entries.forEach(([name, colour, dash], i) => {
+      const line = top + 15 * i + 12, corner = right - 8, mark = dash === null
         ? `<rect x="${corner - 26}" y="${line - 9}" width="26" height="10" fill="${colour}" fill-opacity=".5"/>`
         : `<path d="M${corner - 26} ${line - 4}h26" ${stroke(colour, dash, 1.6)}/>`;
       above.push(`${mark}<text x="${corner - 32}" y="${line}" text-anchor="end">${name}</text>`);
@@ -115,8 +115,8 @@ function drawings(panel, act, n) {
   };
 }
 
-// Lets the reader drag in a box: `moved` is told places in pixels, the first of them with `true`. `pan` is what a finger
-// does to the page there.
+// Lets the reader drag in a box: `moved` is told places in pixels, the first of them with `true`. `pan` is what a
+// finger still does to the page there.
 function dragging(box, pan, moved) {
   const tell = (event, first) => {
     const frame = box.getBoundingClientRect();
