@@ -3,13 +3,15 @@
 import base64
 import json
 import math
+import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
 from minivae import channel, gaussian
-from minivae.course import explorers
+from minivae.course import checks, explorers
 from minivae.overlap import confusions, right_guesses
 
 PAGE = """<body style="margin:16px;color-scheme:%(scheme)s;background:%(ground)s;color:%(ink)s"><div id="el"></div>"""
@@ -37,6 +39,9 @@ MAKE = {
     "elbo": lambda: explorers.ElboExplorer(bent),
     "channel": explorers.ChannelExplorer,
     "overlap": explorers.OverlapExplorer,
+    "water": explorers.WaterLevelExplorer,
+    "ellipse": explorers.TiltedEllipseExplorer,
+    "codes": explorers.TwelveCodesExplorer,
 }
 
 
@@ -56,15 +61,19 @@ class Shown:
         page.evaluate(MOUNT, given)
         self.wait(self.start)
 
-    def wait(self, state: dict) -> None:
+    def wait(self, state: dict, within: float = 1e-9) -> None:
         """Until a state is drawn."""
         self.page.wait_for_function(
-            """state => {
+            """([state, within]) => {
                 const drawn = JSON.parse(document.querySelector(".minivae-explorer").dataset.drawn ?? "{}");
-                return Object.keys(state).every(name => Math.abs(drawn[name] - state[name]) < 1e-9);
+                return Object.keys(state).every(name => Math.abs(drawn[name] - state[name]) < within);
             }""",
-            arg=state,
+            arg=[state, within],
         )
+
+    def found(self) -> dict:
+        """What the page computed."""
+        return json.loads(self.page.locator(".minivae-explorer").get_attribute("data-numbers"))
 
     @property
     def drawn(self) -> dict:
@@ -77,14 +86,21 @@ class Shown:
             "state => { window.model.get('state'); window.model.set('state', state); window.heard(); }", state
         )
         self.wait(state)
-        return json.loads(self.page.locator(".minivae-explorer").get_attribute("data-numbers"))
+        return self.found()
 
     def slider(self, name: str):
         place = [control["name"] for control in self.explorer.spec["controls"]].index(name)
         return self.page.locator("input[type=range]").nth(place)
 
-    def caption(self) -> str:
-        return self.page.locator(".caption").inner_text()
+
+def drag(page, box, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """With the mouse, from one place of a box to another, in parts of its width and height."""
+    frame = box.bounding_box()
+    (x0, y0), (x1, y1) = ((frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]) for x, y in (start, end))
+    page.mouse.move(x0, y0)
+    page.mouse.down()
+    page.mouse.move(x1, y1, steps=10)
+    page.mouse.up()
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +127,24 @@ def test_elbo_is_that_of_python(page):
         elbo = torch.trapezoid(log_q.exp() * (bent(z) - log_q), z).item()
         wanted = {"log_p": log_p, "elbo": elbo, "kl": gaussian.kl_per_latent(*q).item(), "gap": log_p - elbo}
         assert found == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["elbo", "channel", "overlap"])
+def test_the_caption_says_what_the_titles_of_the_figure_say(page, name):
+    shown = Shown(page, name)
+    titles = " ".join(axis.get_title() for axis in shown.explorer.figure(shown.start).axes)
+    plt.close("all")
+    said = page.locator(".caption").inner_text()
+    assert re.findall(r"−?[\d.]+", said) == re.findall(r"−?[\d.]+", titles) != []
+
+
+def test_axes_stay_while_things_move_a_little(page):
+    shown = Shown(page, "channel")
+    words = []
+    for std in (0.05, 0.06):
+        shown.numbers(std=std)
+        words.append(page.locator(".panels text").all_inner_texts())
+    assert words[0] == words[1]
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.5, 4.0])
@@ -144,14 +178,145 @@ def test_overlap_is_that_of_python(page, codes):
     assert belief == pytest.approx(torch.softmax(zero, 0).tolist(), abs=1e-6)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("beta", 0.4), ("beta", 4.0), ("beta", 31.9), ("beta", 40.0), ("C", 0.0), ("C", 0.3466), ("C", 3.0), ("C", 8.4),
+     ("distortion", 0.6), ("distortion", 5.0), ("distortion", 18.3)],
+)  # fmt: skip
+def test_the_water_level_is_that_of_python_whatever_moves_it(page, name, value):
+    shown = Shown(page, "water")
+    (control,) = (control for control in shown.explorer.spec["controls"] if control["name"] == name)
+    page.evaluate(
+        """([place, value]) => {
+            const input = document.querySelectorAll("input[type=range]")[place];
+            input.step = "any";
+            input.value = value;
+            input.dispatchEvent(new Event("input"));
+        }""",
+        [shown.explorer.spec["controls"].index(control), math.log10(value) if control.get("log") else value],
+    )
+    wanted = shown.explorer.following(name, value)
+    shown.wait(wanted, within=1e-6)
+    found = shown.found()
+    eigenvalues = shown.explorer.eigenvalues
+    best = channel.linear_beta_vae(eigenvalues, 0.25, wanted["beta"])
+    assert found["rates"] == pytest.approx(best.kl.tolist(), abs=1e-6)
+    assert found["level"] == pytest.approx(0.25 * wanted["beta"], abs=1e-6)
+    assert (found["C"], found["distortion"]) == pytest.approx((wanted["C"], wanted["distortion"]), abs=1e-6)
+    for onset, k in zip(found["onsets"], range(6), strict=True):
+        assert onset == pytest.approx((0.5 * (eigenvalues[:k] / eigenvalues[k]).log()).sum().item(), abs=1e-6)
+    told = page.evaluate("() => window.told.at(-1)")
+    shown.explorer.state = told  # Python takes the page's state as it is
+    assert shown.explorer.state == told
+
+
+def test_level_and_point_are_dragged_in_the_drawing(page):
+    shown = Shown(page, "water")
+    left, right = page.locator(".panels > div").all()
+    drag(page, left, (0.5, 0.45), (0.5, 0.2))
+    page.wait_for_function("() => window.told.at(-1)?.beta > 8")
+    assert shown.found()["C"] < shown.start["C"]
+    drag(page, right, (0.4, 0.6), (0.8, 0.6))
+    page.wait_for_function("() => window.told.at(-1).C > 5")
+    assert shown.drawn == pytest.approx(shown.explorer.following("C", shown.drawn["C"]), abs=1e-6)
+
+
+@pytest.mark.parametrize("variances", [(0.0625, 0.5), (0.08, 0.6), (0.3, 0.3), (1.0, 0.02)])
+@pytest.mark.parametrize("degrees", [0, 15, -30, 45, 90])
+def test_the_price_of_turning_is_that_of_python(page, variances, degrees):
+    found = Shown(page, "ellipse").numbers(
+        angle=degrees, **{f"variance {i + 1}": value for i, value in enumerate(variances)}
+    )
+    given = 1 / torch.tensor(variances, dtype=torch.float64), 1.0, float(degrees)
+    assert found["kept"] == pytest.approx(checks.channel._fixed_price(*given).item(), abs=1e-6)
+    assert found["readjusted"] == pytest.approx(checks.channel._price(*given).item(), abs=1e-6)
+    if variances[0] == variances[1]:
+        assert found == pytest.approx({"kept": 0, "readjusted": 0}, abs=1e-12)
+
+
+def test_the_ends_of_the_axes_are_dragged(page):
+    shown = Shown(page, "ellipse")
+    box = page.locator(".panels > div").first
+    end = box.locator("circle").nth(1).bounding_box()  # of the second axis
+    page.mouse.move(end["x"] + 6, end["y"] + 6)
+    page.mouse.down()
+    page.mouse.move(end["x"] - 8, end["y"] + 30, steps=10)
+    page.mouse.up()
+    page.wait_for_function("() => window.told.length > 0")
+    assert shown.drawn["variance 1"] == 0.08 and shown.drawn["variance 2"] != 0.6
+    assert shown.drawn["angle"] > 30
+
+
+DISTANCES = (torch.linspace(-1, 1, 12).double()[:, None] - torch.linspace(-1, 1, 12).double()).square() / 0.02
+
+
+def loss_of(code: torch.Tensor, beta: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Likelihood cost and mean KL of means and log widths, as chapter 3 has them."""
+    means, log_stds = code.split(12)
+    cost = 0.5 * (confusions(means, log_stds.exp()) * DISTANCES).sum()
+    return cost, gaussian.kl_per_latent(means, log_stds).mean()
+
+
+@pytest.mark.parametrize(("beta", "cut", "tears"), [(8, 6, 0), (12, 3, 4)])
+def test_a_descent_in_the_page_is_that_of_chapter_3(page, beta, cut, tears, screenshot):
+    shown = Shown(page, "codes")
+    code = torch.cat([torch.linspace(-1.5, 1.5, 12).double().roll(cut), torch.full((12,), math.log(0.1)).double()])
+    names = [f"{kind} {i}" for kind in ("mean", "σ") for i in range(1, 13)]
+    state = dict(zip(names, torch.cat([code[:12], code[12:].exp()]).tolist(), strict=True))
+    cost, kl = loss_of(code, beta)
+    found = shown.numbers(beta=beta, cut=cut, **state)
+    assert (found["cost"], found["kl"]) == pytest.approx((cost.item(), kl.item()), abs=1e-6)
+    page.get_by_role("button", name="descend").click()
+    code.requires_grad_()
+    optimizer = torch.optim.Adam([code], lr=0.02)
+    for _ in range(900):
+        cost, kl = loss_of(code, beta)
+        optimizer.zero_grad()
+        (cost + beta * kl).backward()
+        optimizer.step()
+    page.wait_for_function(
+        "() => JSON.parse(document.querySelector('.minivae-explorer').dataset.numbers).step === 900", timeout=60_000
+    )
+    found = shown.found()
+    cost, kl = loss_of(code, beta)
+    assert (found["cost"], found["kl"]) == pytest.approx((cost.item(), kl.item()), abs=1e-6)
+    end = torch.cat([code[:12], code[12:].exp()]).tolist()
+    assert [shown.drawn[name] for name in names] == pytest.approx(end, abs=1e-6)
+    assert found["tears"] == tears
+    screenshot(page, f"chart_codes_{beta}_{cut}")
+
+
+def test_a_code_is_dragged_and_another_cut_begins_anew(page):
+    shown = Shown(page, "codes")
+    assert shown.found()["tears"] == 1
+    dot = page.locator(".panels > div").first.locator("circle").nth(0).bounding_box()  # of the first picture
+    page.mouse.move(dot["x"] + 6, dot["y"] + 6)
+    page.mouse.down()
+    page.mouse.move(dot["x"] + 6, dot["y"] - 60, steps=10)
+    page.mouse.up()
+    page.wait_for_function("() => window.told.length > 0")
+    assert shown.drawn["mean 1"] > 1 and shown.found()["tears"] == 2
+    assert {name: value for name, value in shown.drawn.items() if name != "mean 1"} == pytest.approx(
+        {name: value for name, value in shown.start.items() if name != "mean 1"}
+    )
+    shown.slider("cut").press("Home")
+    shown.wait({"cut": 0, "mean 1": -1.5, "mean 12": 1.5})
+    assert shown.found()["tears"] == 0
+
+
 @pytest.mark.parametrize("width", [1280, 420])
+@pytest.mark.parametrize(("scheme", "end"), [("light", None), ("dark", None), ("light", "min"), ("light", "max")])
 @pytest.mark.parametrize("name", MAKE)
-def test_nothing_sticks_out(page, screenshot, name, width, scheme):
+def test_nothing_sticks_out(page, screenshot, name, end, width, scheme):
     page.set_viewport_size({"width": width, "height": 900 if width == 1280 else 1200})
     try:
-        Shown(page, name, scheme)
-        screenshot(page, f"chart_{name}_{width}_{scheme}")
+        shown = Shown(page, name, scheme)
+        if end is not None:
+            shown.numbers(**{
+                control["name"]: 10 ** control[end] if control.get("log") else control[end]
+                for control in shown.explorer.spec["controls"] if "options" not in control
+            })  # fmt: skip
+        screenshot(page, f"chart_{name}_{width}_{scheme}_{end or 'start'}")
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
         # words lie within their drawing, and no two of them on one another
         cut = page.evaluate(
@@ -161,10 +326,9 @@ def test_nothing_sticks_out(page, screenshot, name, width, scheme):
                     .map(text => [text.textContent, text.getBoundingClientRect()]);
                 const out = places.filter(([, p]) => p.left < frame.left - 1 || p.right > frame.right + 1 ||
                     p.top < frame.top - 1 || p.bottom > frame.bottom + 1).map(([text]) => text);
-                const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 &&
-                    b.top < a.bottom - 3;
-                const over = places.flatMap(([one, a], i) =>
-                    places.slice(i + 1).filter(([, b]) => meet(a, b)).map(([two]) => `${one}/${two}`));
+                const over = places.flatMap(([one, a], i) => places.slice(i + 1)
+                    .filter(([, b]) => a.left < b.right - 1 && b.left < a.right - 1)
+                    .filter(([, b]) => a.top < b.bottom - 3 && b.top < a.bottom - 3).map(([two]) => `${one}/${two}`));
                 return [...out, ...over];
             })"""
         )
@@ -176,7 +340,7 @@ def test_nothing_sticks_out(page, screenshot, name, width, scheme):
 @pytest.mark.parametrize("name", MAKE)
 def test_a_key_a_drag_and_reset(page, name):
     shown = Shown(page, name)
-    control = shown.explorer.spec["controls"][0]
+    control = next(control for control in shown.explorer.spec["controls"] if "options" not in control)
     before = page.locator(".panels").inner_html()
     shown.slider(control["name"]).press("ArrowRight")
     page.wait_for_function(

@@ -6,10 +6,18 @@ the drawing as it was when the cell was executed.
 
 from minivae.course.explorers.base import STILL, Explorer, choice, slider
 from minivae.course.explorers.capacity import CapacityExplorer
-from minivae.course.explorers.charts import ChannelExplorer, ElboExplorer, OverlapExplorer
+from minivae.course.explorers.charts import (
+    ChannelExplorer,
+    ElboExplorer,
+    OverlapExplorer,
+    TiltedEllipseExplorer,
+    TwelveCodesExplorer,
+    WaterLevelExplorer,
+)
 from minivae.course.explorers.models import CompareExplorer, TrainingExplorer, TraversalExplorer
 
 __all__ = [
     "STILL", "CapacityExplorer", "ChannelExplorer", "CompareExplorer", "ElboExplorer", "Explorer", "OverlapExplorer",
-    "TrainingExplorer", "TraversalExplorer", "choice", "slider",
+    "TiltedEllipseExplorer", "TrainingExplorer", "TraversalExplorer", "TwelveCodesExplorer", "WaterLevelExplorer",
+    "choice", "slider",
 ]  # fmt: skip

@@ -118,7 +118,7 @@ async function mount(host, home) {
   const touch = (name, value) => {
     if (name !== touched) stop();
     touched = name;
-    set({ [name]: value, ...(spec.follow?.[name]?.[value] ?? {}) });
+    set({ [name]: value, ...(spec.follow?.[name]?.[value] ?? {}), ...alongside(name, value) });
   };
   const reset = () => {
     stop();
@@ -174,9 +174,13 @@ async function mount(host, home) {
       redraw();
     }
   });
-  let draw, whenReset = () => {};
+  // a view may do more at a reset, and let other controls follow the one that is touched
+  let draw, whenReset = () => {}, alongside = () => ({});
+  const act = {
+    set, touch, redraw, sliders, extra, whenReset: (f) => (whenReset = f), alongside: (f) => (alongside = f),
+  };
   try {
-    draw = await views[spec.view](panel, home, { set, redraw, sliders, extra, whenReset: (act) => (whenReset = act) });
+    draw = await views[spec.view](panel, home, act);
   } catch (error) {
     panel.replaceChildren(make("p", { className: "wrong", textContent: `This explorer cannot be shown: ${error.message}` }));
     return;

@@ -1,32 +1,8 @@
-// Views of one-latent models and channels: their formulas, the same as in Python, and their drawings in SVG.
-
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"], GREY = "#777777";
-const [BLUE, ORANGE, GREEN] = COLOURS, INK = "currentColor";
-const DASHES = ["", "6 3", "7 3 2 3", "2 2"];
-
-// ---- numbers
-
-const sum = (values) => values.reduce((total, value) => total + value, 0);
-const dot = (a, b) => sum(a.map((value, i) => value * b[i]));
-const range = (n, f = (i) => i) => Array.from({ length: n }, (_, i) => f(i));
-const grid = (low, high, n) => range(n, (i) => low + ((high - low) * i) / (n - 1));
-const words = (value, digits = 2) => value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1").replace("-", "−");
-const trapezoid = (values, from, to) =>
-  ((sum(values) - (values[0] + values[values.length - 1]) / 2) * (to - from)) / (values.length - 1);
+// Views of one-latent models and channels: their formulas, the same as in Python, and how they are drawn.
 
 const logDensity = (z, mean, std) => -0.5 * ((z - mean) / std) ** 2 - Math.log(std) - 0.5 * Math.log(2 * Math.PI);
 const density = (z, mean, std) => Math.exp(logDensity(z, mean, std));
 const klToPrior = (mean, std) => 0.5 * (mean * mean + std * std - 1) - Math.log(std);
-
-function logSumExp(logs) {
-  const top = Math.max(...logs);
-  return top + Math.log(sum(logs.map((log) => Math.exp(log - top))));
-}
-
-function softmax(logs) {
-  const all = logSumExp(logs);
-  return logs.map((log) => Math.exp(log - all));
-}
 
 // Probability of less than x under N(0, 1), by its power series; it has converged to 1e-15 where it is used.
 function normalBelow(x) {
@@ -61,91 +37,6 @@ function rightGuesses(means, stds) {
   const high = Math.max(...means.map((mean, i) => mean + 8 * stds[i]));
   const best = grid(low, high, 2001).map((z) => Math.max(...means.map((mean, i) => density(z, mean, stds[i]))));
   return trapezoid(best, low, high) / means.length;
-}
-
-// ---- drawing
-
-// The next of 1, 1.5, 2, 3, 4, 6, 8, 10, 15 …: limits that stay while a drawing changes a little.
-function roundUp(value) {
-  const scale = 10 ** Math.floor(Math.log10(value));
-  return scale * [1, 1.5, 2, 3, 4, 6, 8, 10].find((step) => value <= step * scale * (1 + 1e-9));
-}
-
-// A few round numbers from low to high, each with its words.
-function ticks(low, high, n = 6) {
-  const rough = (high - low) / n, scale = 10 ** Math.floor(Math.log10(rough));
-  const step = scale * [1, 2, 5, 10].find((s) => rough <= s * scale * (1 + 1e-9)), first = Math.ceil(low / step - 1e-9);
-  return range(Math.floor(high / step + 1e-9) - first + 1, (i) => +((first + i) * step).toPrecision(6))
-    .map((value) => [value, String(value).replace("-", "−")]);
-}
-
-// Axes from x[0] to x[1] and y[0] to y[1], to which data are added from the lowest to the highest.
-function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(...x), yticks = ticks(...y) }) {
-  const left = 54, right = width - 10, top = 8, bottom = height - (across ? 40 : 24), data = [], above = [];
-  const px = (value) => left + ((value - x[0]) / (x[1] - x[0])) * (right - left);
-  const py = (value) => bottom - ((value - y[0]) / (y[1] - y[0])) * (bottom - top);
-  const path = (xs, ys) => xs.map((value, i) => `${px(value).toFixed(1)},${py(ys[i]).toFixed(1)}`).join(" ");
-  const stroke = (colour, dash, thick) =>
-    `fill="none" stroke="${colour}" stroke-width="${thick}" stroke-dasharray="${dash}"`;
-  return {
-    // the values at a place of the drawing in pixels
-    at: (place) => [
-      x[0] + ((place[0] - left) / (right - left)) * (x[1] - x[0]),
-      y[0] + ((bottom - place[1]) / (bottom - top)) * (y[1] - y[0]),
-    ],
-    line: (xs, ys, colour, dash = "", thick = 1.6) =>
-      data.push(`<polyline points="${path(xs, ys)}" ${stroke(colour, dash, thick)}/>`),
-    area: (xs, lows, highs, colour, opacity) =>
-      data.push(`<polygon points="${path(xs, highs)} ${path([...xs].reverse(), [...lows].reverse())}" fill="${colour}"
-        fill-opacity="${opacity}"/>`),
-    bar: (xs, ys, colour, opacity = 1) =>
-      data.push(`<rect x="${px(xs[0])}" y="${Math.min(py(ys[0]), py(ys[1]))}" width="${px(xs[1]) - px(xs[0])}"
-        height="${Math.abs(py(ys[1]) - py(ys[0]))}" fill="${colour}" fill-opacity="${opacity}"/>`),
-    point: (at, colour, radius = 4) =>
-      data.push(`<circle cx="${px(at[0])}" cy="${py(at[1])}" r="${radius}" fill="${colour}"/>`),
-    text: (at, label, anchor = "middle", down = 0) =>
-      above.push(`<text x="${px(at[0])}" y="${py(at[1]) + down}" text-anchor="${anchor}">${label}</text>`),
-    // names of lines [name, colour, dash] or areas [name, colour, null], one below the other in a corner
-    key: (entries, corner = right - 8) => entries.forEach(([name, colour, dash], i) => {
-      const line = top + 15 * i + 12, mark = dash === null
-        ? `<rect x="${corner - 26}" y="${line - 9}" width="26" height="10" fill="${colour}" fill-opacity=".5"/>`
-        : `<path d="M${corner - 26} ${line - 4}h26" ${stroke(colour, dash, 1.6)}/>`;
-      above.push(`${mark}<text x="${corner - 32}" y="${line}" text-anchor="end">${name}</text>`);
-    }),
-    markup() {
-      const marks = [
-        ...xticks.map(([value, label]) => `<path d="M${px(value)} ${bottom}v4" stroke="${INK}"/>
-          <text x="${px(value)}" y="${bottom + 17}" text-anchor="middle">${label}</text>`),
-        ...yticks.map(([value, label]) => `<path d="M${left} ${py(value)}h-4" stroke="${INK}"/>
-          <text x="${left - 7}" y="${py(value) + 4}" text-anchor="end">${label}</text>`),
-      ];
-      const middle = (top + bottom) / 2, box = [left, top, right - left, bottom - top];
-      return `<svg viewBox="0 0 ${width} ${height}" width="${width}">
-        <svg x="${left}" y="${top}" width="${box[2]}" height="${box[3]}" viewBox="${box.join(" ")}"
-          style="height:${box[3]}px;max-width:none">${data.join("")}</svg>
-        <rect x="${left}" y="${top}" width="${box[2]}" height="${box[3]}" fill="none" stroke="${INK}"
-          stroke-opacity=".6"/>${marks.join("")}${above.join("")}
-        <text x="${(left + right) / 2}" y="${height - 5}" text-anchor="middle">${across}</text>
-        <text transform="translate(12 ${middle}) rotate(-90)" text-anchor="middle">${upwards}</text></svg>`;
-    },
-  };
-}
-
-// Room for n drawings beside one another, or below where there is no room.
-function drawings(panel, act, n) {
-  const boxes = range(n, () => make("div"));
-  panel.append(...boxes);
-  new ResizeObserver(act.redraw).observe(panel);
-  return {
-    boxes,
-    // drawings are made as narrow as the page, for words in pictures that are shrunk cannot be read
-    wide: (width) => Math.min(width, panel.clientWidth || width),
-    // the numbers behind the drawings go to the host, where tests read them
-    show(numbers, ...charts) {
-      charts.forEach((drawn, i) => (boxes[i].innerHTML = drawn.markup()));
-      panel.parentElement.dataset.numbers = JSON.stringify(numbers);
-    },
-  };
 }
 
 // ---- chapter 1: a Gaussian q over the true posterior, and log p(x) in three steps
@@ -241,5 +132,279 @@ views.overlap = (panel, home, act) => {
     means.forEach((_, i) => bottom.area(z, below(i), below(i + 1), COLOURS[i], 0.5));
     show({ kl, wrong, cost, middle: beliefs[200] }, top, bottom);
     return `mean KL ${words(kl)} nats, best guess wrong ${words(100 * wrong, 0)}%, likelihood cost ${words(cost)} D`;
+  };
+};
+
+// ---- chapter 2: the water level of independent components, and the rate–distortion curve
+
+views.water = (panel, home, act) => {
+  const { eigenvalues, noise, controls } = home.spec, { boxes, show, wide } = drawings(panel, act, 2);
+  const n = eigenvalues.length, most = sum(eigenvalues), lowest = 10 ** controls[0].min * noise;
+  const rates = (level) => eigenvalues.map((value) => Math.max(0, 0.5 * Math.log(value / level)));
+  const left = (level) => sum(eigenvalues.map((value) => Math.min(value, level)));
+  // with k components above the water the level has a closed form: take the k for which that is consistent
+  const consistent = (closed) => {
+    const k = range(n, (i) => i + 1).find((k) => closed(k) >= (eigenvalues[k] ?? 0) - 1e-12);
+    return Math.min(closed(k), eigenvalues[0]);
+  };
+  const levelOf = {
+    beta: (beta) => beta * noise,
+    C: (nats) => consistent((k) => Math.exp((sum(eigenvalues.slice(0, k).map(Math.log)) - 2 * nats) / k)),
+    distortion: (error) => consistent((k) => (error - sum(eigenvalues.slice(k))) / k),
+  };
+  act.alongside((name, value) => {
+    const level = levelOf[name](value), all = { beta: level / noise, C: sum(rates(level)), distortion: left(level) };
+    return { ...all, [name]: value };
+  });
+
+  const levels = grid(Math.log(eigenvalues[0]), Math.log(lowest), 161).map(Math.exp);
+  const curve = [levels.map((level) => sum(rates(level))), levels.map((level) => left(level) / (2 * noise))];
+  const onsets = eigenvalues.map((value) => sum(rates(value))), ends = [0, controls[1].max];
+  let bars, plane;
+  dragging(boxes[0], "pan-x", (place) => {
+    act.touch("beta", nearest(controls[0], 10 ** bars.at(place)[1] / noise));
+  });
+  dragging(boxes[1], "pan-y", (place) => act.touch("C", nearest(controls[1], plane.at(place)[0])));
+  return ({ beta, C, distortion }) => {
+    const level = beta * noise, each = rates(level), y = [lowest, 1.6 * eigenvalues[0]].map(Math.log10);
+    const round = [-2, -1, 0, 1, 2].flatMap((ten) => [1, 2, 5].map((digit) => digit * 10 ** ten));
+    const yticks = round.map((value) => [Math.log10(value), +value.toPrecision(1)])
+      .filter(([place]) => place >= y[0] && place <= y[1]);
+    bars = chart({
+      width: wide(430), height: 310, x: [0.4, n + 2.2], y, across: "component", upwards: "variance λ", yticks,
+      xticks: range(n, (i) => [i + 1, i + 1]),
+    });
+    eigenvalues.forEach((value, i) => {
+      const sides = [i + 0.65, i + 1.35], [top, water] = [value, Math.min(value, level)].map(Math.log10);
+      bars.bar(sides, [y[0], water], GREY, 0.5);
+      if (each[i] > 0) bars.bar(sides, [water, top], BLUE);
+      each[i] > 0 ? bars.text([i + 1, top], words(each[i]), "middle", -4) : bars.text([i + 1, top], "0", "middle", 15);
+    });
+    bars.line([0, n + 3], [level, level].map(Math.log10), ORANGE, "", 2.5);
+    bars.text([n + 2.1, Math.log10(level)], `η = ${words(level)}`, "end", level > eigenvalues[0] ? 15 : -6);
+
+    plane = chart({
+      width: wide(430), height: 310, x: ends, y: [0, (1.06 * most) / (2 * noise)], across: "C (nats)",
+      upwards: "reconstruction D/2s² (nats)",
+    });
+    const here = distortion / (2 * noise);
+    onsets.forEach((C, i) => plane.line([C, C], [0, left(eigenvalues[i]) / (2 * noise)], GREY, "2 2", 1));
+    plane.line(...curve, BLUE, "", 2);
+    plane.line(ends, ends.map((nats) => here - beta * (nats - C)), ORANGE, "6 3");
+    plane.point([C, here], ORANGE, 6);
+    plane.key([["least reconstruction", BLUE, ""], ["tangent of slope −β", ORANGE, "6 3"],
+      ["a component begins", GREY, "2 2"]]);
+    show({ level, rates: each, C, distortion, onsets }, bars, plane);
+    const active = each.filter((nats) => nats > 0).length;
+    return `η = βs² = ${words(beta)} × ${noise} = ${words(level)}: ${active} of ${n} components active, each with its ` +
+      `nats; C = ${words(C)} nats, D = ${words(distortion)}. Drag the level or the point.`;
+  };
+};
+
+// ---- chapter 2: a tilted true posterior, its best axis-aligned fit, and the price
+
+// Precisions of the model along the two components with the least loss at an angle, for those of the optimal model.
+function readjusted([a, b], cos2, sin2) {
+  let p = a, q = b;
+  for (let i = 0; i < 500; i++) {
+    const first = cos2 * p + sin2 * q, second = sin2 * p + cos2 * q;
+    p = Math.max(1, Math.sqrt(a / (cos2 / first + sin2 / second)));
+    q = Math.max(1, Math.sqrt(b / (sin2 / first + cos2 / second)));
+  }
+  return [p, q];
+}
+
+// Extra loss/β of a code turned by an angle, for a model with some precisions in place of the optimal [a, b].
+function price([a, b], [p, q], cos2, sin2) {
+  const gap = Math.log((cos2 * p + sin2 * q) * (sin2 * p + cos2 * q));
+  return 0.5 * (a / p + b / q - 2 + gap - Math.log(a * b));
+}
+
+views.ellipse = (panel, home, act) => {
+  const { boxes, show, wide } = drawings(panel, act, 3), { controls } = home.spec, round = grid(0, 2 * Math.PI, 91);
+  const squares = (degrees) => [Math.cos, Math.sin].map((f) => f((degrees * Math.PI) / 180) ** 2);
+  let state, first, axis;
+  // the ends of the two axes are handles
+  dragging(boxes[0], "none", (place, pressed) => {
+    const [x, y] = first.at(place), turn = (state.angle * Math.PI) / 180;
+    const [along, across] = [x * Math.cos(turn) + y * Math.sin(turn), y * Math.cos(turn) - x * Math.sin(turn)];
+    if (pressed) axis = Math.abs(along) > Math.abs(across) ? 1 : 2;
+    const degrees = (Math.atan2(y, x) * 180) / Math.PI + (axis === 1 ? 0 : -90);
+    act.set({
+      angle: nearest(controls[0], degrees - 180 * Math.round(degrees / 180)),
+      [`variance ${axis}`]: nearest(controls[axis], x * x + y * y),
+    });
+  });
+  const ellipses = ([p, q], degrees, title) => {
+    const [cos2, sin2] = squares(degrees), turn = (degrees * Math.PI) / 180;
+    const drawn = chart({ width: wide(300), height: 284, x: [-1.6, 1.6], y: [-1.6, 1.6], across: "z₁", upwards: "z₂" });
+    const circle = (width, height, angle) => [
+      round.map((t) => width * Math.cos(t) * Math.cos(angle) - height * Math.sin(t) * Math.sin(angle)),
+      round.map((t) => width * Math.cos(t) * Math.sin(angle) + height * Math.sin(t) * Math.cos(angle)),
+    ];
+    drawn.line(...circle(1, 1, 0), GREY, "2 2", 1);
+    drawn.shape(...circle(p ** -0.5, q ** -0.5, turn), GREY, 0.5);
+    drawn.line(...circle((cos2 * p + sin2 * q) ** -0.5, (sin2 * p + cos2 * q) ** -0.5, 0), BLUE, "", 2);
+    drawn.text([0, -1.5], title);
+    return drawn;
+  };
+  return (now) => {
+    state = now;
+    const best = [1 / state["variance 1"], 1 / state["variance 2"]], turn = (state.angle * Math.PI) / 180;
+    const at = (degrees) => {
+      const [cos2, sin2] = squares(degrees), free = readjusted(best, cos2, sin2);
+      return { free, kept: price(best, best, cos2, sin2), readjusted: price(best, free, cos2, sin2) };
+    };
+    const here = at(state.angle), all = grid(0, 90, 46), prices = all.map(at);
+    first = ellipses(best, state.angle, `gains kept: ${words(here.kept)} nats`);
+    first.key([["true posterior", GREY, null], ["best axis-aligned", BLUE, ""], ["prior", GREY, "2 2"]]);
+    const [along, across] = best.map((precision) => precision ** -0.5);
+    first.point([along * Math.cos(turn), along * Math.sin(turn)], ORANGE, 6);
+    first.point([-across * Math.sin(turn), across * Math.cos(turn)], ORANGE, 6);
+    const second = ellipses(here.free, state.angle, `gains readjusted: ${words(here.readjusted)} nats`);
+
+    const top = roundUp(Math.max(0.1, 1.3 * prices[22].kept)), place = Math.abs(state.angle);
+    const third = chart({
+      width: wide(330), height: 284, x: [0, 90], y: [0, top], across: "angle (degrees)", upwards: "price (nats)",
+      xticks: [0, 30, 60, 90].map((value) => [value, value]),
+    });
+    third.line(all, prices.map((one) => one.kept), BLUE, "", 2);
+    third.line(all, prices.map((one) => one.readjusted), ORANGE, "6 3", 2);
+    third.point([place, here.kept], BLUE, 5);
+    third.point([place, here.readjusted], ORANGE, 5);
+    third.key([["gains kept", BLUE, ""], ["readjusted", ORANGE, "6 3"]]);
+    show({ kept: here.kept, readjusted: here.readjusted }, first, second, third);
+    return `turned by ${words(state.angle, 0)}°, a diagonal posterior costs ${words(here.kept, 3)} nats with the gains ` +
+      `kept, ${words(here.readjusted, 3)} with readjusted gains. Drag the ends of the ellipse's axes.`;
+  };
+};
+
+// ---- chapter 3: twelve codes on a line, and gradient descent on cost + β KL
+
+// Cost ½ Σ M D and mean KL of codes, in nats, and the slope of cost + β KL along means and log σ. In plain loops, as a
+// descent asks for it 900 times.
+function lossOfCodes(means, logs, distances, beta) {
+  const n = means.length, stds = logs.map(Math.exp), slope = new Array(2 * n).fill(0);
+  const noise = grid(-8, 8, 161), weight = softmax(noise.map((e) => -0.5 * e * e));
+  const [away, belief, far] = range(3, () => new Float64Array(n));
+  let cost = 0, kl = 0;
+  for (let of = 0; of < n; of++) {
+    kl += klToPrior(means[of], stds[of]) / n;
+    slope[of] += (beta * means[of]) / n;
+    slope[n + of] += (beta * (stds[of] ** 2 - 1)) / n;
+    for (let k = 0; k < noise.length; k++) {
+      const shift = stds[of] * noise[k], part = weight[k] / n;
+      let highest = -Infinity, all = 0;
+      for (let i = 0; i < n; i++) {
+        away[i] = (means[of] + shift - means[i]) / stds[i];
+        belief[i] = -0.5 * away[i] * away[i] - logs[i];
+        if (belief[i] > highest) highest = belief[i];
+      }
+      for (let i = 0; i < n; i++) all += belief[i] = Math.exp(belief[i] - highest);
+      for (let i = 0; i < n; i++) belief[i] /= all;
+      for (let i = 0; i < n; i++) far[i] = dot(distances[i], belief);
+      const spread = dot(belief, far);
+      cost += 0.5 * part * spread;
+      for (let i = 0; i < n; i++) {
+        const change = part * belief[i] * (far[i] - spread), pull = (change * away[i]) / stds[i];
+        slope[i] += pull;
+        slope[n + i] += change * (away[i] * away[i] - 1);
+        slope[of] -= pull;
+        slope[n + of] -= pull * shift;
+      }
+    }
+  }
+  return { cost, kl, loss: cost + beta * kl, slope };
+}
+
+views.codes = (panel, home, act) => {
+  const { distances, steps } = home.spec, n = distances.length, { boxes, show, wide } = drawings(panel, act, 2);
+  const names = ["mean", "σ"].flatMap((kind) => range(n, (i) => `${kind} ${i + 1}`));
+  const codeOf = (state) => names.map((name, i) => (i < n ? state[name] : Math.log(state[name])));
+  let state, shown = {}, code, adam, history, running = false, plane, held;
+
+  // one step of Adam, as torch does it
+  const descend = () => {
+    const { slope } = lossOfCodes(code.slice(0, n), code.slice(n), distances, state.beta);
+    adam.t += 1;
+    slope.forEach((g, i) => {
+      adam.mean[i] += 0.1 * (g - adam.mean[i]);
+      adam.square[i] += 0.001 * (g * g - adam.square[i]);
+      const scale = Math.sqrt(adam.square[i] / (1 - 0.999 ** adam.t)) + 1e-8;
+      code[i] -= (0.02 * adam.mean[i]) / (1 - 0.9 ** adam.t) / scale;
+    });
+  };
+  const button = make("button", { type: "button", textContent: "descend", title: `${steps} steps of Adam` });
+  const run = (on) => {
+    running = on;
+    button.textContent = on ? "stop descent" : "descend";
+  };
+  const turn = () => {
+    const end = performance.now() + 12;
+    while (running && performance.now() < end) {
+      descend();
+      if (adam.t === steps) run(false);
+    }
+    shown = Object.fromEntries(names.map((name, i) => [name, i < n ? code[i] : Math.exp(code[i])]));
+    act.set(shown);
+    if (running) requestAnimationFrame(turn);
+  };
+  button.addEventListener("click", () => {
+    if (!running && adam.t === steps) fresh();
+    run(!running);
+    if (running) requestAnimationFrame(turn);
+  });
+  const fresh = () => {
+    code = codeOf(state);
+    adam = { t: 0, mean: code.map(() => 0), square: code.map(() => 0) };
+    history = [];
+  };
+  act.extra.append(button);
+  act.whenReset(() => run(false));
+  dragging(boxes[0], "pan-x", (place, first) => {
+    const [x, y] = plane.at(place);
+    if (first) held = Math.min(n, Math.max(1, Math.round(x)));
+    act.touch(`mean ${held}`, Math.min(3, Math.max(-3, +y.toFixed(2))));
+  });
+
+  return (now) => {
+    state = now;
+    if (names.some((name) => state[name] !== shown[name])) {  // moved by somebody else: the descent begins anew
+      shown = state;
+      fresh();
+    }
+    const means = code.slice(0, n), { cost, kl, loss } = lossOfCodes(means, code.slice(n), distances, state.beta);
+    if (history.at(-1)?.[0] === adam.t) history.pop();
+    history.push([adam.t, cost, state.beta * kl, loss]);
+    const rank = means.map((mean) => means.filter((other) => other < mean).length);
+    const torn = range(n - 1).filter((i) => Math.abs(rank[i + 1] - rank[i]) > 1);
+    plane = chart({
+      width: wide(430), height: 330, x: [0.4, n + 0.6], y: [-4, 5], across: "picture", upwards: "z: mean ± σ",
+      xticks: range(n, (i) => [i + 1, i + 1]), yticks: ticks(-4, 4),
+    });
+    for (let i = 0; i < n - 1; i++) {
+      const ends = [[i + 1, i + 2], means.slice(i, i + 2)];
+      torn.includes(i) ? plane.line(...ends, GREY, "6 3") : plane.line(...ends, INK, "", 1);
+    }
+    means.forEach((mean, i) => {
+      const std = Math.exp(code[n + i]), colour = i < state.cut ? BLUE : ORANGE;
+      plane.line([i + 1, i + 1], [mean - std, mean + std], colour, "", 2);
+      plane.point([i + 1, mean], colour, 5);
+    });
+    const pieces = state.cut ? [["first piece", BLUE, ""], ["second piece", ORANGE, ""]] : [];
+    plane.key([...pieces, ["tear", GREY, "6 3"]]);
+    const top = roundUp(1.3 * Math.max(...history.map((one) => one[3])));
+    const path = chart({
+      width: wide(430), height: 330, x: [0, steps], y: [0, top], across: "step of descent", upwards: "nats",
+    });
+    const column = (i) => history.map((one) => one[i]);
+    path.line(column(0), column(3), INK, "", 2);
+    path.line(column(0), column(1), BLUE, "6 3");
+    path.line(column(0), column(2), ORANGE, "2 2");
+    path.point([adam.t, loss], INK, 4);
+    path.key([["loss", INK, ""], ["likelihood cost", BLUE, "6 3"], ["β · KL", ORANGE, "2 2"]]);
+    show({ cost, kl, loss, tears: torn.length, step: adam.t }, plane, path);
+    return `tears: ${torn.length} at step ${adam.t} of ${steps}; loss ${words(loss)} = cost ${words(cost)} + ` +
+      `${state.beta} × KL ${words(kl)} nats. Drag a picture's dot up or down, then press “descend”.`;
   };
 };

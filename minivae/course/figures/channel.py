@@ -1,14 +1,15 @@
-"""Figures of chapter 2: rates at each capacity, and messages through one latent."""
+"""Figures of chapter 2: rates at each capacity, messages through one latent, a tilted posterior."""
 
 import math
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
 from torch import Tensor
 
 from minivae import gaussian
-from minivae.channel import mutual_information
-from minivae.course.figures.common import GREY, PALETTE, grid, line_style, round_up
+from minivae.channel import linear_beta_vae, mutual_information, reverse_water_filling
+from minivae.course.figures.common import BLUE, GREY, ORANGE, PALETTE, grid, line_style, round_up
 
 
 def turn_ons(
@@ -68,4 +69,38 @@ def messages(spread: float, std: float, levels: int = 8) -> Figure:
     right.set(xlabel="read as", ylabel="message sent", xticks=range(levels), yticks=range(levels))
     right.set_ylim(levels - 0.5, -0.5)
     right.spines[:].set_visible(False)
+    return figure
+
+
+def water_level(eigenvalues: Tensor, beta: float, noise: float) -> Figure:
+    """Variances (components,) as bars, cut by the level η = β·noise; the rate–distortion curve and its tangent."""
+    level, total = beta * noise, linear_beta_vae(eigenvalues, noise, beta).kl.sum().item()
+    figure, ((left, right),) = grid(1, 2, (8.4, 3.4))
+    number, bottom = range(1, len(eigenvalues) + 1), eigenvalues.min().item() / 2
+    left.bar(number, eigenvalues.numpy() - bottom, bottom=bottom, color=BLUE)
+    left.bar(number, eigenvalues.clamp_max(level).numpy() - bottom, bottom=bottom, color="#bbbbbb")
+    left.axhline(level, color=ORANGE)
+    left.set(xlabel="component", ylabel="variance λ", yscale="log", ylim=(bottom, None), title=f"η = βs² = {level:.2f}")
+    rates = torch.linspace(0, linear_beta_vae(eigenvalues, 1.0, bottom).kl.sum().item(), 161)
+    errors = [reverse_water_filling(eigenvalues, rate=C).distortions.sum().item() for C in [*rates.tolist(), total]]
+    curve = torch.tensor(errors) / (2 * noise)
+    right.plot(rates.numpy(), curve[:-1].numpy(), color=BLUE)
+    right.axline((total, curve[-1].item()), slope=-beta, color=ORANGE, linestyle="--")
+    right.plot(total, curve[-1].item(), "o", color=ORANGE)
+    right.set(xlabel="C (nats)", ylabel="reconstruction D/2s² (nats)", ylim=(0, None), title=f"slope −β = −{beta:.2f}")
+    return figure
+
+
+def tilted(degrees: float, variances: Tensor) -> Figure:
+    """A true posterior of variances (2,) turned by an angle, its best axis-aligned fit and the prior, one σ wide."""
+    share = torch.tensor([math.cos(math.radians(degrees)), math.sin(math.radians(degrees))]).square()
+    fit = 1 / torch.stack([share @ (1 / variances), share.flip(0) @ (1 / variances)])
+    figure, ((axis,),) = grid(1, 1, (4, 4))
+    posterior, aligned = (2 * of.sqrt() for of in (variances, fit))
+    axis.add_patch(Ellipse((0, 0), *posterior.tolist(), angle=degrees, color=GREY, alpha=0.4, label="true posterior"))
+    axis.add_patch(Ellipse((0, 0), *aligned.tolist(), fill=False, edgecolor=BLUE, label="best axis-aligned"))
+    axis.add_patch(Ellipse((0, 0), 2, 2, fill=False, edgecolor=GREY, linestyle=":", label="prior"))
+    axis.set(xlabel="$z_1$", ylabel="$z_2$", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
+    axis.set_title(f"turned by {degrees:g}°: {0.5 * (variances.log() - fit.log()).sum().abs():.2f} nats", fontsize=10)
+    axis.legend(fontsize=8, loc="upper right")
     return figure

@@ -1,0 +1,135 @@
+// What charts are made of: a few functions of numbers, and axes with lines, areas and bars in SVG.
+
+const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"], GREY = "#777777";
+const [BLUE, ORANGE, GREEN] = COLOURS, INK = "currentColor";
+const DASHES = ["", "6 3", "7 3 2 3", "2 2"];
+
+// ---- numbers
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+function dot(a, b) {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += a[i] * b[i];
+  return total;
+}
+const range = (n, f = (i) => i) => Array.from({ length: n }, (_, i) => f(i));
+const grid = (low, high, n) => range(n, (i) => low + ((high - low) * i) / (n - 1));
+const words = (value, digits = 2) => value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1").replace("-", "−");
+const trapezoid = (values, from, to) =>
+  ((sum(values) - (values[0] + values[values.length - 1]) / 2) * (to - from)) / (values.length - 1);
+
+function logSumExp(logs) {
+  const top = Math.max(...logs);
+  return top + Math.log(sum(logs.map((log) => Math.exp(log - top))));
+}
+
+function softmax(logs) {
+  const all = logSumExp(logs);
+  return logs.map((log) => Math.exp(log - all));
+}
+
+// ---- drawing
+
+// The next of 1, 1.5, 2, 3, 4, 6, 8, 10, 15 …: limits that stay while a drawing changes a little.
+function roundUp(value) {
+  const scale = 10 ** Math.floor(Math.log10(value));
+  return scale * [1, 1.5, 2, 3, 4, 6, 8, 10].find((step) => value <= step * scale * (1 + 1e-9));
+}
+
+// A few round numbers from low to high, each with its words.
+function ticks(low, high, n = 6) {
+  const rough = (high - low) / n, scale = 10 ** Math.floor(Math.log10(rough));
+  const step = scale * [1, 2, 5, 10].find((s) => rough <= s * scale * (1 + 1e-9)), first = Math.ceil(low / step - 1e-9);
+  return range(Math.floor(high / step + 1e-9) - first + 1, (i) => +((first + i) * step).toPrecision(6))
+    .map((value) => [value, String(value).replace("-", "−")]);
+}
+
+// Axes from x[0] to x[1] and y[0] to y[1], to which data are added from the lowest to the highest.
+function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(...x), yticks = ticks(...y) }) {
+  const left = 54, right = width - 10, top = 8, bottom = height - (across ? 40 : 24), data = [], above = [];
+  const px = (value) => left + ((value - x[0]) / (x[1] - x[0])) * (right - left);
+  const py = (value) => bottom - ((value - y[0]) / (y[1] - y[0])) * (bottom - top);
+  const path = (xs, ys) => xs.map((value, i) => `${px(value).toFixed(1)},${py(ys[i]).toFixed(1)}`).join(" ");
+  const stroke = (colour, dash, thick) =>
+    `fill="none" stroke="${colour}" stroke-width="${thick}" stroke-dasharray="${dash}"`;
+  return {
+    // the values at a place of the drawing in pixels
+    at: (place) => [
+      x[0] + ((place[0] - left) / (right - left)) * (x[1] - x[0]),
+      y[0] + ((bottom - place[1]) / (bottom - top)) * (y[1] - y[0]),
+    ],
+    line: (xs, ys, colour, dash = "", thick = 1.6) =>
+      data.push(`<polyline points="${path(xs, ys)}" ${stroke(colour, dash, thick)}/>`),
+    shape: (xs, ys, colour, opacity) =>
+      data.push(`<polygon points="${path(xs, ys)}" fill="${colour}" fill-opacity="${opacity}"/>`),
+    area(xs, lows, highs, colour, opacity) {
+      this.shape([...xs, ...[...xs].reverse()], [...highs, ...[...lows].reverse()], colour, opacity);
+    },
+    bar: (xs, ys, colour, opacity = 1) =>
+      data.push(`<rect x="${px(xs[0])}" y="${Math.min(py(ys[0]), py(ys[1]))}" width="${px(xs[1]) - px(xs[0])}"
+        height="${Math.abs(py(ys[1]) - py(ys[0]))}" fill="${colour}" fill-opacity="${opacity}"/>`),
+    point: (at, colour, radius = 4) =>
+      data.push(`<circle cx="${px(at[0])}" cy="${py(at[1])}" r="${radius}" fill="${colour}"/>`),
+    text: (at, label, anchor = "middle", down = 0) =>
+      above.push(`<text x="${px(at[0])}" y="${py(at[1]) + down}" text-anchor="${anchor}">${label}</text>`),
+    // names of lines [name, colour, dash] or areas [name, colour, null], one below the other in a corner
+    key: (entries) => entries.forEach(([name, colour, dash], i) => {
+      const line = top + 15 * i + 12, corner = right - 8, mark = dash === null
+        ? `<rect x="${corner - 26}" y="${line - 9}" width="26" height="10" fill="${colour}" fill-opacity=".5"/>`
+        : `<path d="M${corner - 26} ${line - 4}h26" ${stroke(colour, dash, 1.6)}/>`;
+      above.push(`${mark}<text x="${corner - 32}" y="${line}" text-anchor="end">${name}</text>`);
+    }),
+    markup() {
+      const marks = [
+        ...xticks.map(([value, label]) => `<path d="M${px(value)} ${bottom}v4" stroke="${INK}"/>
+          <text x="${px(value)}" y="${bottom + 17}" text-anchor="middle">${label}</text>`),
+        ...yticks.map(([value, label]) => `<path d="M${left} ${py(value)}h-4" stroke="${INK}"/>
+          <text x="${left - 7}" y="${py(value) + 4}" text-anchor="end">${label}</text>`),
+      ];
+      const middle = (top + bottom) / 2, box = [left, top, right - left, bottom - top];
+      return `<svg viewBox="0 0 ${width} ${height}" width="${width}">
+        <svg x="${left}" y="${top}" width="${box[2]}" height="${box[3]}" viewBox="${box.join(" ")}"
+          style="height:${box[3]}px;max-width:none">${data.join("")}</svg>
+        <rect x="${left}" y="${top}" width="${box[2]}" height="${box[3]}" fill="none" stroke="${INK}"
+          stroke-opacity=".6"/>${marks.join("")}${above.join("")}
+        <text x="${(left + right) / 2}" y="${height - 5}" text-anchor="middle">${across}</text>
+        <text transform="translate(12 ${middle}) rotate(-90)" text-anchor="middle">${upwards}</text></svg>`;
+    },
+  };
+}
+
+// Room for n drawings beside one another, or below where there is no room.
+function drawings(panel, act, n) {
+  const boxes = range(n, () => make("div"));
+  panel.append(...boxes);
+  new ResizeObserver(act.redraw).observe(panel);
+  return {
+    boxes,
+    // drawings are made as narrow as the page, for words in pictures that are shrunk cannot be read
+    wide: (width) => Math.min(width, panel.clientWidth || width),
+    // the numbers behind the drawings go to the host, where tests read them
+    show(numbers, ...charts) {
+      charts.forEach((drawn, i) => (boxes[i].innerHTML = drawn.markup()));
+      panel.parentElement.dataset.numbers = JSON.stringify(numbers);
+    },
+  };
+}
+
+// Lets the reader drag in a box: `moved` is told places in pixels, the first of them with `true`. `pan` is what a
+// finger still does to the page there.
+function dragging(box, pan, moved) {
+  const tell = (event, first) => {
+    const frame = box.getBoundingClientRect();
+    moved([event.clientX - frame.left, event.clientY - frame.top], first);
+  };
+  Object.assign(box.style, { touchAction: pan, cursor: "grab", userSelect: "none" });
+  box.addEventListener("pointerdown", (event) => (box.setPointerCapture(event.pointerId), tell(event, true)));
+  box.addEventListener("pointermove", (event) => event.buttons && tell(event, false));
+}
+
+// The nearest value that a slider has.
+function nearest({ min, max, step, log }, value) {
+  const place = Math.min(max, Math.max(min, log ? Math.log10(value) : value));
+  const rounded = +(min + Math.round((place - min) / step) * step).toFixed(6);
+  return log ? 10 ** rounded : rounded;
+}
