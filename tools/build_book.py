@@ -82,7 +82,9 @@ def write_source(folder: Path) -> None:
     """What Sphinx reads: the notebooks made ready for it, the notation, an index and the settings."""
     shutil.copytree(STATIC, folder / "static")
     (folder / "static" / "weights").mkdir()
-    views = module("base.js", "models.js", "capacity.js", "plot.js", "charts.js").replace("export default", "window.minivae =")
+    views = module("base.js", "models.js", "capacity.js", "plot.js", "charts.js").replace(
+        "export default", "window.minivae ="
+    )
     (folder / "static" / "explorers.js").write_text(
         f"{views}\n{(STATIC.parent / 'explorers.js').read_text(encoding='utf-8')}", encoding="utf-8"
     )

@@ -11,8 +11,9 @@ const STYLE = `
   grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); max-width: 784px; }
 .minivae-explorer .panels.wide { grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr));
   max-width: 888px; }
+.minivae-explorer .panels.charts { display: flex; flex-wrap: wrap; max-width: none; }
 .minivae-explorer canvas { image-rendering: pixelated; max-width: 100%; display: block; }
-.minivae-explorer svg { width: 100%; height: auto; display: block; }
+.minivae-explorer svg { max-width: 100%; height: auto; display: block; }
 .minivae-explorer svg text { fill: currentColor; font: 12px sans-serif; }
 .minivae-explorer .caption { min-height: 1.4em; }
 .minivae-explorer label { display: flex; align-items: center; gap: .6em; max-width: 38em; }

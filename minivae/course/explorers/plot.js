@@ -101,6 +101,7 @@ function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(
 // Room for n drawings beside one another, or below where there is no room.
 function drawings(panel, act, n) {
   const boxes = range(n, () => make("div"));
+  panel.classList.add("charts");
   panel.append(...boxes);
   new ResizeObserver(act.redraw).observe(panel);
   return {
