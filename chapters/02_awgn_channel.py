@@ -49,7 +49,11 @@ import torch
 from minivae import channel, gaussian
 from minivae.course import figures
 from minivae.course.checks import check
-from minivae.course.explorers import ChannelExplorer
+from minivae.course.explorers import (
+    ChannelExplorer,
+    TiltedEllipseExplorer,
+    WaterLevelExplorer,
+)
 
 torch.set_default_dtype(torch.float64)
 
@@ -490,7 +494,40 @@ assert share.shape[1] == 5 and (share.amax(0) > 0.99).all()
 # %% [markdown]
 # ## 7. Drag the sliders
 #
-# Eight messages on one latent. Tasks: (1) find a setting with a KL of 2 nats in which the messages are confused least; (2) make the slack larger than the information.
+# **The water level** of section 6. Each bar is the variance of a component, on a logarithmic scale. What stands above the level η is sent, and what lies below stays as error. β, the capacity and the squared error are three handles of one point. Tasks: (1) Raise β slowly. At which values does a component become inactive? (2) Set the capacity to 3 nats. How many nats of reconstruction does one more nat buy there?
+#
+# <details><summary>What you should have found</summary>
+#
+# (1) At β = λ/s²: 0.8, 2.4, 6, 16 (two at once) and 32. (2) 3.3: the slope of the tangent is −β.
+# </details>
+
+# %% tags=["nbval-ignore-output"]
+WaterLevelExplorer(eigenvalues.tolist(), noise)
+
+# %% [markdown]
+# **The tilted ellipse** of "why a rotated code costs extra". Tasks: (1) At which angle does a diagonal posterior cost most? (2) Can you make every angle free?
+#
+# <details><summary>What you should have found</summary>
+#
+# (1) At 45°: with the variances 0.08 and 0.6 it costs 0.44 nats, and 0.24 after the gains have readjusted. (2) Yes: with two equal variances the ellipse is a circle.
+# </details>
+
+# %% tags=["nbval-ignore-output"]
+TiltedEllipseExplorer()
+
+# %%
+# the numbers of the two answers
+onsets = eigenvalues / noise
+assert torch.allclose(onsets, torch.tensor([32, 16, 16, 6, 2.4, 0.8]))
+at_three = channel.reverse_water_filling(eigenvalues, rate=3.0)
+assert abs(at_three.level / noise - 3.3) < 0.05
+t1, t2 = 1 / 0.08, 1 / 0.6  # a latent's posterior variance is η/λ
+kept = 0.5 * math.log1p((t1 - t2) ** 2 / (4 * t1 * t2))
+free = math.log((t1**0.5 + t2**0.5) ** 2 / (4 * (t1 * t2) ** 0.5))
+assert abs(kept - 0.44) < 0.005 and abs(free - 0.24) < 0.005
+
+# %% [markdown]
+# **Eight messages on one latent.** Tasks: (1) find a setting with a KL of 2 nats in which the messages are confused least; (2) make the slack larger than the information.
 #
 # <details><summary>What you should have found</summary>
 #

@@ -36,7 +36,7 @@ import torch
 from minivae import channel, gaussian
 from minivae.course import figures
 from minivae.course.checks import check
-from minivae.course.explorers import OverlapExplorer
+from minivae.course.explorers import OverlapExplorer, TwelveCodesExplorer
 from minivae.datasets import Blobs
 from minivae.overlap import (
     bhattacharyya,
@@ -471,7 +471,18 @@ plt.show()
 #
 # ## 5. Drag the posteriors
 #
-# Tasks: (1) find the code of least KL with fewer than 10 % mistakes. (2) Give one of them a σ of 2: what does the decoder believe far out?
+# **Twelve pictures on one latent**, those of section 4. Cut the line, or drag the dots into any order; then press "descend". Tasks: (1) Cut after picture 6. Does the code heal at β = 2? At β = 8? (2) Cut after picture 3, and try β = 8, 12 and 14.
+#
+# <details><summary>What you should have found</summary>
+#
+# What section 4 says: (1) at β = 2 the tear stays, at β = 8 it heals. (2) One tear is left at β = 8, the nest at β = 12, none at β = 14.
+# </details>
+
+# %% tags=["nbval-ignore-output"]
+TwelveCodesExplorer()
+
+# %% [markdown]
+# **Three pictures on one latent.** Tasks: (1) find the code of least KL with fewer than 10 % mistakes. (2) Give one of them a σ of 2: what does the decoder believe far out?
 #
 # <details><summary>What you should have found</summary>
 #
