@@ -677,3 +677,26 @@ def test_messages_mix_into_the_output_and_are_read_wrong_so_often():
     assert list(legend(left)) == ["output, q(z)", "prior, p(z)"]
     cells = right.collections[0]
     assert cells.get_clim() == (0, 1) and cells.cmap(1.0)[0] < 0.1 < 0.9 < cells.cmap(0.0)[0]
+
+
+def test_the_water_level_cuts_bars_and_touches_the_curve():
+    eigenvalues = torch.tensor([8.0, 4.0, 0.2], dtype=torch.float64)
+    left, right = figures.water_level(eigenvalues, beta=4.0, noise=0.25).axes
+    tops = [bar.get_y() + bar.get_height() for bar in left.patches]
+    assert tops == pytest.approx([8, 4, 0.2, 1, 1, 0.2])
+    assert left.lines[0].get_ydata() == pytest.approx([1, 1]) and said(left)[0] == "η = βs² = 1.00"
+    curve, tangent, point = right.lines
+    (nats,), (left_over,) = point.get_data()
+    assert nats == pytest.approx(0.5 * np.log(32)) and left_over == pytest.approx((1 + 1 + 0.2) / 0.5)
+    assert np.interp(nats, *curve.get_data()) == pytest.approx(left_over, abs=0.02)
+    assert tangent.get_slope() == -4.0 and tangent.get_xy1() == pytest.approx((nats, left_over))
+
+
+def test_a_tilted_posterior_and_its_fit_have_their_widths_and_price():
+    (axis,) = figures.tilted(30.0, torch.tensor([0.08, 0.6])).axes
+    true, fit, prior = axis.patches
+    assert (true.width / 2) ** 2 == pytest.approx(0.08) and true.angle == 30 and (prior.width, prior.height) == (2, 2)
+    precision = 0.75 / 0.08 + 0.25 / 0.6
+    assert (fit.width / 2) ** 2 == pytest.approx(1 / precision) and fit.angle == 0
+    other = 0.25 / 0.08 + 0.75 / 0.6
+    assert axis.get_title() == f"turned by 30°: {0.5 * np.log(precision * other * 0.08 * 0.6):.2f} nats"

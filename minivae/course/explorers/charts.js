@@ -23,9 +23,9 @@ function mutualInformation(means, std) {
 function confusions(means, stds) {
   const noise = grid(-8, 8, 161), weight = softmax(noise.map((e) => -0.5 * e * e)), n = means.length;
   const mixed = means.map(() => new Array(n).fill(0));
-  for (let of = 0; of < n; of++)
+  for (let own = 0; own < n; own++)
     noise.forEach((e, k) => {
-      const belief = softmax(means.map((mean, i) => logDensity(means[of] + stds[of] * e, mean, stds[i])));
+      const belief = softmax(means.map((mean, i) => logDensity(means[own] + stds[own] * e, mean, stds[i])));
       for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) mixed[i][j] += (weight[k] * belief[i] * belief[j]) / n;
     });
   return mixed;
@@ -167,9 +167,9 @@ views.water = (panel, home, act) => {
   dragging(boxes[1], "pan-y", (place) => act.touch("C", nearest(controls[1], plane.at(place)[0])));
   return ({ beta, C, distortion }) => {
     const level = beta * noise, each = rates(level), y = [lowest, 1.6 * eigenvalues[0]].map(Math.log10);
-    const round = [-2, -1, 0, 1, 2].flatMap((ten) => [1, 2, 5].map((digit) => digit * 10 ** ten));
-    const yticks = round.map((value) => [Math.log10(value), +value.toPrecision(1)])
-      .filter(([place]) => place >= y[0] && place <= y[1]);
+    const tens = range(Math.ceil(y[1] - y[0]) + 1, (i) => 10 ** (Math.floor(y[0]) + i));
+    const yticks = tens.flatMap((ten) => [1, 2, 5].map((digit) => +(digit * ten).toPrecision(1)))
+      .map((value) => [Math.log10(value), value]).filter(([place]) => place >= y[0] && place <= y[1]);
     bars = chart({
       width: wide(430), height: 310, x: [0.4, n + 2.2], y, across: "component", upwards: "variance λ", yticks,
       xticks: range(n, (i) => [i + 1, i + 1]),
@@ -288,15 +288,15 @@ function lossOfCodes(means, logs, distances, beta) {
   const noise = grid(-8, 8, 161), weight = softmax(noise.map((e) => -0.5 * e * e));
   const [away, belief, far] = range(3, () => new Float64Array(n));
   let cost = 0, kl = 0;
-  for (let of = 0; of < n; of++) {
-    kl += klToPrior(means[of], stds[of]) / n;
-    slope[of] += (beta * means[of]) / n;
-    slope[n + of] += (beta * (stds[of] ** 2 - 1)) / n;
+  for (let own = 0; own < n; own++) {
+    kl += klToPrior(means[own], stds[own]) / n;
+    slope[own] += (beta * means[own]) / n;
+    slope[n + own] += (beta * (stds[own] ** 2 - 1)) / n;
     for (let k = 0; k < noise.length; k++) {
-      const shift = stds[of] * noise[k], part = weight[k] / n;
+      const shift = stds[own] * noise[k], part = weight[k] / n;
       let highest = -Infinity, all = 0;
       for (let i = 0; i < n; i++) {
-        away[i] = (means[of] + shift - means[i]) / stds[i];
+        away[i] = (means[own] + shift - means[i]) / stds[i];
         belief[i] = -0.5 * away[i] * away[i] - logs[i];
         if (belief[i] > highest) highest = belief[i];
       }
@@ -309,8 +309,8 @@ function lossOfCodes(means, logs, distances, beta) {
         const change = part * belief[i] * (far[i] - spread), pull = (change * away[i]) / stds[i];
         slope[i] += pull;
         slope[n + i] += change * (away[i] * away[i] - 1);
-        slope[of] -= pull;
-        slope[n + of] -= pull * shift;
+        slope[own] -= pull;
+        slope[n + own] -= pull * shift;
       }
     }
   }
@@ -320,9 +320,13 @@ function lossOfCodes(means, logs, distances, beta) {
 views.codes = (panel, home, act) => {
   const { distances, steps } = home.spec, n = distances.length, { boxes, show, wide } = drawings(panel, act, 2);
   const names = ["mean", "σ"].flatMap((kind) => range(n, (i) => `${kind} ${i + 1}`));
-  const codeOf = (state) => names.map((name, i) => (i < n ? state[name] : Math.log(state[name])));
   let state, shown = {}, code, adam, history, running = false, plane, held;
 
+  const fresh = () => {
+    code = names.map((name, i) => (i < n ? state[name] : Math.log(state[name])));
+    adam = { t: 0, mean: code.map(() => 0), square: code.map(() => 0) };
+    history = [];
+  };
   // one step of Adam, as torch does it
   const descend = () => {
     const { slope } = lossOfCodes(code.slice(0, n), code.slice(n), distances, state.beta);
@@ -339,26 +343,11 @@ views.codes = (panel, home, act) => {
     running = on;
     button.textContent = on ? "stop descent" : "descend";
   };
-  const turn = () => {
-    const end = performance.now() + 12;
-    while (running && performance.now() < end) {
-      descend();
-      if (adam.t === steps) run(false);
-    }
-    shown = Object.fromEntries(names.map((name, i) => [name, i < n ? code[i] : Math.exp(code[i])]));
-    act.set(shown);
-    if (running) requestAnimationFrame(turn);
-  };
   button.addEventListener("click", () => {
-    if (!running && adam.t === steps) fresh();
+    if (adam.t === steps) fresh();
     run(!running);
-    if (running) requestAnimationFrame(turn);
+    act.redraw();
   });
-  const fresh = () => {
-    code = codeOf(state);
-    adam = { t: 0, mean: code.map(() => 0), square: code.map(() => 0) };
-    history = [];
-  };
   act.extra.append(button);
   act.whenReset(() => run(false));
   dragging(boxes[0], "pan-x", (place, first) => {
@@ -372,6 +361,12 @@ views.codes = (panel, home, act) => {
     if (names.some((name) => state[name] !== shown[name])) {  // moved by somebody else: the descent begins anew
       shown = state;
       fresh();
+    }
+    if (running) {  // some steps; the new state has this drawn again
+      for (const end = performance.now() + 12; performance.now() < end && adam.t < steps; ) descend();
+      if (adam.t === steps) run(false);
+      shown = Object.fromEntries(names.map((name, i) => [name, i < n ? code[i] : Math.exp(code[i])]));
+      act.set(shown);
     }
     const means = code.slice(0, n), { cost, kl, loss } = lossOfCodes(means, code.slice(n), distances, state.beta);
     if (history.at(-1)?.[0] === adam.t) history.pop();
