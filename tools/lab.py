@@ -42,6 +42,9 @@ EXPLORERS = {
     "elbo": "ElboExplorer(log_joint)",
     "channel": "ChannelExplorer()",
     "overlap": "OverlapExplorer()",
+    "water": "WaterLevelExplorer()",
+    "ellipse": "TiltedEllipseExplorer()",
+    "codes": "TwelveCodesExplorer()",
     "traversal": 'TraversalExplorer(recorded("blobs-beta150-seed0"))',
     "training": 'TrainingExplorer(recorded("sprites-opened-seed0"))',
     "compare": """CompareExplorer({

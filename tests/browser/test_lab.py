@@ -17,6 +17,10 @@ def centre(panel: np.ndarray) -> np.ndarray:
     return np.array([(panel * x).sum(), (panel * y).sum()]) / panel.sum()
 
 
+def number(readout) -> float:
+    return float(readout.inner_text().replace("−", "-"))
+
+
 def press(page, explorer, key: str, times: int) -> None:
     """Move the explorer's first slider by so many keys, and wait until all is drawn."""
     explorer.scroll_into_view_if_needed()
@@ -81,12 +85,12 @@ class TestCapacityGenerator(Chapter):
         explorer = page.locator(".minivae-explorer").last
         readout = explorer.locator("output").first
         explorer.locator("canvas").first.wait_for()
-        start = float(readout.inner_text())
+        start = number(readout)
         before = [canvas(place).astype(float) for place in explorer.locator("canvas").all()]
         press(page, explorer, "ArrowRight", 20)
         screenshot(page, "05_explorer")
         after = [canvas(place).astype(float) for place in explorer.locator("canvas").all()]
-        assert float(readout.inner_text()) == pytest.approx(start + 2.0, abs=0.11)
+        assert number(readout) == pytest.approx(start + 2.0, abs=0.11)
         assert np.array_equal(before[0], after[0])
         error = [np.abs(best - original).mean() for original, best, _ in (before, after)]
         assert error[1] < error[0]  # two nats more, a better picture
@@ -105,14 +109,14 @@ class TestBlobPosition(Chapter):
         moved = []
         for i in (0, 1):  # latents by KL; the inactive ones are folded
             before, readout = canvas(drawn).mean(-1), explorer.locator("output").nth(i)
-            old = float(readout.inner_text())
+            old = number(readout)
             key, sign = ("ArrowLeft", -1) if old > 0 else ("ArrowRight", 1)
             slider = explorer.locator("input[type=range]").nth(i)
             slider.focus()
             for _ in range(20):
                 slider.press(key)
             page.wait_for_timeout(500)
-            assert float(readout.inner_text()) - old == pytest.approx(sign * 20 * 0.05, abs=0.06)
+            assert number(readout) - old == pytest.approx(sign * 20 * 0.05, abs=0.06)
             moved.append(np.abs(centre(canvas(drawn).mean(-1)) - centre(before)))
         screenshot(page, "04_explorer")
         # one latent is x and the other y; which is which depends on the seed

@@ -48,7 +48,7 @@ const valueAt = (control, place) =>
 const placeOf = (control, value) =>
   control.options ? control.options.findIndex(([, other]) => other === value) : control.log ? Math.log10(value) : value;
 const readout = (control, value) =>
-  control.options ? control.options[placeOf(control, value)][0] : value.toFixed(control.digits);
+  control.options ? control.options[placeOf(control, value)][0] : value.toFixed(control.digits).replace("-", "−");
 
 // Runs tasks in slices of some milliseconds, so that the page never stutters; new tasks replace those that wait.
 function slices(milliseconds = 8) {
