@@ -505,7 +505,7 @@ assert share.shape[1] == 5 and (share.amax(0) > 0.99).all()
 WaterLevelExplorer(eigenvalues.tolist(), noise)
 
 # %% [markdown]
-# **The tilted ellipse** of "why a rotated code costs extra". Tasks: (1) At which angle does a diagonal posterior cost most? (2) Can you make every angle free?
+# **The tilted ellipse** behind the price of a rotated code (section 6). Tasks: (1) At which angle does a diagonal posterior cost most? (2) Can you make every angle free?
 #
 # <details><summary>What you should have found</summary>
 #

@@ -123,7 +123,7 @@ def make_ready(notebook: NotebookNode, path: Path, folder: Path) -> None:
         for output in cell.outputs:
             data = output.get("data", {})
             if STILL in data:
-                output.data = nbformat.from_dict({"text/html": alive(data[STILL], data["image/png"], weights)})
+                output.data = nbformat.from_dict({"text/html": alive(data[STILL], data["image/png"], folder)})
             elif WIDGET in data:
                 raise ValueError(f"{path.name}: an explorer does not store what it is: execute the chapter anew")
             elif "image/png" in data:
