@@ -16,11 +16,14 @@ from PIL import Image
 
 from minivae import experiments, metrics, training
 from minivae.__main__ import main
+from minivae.datasets import Arrays
 from minivae.engine import trainer
 from minivae.engine.catalogue import EXPERIMENTS
 from minivae.engine.curves import load_curve
 from minivae.engine.fast import pick_device, pick_precision
 from minivae.engine.runs import Run
+from minivae.experiment import Experiment
+from minivae.objectives import ELBO
 
 
 @pytest.fixture
@@ -106,6 +109,7 @@ def test_check(capsys, monkeypatch):
     for name in ("python", "packages", "device", "precision", "data", "widgets"):
         assert any(line.split()[1] == name for line in lines)
     assert status == any(line.startswith("FAIL") for line in lines)
+    assert all(line.startswith("OK ") for line in lines if line.split()[1] in ("python", "device", "precision", "data"))
 
 
 def test_check_reports_what_fails(capsys, monkeypatch, tmp_path):
@@ -348,3 +352,37 @@ except SystemExit:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip().endswith("False"), done.stdout + done.stderr
+
+
+def test_measure_takes_own_pictures_with_known_factors(folder, capsys, monkeypatch):
+    monkeypatch.setattr(metrics, "measure", functools.partial(metrics.measure, points=400))
+    cells = np.array([(i, j) for i in range(4) for j in range(4)])
+    images = np.zeros((16, 32, 32), np.uint8)
+    for image, (i, j) in zip(images, cells, strict=True):
+        image[8 * i : 8 * i + 8, 8 * j : 8 * j + 8] = 255
+    for name, data in {"known": Arrays(images, cells, ("row", "column")), "plain": Arrays(images)}.items():
+        run = trainer.train(Experiment(name, data, ELBO()), steps=1, device="cpu", progress=False)
+        run.save(f"{name}.h5")
+    np.savez("mine.npz", images=images, factors=cells, names=["row", "column"])
+    np.savez("bare.npz", images=images)
+    np.savez("other.npz", images=255 - images, factors=cells)
+    np.savez("empty.npz", factors=cells)
+    np.savez("pickled.npz", images=images, factors=np.array([{}], object))
+    (folder / "text.npz").write_text("no pictures")
+    told = []
+    for name in ("known", "plain"):  # a VAE does not use the factors
+        assert main(["measure", f"{name}.h5", "--data", "mine.npz", "--json"]) == 0
+        told.append(json.loads(capsys.readouterr().out))
+    assert told[0] == told[1] and {"mig", "factorvae", "excess"} < set(told[0])
+    for arguments, message in (
+        (["known.h5"], "was trained on pictures of your own: give them, --data FILE.npz"),
+        (["plain.h5", "--data", "bare.npz"], "with known factors"),
+        (["known.h5", "--data", "other.npz"], "was trained on other pictures"),
+        (["known.h5", "--data", "empty.npz"], "empty.npz has no array images"),
+        (["known.h5", "--data", "pickled.npz"], "pickled.npz is no npz file that can be read"),
+        (["known.h5", "--data", "text.npz"], "text.npz is no npz file that can be read"),
+        (["known.h5", "--data", "none.npz"], "No such file"),
+    ):
+        assert main(["measure", *arguments]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and message in error and error.count("\n") == 1

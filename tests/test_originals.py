@@ -177,6 +177,7 @@ def hdf5_without_classes(few: FewSprites, path: Path) -> None:
 def hdf5_group_for_array(few: FewSprites, path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_group("imgs")
+        file["latents/classes"] = arrays(few)["latents_classes"]
 
 
 @pytest.mark.parametrize(

@@ -114,40 +114,16 @@ def test_chairs(tmp_path, form):
     assert images[:, :, 0, 0].min() == 1  # white
 
 
-def test_celeba_with_partition(tmp_path):
+def test_celeba(tmp_path):
     files = celeba_files()
-    partition = "".join(f"{i:06d}.jpg {i % 3}\n" for i in range(1, 13))
-    source = zipped(tmp_path / "img_align_celeba.zip", files)
-    (tmp_path / "list_eval_partition.txt").write_text(partition)
-    report = quiet("celeba", source, tmp_path / "out.h5")
+    report = quiet("celeba", zipped(tmp_path / "img_align_celeba.zip", files), tmp_path / "out.h5")
     assert report.pictures == 12
     data = Pictures.open(tmp_path / "out.h5")
-    assert data.channels == 3 and data.factors == ("partition",)
-    images, known = data.pick(torch.arange(12))
-    assert known[:, 0].tolist() == [i % 3 for i in range(1, 13)]
+    assert data.channels == 3 and data.factors == ()
+    images, _ = data.pick(torch.arange(12))
     original = Image.open(io.BytesIO(files[data.names[4]])).crop((15, 35, 163, 183))  # the central 148
     expected = np.asarray(original.resize((64, 64), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
     assert np.array_equal((images[4] * 255).round().numpy(), expected)
-
-
-def test_celeba_without_partition_says_so(tmp_path):
-    report = quiet("celeba", folder(tmp_path / "in", celeba_files(3)), tmp_path / "out.h5")
-    assert any("list_eval_partition.txt" in note for note in report.notes)
-    assert Pictures.open(tmp_path / "out.h5").factors == ()
-
-
-def test_pictures_that_the_partition_lacks_are_told(tmp_path):
-    source = folder(tmp_path / "in", celeba_files(3) | {"list_eval_partition.txt": b"000001.jpg 2\n000003.jpg 0\n"})
-    report = quiet("celeba", source, tmp_path / "out.h5")
-    assert "1 pictures are not in list_eval_partition.txt: their partition is NaN" in report.notes
-    _, known = Pictures.open(tmp_path / "out.h5").pick(torch.arange(3))
-    assert known[[0, 2], 0].tolist() == [2, 0] and known[1].isnan()
-
-
-def test_torn_partition_is_told(tmp_path):
-    source = folder(tmp_path / "in", celeba_files(2) | {"list_eval_partition.txt": b"000001.jpg 0\n000002.jpg\n"})
-    with pytest.raises(ValueError, match=r"must have lines such as '000001.jpg 0'"):
-        quiet("celeba", source, tmp_path / "out.h5")
 
 
 def test_a_folder_with_every_oddity(tmp_path):
@@ -663,10 +639,8 @@ def test_interrupted_import_goes_on(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         quiet("celeba", source, tmp_path / "out.h5")
     assert not (tmp_path / "out.h5").exists()
-    # what a power cut may do on top: a torn last line, half a picture more
-    with open(tmp_path / "out.h5.part.log", "a") as log, open(tmp_path / "out.h5.part", "ab") as pixels:
-        log.write('{"name": "img_align_')
-        pixels.write(b"x" * 1_000)
+    # what a kill may do on top: a block half-written
+    (tmp_path / "out.h5.part" / ".000000008.npz.1.tmp").write_bytes(b"x" * 1_000)
     monkeypatch.setattr(pictures, "_picture", counting)
     calls.clear()
     report = quiet("celeba", source, tmp_path / "out.h5")
@@ -680,8 +654,9 @@ def test_interrupted_import_goes_on(tmp_path, monkeypatch):
 
 def test_progress_of_another_import_is_not_taken(tmp_path):
     source = zipped(tmp_path / "a.zip", celeba_files(3))
-    (tmp_path / "out.h5.part").write_bytes(bytes(3 * 64 * 64))
-    (tmp_path / "out.h5.part.log").write_text('{"kind": "folder"}\n{"name": "img_align_celeba/000001.jpg"}\n')
+    (tmp_path / "out.h5.part").mkdir()
+    (tmp_path / "out.h5.part" / "settings.json").write_text('{"kind": "folder"}')
+    (tmp_path / "out.h5.part" / "000000000.npz").write_bytes(b"another's")
     assert quiet("celeba", source, tmp_path / "out.h5").resumed == 0
     assert len(Pictures.open(tmp_path / "out.h5")) == 3
 
@@ -702,12 +677,12 @@ def test_killed_import_goes_on(tmp_path):
         str(tmp_path / "o.h5"),
     ]
     process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE)
-    log = tmp_path / "o.h5.part.log"
-    while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") > 500):
+    part = tmp_path / "o.h5.part"
+    while process.poll() is None and len(list(part.glob("*.npz"))) < 2:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (tmp_path / "o.h5").exists() and log.exists()
+    assert not (tmp_path / "o.h5").exists() and part.exists()
     done = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True).stdout)
     assert done["pictures"] == 3_000 and 500 <= done["resumed"] < 3_000
     assert sorted(os.listdir(tmp_path)) == ["img", "o.h5"]
@@ -732,7 +707,7 @@ def test_full_disk_is_told_and_what_was_read_is_kept(tmp_path):
     source = folder(tmp_path / "in", celeba_files(3))
     (tmp_path / "out.h5").write_bytes(b"an older file")
     handler, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * 3 * 64 * 64 + 100, limits[1]))  # the pixels, and not the file
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * 3 * 64 * 64 + 2_000, limits[1]))  # the pixels, and not the file
     try:
         with pytest.raises(
             OSError, match=r"could not write .*out.h5.* is kept in out.h5.part, the same command goes on"
@@ -741,7 +716,7 @@ def test_full_disk_is_told_and_what_was_read_is_kept(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
-    assert sorted(os.listdir(tmp_path)) == ["in", "out.h5", "out.h5.part", "out.h5.part.log"]
+    assert sorted(os.listdir(tmp_path)) == ["in", "out.h5", "out.h5.part"]
     assert (tmp_path / "out.h5").read_bytes() == b"an older file"
     assert quiet("celeba", source, tmp_path / "out.h5", overwrite=True).resumed == 3
 

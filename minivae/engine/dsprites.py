@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import ClassVar
 
 import h5py
 import numpy as np
@@ -59,11 +59,7 @@ class DSprites:
         return torch.from_numpy(bits)
 
     def identified(self) -> "DSprites":
-        """The same pictures, by a path that holds in every working folder, and known by their content.
-
-        Raises:
-            as `sample`.
-        """
+        """The same pictures, by a path that holds in every working folder, and known by their content; as `sample`."""
         found = replace(self, path=os.path.abspath(self.path), content=_digest(self.bits.numpy()))
         found.__dict__["bits"] = self.bits  # read once
         return found
@@ -142,21 +138,19 @@ def export(path: str | Path) -> Path:
     return path
 
 
-class _ForeignFileError(ValueError):
-    """A file that is whole but not what was expected; the message names it and says why."""
-
-
 def _read_bits(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: data/README.md says where to get dSprites and where to put it")
     open(path, "rb").close()  # an unreadable file says so itself
     try:
         if zipfile.is_zipfile(path):
-            return _read_npz(path)
+            with zipfile.ZipFile(path) as archive:
+                _check_classes(_npz_blocks(archive, "latents_classes"))
+                return _pack(_npz_blocks(archive, "imgs"))
         if h5py.is_hdf5(path):
-            return _read_hdf5(path)
-    except _ForeignFileError:
-        raise
+            with open_hdf5(path) as file:
+                _check_classes(_hdf5_blocks(file, "latents/classes"))
+                return _pack(_hdf5_blocks(file, "imgs"))
     except (
         OSError, EOFError, KeyError, RuntimeError, ValueError, TypeError, SyntaxError, zlib.error, zipfile.BadZipFile,
     ) as error:  # fmt: skip
@@ -165,31 +159,26 @@ def _read_bits(path: Path) -> np.ndarray:
     raise ValueError(f"{path} is neither an npz nor an HDF5 file: get it again, see data/README.md")
 
 
-def _read_npz(path: Path) -> np.ndarray:
-    with zipfile.ZipFile(path) as archive:
-        _check_classes(path, _array_blocks(path, archive, "latents_classes"))
-        return _pack(path, _array_blocks(path, archive, "imgs"))
+def _hdf5_blocks(file: h5py.File, name: str) -> Iterator[np.ndarray]:
+    array = file.get(name)
+    if not isinstance(array, h5py.Dataset):
+        raise ValueError(f"it has no array {name}")
+    _check_array(name, array.shape, array.dtype)
+    for start in range(0, len(array), BLOCK):
+        yield array[start : start + BLOCK]
 
 
-def _read_hdf5(path: Path) -> np.ndarray:
-    with open_hdf5(path) as file:
-        arrays = {}
-        for name in ("imgs", "latents/classes"):
-            if not isinstance(file.get(name), h5py.Dataset):
-                raise _ForeignFileError(f"{path} has no array {name}: this is no dSprites file")
-            arrays[name] = file[name]
-            _check_array(path, name, arrays[name].shape, arrays[name].dtype)
-        starts = range(0, len(Sprites()), BLOCK)
-        _check_classes(path, (arrays["latents/classes"][start : start + BLOCK] for start in starts))
-        return _pack(path, (arrays["imgs"][start : start + BLOCK] for start in starts))
-
-
-def _array_blocks(path: Path, archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
-    """Read one array of an npz a block at a time: as a whole the pictures would take 3 GB."""
+def _npz_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
+    """An array of an npz, a block at a time: as a whole the pictures would take 3 GB."""
     if f"{name}.npy" not in archive.namelist():
-        raise _ForeignFileError(f"{path} has no array {name}: this is no dSprites file")
+        raise ValueError(f"it has no array {name}")
     with archive.open(f"{name}.npy") as stream:
-        shape, dtype = _header(path, name, stream)
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError(f"array {name} is not in npy format 1.0")
+        shape, column_order, dtype = np.lib.format.read_array_header_1_0(stream)
+        _check_array(name, shape, dtype)
+        if column_order:
+            raise ValueError(f"array {name} lies in column order, expected row order")
         row = int(np.prod(shape[1:])) * dtype.itemsize
         for start in range(0, shape[0], BLOCK):
             count = min(BLOCK, shape[0] - start)
@@ -199,39 +188,29 @@ def _array_blocks(path: Path, archive: zipfile.ZipFile, name: str) -> Iterator[n
             yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
 
 
-def _header(path: Path, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise _ForeignFileError(f"{path}: array {name} is not in npy format 1.0")
-    shape, column_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    _check_array(path, name, shape, dtype)
-    if column_order:
-        raise _ForeignFileError(f"{path}: array {name} lies in column order, expected row order")
-    return shape, dtype
-
-
-def _check_array(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+def _check_array(name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
     if dtype.hasobject:
-        raise _ForeignFileError(f"{path}: array {name} holds pickled objects, which are never read")
+        raise ValueError(f"array {name} holds pickled objects, which are never read")
     row, kind = ((64, 64), "uint") if name == "imgs" else ((6,), "int")
     wanted = (len(Sprites()), *row)
     if shape != wanted or dtype.kind != kind[0]:
-        raise _ForeignFileError(f"{path}: {name} is {dtype} {shape}, expected {kind} {wanted}")
+        raise ValueError(f"{name} is {dtype} {shape}, expected {kind} {wanted}")
 
 
-def _check_classes(path: Path, blocks: Iterator[np.ndarray]) -> None:
+def _check_classes(blocks: Iterator[np.ndarray]) -> None:
     start = 0
     for block in blocks:
         expected = Sprites().classes(torch.arange(start, start + len(block))).numpy()
         if not np.array_equal(block, expected):
-            raise _ForeignFileError(f"{path}: the classes are not in the published order from picture {start} on")
+            raise ValueError(f"the classes are not in the published order from picture {start} on")
         start += len(block)
 
 
-def _pack(path: Path, blocks: Iterator[np.ndarray]) -> np.ndarray:
+def _pack(blocks: Iterator[np.ndarray]) -> np.ndarray:
     bits, start = np.empty((len(Sprites()), 512), np.uint8), 0
     for block in blocks:
         if block.max() > 1:
-            raise _ForeignFileError(f"{path}: pixels must be 0 or 1, got {block.max()}")
+            raise ValueError(f"pixels must be 0 or 1, got {block.max()}")
         bits[start : start + len(block)] = np.packbits(block.reshape(len(block), -1), axis=1)
         start += len(block)
     return bits

@@ -113,9 +113,7 @@ class Run:
         every = min(every, len(self.history["step"]))
 
         def half(weights: Weights) -> Weights:
-            return {
-                name: value.bfloat16().half() if value.dim() > 1 else value.half() for name, value in weights.items()
-            }
+            return {name: (w.bfloat16() if w.dim() > 1 else w).half() for name, w in weights.items()}
 
         ends = list(range(every, len(self.history["step"]) + 1, every))
         history = {name: np.stack([rows[end - every : end].mean(0) for end in ends])
@@ -151,9 +149,8 @@ class Run:
 
         Args:
             path: of the run file.
-            kinds: your own classes of data sets and objectives, if the run was made with one: a file holds their
-                names and settings, never code.
-            data: the run's pictures: where they are now, if they came from a file, or the `Arrays` themselves.
+            kinds: your own classes of data sets and objectives: a file holds names and settings, never code.
+            data: the run's pictures: where they are now, or the `Arrays` themselves, with or without factors.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -169,7 +166,7 @@ class Run:
         if data is not None:
             dataset = run.experiment.dataset
             if isinstance(dataset, Arrays) and isinstance(data, Arrays):
-                if data != dataset:
+                if (data.content, data.channels, data.size) != (dataset.content, dataset.channels, dataset.size):
                     raise ValueError(f"{path} was trained on other pictures: {dataset!r}, got {data!r}")
                 dataset = data
             elif hasattr(dataset, "identified") and not isinstance(data, Arrays):
@@ -185,12 +182,9 @@ class Run:
             with open_hdf5(path) as file:
                 if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
                     raise RunFileError(f"{path} is an HDF5 file but not a minivae run")
-                version = file.attrs.get("version")
-                if version != VERSION:
-                    raise RunFileError(
-                        f"{path} has run format {version}, this minivae reads format {VERSION}: "
-                        "update minivae or train the run again"
-                    )
+                if (version := file.attrs.get("version")) != VERSION:
+                    known = f"this minivae reads format {VERSION}: update minivae or train the run again"
+                    raise RunFileError(f"{path} has run format {version}, {known}")
                 return _read(file, kinds)
         except RunFileError:
             raise
@@ -222,12 +216,10 @@ def initial_state(objective: object) -> Tensor | None:
 
 def _write(file: h5py.File, run: Run) -> None:
     # texts of fixed length lie under the checksum; others would lie elsewhere
-    file.attrs["format"] = np.bytes_(FORMAT)
-    file.attrs["version"] = VERSION
+    file.attrs["format"], file.attrs["version"] = np.bytes_(FORMAT), VERSION
     file.attrs["experiment"] = np.bytes_(json.dumps(to_dict(run.experiment)))
     file.attrs["made"] = np.bytes_(json.dumps(run.provenance))
-    file.attrs["seed"] = run.seed
-    file.attrs["step"] = run.step
+    file.attrs["seed"], file.attrs["step"] = run.seed, run.step
     for name, rows in run.history.items():
         _write_array(file, f"history/{name}", rows)
     _write_weights(file, "weights", run.weights)
@@ -246,14 +238,10 @@ def _read(file: h5py.File, kinds: Collection[type]) -> Run:
     if "checkpoint" in file:
         optimizer = {name: _read_weights(group) for name, group in file["checkpoint/optimizer"].items()}
         state = file["checkpoint"].get("objective")
-        checkpoint = Checkpoint(
-            optimizer=optimizer,
-            generator=torch.from_numpy(file["checkpoint/generator"][()]),
-            objective=None if state is None else torch.from_numpy(np.asarray(state[()])),
-        )
-    experiment = from_dict(json.loads(file.attrs["experiment"]), kinds)
+        state = None if state is None else torch.from_numpy(np.asarray(state[()]))
+        checkpoint = Checkpoint(optimizer, torch.from_numpy(file["checkpoint/generator"][()]), state)
     run = Run(
-        experiment=experiment,
+        experiment=from_dict(json.loads(file.attrs["experiment"]), kinds),
         seed=int(file.attrs["seed"]),
         step=int(file.attrs["step"]),
         weights=_read_weights(file["weights"]),
@@ -273,9 +261,8 @@ def _check(run: Run) -> None:
         run.model(step)
     n, latents = len(run.history["step"]), run.experiment.latents
     shapes = {"step": (n,), "loss": (n,), "reconstruction": (n,), "kl": (n, latents)}
-    for name, shape in shapes.items():
-        if run.history[name].shape != shape:
-            raise ValueError(f"history {name} has shape {run.history[name].shape}, expected {shape}")
+    if any(run.history[name].shape != shape for name, shape in shapes.items()):
+        raise ValueError(f"the history's shapes must be {shapes}")
     if not isinstance(run.provenance, dict):
         raise ValueError("it does not say how it was made")
     if run.checkpoint is None:
@@ -294,21 +281,21 @@ def _check(run: Run) -> None:
             raise ValueError(f"the optimizer's state of {name} does not fit the model")
     if run.checkpoint.generator.dtype != torch.uint8 or run.checkpoint.generator.ndim != 1:
         raise ValueError("the random state is no byte string")
-    state, fresh = run.checkpoint.objective, initial_state(run.experiment.objective)
-    kinds = [None if s is None else (s.shape, s.dtype) for s in (state, fresh)]
-    if kinds[0] != kinds[1]:
+    states = (run.checkpoint.objective, initial_state(run.experiment.objective))
+    found, expected = (None if state is None else (state.shape, state.dtype) for state in states)
+    if found != expected:
         raise ValueError("the objective's state does not fit the objective")
 
 
 def _write_array(parent: h5py.Group, name: str, values: np.ndarray) -> None:
-    if values.ndim == 0:
-        parent.create_dataset(name, data=values)
-    else:
-        # the checksum tells a flipped bit from data; shuffling bytes halves what gzip leaves; small chunks take more
-        parent.create_dataset(
-            name, data=values, fletcher32=True, shuffle=True, compression="gzip",
-            chunks=values.shape if values.size else True,
-        )  # fmt: skip
+    # the checksum tells a flipped bit from data; shuffling bytes halves what gzip leaves; small chunks take more
+    packed = {
+        "fletcher32": True,
+        "shuffle": True,
+        "compression": "gzip",
+        "chunks": values.shape if values.size else True,
+    }
+    parent.create_dataset(name, data=values, **(packed if values.ndim else {}))
 
 
 def _write_weights(parent: h5py.Group, name: str, weights: Weights) -> None:
