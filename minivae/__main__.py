@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     add = command("bench", _bench, "measure speed and memory on this machine, beside a plain reference loop")
     add("--quick", action="store_true", help="the ratios alone, in under 50 seconds")
     add("--out", type=Path, metavar="FOLDER", help="write table, picture and JSON there")
-    add = command("import", _import, "make one HDF5 file of pictures, 64×64; goes on where it was interrupted", data)
+    add = command("import", _import, "make one HDF5 file of pictures, 64×64", data)
     add("kind", choices=["chairs", "celeba", "folder"], help="how the pictures lie, see data/README.md")
     add("source", type=Path, metavar="PATH", help="folder, zip or tar")
     add("--out", type=Path, required=True, help="file to write")
@@ -223,8 +223,7 @@ def _import(arguments: argparse.Namespace) -> int:
         arguments.kind, arguments.source, arguments.out, arguments.channels, arguments.force, not arguments.json,
         arguments.white,
     )  # fmt: skip
-    resumed = f", {report.resumed:,} of them from an interrupted import" if report.resumed else ""
-    lines = [f"wrote {report.out}: {report.pictures:,} pictures{resumed}"]
+    lines = [f"wrote {report.out}: {report.pictures:,} pictures"]
     same = [(name, f"the same as {other}") for name, other in report.duplicates]
     for what, files in ("duplicate", same), ("unreadable", report.unreadable), ("not looked into", report.skipped):
         lines += [f"left out, {what}: {len(files):,}"] if files else []

@@ -100,27 +100,29 @@ def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> None:
 
 
 @contextmanager
-def placed_atomically(path: Path, overwrite: bool, kept: str = "nothing was left behind") -> Iterator[Path]:
-    """The path of a file to write, beside its place, that is renamed into it in the end; see `write_atomically`.
-
-    Args:
-        path: its place.
-        overwrite: whether there may be a file already.
-        kept: what to say of the work done if it cannot be written.
-    """
+def placed_atomically(path: Path, overwrite: bool) -> Iterator[Path]:
+    """The path of a file to write, beside its place, that is renamed into it in the end; see `write_atomically`."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield beside
-        with open(beside, "r+b") as raw:
-            os.fsync(raw.fileno())
-        check_output(path, overwrite)
-        os.replace(beside, path)
+        with written(path):
+            yield beside
+            with open(beside, "r+b") as raw:
+                os.fsync(raw.fileno())
+            check_output(path, overwrite)
+            os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Say of an error of the system which file could not be written, and what to do."""
+    try:
+        yield
     except FileExistsError:
         raise
     except OSError as error:
         raise OSError(
-            f"could not write {path}: {error}. Free some space or choose another folder; "
-            f"{kept} and an older file of that name is untouched"
+            f"could not write {path}: {error}. Free some space or choose another folder; nothing was left behind and "
+            "an older file of that name is untouched"
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)

@@ -1,38 +1,36 @@
 """Pictures from files: published archives or a folder of your own, made into one HDF5 file. Taught in chapter 7.
 
-Files are read a block at a time, so that a million take hardly more memory than a thousand. What is done is kept beside
-the output: after an interruption, even a kill, the same command goes on where it was.
+Files are read a block at a time, so that a million take hardly more memory than a thousand. The file appears when it is
+whole; an interrupted import leaves nothing behind.
 """
 
 import hashlib
 import io
-import json
 import os
 import re
-import shutil
 import stat
 import tarfile
+import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 from tqdm.auto import tqdm
 
 from minivae._arguments import check_positive
-from minivae.engine.files import check_output, claim, placed_atomically, reason, write_atomically
-from minivae.engine.pictures import SIZE, VERSION, Pictures, write_pictures
+from minivae.engine.files import check_output, claim, placed_atomically, reason, written
+from minivae.engine.pictures import SIZE, Pictures, write_pictures
 
 __all__ = ["Pictures", "Report", "import_pictures"]
 
-BLOCK, BLOCK_BYTES = 256, 64 << 20  # pictures from one note of progress to the next, or fewer if so many bytes
+BLOCK, BLOCK_BYTES = 256, 64 << 20  # pictures that are read at a time, or fewer if so many bytes
 LARGEST = 64 << 20  # bytes of a picture's file; a zip's own table can promise any number
 WHITE_16 = 65_535
 # of Pillow's formats those of pictures: no PostScript, which is a program, and no films
@@ -60,7 +58,6 @@ class Report:
 
     out: Path  # the file that was written
     pictures: int = 0  # that it holds
-    resumed: int = 0  # of them, from an interrupted import
     duplicates: list[tuple[str, str]] = field(default_factory=list)  # name, name of the one that is the same in bytes
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # no whole picture: name, reason
     skipped: list[tuple[str, str]] = field(default_factory=list)  # hidden, trash, links, devices, …: name, reason
@@ -92,7 +89,7 @@ def import_pictures(
         ValueError: if the kind or channels are unknown, the archive is damaged, has names that climb out of it, or
             holds no picture of the kind, or if all 16-bit pictures are darker than half of white and may hold fewer.
         FileNotFoundError, FileExistsError: if there is no source, or if out exists and overwrite is False.
-        OSError: if a file cannot be read or written, or another import is writing it; the same call goes on.
+        OSError: if a file cannot be read or written, or another import is writing it; nothing is left behind.
 
     Source: Figure 4b and appendix A.2 of the paper name the sets; the crops are the customary ones.
     """
@@ -108,82 +105,57 @@ def import_pictures(
         raise FileNotFoundError(f"no file or folder {source}: data/README.md says where to get the pictures")
     check_output(out, overwrite)
 
-    report, pattern = Report(out), re.compile(pattern, re.IGNORECASE | re.DOTALL)
-    about = {"kind": kind, "channels": channels, "source": str(source.resolve()), "white": white,
-             "crop": crop or "largest square", "resize": "Pillow, bilinear, antialiased"}  # fmt: skip
-    with claim(out), _progress(out, about) as done, ThreadPoolExecutor() as pool, warnings.catch_warnings():
+    report, pattern, kept = Report(out), re.compile(pattern, re.IGNORECASE | re.DOTALL), {}
+    brightest = several = 0
+    with (
+        claim(out),
+        tempfile.TemporaryFile(dir=out.parent) as pixels,
+        ThreadPoolExecutor() as pool,
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", module="PIL")  # of odd metadata
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        notes: dict[str, dict[str, Any]] = {}  # name → "digest" of a picture, or "same" as which, or "why" not
-        for path in sorted(done.glob("*.npz")):
-            with np.load(path) as saved:
-                notes |= json.loads(saved["notes"].tobytes())
-        kept = {note["digest"]: name for name, note in notes.items() if "digest" in note}
-        report.resumed = len(kept)
         entries = tqdm(_entries(source), source.name, unit="file", disable=not progress, mininterval=0.5)
-        for block in _blocks(entries, pattern, notes, report):
-            new, pixels = {}, []
+        for block in _blocks(entries, pattern, report):
             found = pool.map(lambda file: _picture(file[1], crop, channels, white), block)
             for (name, content), picture in zip(block, found, strict=True):
                 if isinstance(picture, str):
-                    new[name] = {"why": picture}
-                elif (digest := hashlib.blake2b(content, digest_size=16).hexdigest()) in kept:
-                    new[name] = {"same": kept[digest]}
-                else:
-                    pixels.append(picture[0])
-                    kept[digest], new[name] = name, {"digest": digest, **picture[1]}
-            np.savez(file := io.BytesIO(), notes=np.frombuffer(json.dumps(new).encode(), np.uint8),
-                     pixels=np.array(pixels, np.uint8).reshape(-1, channels, SIZE, SIZE))  # fmt: skip
-            write_atomically(done / f"{len(notes):09}.npz", file, overwrite=False)
-            notes |= new
+                    report.unreadable.append((name, picture))
+                    continue
+                if (first := kept.setdefault(hashlib.sha256(content).digest(), name)) != name:
+                    report.duplicates.append((name, first))
+                    continue
+                image, frames, high = picture
+                several, brightest = several + (frames > 1), max(brightest, high)
+                with written(out):
+                    pixels.write(image.tobytes())
         names = list(kept.values())
-        report.pictures = len(names)
-        report.duplicates = [(name, note["same"]) for name, note in notes.items() if "same" in note]
-        bad = report.unreadable = [(name, note["why"]) for name, note in notes.items() if "why" in note]
         if not names:
+            bad = report.unreadable
             such = f", of which {len(bad)} could not be read, such as {bad[0][0]}: {bad[0][1]}" if bad else ""
             such = f"found {report.others + len(report.skipped) + len(bad)} other files{such}"
             raise ValueError(f"no pictures of kind {kind} in {source}: looked for {example}, {such}")
-        brightest = max(note.get("brightest", 0) for note in notes.values())
         if white is None and 0 < brightest <= WHITE_16 // 2:
-            guess = (
-                f"white={2 ** brightest.bit_length() - 1} (--white), or white={WHITE_16} if they are as dark as that"
+            raise ValueError(
+                f"the 16-bit pictures in {source} get no brighter than {brightest:,} of {WHITE_16:,}, as pictures of "
+                f"fewer bits would: say what white is, white={2 ** brightest.bit_length() - 1} (--white), or "
+                f"white={WHITE_16} if they are as dark as that"
             )
-            dark = f"the 16-bit pictures in {source} get no brighter than {brightest:,} of {WHITE_16:,}"
-            raise ValueError(f"{dark}, as pictures of fewer bits would: say what white is, {guess}")
-        if several := sum(note.get("frames", 1) > 1 for note in notes.values()):
+        if several:
             report.notes.append(f"{several:,} files hold several frames or pages: the first of each is taken")
+        report.pictures = len(names)
         if len(names) + len(report.duplicates) < published:
             report.notes.append(f"the published set has {published:,} pictures, this source {len(names):,}")
+        about = {"kind": kind, "channels": channels, "source": str(source.resolve()), "white": white,
+                 "crop": crop or "largest square", "resize": "Pillow, bilinear, antialiased"}  # fmt: skip
         known, columns = _known(pattern, names) if kind == "chairs" else (np.empty((len(names), 0), np.float32), ())
-        told = f"what was read is kept in {done.name}, the same command goes on from there,"
-        with placed_atomically(out, overwrite, told) as beside:
-            write_pictures(beside, sorted(done.glob("*.npz")), channels, known, columns, names, about)
+        with placed_atomically(out, overwrite) as beside:
+            write_pictures(beside, pixels, channels, known, columns, names, about)
     return report
 
 
-@contextmanager
-def _progress(out: Path, settings: dict[str, Any]) -> Iterator[Path]:
-    """The folder `OUT.part`, in which an import keeps the pictures of every block and notes on its files; that of an
-    interrupted one, if it had these settings."""
-    folder, goes_on = out.with_name(out.name + ".part"), False
-    mark, text = folder / "settings.json", json.dumps([VERSION, settings])
-    if not mark.is_file() or mark.read_text() != text:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        mark.write_text(text)
-    try:
-        yield folder
-    except BaseException as error:
-        goes_on = not isinstance(error, ValueError) and any(folder.glob("*.npz"))
-        raise
-    finally:
-        if not goes_on:
-            shutil.rmtree(folder)
-
-
 def _blocks(
-    entries: Iterable[tuple[str, _Read]], pattern: re.Pattern, seen: Collection[str], report: Report
+    entries: Iterable[tuple[str, _Read]], pattern: re.Pattern, report: Report
 ) -> Iterator[list[tuple[str, bytes | str]]]:
     """Names and contents of the files looked for, a list at a time; what else there is goes into the report."""
     block: list[tuple[str, bytes | str]] = []
@@ -192,7 +164,7 @@ def _blocks(
             report.skipped.append((name, read))
         elif not pattern.fullmatch(name):
             report.others += 1
-        elif name not in seen:
+        else:
             try:
                 with read() as file:
                     content = file.read(LARGEST + 1)
@@ -277,25 +249,26 @@ def _path(name: str) -> PurePath:
 
 def _picture(
     content: bytes | str, crop: int | None, channels: int, white: float | None
-) -> tuple[np.ndarray, dict[str, int]] | str:
-    """A file's picture as (channels, 64, 64) uint8 and what is to be told of it, or why there is none."""
+) -> tuple[np.ndarray, int, int] | str:
+    """A file's picture as (channels, 64, 64) uint8, how many frames the file has, and the greatest value if that may
+    tell how bright white is (else 0); or why there is no picture."""
     if isinstance(content, str):
         return content
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            told = {"frames": getattr(image, "n_frames", 1)}
+            frames, brightest = getattr(image, "n_frames", 1), 0
             if crop is None:
                 image.draft(None, (4 * SIZE, 4 * SIZE))  # a large JPEG at a fraction of its size
             sixteen, grey = ";16" in str(image.tile), image.mode.startswith(("I", "F"))  # unknown once it is read
             ImageOps.exif_transpose(image, in_place=True)
             if grey:
-                image, told["brightest"] = _grey(image, white)
+                image, brightest = _grey(image, white)
             elif sixteen:
                 if white not in (None, WHITE_16):
                     only = "16 bits a colour, of which only the upper 8 are read"
                     raise ValueError(f"{only}: no white of {white:g}; make 8 bits of it first")
                 colours = zip(image.getbands(), image.getextrema(), strict=True)
-                told["brightest"] = 257 * max(high for band, (_, high) in colours if band != "A")
+                brightest = 257 * max(high for band, (_, high) in colours if band != "A")
             if image.has_transparency_data:
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
             image = image.convert("RGB")
@@ -306,7 +279,7 @@ def _picture(
             raise ValueError(f"{image.width}×{image.height} pixels, too small for a crop of {side}")
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.crop((left, top, left + side, top + side)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-        return np.asarray(image).reshape(SIZE, SIZE, channels).transpose(2, 0, 1), told
+        return np.asarray(image).reshape(SIZE, SIZE, channels).transpose(2, 0, 1), frames, brightest
     except Exception as error:  # Pillow's readers raise whatever a torn file makes of them
         return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
 

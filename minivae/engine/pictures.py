@@ -4,12 +4,13 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import h5py
 import numpy as np
@@ -137,7 +138,8 @@ def _read(path: Path) -> SimpleNamespace:
                     f"its {images.dtype} pictures {shape} do not fit {len(names)} names, {known.shape} known"
                 )
             pixels = np.memmap(path, np.uint8, "r", offset, shape)
-            content = bytes(file.attrs.get("content", b"")).decode() or _digest([pixels])  # older files do not note it
+            noted = bytes(file.attrs.get("content", b"")).decode()
+            content = noted or hashlib.blake2b(pixels, digest_size=16).hexdigest()  # older files do not note it
             return SimpleNamespace(images=pixels, known=known[()], columns=columns, names=names, content=content)
     except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         damaged = f"{path} is damaged or was not made by python -m minivae data import ({error}): make it again"
@@ -145,20 +147,32 @@ def _read(path: Path) -> SimpleNamespace:
 
 
 def write_pictures(
-    path: Path, blocks: Sequence[Path], channels: int, known: np.ndarray, columns: Sequence[str], names: list[str],
+    path: Path, pixels: IO[bytes], channels: int, known: np.ndarray, columns: Sequence[str], names: list[str],
     about: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Write a file of the pictures in `blocks`, npz files of "pixels" (n, channels, 64, 64) uint8, what is `known` of
-    each of them, (all, columns) float32, their `names`, and what is to be said `about` them.
+    """Write a file of pictures.
+
+    Args:
+        path: of the file.
+        pixels: the pictures one after another, (n, channels, 64, 64) uint8.
+        channels: 1 or 3.
+        known: of each picture, (n, columns) float32.
+        columns: what those are called.
+        names: of the pictures.
+        about: how they were made.
 
     Raises:
         OSError: if it cannot be written.
     """
+    pixels.seek(0)
+    content = hashlib.blake2b(digest_size=16)
+    while block := pixels.read(1 << 20):
+        content.update(block)
     try:
         # without HDF5's own lock, which some file systems lack: nobody else writes here, see `files.claim`
         with h5py.File(path, "w", libver=CHECKED, locking=False) as file:
             file.attrs["format"], file.attrs["version"] = np.bytes_(FORMAT), VERSION
-            file.attrs["content"] = np.bytes_(_digest(map(_pixels, blocks)))
+            file.attrs["content"] = np.bytes_(content.hexdigest())
             file.attrs["about"] = np.bytes_(json.dumps(about))
             file.create_dataset("known", data=known).attrs["columns"] = np.bytes_(json.dumps(columns))
             file.create_dataset("names", data=np.frombuffer(json.dumps(names).encode(), np.uint8))
@@ -170,19 +184,7 @@ def write_pictures(
             offset = h5py.h5d.create(file.id, b"images", h5py.h5t.STD_U8LE, shape, plan).get_offset()
     except RuntimeError as error:  # HDF5's word for a full disk at the end
         raise OSError(error) from error
+    pixels.seek(0)
     with open(path, "r+b") as place:
         place.seek(offset)
-        for pixels in map(_pixels, blocks):
-            place.write(pixels)
-
-
-def _pixels(block: Path) -> np.ndarray:
-    with np.load(block) as saved:
-        return saved["pixels"]
-
-
-def _digest(blocks: Iterable[np.ndarray]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for pixels in blocks:
-        digest.update(pixels)
-    return digest.hexdigest()
+        shutil.copyfileobj(pixels, place)
