@@ -162,37 +162,27 @@ class Run:
         if not path.is_file():
             again = shlex.join(["python", "-m", "minivae", "train", "NAME", "--out", str(path)])
             raise FileNotFoundError(f"no run file {path}: train one with `{again}`")
-        run = cls._load(path, kinds)
-        if data is not None:
-            dataset = run.experiment.dataset
-            if isinstance(dataset, Arrays) and isinstance(data, Arrays):
-                if (data.content, data.channels, data.size) != (dataset.content, dataset.channels, dataset.size):
-                    raise ValueError(f"{path} was trained on other pictures: {dataset!r}, got {data!r}")
-                dataset = data
-            elif hasattr(dataset, "identified") and not isinstance(data, Arrays):
-                dataset = dataclasses.replace(dataset, path=data).identified()
-            else:
-                raise ValueError(f"{path} was trained on {dataset!r}: {type(data).__name__} cannot be its data")
-            run.experiment = dataclasses.replace(run.experiment, dataset=dataset)
-        return run
-
-    @classmethod
-    def _load(cls, path: Path, kinds: Collection[type]) -> "Run":
         try:
             with open_hdf5(path) as file:
-                if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
-                    raise RunFileError(f"{path} is an HDF5 file but not a minivae run")
-                if (version := file.attrs.get("version")) != VERSION:
-                    known = f"this minivae reads format {VERSION}: update minivae or train the run again"
-                    raise RunFileError(f"{path} has run format {version}, {known}")
-                return _read(file, kinds)
-        except RunFileError:
-            raise
+                run = _read(file, kinds)
+                _check(run)
         except (
             OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError, MemoryError,
         ) as error:  # fmt: skip
-            foreign = RunFileError(f"{path} is no readable run: it is truncated, damaged or foreign ({error})")
-            raise reason(error, path, foreign) from error
+            foreign = f"{path} is no readable run: it is truncated, damaged or foreign ({error})"
+            raise reason(error, path, RunFileError(foreign)) from error
+        if data is None:
+            return run
+        dataset = run.experiment.dataset
+        if isinstance(dataset, Arrays) and isinstance(data, Arrays):
+            if (data.content, data.channels, data.size) != (dataset.content, dataset.channels, dataset.size):
+                raise ValueError(f"{path} was trained on other pictures: {dataset!r}, got {data!r}")
+            dataset = data
+        elif hasattr(dataset, "identified") and not isinstance(data, Arrays):
+            dataset = dataclasses.replace(dataset, path=data).identified()
+        else:
+            raise ValueError(f"{path} was trained on {dataset!r}: {type(data).__name__} cannot be its data")
+        return dataclasses.replace(run, experiment=dataclasses.replace(run.experiment, dataset=dataset))
 
 
 def initial_state(objective: object) -> Tensor | None:
@@ -201,10 +191,9 @@ def initial_state(objective: object) -> Tensor | None:
     Raises:
         ValueError: if the state is no float32 or float64 tensor without gradient, or the objective has no `update`.
     """
-    begin = getattr(objective, "initial_state", None)
-    if begin is None:
+    if not hasattr(objective, "initial_state"):
         return None
-    state = begin()
+    state = objective.initial_state()
     plain = isinstance(state, Tensor) and state.dtype in (torch.float32, torch.float64) and not state.requires_grad
     if not plain or not callable(getattr(objective, "update", None)):
         raise ValueError(
@@ -220,38 +209,46 @@ def _write(file: h5py.File, run: Run) -> None:
     file.attrs["experiment"] = np.bytes_(json.dumps(to_dict(run.experiment)))
     file.attrs["made"] = np.bytes_(json.dumps(run.provenance))
     file.attrs["seed"], file.attrs["step"] = run.seed, run.step
-    for name, rows in run.history.items():
-        _write_array(file, f"history/{name}", rows)
-    _write_weights(file, "weights", run.weights)
-    for step, weights in run.snapshots.items():
-        _write_weights(file, f"snapshots/{step}", weights)
-    if run.checkpoint is not None:
-        _write_array(file, "checkpoint/generator", run.checkpoint.generator.numpy())
-        if run.checkpoint.objective is not None:
-            _write_array(file, "checkpoint/objective", run.checkpoint.objective.numpy())
-        for name, state in run.checkpoint.optimizer.items():
-            _write_weights(file, f"checkpoint/optimizer/{name}", state)
+    checkpoint = {} if run.checkpoint is None else {"checkpoint": vars(run.checkpoint)}
+    _write_tree(file, {"history": run.history, "weights": run.weights, "snapshots": run.snapshots, **checkpoint})
+
+
+def _write_tree(group: h5py.Group, tree: dict[Any, Any]) -> None:
+    """Write arrays by name, those of a dictionary within as a group of their own; a None is left out."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            _write_tree(group.create_group(str(name)), value)
+        elif value is not None:
+            values = np.asarray(value)
+            chunks = values.shape if values.size else True  # small ones take more room
+            # the checksum tells a flipped bit from data; shuffling bytes halves what gzip leaves
+            packed = {"fletcher32": True, "shuffle": True, "compression": "gzip", "chunks": chunks}
+            group.create_dataset(name, data=values, **(packed if values.ndim else {}))
+
+
+def _read_tree(group: h5py.Group) -> dict[str, Any]:
+    """What `_write_tree` wrote, as tensors."""
+    return {
+        name: _read_tree(value) if isinstance(value, h5py.Group) else torch.from_numpy(np.asarray(value[()]))
+        for name, value in group.items()
+    }
 
 
 def _read(file: h5py.File, kinds: Collection[type]) -> Run:
-    checkpoint = None
-    if "checkpoint" in file:
-        optimizer = {name: _read_weights(group) for name, group in file["checkpoint/optimizer"].items()}
-        state = file["checkpoint"].get("objective")
-        state = None if state is None else torch.from_numpy(np.asarray(state[()]))
-        checkpoint = Checkpoint(optimizer, torch.from_numpy(file["checkpoint/generator"][()]), state)
-    run = Run(
+    if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
+        raise ValueError("an HDF5 file, but not a minivae run")
+    if (version := file.attrs.get("version")) != VERSION:
+        raise ValueError(f"run format {version}, this minivae reads format {VERSION}: update it or train the run again")
+    return Run(
         experiment=from_dict(json.loads(file.attrs["experiment"]), kinds),
         seed=int(file.attrs["seed"]),
         step=int(file.attrs["step"]),
-        weights=_read_weights(file["weights"]),
-        history={name: file[f"history/{name}"][()] for name in ("step", "loss", "reconstruction", "kl")},
-        snapshots={int(step): _read_weights(group) for step, group in file.get("snapshots", {}).items()},
-        checkpoint=checkpoint,
+        weights=_read_tree(file["weights"]),
+        history={name: values.numpy() for name, values in _read_tree(file["history"]).items()},
+        snapshots={int(step): weights for step, weights in _read_tree(file.get("snapshots", {})).items()},
+        checkpoint=Checkpoint(**_read_tree(file["checkpoint"])) if "checkpoint" in file else None,
         provenance=json.loads(file.attrs["made"]),
     )
-    _check(run)
-    return run
 
 
 def _check(run: Run) -> None:
@@ -261,48 +258,25 @@ def _check(run: Run) -> None:
         run.model(step)
     n, latents = len(run.history["step"]), run.experiment.latents
     shapes = {"step": (n,), "loss": (n,), "reconstruction": (n,), "kl": (n, latents)}
-    if any(run.history[name].shape != shape for name, shape in shapes.items()):
+    if {name: rows.shape for name, rows in run.history.items()} != shapes:
         raise ValueError(f"the history's shapes must be {shapes}")
     if not isinstance(run.provenance, dict):
         raise ValueError("it does not say how it was made")
     if run.checkpoint is None:
         return
-    parameters = dict(model.named_parameters())
-    if run.checkpoint.optimizer.keys() != parameters.keys():
-        raise ValueError("the optimizer's state is not of this model")
-    adam = run.experiment.optimizer == "adam"
-    moments, scalars = (("exp_avg", "exp_avg_sq"), ("step",)) if adam else (("momentum",), ())
-    for name, parameter in parameters.items():
-        state = run.checkpoint.optimizer[name]
-        # the fused Adam trusts these shapes blindly: a wrong one would write beyond the buffer
-        if state.keys() != {*moments, *scalars} or any(
-            state[key].shape != parameter.shape or state[key].dtype != parameter.dtype for key in moments
-        ) or any(state[key].numel() != 1 for key in scalars):  # fmt: skip
-            raise ValueError(f"the optimizer's state of {name} does not fit the model")
+    expected = {}
+    for name, p in model.named_parameters():
+        adam = {"exp_avg": p, "exp_avg_sq": p, "step": torch.zeros(())}
+        expected[name] = _kinds(adam if run.experiment.optimizer == "adam" else {"momentum": p})
+    # the fused Adam trusts these shapes blindly: a wrong one would write beyond the buffer
+    if {name: _kinds(state) for name, state in run.checkpoint.optimizer.items()} != expected:
+        raise ValueError("the optimizer's state does not fit the model")
     if run.checkpoint.generator.dtype != torch.uint8 or run.checkpoint.generator.ndim != 1:
         raise ValueError("the random state is no byte string")
-    states = (run.checkpoint.objective, initial_state(run.experiment.objective))
-    found, expected = (None if state is None else (state.shape, state.dtype) for state in states)
-    if found != expected:
+    found, expected = run.checkpoint.objective, initial_state(run.experiment.objective)
+    if _kinds({"state": found}) != _kinds({"state": expected}):
         raise ValueError("the objective's state does not fit the objective")
 
 
-def _write_array(parent: h5py.Group, name: str, values: np.ndarray) -> None:
-    # the checksum tells a flipped bit from data; shuffling bytes halves what gzip leaves; small chunks take more
-    packed = {
-        "fletcher32": True,
-        "shuffle": True,
-        "compression": "gzip",
-        "chunks": values.shape if values.size else True,
-    }
-    parent.create_dataset(name, data=values, **(packed if values.ndim else {}))
-
-
-def _write_weights(parent: h5py.Group, name: str, weights: Weights) -> None:
-    group = parent.create_group(name)
-    for key, value in weights.items():
-        _write_array(group, key, value.numpy())
-
-
-def _read_weights(group: h5py.Group) -> Weights:
-    return {name: torch.from_numpy(np.asarray(dataset[()])) for name, dataset in group.items()}
+def _kinds(tensors: dict[str, Tensor | None]) -> dict[str, Any]:
+    return {name: None if value is None else (value.shape, value.dtype) for name, value in tensors.items()}
