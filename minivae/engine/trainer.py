@@ -1,9 +1,10 @@
 """`train(experiment, …) -> Run`: the loop of `minivae.training` with all that a long training needs hooked in."""
 
 import dataclasses
+import functools
 import platform
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -127,42 +128,38 @@ def train(
     began = time.perf_counter()
     before = resume.provenance if resume is not None else {}
     reseeded = [*before.get("reseeded", []), *([resume.step] if reseed else [])]
+    made = {
+        "command": command or f"minivae.train({experiment.name!r}, steps={steps}, seed={seed})",
+        "device": str(place),
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "seconds": before.get("seconds", 0.0),
+        "versions": versions(),
+        **({"reseeded": reseeded} if reseeded else {}),
+    }
 
     def describe(**reached: object) -> Run:
-        made = {
-            "command": command or f"minivae.train({experiment.name!r}, steps={steps}, seed={seed})",
-            "device": str(place),
-            "precision": precision,
-            "threads": torch.get_num_threads(),
-            "seconds": round(before.get("seconds", 0.0) + time.perf_counter() - began, 1),
-            "versions": versions(),
-            **({"reseeded": reseeded} if reseeded else {}),
-        }
+        seconds = round(made["seconds"] + time.perf_counter() - began, 1)
         kept = saving.checkpoint(model, optimizer, generator, state)
-        return Run(experiment=experiment, seed=seed, checkpoint=kept, provenance=made, **reached)
+        return Run(experiment, seed, checkpoint=kept, provenance={**made, "seconds": seconds}, **reached)
 
     if not parallel.writes():
         out, progress = None, False
     with claim(out) if out is not None else nullcontext(), fast.ieee(place), saving.deferred_interrupt() as interrupted:
         with tqdm(total=steps, initial=first - 1, disable=not progress, desc=experiment.name, unit="step") as bar:
             keeper = saving.Keeper(
-                model, 2 + experiment.latents, (first, steps), describe, resume, snapshots, out, overwrite, interrupted,
-                bar,
+                model, columns=2 + experiment.latents, first=first, last=steps, describe=describe, run=resume,
+                wanted=snapshots, out=out, overwrite=overwrite, interrupted=interrupted, bar=bar,
             )  # fmt: skip
-            hooks = _hooks(experiment, model, optimizer, generator)
-            training.loop(take, range(first, steps + 1), hooks, [keeper])
+            change = functools.partial(_change, experiment, model, optimizer, generator)
+            training.loop(take, range(first, steps + 1), [change], [keeper])
     return keeper.run
 
 
 def versions() -> dict[str, str]:
     """Versions of what a run's numbers depend on."""
-    return {
-        "minivae": minivae.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "h5py": h5py.__version__,
-    }
+    others = {module.__name__: module.__version__ for module in (torch, np, h5py)}
+    return {"minivae": minivae.__version__, "python": platform.python_version(), **others}
 
 
 def _checked(steps: int, seed: int, first: int, snapshots: Collection[int]) -> tuple[int, int]:
@@ -198,26 +195,21 @@ def _graphable(experiment: Experiment, place: torch.device) -> bool:
     return place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and ours and adam and parallel.alone()
 
 
-def _hooks(
-    experiment: Experiment, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator
-) -> list[Callable[[int], None]]:
+def _change(
+    experiment: Experiment, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator, step: int
+) -> None:
     """What comes before a step: dormant units reset, latents opened, the learning rate of the cooldown."""
-    opened = getattr(experiment.objective, "opened", lambda step: range(0))
-
-    def grow(step: int) -> None:
-        resets = experiment.reset_dormant and step % experiment.reset_dormant == 0 and step <= experiment.cooled
-        if resets:
-            growing.reset_dormant(model, experiment.dataset.sample(512, generator)[0], generator)
-        if fresh := opened(step):
-            growing.open_latents(model, fresh, experiment.dataset.sample(512, generator)[0], generator)
-        if resets or fresh:
-            parallel.agree(model)
-
-    def cool(step: int) -> None:
+    resets = experiment.reset_dormant and step % experiment.reset_dormant == 0 and step <= experiment.cooled
+    if resets:
+        growing.reset_dormant(model, experiment.dataset.sample(512, generator)[0], generator)
+    opened = getattr(experiment.objective, "opened", None)
+    if fresh := opened and opened(step):
+        growing.open_latents(model, fresh, experiment.dataset.sample(512, generator)[0], generator)
+    if resets or fresh:
+        parallel.agree(model)
+    if experiment.cooldown:
         for group in optimizer.param_groups:
             group["lr"] = experiment.learning_rate_at(step)
-
-    return [grow, cool] if experiment.cooldown else [grow]
 
 
 def _identified(experiment: Experiment) -> Experiment:
