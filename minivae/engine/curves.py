@@ -56,18 +56,16 @@ def load_curve(path: str | Path) -> RateDistortion:
         if values.pop("format") != _FORMAT:
             raise ValueError("another format")
         values["prices"] = [math.nan if price is None else price for price in values["prices"]]
-        tensors = {name: torch.tensor(values.pop(name), dtype=torch.float64) for name in _COLUMNS}
-        factors, made = tuple(values.pop("factors")), values.pop("made")
-        if values:
-            raise ValueError(f"unknown {', '.join(values)}")
-        n = len(tensors["capacities"])
-        if any(tensors[name].shape != (n, len(factors))[: 1 + (name == "rates")] for name in _COLUMNS):
+        values |= {name: torch.tensor(values[name], dtype=torch.float64) for name in _COLUMNS}
+        curve = RateDistortion(factors=tuple(values.pop("factors")), provenance=values.pop("made"), **values)
+        n = len(curve.capacities)
+        if any(values[name].shape != (n, len(curve.factors))[: 1 + (name == "rates")] for name in _COLUMNS):
             raise ValueError("columns of different lengths")
-        if not all(isinstance(factor, str) for factor in factors) or not isinstance(made, dict):
+        if not all(isinstance(factor, str) for factor in curve.factors) or not isinstance(curve.provenance, dict):
             raise ValueError("factors must be texts and made a description")
-        if not all(torch.isfinite(tensors[name]).all() for name in _COLUMNS[:-1]):
+        if not all(torch.isfinite(values[name]).all() for name in _COLUMNS[:-1]):
             raise ValueError("values that are not finite")
-        return RateDistortion(factors=factors, **tensors, provenance=made)
+        return curve
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{path} is no rate-distortion curve of minivae, or damaged ({error})") from error
 
@@ -92,21 +90,16 @@ def trained_curve(run: Run, window: int = 500) -> RateDistortion:
         raise ValueError(f"window must lie in [{steps[0]}, {steps[-1]}] steps, got {window}")
     rows = int((steps <= window).sum())
     n = len(steps) // rows
-
-    def mean(name: str) -> Tensor:
-        return windows(torch.from_numpy(run.history[name])).mean(1)
-
-    def windows(values: Tensor) -> Tensor:
-        return values[: n * rows].double().unflatten(0, (n, rows))
-
-    rates, distortions = mean("kl"), mean("reconstruction")
-    spread = windows(torch.from_numpy(run.history["reconstruction"])).std(1) if rows > 1 else torch.zeros(n)
+    columns = {name: torch.from_numpy(values)[: n * rows].double().unflatten(0, (n, rows))
+               for name, values in run.history.items()}  # fmt: skip
+    means = {name: values.mean(1) for name, values in columns.items()}
+    spread = columns["reconstruction"].std(1) if rows > 1 else torch.zeros(n)
     return RateDistortion(
         factors=run.experiment.latent_names,
-        capacities=torch.tensor([schedule(step) for step in windows(steps).mean(1).tolist()], dtype=torch.float64),
-        rates=rates,
-        distortions=distortions,
+        capacities=torch.tensor([schedule(step) for step in means["step"].tolist()], dtype=torch.float64),
+        rates=means["kl"],
+        distortions=means["reconstruction"],
         errors=spread / math.sqrt(rows),
-        prices=(mean("loss") - distortions) / rates.sum(1),
+        prices=(means["loss"] - means["reconstruction"]) / means["kl"].sum(1),
         provenance=dict(run.provenance),
     )

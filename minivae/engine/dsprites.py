@@ -121,19 +121,16 @@ def export(path: str | Path) -> Path:
     path = Path(path)
     check_output(path, overwrite=False)
     sprites, content = Sprites(), io.BytesIO()
-    values = list(sprites.values.values())
+    classes = sprites.classes(torch.arange(len(sprites)))
+    columns = [value[column] for value, column in zip(sprites.values.values(), classes.T, strict=True)]
     with h5py.File(content, "w") as file:
+        file.create_dataset("latents/classes", data=classes.numpy(), compression="gzip")
+        file.create_dataset("latents/values", data=torch.stack(columns, 1).double().numpy(), compression="gzip")
         images = file.create_dataset("imgs", (len(sprites), 64, 64), "u1", chunks=(1024, 64, 64), compression="gzip",
                                      compression_opts=1)  # fmt: skip
-        latents = {name: file.create_dataset(f"latents/{name}", (len(sprites), 6), kind, compression="gzip")
-                   for name, kind in (("classes", "i8"), ("values", "f8"))}  # fmt: skip
         for start in range(0, len(sprites), BLOCK):
-            block = slice(start, min(start + BLOCK, len(sprites)))
-            classes = sprites.classes(torch.arange(block.start, block.stop))
-            images[block] = sprites.render(classes)[:, 0].to(torch.uint8).numpy()
-            latents["classes"][block] = classes.numpy()
-            columns = [value[column] for value, column in zip(values, classes.T, strict=True)]
-            latents["values"][block] = torch.stack(columns, dim=1).numpy()
+            block = sprites.render(classes[start : start + BLOCK])[:, 0]
+            images[start : start + BLOCK] = block.to(torch.uint8).numpy()
     write_atomically(path, content, overwrite=False)
     return path
 
@@ -145,12 +142,10 @@ def _read_bits(path: Path) -> np.ndarray:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                _check_classes(_npz_blocks(archive, "latents_classes"))
-                return _pack(_npz_blocks(archive, "imgs"))
+                return _pack(_npz_blocks(archive, "imgs"), _npz_blocks(archive, "latents_classes"))
         if h5py.is_hdf5(path):
             with open_hdf5(path) as file:
-                _check_classes(_hdf5_blocks(file, "latents/classes"))
-                return _pack(_hdf5_blocks(file, "imgs"))
+                return _pack(_hdf5_blocks(file, "imgs"), _hdf5_blocks(file, "latents/classes"))
     except (
         OSError, EOFError, KeyError, RuntimeError, ValueError, TypeError, SyntaxError, zlib.error, zipfile.BadZipFile,
     ) as error:  # fmt: skip
@@ -179,13 +174,11 @@ def _npz_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
         _check_array(name, shape, dtype)
         if column_order:
             raise ValueError(f"array {name} lies in column order, expected row order")
-        row = int(np.prod(shape[1:])) * dtype.itemsize
         for start in range(0, shape[0], BLOCK):
-            count = min(BLOCK, shape[0] - start)
-            data = stream.read(count * row)
-            if len(data) != count * row:
+            block = np.empty((min(BLOCK, shape[0] - start), *shape[1:]), dtype)
+            if stream.readinto(block) != block.nbytes:
                 raise EOFError(f"{name} ends too early")
-            yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
+            yield block
 
 
 def _check_array(name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -197,22 +190,17 @@ def _check_array(name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
         raise ValueError(f"{name} is {dtype} {shape}, expected {kind} {wanted}")
 
 
-def _check_classes(blocks: Iterator[np.ndarray]) -> None:
-    start = 0
-    for block in blocks:
-        expected = Sprites().classes(torch.arange(start, start + len(block))).numpy()
-        if not np.array_equal(block, expected):
-            raise ValueError(f"the classes are not in the published order from picture {start} on")
-        start += len(block)
-
-
-def _pack(blocks: Iterator[np.ndarray]) -> np.ndarray:
+def _pack(pictures: Iterator[np.ndarray], classes: Iterator[np.ndarray]) -> np.ndarray:
+    """Pixels as bits, of blocks whose classes are in the published order."""
     bits, start = np.empty((len(Sprites()), 512), np.uint8), 0
-    for block in blocks:
+    for block, found in zip(pictures, classes, strict=True):
+        end = start + len(block)
+        if not np.array_equal(found, Sprites().classes(torch.arange(start, end)).numpy()):
+            raise ValueError(f"the classes are not in the published order from picture {start} on")
         if block.max() > 1:
             raise ValueError(f"pixels must be 0 or 1, got {block.max()}")
-        bits[start : start + len(block)] = np.packbits(block.reshape(len(block), -1), axis=1)
-        start += len(block)
+        bits[start:end] = np.packbits(block.reshape(len(block), -1), axis=1)
+        start = end
     return bits
 
 

@@ -43,10 +43,9 @@ def check_output(path: Path, overwrite: bool) -> None:
         raise IsADirectoryError(f"{path} is a folder: name a file in it")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists: choose another name, remove it, or ask for overwriting")
-    if path.parent.exists() and not path.parent.is_dir():
-        raise NotADirectoryError(f"{path.parent} is a file: it cannot hold {path.name}, choose another folder")
     if not path.parent.is_dir():
-        raise OSError(f"the folder {path.parent} does not exist: create it first")
+        what = "is a file: choose another" if path.parent.exists() else "does not exist: create it first"
+        raise OSError(f"the folder {path.parent} {what}")
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"the folder {path.parent} is not writable: choose another one")
 

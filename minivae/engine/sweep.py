@@ -6,7 +6,6 @@ goes on from its last save, so a sweep is restarted by the same command.
 
 import csv
 import dataclasses
-import functools
 import io
 import itertools
 import json
@@ -58,13 +57,12 @@ def plan(
     Raises:
         ValueError: if experiment or setting is unknown, a value does not fit, or two trainings would share a file.
     """
-    base = catalogue.get(name)
     jobs = []
     for values in itertools.product(*settings.values()):
-        chosen = dict(zip(settings, values, strict=True))
-        label = "".join(f"-{key}{value}" for key, value in chosen.items())
-        experiment = functools.reduce(lambda changed, pair: _set(changed, *pair), chosen.items(), base)
-        experiment = dataclasses.replace(experiment, name=base.name + label)
+        chosen, experiment = dict(zip(settings, values, strict=True)), catalogue.get(name)
+        for key, value in chosen.items():
+            experiment = _set(experiment, key, value)
+            experiment = dataclasses.replace(experiment, name=f"{experiment.name}-{key}{value}")
         for seed in seeds:
             out = folder / f"{experiment.name}-seed{seed}.h5"
             jobs.append(Job(experiment, seed, out, chosen, steps or experiment.steps, command, reseed))
@@ -98,13 +96,12 @@ def run_here(
         doing = {pool.submit(_work, job, device): job for job in jobs}
         try:
             for done in as_completed(doing):
-                job = doing[done]
-                error = done.exception()
+                out, error = doing[done].out, done.exception()
                 if isinstance(error, KeyboardInterrupt):  # the signal reached that process before this one
                     raise error
                 if error:
-                    failed[job.out] = str(error)
-                told(f"{'failed' if error else 'done'}: {job.out.name}")
+                    failed[out] = str(error)
+                told(f"{'failed' if error else 'done'}: {out.name}")
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
