@@ -6,6 +6,7 @@ whole; an interrupted import leaves nothing behind.
 
 import hashlib
 import io
+import itertools
 import os
 import re
 import stat
@@ -13,7 +14,7 @@ import tarfile
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,7 +31,7 @@ from minivae.engine.pictures import SIZE, Pictures, write_pictures
 
 __all__ = ["Pictures", "Report", "import_pictures"]
 
-BLOCK, BLOCK_BYTES = 256, 64 << 20  # pictures that are read at a time, or fewer if so many bytes
+BLOCK = 32  # files in memory at a time
 LARGEST = 64 << 20  # bytes of a picture's file; a zip's own table can promise any number
 WHITE_16 = 65_535
 # of Pillow's formats those of pictures: no PostScript, which is a program, and no films
@@ -105,8 +106,8 @@ def import_pictures(
         raise FileNotFoundError(f"no file or folder {source}: data/README.md says where to get the pictures")
     check_output(out, overwrite)
 
-    report, pattern, kept = Report(out), re.compile(pattern, re.IGNORECASE | re.DOTALL), {}
-    brightest = several = 0
+    report = Report(out)
+    kept, several, brightest = {}, 0, 0  # digest of a file → its name; files of several frames; highest of 16 bits
     with (
         claim(out),
         tempfile.TemporaryFile(dir=out.parent) as pixels,
@@ -115,8 +116,8 @@ def import_pictures(
     ):
         warnings.filterwarnings("ignore", module="PIL")  # of odd metadata
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        entries = tqdm(_entries(source), source.name, unit="file", disable=not progress, mininterval=0.5)
-        for block in _blocks(entries, pattern, report):
+        files = _files(source, re.compile(pattern, re.IGNORECASE | re.DOTALL), report, progress)
+        while block := list(itertools.islice(files, BLOCK)):
             found = pool.map(lambda file: _picture(file[1], crop, channels, white), block)
             for (name, content), picture in zip(block, found, strict=True):
                 if isinstance(picture, str):
@@ -154,12 +155,9 @@ def import_pictures(
     return report
 
 
-def _blocks(
-    entries: Iterable[tuple[str, _Read]], pattern: re.Pattern, report: Report
-) -> Iterator[list[tuple[str, bytes | str]]]:
-    """Names and contents of the files looked for, a list at a time; what else there is goes into the report."""
-    block: list[tuple[str, bytes | str]] = []
-    for name, read in entries:
+def _files(source: Path, pattern: re.Pattern, report: Report, progress: bool) -> Iterator[tuple[str, bytes | str]]:
+    """Names of the files looked for, and their contents or why there is none; the others go into the report."""
+    for name, read in tqdm(_entries(source), source.name, unit="file", disable=not progress, mininterval=0.5):
         if isinstance(read, str):
             report.skipped.append((name, read))
         elif not pattern.fullmatch(name):
@@ -170,12 +168,7 @@ def _blocks(
                     content = file.read(LARGEST + 1)
             except Exception as error:  # an archive's readers raise whatever damage makes of them
                 content = f"cannot be read: {error}"
-            block.append((name, content if len(content) <= LARGEST else f"larger than {LARGEST >> 20} MB"))
-            if len(block) == BLOCK or sum(len(content) for _, content in block) > BLOCK_BYTES:
-                yield block
-                block = []
-    if block:
-        yield block
+            yield name, content if len(content) <= LARGEST else f"larger than {LARGEST >> 20} MB"
 
 
 _LINK = "a link in an archive, which is not followed: the file itself is taken where it lies"
@@ -191,8 +184,9 @@ def _entries(source: Path) -> Iterator[tuple[str, _Read]]:
         raise ValueError(f"{source} is neither a folder nor a zip nor a tar: give one of these")
     names: set[str] = set()
     try:
-        for path, read in walk(source):
-            if walk is not _folder and (".." in path.parts or path.is_absolute() or re.match("[A-Za-z]:", str(path))):
+        for name, read in walk(source):
+            path = PurePath(name) if walk is _folder else PurePosixPath(name.replace("\\", "/"))
+            if walk is not _folder and (".." in path.parts or path.is_absolute() or re.match("[A-Za-z]:", name)):
                 raise ValueError(f"{source} has an entry {str(path)!r} that climbs out of the archive: it is refused")
             whys = ["hidden" if part.startswith(".") else ASIDE.get(part.casefold()) for part in path.parts]
             depth = next((depth for depth, why in enumerate(whys, 1) if why), None)
@@ -208,43 +202,40 @@ def _entries(source: Path) -> Iterator[tuple[str, _Read]]:
         raise reason(error, source, damaged) from error
 
 
-def _folder(source: Path) -> Iterator[tuple[PurePath, _Read]]:
+def _folder(source: Path) -> Iterator[tuple[str, _Read]]:
     os.listdir(source)  # if that is impossible there is nothing to be told but this
     closed: list[OSError] = []
     for folder, folders, files in os.walk(source, onerror=closed.append):
         folders.sort()
         for path in (Path(folder, name) for name in sorted([*files, *folders])):
+            name = os.path.relpath(path, source)
             if path.is_file():
-                yield path.relative_to(source), partial(open, path, "rb")
+                yield name, partial(open, path, "rb")
             elif path.is_symlink():
-                leads = "to a folder: import that folder by itself" if path.is_dir() else "that leads to no file"
-                yield path.relative_to(source), f"a link {leads}"
+                to_folder = "a link to a folder: import that folder by itself"
+                yield name, to_folder if path.is_dir() else "a link that leads to no file"
             elif not path.is_dir():
-                yield path.relative_to(source), _NO_FILE
+                yield name, _NO_FILE
     for error in closed:
-        yield Path(error.filename).relative_to(source), f"cannot be opened: {error.strerror}"
+        yield os.path.relpath(error.filename, source), f"cannot be opened: {error.strerror}"
 
 
-def _zip(source: Path) -> Iterator[tuple[PurePath, _Read]]:
+def _zip(source: Path) -> Iterator[tuple[str, _Read]]:
     with zipfile.ZipFile(source) as archive:
         for entry in archive.infolist():
             if not entry.is_dir():
                 link = stat.S_ISLNK(entry.external_attr >> 16)
-                yield _path(entry.filename), _LINK if link else partial(archive.open, entry)
+                yield entry.filename, _LINK if link else partial(archive.open, entry)
 
 
-def _tar(source: Path) -> Iterator[tuple[PurePath, _Read]]:
+def _tar(source: Path) -> Iterator[tuple[str, _Read]]:
     with tarfile.open(source) as archive:
         for entry in archive:
             if entry.isfile():
-                yield _path(entry.name), partial(archive.extractfile, entry)
+                yield entry.name, partial(archive.extractfile, entry)
             elif not entry.isdir():
-                yield _path(entry.name), _LINK if entry.issym() or entry.islnk() else _NO_FILE
+                yield entry.name, _LINK if entry.issym() or entry.islnk() else _NO_FILE
             archive.members = []  # tarfile remembers every entry: forget, there may be a million
-
-
-def _path(name: str) -> PurePath:
-    return PurePosixPath(name.replace("\\", "/"))
 
 
 def _picture(
@@ -306,9 +297,9 @@ def _grey(image: Image.Image, white: float | None) -> tuple[Image.Image, int]:
     return Image.fromarray(grey), int(high) if white is None and bits == 16 else 0
 
 
-def _known(pattern: re.Pattern, names: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+def _known(pattern: str, names: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """What the names of chairs say of them, (n, 3) float32, and what the columns are called."""
-    matches = [pattern.fullmatch(name) for name in names]
+    matches = [re.fullmatch(pattern, name, re.IGNORECASE | re.DOTALL) for name in names]
     places = {model: place for place, model in enumerate(dict.fromkeys(match[1] for match in matches))}
     # the names hold whole degrees, cut off: 011 for 360/31
     rows = [(places[m[1]], round((int(m[3]) + 0.5) * 31 / 360) * 360 / 31, int(m[2])) for m in matches]

@@ -150,20 +150,8 @@ def write_pictures(
     path: Path, pixels: IO[bytes], channels: int, known: np.ndarray, columns: Sequence[str], names: list[str],
     about: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Write a file of pictures.
-
-    Args:
-        path: of the file.
-        pixels: the pictures one after another, (n, channels, 64, 64) uint8.
-        channels: 1 or 3.
-        known: of each picture, (n, columns) float32.
-        columns: what those are called.
-        names: of the pictures.
-        about: how they were made.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """Write a file of pictures, which lie in `pixels` one after another, (n, channels, 64, 64) uint8, of what is known
+    of each, (n, columns) float32, of their names, and of how they were made. Raises OSError."""
     pixels.seek(0)
     content = hashlib.blake2b(digest_size=16)
     while block := pixels.read(1 << 20):
