@@ -83,9 +83,9 @@ def test_slim(folder):
         (["train", "blobs-vae", "--device", "gpu"], "device 'gpu' cannot be used here"),
         (["train", "blobs-vae", "--precision", "fp8"], "unknown precision 'fp8'"),
         (["train", "blobs-vae", "--out", "none/a.h5"], "does not exist: create it first"),
-        (["train", "blobs-vae", "--resume", "none.h5"], "no run file none.h5"),
+        (["train", "blobs-vae", "--resume", "none.h5"], "no file none.h5"),
         (["train", "blobs-vae", "--steps", "0"], "steps must be a whole number of at least 1, got 0"),
-        (["show", "none.h5"], "no run file none.h5"),
+        (["show", "none.h5"], "no file none.h5"),
     ],
 )
 def test_failures_are_one_line(folder, capsys, arguments, message):
@@ -184,7 +184,7 @@ def test_names_that_are_no_text_can_be_told(folder):
     result = subprocess.run(
         [sys.executable, "-m", "minivae", "show", b"caf\xe9.h5"], capture_output=True, timeout=60, cwd=folder
     )
-    assert result.returncode == 1 and result.stderr.startswith(b"error: no run file caf\\udce9.h5")
+    assert result.returncode == 1 and result.stderr.startswith(b"error: no file caf\\udce9.h5")
 
 
 def test_unknown_experiment_of_a_program_shows_no_traceback():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from minivae._arguments import check_count
-from minivae.engine.files import check_output, write_atomically
+from minivae.engine.files import reading, write_atomically
 from minivae.engine.runs import Run
 from minivae.rate_distortion import RateDistortion
 
@@ -26,10 +26,8 @@ def save_curve(curve: RateDistortion, path: str | Path, overwrite: bool = False)
         FileExistsError: if the file exists and overwrite is False.
         OSError: if it cannot be written; nothing is left behind.
     """
-    check_output(Path(path), overwrite)
     text = json.dumps({"format": _FORMAT, **to_dict(curve)}, indent=1, allow_nan=False) + "\n"
-    write_atomically(Path(path), io.BytesIO(text.encode()), overwrite)
-    return Path(path)
+    return write_atomically(Path(path), io.BytesIO(text.encode()), overwrite)
 
 
 def to_dict(curve: RateDistortion) -> dict[str, Any]:
@@ -48,10 +46,8 @@ def load_curve(path: str | Path) -> RateDistortion:
         ValueError: if the file is something else or damaged.
     """
     path = Path(path)
-    if not path.is_file():
-        again = shlex.join(["python", "-m", "minivae", "limit", "NAME", "--out", str(path)])
-        raise FileNotFoundError(f"no file {path}: make it with `{again}`")
-    try:
+    missing = f"make it with `{shlex.join(['python', '-m', 'minivae', 'limit', 'NAME', '--out', str(path)])}`"
+    with reading(path, "is no rate-distortion curve of minivae, or damaged", missing):
         values = json.loads(path.read_text(encoding="utf-8"))
         if values.pop("format") != _FORMAT:
             raise ValueError("another format")
@@ -66,8 +62,6 @@ def load_curve(path: str | Path) -> RateDistortion:
         if not all(torch.isfinite(values[name]).all() for name in _COLUMNS[:-1]):
             raise ValueError("values that are not finite")
         return curve
-    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
-        raise ValueError(f"{path} is no rate-distortion curve of minivae, or damaged ({error})") from error
 
 
 def trained_curve(run: Run, window: int = 500) -> RateDistortion:

@@ -8,7 +8,6 @@ import hashlib
 import io
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor
 
 from minivae.datasets.sprites import Sprites
-from minivae.engine.files import check_output, open_hdf5, reason, write_atomically
+from minivae.engine.files import check_output, open_hdf5, reading, write_atomically
 
 BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB before packing
 
@@ -131,27 +130,20 @@ def export(path: str | Path) -> Path:
         for start in range(0, len(sprites), BLOCK):
             block = sprites.render(classes[start : start + BLOCK])[:, 0]
             images[start : start + BLOCK] = block.to(torch.uint8).numpy()
-    write_atomically(path, content, overwrite=False)
-    return path
+    return write_atomically(path, content, overwrite=False)
 
 
 def _read_bits(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}: data/README.md says where to get dSprites and where to put it")
-    open(path, "rb").close()  # an unreadable file says so itself
-    try:
+    missing = "data/README.md says where to get dSprites and where to put it"
+    with reading(path, "is damaged or no dSprites file, get it again", missing):
+        open(path, "rb").close()  # an unreadable file says so itself
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 return _pack(_npz_blocks(archive, "imgs"), _npz_blocks(archive, "latents_classes"))
         if h5py.is_hdf5(path):
             with open_hdf5(path) as file:
                 return _pack(_hdf5_blocks(file, "imgs"), _hdf5_blocks(file, "latents/classes"))
-    except (
-        OSError, EOFError, KeyError, RuntimeError, ValueError, TypeError, SyntaxError, zlib.error, zipfile.BadZipFile,
-    ) as error:  # fmt: skip
-        damaged = ValueError(f"{path} is damaged or no dSprites file ({error}): get it again")
-        raise reason(error, path, damaged) from error
-    raise ValueError(f"{path} is neither an npz nor an HDF5 file: get it again, see data/README.md")
+        raise ValueError("it is neither an npz nor an HDF5 file")
 
 
 def _hdf5_blocks(file: h5py.File, name: str) -> Iterator[np.ndarray]:

@@ -29,12 +29,29 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def reason(error: Exception, path: Path, damaged: Exception) -> Exception:
-    """What to raise where reading a file failed: the system's own reason if it gave one, else `damaged`."""
-    # a damaged file sends its reader to impossible places, which is EINVAL
-    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-        return OSError(error.errno, error.strerror, str(path))
-    return damaged
+@contextmanager
+def reading(path: Path, damaged: str, missing: str, kind: type[ValueError] = ValueError) -> Iterator[None]:
+    """Make one clear error of whatever goes wrong while a file is read.
+
+    Args:
+        path: of the file.
+        damaged: what to say of it if it cannot be read, before the reason in parentheses.
+        missing: what to do if it is not there.
+        kind: of the error if it is damaged.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        OSError: if the system gave a reason, such as a disk that fails.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}: {missing}")
+    try:
+        yield
+    except Exception as error:  # readers raise whatever damage makes of them
+        # a damaged file sends its reader to impossible places, which is EINVAL
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise kind(f"{path} {damaged} ({error})") from error
 
 
 def check_output(path: Path, overwrite: bool) -> None:
@@ -87,7 +104,7 @@ def claim(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> None:
+def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> Path:
     """Write a file beside its place and rename it into it: whoever looks sees the old file, or the whole new one.
 
     Raises:
@@ -96,11 +113,13 @@ def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> None:
     """
     with placed_atomically(path, overwrite) as beside, open(beside, "xb") as raw:
         raw.write(content.getbuffer())
+    return path
 
 
 @contextmanager
 def placed_atomically(path: Path, overwrite: bool) -> Iterator[Path]:
     """The path of a file to write, beside its place, that is renamed into it in the end; see `write_atomically`."""
+    check_output(path, overwrite)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with written(path):

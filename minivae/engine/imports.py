@@ -26,7 +26,7 @@ from PIL import ExifTags, Image, ImageOps
 from tqdm.auto import tqdm
 
 from minivae._arguments import check_positive
-from minivae.engine.files import check_output, claim, placed_atomically, reason, written
+from minivae.engine.files import check_output, claim, placed_atomically, reading, written
 from minivae.engine.pictures import SIZE, Pictures, write_pictures
 
 __all__ = ["Pictures", "Report", "import_pictures"]
@@ -102,8 +102,6 @@ def import_pictures(
         raise ValueError(f"channels must be 1 (grey) or 3 (RGB), got {channels!r}")
     if white is not None:
         check_positive("white", white)
-    if not source.exists():
-        raise FileNotFoundError(f"no file or folder {source}: data/README.md says where to get the pictures")
     check_output(out, overwrite)
 
     report = Report(out)
@@ -178,16 +176,20 @@ _NO_FILE = "no file but a device or a pipe"
 def _entries(source: Path) -> Iterator[tuple[str, _Read]]:
     """Names within the source, with / between folders, and how to read each or why it is skipped; the order is always
     the same. What lies aside comes once, whatever is in it."""
-    kinds = {_folder: Path.is_dir, _zip: zipfile.is_zipfile, _tar: tarfile.is_tarfile}
-    walk = next((walk for walk, fits in kinds.items() if fits(source)), None)
-    if walk is None:
-        raise ValueError(f"{source} is neither a folder nor a zip nor a tar: give one of these")
     names: set[str] = set()
-    try:
+    with reading(source, "is no whole folder, zip or tar, get it again", "data/README.md says where to get pictures"):
+        if source.is_dir():
+            walk = _folder
+        elif zipfile.is_zipfile(source):
+            walk = _zip
+        elif tarfile.is_tarfile(source):
+            walk = _tar
+        else:
+            raise ValueError("it is none of these")
         for name, read in walk(source):
             path = PurePath(name) if walk is _folder else PurePosixPath(name.replace("\\", "/"))
             if walk is not _folder and (".." in path.parts or path.is_absolute() or re.match("[A-Za-z]:", name)):
-                raise ValueError(f"{source} has an entry {str(path)!r} that climbs out of the archive: it is refused")
+                raise ValueError(f"its entry {str(path)!r} climbs out of the archive: it is refused")
             whys = ["hidden" if part.startswith(".") else ASIDE.get(part.casefold()) for part in path.parts]
             depth = next((depth for depth, why in enumerate(whys, 1) if why), None)
             name = PurePath(source.name if walk is _folder else "", *path.parts[:depth]).as_posix()
@@ -197,9 +199,6 @@ def _entries(source: Path) -> Iterator[tuple[str, _Read]]:
                 yield name, read if depth is None else whys[depth - 1]
             elif depth is None:
                 yield name, "a second entry of this name: the first is taken"
-    except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError, EOFError, OSError) as error:
-        damaged = ValueError(f"{source} is a damaged {walk.__name__[1:]} ({error}): get it again")
-        raise reason(error, source, damaged) from error
 
 
 def _folder(source: Path) -> Iterator[tuple[str, _Read]]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from minivae._arguments import check_count
-from minivae.engine.files import CHECKED, open_hdf5, reason
+from minivae.engine.files import CHECKED, open_hdf5, reading
 
 FORMAT, VERSION = "minivae pictures", 1
 SIZE = 64
@@ -117,33 +117,27 @@ class Pictures:
 
 def _read(path: Path) -> SimpleNamespace:
     """What a file holds: images (n, channels, 64, 64) uint8, known (n, columns) float32, columns, names, content."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no file {path}: make it with python -m minivae data import (data/README.md), or say where it is now, "
-            "--data FILE or Run.load(…, data=FILE)"
-        )
-    try:
-        with open_hdf5(path) as file:
-            if file.attrs.get("format") not in (FORMAT, FORMAT.encode()) or file.attrs["version"] != VERSION:
-                raise ValueError(f"it is no file of {FORMAT}, version {VERSION}")
-            images, known = file["images"], file["known"]
-            shape, offset = images.shape, images.id.get_offset()
-            columns, names = tuple(json.loads(known.attrs["columns"])), json.loads(bytes(file["names"][()]))
-            if (
-                images.dtype != np.uint8 or shape[1:] not in ((1, SIZE, SIZE), (3, SIZE, SIZE)) or not 0 < shape[0]
-                or offset is None or offset + math.prod(shape) > path.stat().st_size or len(names) != shape[0]
-                or known.dtype != np.float32 or known.shape != (shape[0], len(columns))
-            ):  # fmt: skip
-                raise ValueError(
-                    f"its {images.dtype} pictures {shape} do not fit {len(names)} names, {known.shape} known"
-                )
-            pixels = np.memmap(path, np.uint8, "r", offset, shape)
-            noted = bytes(file.attrs.get("content", b"")).decode()
-            content = noted or hashlib.blake2b(pixels, digest_size=16).hexdigest()  # older files do not note it
-            return SimpleNamespace(images=pixels, known=known[()], columns=columns, names=names, content=content)
-    except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        damaged = f"{path} is damaged or was not made by python -m minivae data import ({error}): make it again"
-        raise reason(error, path, ValueError(damaged)) from error
+    missing = (
+        "make it with python -m minivae data import (data/README.md), or say where it is now, --data FILE or "
+        "Run.load(…, data=FILE)"
+    )
+    damaged = "is damaged or was not made by python -m minivae data import, make it again"
+    with reading(path, damaged, missing), open_hdf5(path) as file:
+        if file.attrs.get("format") not in (FORMAT, FORMAT.encode()) or file.attrs["version"] != VERSION:
+            raise ValueError(f"it is no file of {FORMAT}, version {VERSION}")
+        images, known = file["images"], file["known"]
+        shape, offset = images.shape, images.id.get_offset()
+        columns, names = tuple(json.loads(known.attrs["columns"])), json.loads(bytes(file["names"][()]))
+        if (
+            images.dtype != np.uint8 or shape[1:] not in ((1, SIZE, SIZE), (3, SIZE, SIZE)) or not 0 < shape[0]
+            or offset is None or offset + math.prod(shape) > path.stat().st_size or len(names) != shape[0]
+            or known.dtype != np.float32 or known.shape != (shape[0], len(columns))
+        ):  # fmt: skip
+            raise ValueError(f"its {images.dtype} pictures {shape} do not fit {len(names)} names, {known.shape} known")
+        pixels = np.memmap(path, np.uint8, "r", offset, shape)
+        noted = bytes(file.attrs.get("content", b"")).decode()
+        content = noted or hashlib.blake2b(pixels, digest_size=16).hexdigest()  # older files do not note it
+        return SimpleNamespace(images=pixels, known=known[()], columns=columns, names=names, content=content)
 
 
 def write_pictures(

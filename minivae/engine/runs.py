@@ -20,7 +20,7 @@ from torch import Tensor
 
 from minivae._arguments import check_count
 from minivae.datasets import Arrays
-from minivae.engine.files import CHECKED, check_output, open_hdf5, reason, write_atomically
+from minivae.engine.files import CHECKED, open_hdf5, reading, write_atomically
 from minivae.engine.settings import from_dict, to_dict
 from minivae.experiment import Experiment
 from minivae.generator import FactorGenerator
@@ -135,13 +135,10 @@ class Run:
             OSError: if it cannot be written (folder missing or read-only, disk full); nothing is left behind.
             ValueError: if the experiment's settings cannot be stored, see `Experiment.to_dict`.
         """
-        path = Path(path)
-        check_output(path, overwrite)
         image = io.BytesIO()  # in memory first: HDF5 does not report a full disk in a way that one can catch
         with h5py.File(image, "w", libver=CHECKED) as file:
             _write(file, self)
-        write_atomically(path, image, overwrite)
-        return path
+        return write_atomically(Path(path), image, overwrite)
 
     @classmethod
     def load(cls, path: str | Path, kinds: Collection[type] = (), data: str | Path | Arrays | None = None) -> "Run":
@@ -159,18 +156,11 @@ class Run:
             ValueError: if `data` holds other pictures than the run was trained on, or the run needs none.
         """
         path = Path(path)
-        if not path.is_file():
-            again = shlex.join(["python", "-m", "minivae", "train", "NAME", "--out", str(path)])
-            raise FileNotFoundError(f"no run file {path}: train one with `{again}`")
-        try:
-            with open_hdf5(path) as file:
-                run = _read(file, kinds)
-                _check(run)
-        except (
-            OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError, MemoryError,
-        ) as error:  # fmt: skip
-            foreign = f"{path} is no readable run: it is truncated, damaged or foreign ({error})"
-            raise reason(error, path, RunFileError(foreign)) from error
+        missing = f"train one with `{shlex.join(['python', '-m', 'minivae', 'train', 'NAME', '--out', str(path)])}`"
+        damaged = "is no readable run: it is truncated, damaged or foreign"
+        with reading(path, damaged, missing, RunFileError), open_hdf5(path) as file:
+            run = _read(file, kinds)
+            _check(run)
         if data is None:
             return run
         dataset = run.experiment.dataset
