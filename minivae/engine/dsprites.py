@@ -26,8 +26,9 @@ BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB 
 
 
 @dataclass(frozen=True)
-class DSprites:
-    """The published dSprites, a bit a pixel in memory (378 MB). Use `dsprites(path)`, which reads at once.
+class DSprites(Sprites):
+    """The published dSprites, a bit a pixel in memory (378 MB): the same as `Sprites`, but for pictures as published.
+    Use `dsprites(path)`, which reads at once. What asks for pictures raises what `dsprites` does.
 
     Args:
         path: of the npz or HDF5 file; read when the first picture is asked for.
@@ -38,10 +39,6 @@ class DSprites:
     content: str = ""
 
     size: ClassVar[int] = 64
-    channels: ClassVar[int] = 1
-    factors: ClassVar[tuple[str, ...]] = Sprites.factors
-    sizes: ClassVar[tuple[int, ...]] = Sprites.sizes
-    categories: ClassVar[tuple[str, ...]] = Sprites.categories
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", os.fspath(self.path))  # a text, so that a run file can hold it
@@ -58,41 +55,13 @@ class DSprites:
         return torch.from_numpy(bits)
 
     def identified(self) -> "DSprites":
-        """The same pictures, by a path that holds in every working folder, and known by their content; as `sample`."""
+        """The same pictures, by a path that holds in every working folder, and known by their content."""
         found = replace(self, path=os.path.abspath(self.path), content=_digest(self.bits.numpy()))
         found.__dict__["bits"] = self.bits  # read once
         return found
 
-    def __len__(self) -> int:
-        """Number of pictures, 737,280."""
-        return len(Sprites())
-
-    @property
-    def values(self) -> dict[str, Tensor]:
-        """The published value of every class of each factor, see `Sprites.values`."""
-        return Sprites().values
-
-    def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n pictures uniformly: the same ones as `Sprites().sample` with this generator, as published.
-
-        Returns:
-            images (n, 1, 64, 64), values 0 and 1, and classes (n, 6), on the generator's device.
-
-        Raises:
-            FileNotFoundError: if there is no such file.
-            OSError: if it cannot be read; the reason is the system's.
-            ValueError: if n < 1, or the file is no whole dSprites, or holds other pictures than `content` says.
-        """
-        classes = Sprites().sample_classes(n, generator)
-        return self.render(classes), classes
-
-    def render(self, classes: Tensor) -> Tensor:
-        """The picture of each row of classes (n, 6), on its device: (n, 1, 64, 64), values 0 and 1.
-
-        Raises:
-            ValueError: if the shape is not (n, 6) or a class is outside its range.
-        """
-        index = Sprites().index(classes)
+    def _draw(self, classes: Tensor) -> Tensor:
+        index = self.index(classes)
         rows = self.bits[index.to(self.bits.device)].to(index.device)
         shifts = torch.arange(7, -1, -1, device=index.device, dtype=torch.uint8)
         return ((rows[:, :, None] >> shifts) & 1).view(-1, 1, 64, 64).float()
