@@ -14,35 +14,22 @@ from filelock import FileLock, Timeout
 
 # an HDF5 file whose structure has checksums: damage to one that has none can make the library go round in circles
 CHECKED = ("v110", "v110")
-# what flock says on a file system without locks
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)  # what flock says where there are none
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file to read, through Python's own file.
-
-    HDF5's way to open files takes a lock, which some file systems lack, and refuses one that another program has open
-    for writing. Neither is needed: what we write is renamed into its place when it is whole.
-    """
+    """An HDF5 file to read, through Python's own file: HDF5 would take a lock, which some file systems lack, and refuse
+    a file that is open for writing. Neither is needed: what we write is renamed into its place when it is whole."""
     with open(path, "rb") as raw, h5py.File(raw, "r") as file:
         yield file
 
 
 @contextmanager
 def reading(path: Path, damaged: str, missing: str, kind: type[ValueError] = ValueError) -> Iterator[None]:
-    """Make one clear error of whatever goes wrong while a file is read.
-
-    Args:
-        path: of the file.
-        damaged: what to say of it if it cannot be read, before the reason in parentheses.
-        missing: what to do if it is not there.
-        kind: of the error if it is damaged.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        OSError: if the system gave a reason, such as a disk that fails.
-    """
+    """Make one error of whatever goes wrong while a file is read: FileNotFoundError, which says what to do if it is
+    `missing`; OSError with the system's reason, if it gave one; else one of this kind, which says that it is `damaged`,
+    and why."""
     if not path.exists():
         raise FileNotFoundError(f"no file {path}: {missing}")
     try:
@@ -69,13 +56,10 @@ def check_output(path: Path, overwrite: bool) -> None:
 
 @contextmanager
 def claim(path: Path) -> Iterator[None]:
-    """Take an exclusive lock on an output file while it is worked on; another process that wants it is told at once.
+    """Take an exclusive lock on an output file while it is worked on; OSError if another process has it.
 
     The lock ends with the process, however it ends. What an earlier one left half-written when it was killed goes.
     Where the file system has no locks (some NFS and FUSE mounts) there is a RuntimeWarning, and no lock.
-
-    Raises:
-        OSError: if another process has locked the file, or the lock cannot be written beside it.
     """
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
@@ -88,10 +72,8 @@ def claim(path: Path) -> Iterator[None]:
         Path(lock.lock_file).unlink(missing_ok=True)
         warnings.warn(
             f"the file system of {path} has no file locks ({error}): going on without one; let no other process write "
-            "this file",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+            "this file", RuntimeWarning, stacklevel=4,
+        )  # fmt: skip
         yield  # and what looks left behind may be another's, at work
         return
     try:
@@ -107,9 +89,8 @@ def claim(path: Path) -> Iterator[None]:
 def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> Path:
     """Write a file beside its place and rename it into it: whoever looks sees the old file, or the whole new one.
 
-    Raises:
-        FileExistsError: if the file exists and overwrite is False, even if it appeared only just now.
-        OSError: if it cannot be written; nothing is left behind.
+    Raises FileExistsError if there is one and overwrite is False, even if it appeared only just now, OSError if it
+    cannot be written; nothing is left behind.
     """
     with placed_atomically(path, overwrite) as beside, open(beside, "xb") as raw:
         raw.write(content.getbuffer())

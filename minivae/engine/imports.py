@@ -120,14 +120,13 @@ def import_pictures(
             for (name, content), picture in zip(block, found, strict=True):
                 if isinstance(picture, str):
                     report.unreadable.append((name, picture))
-                    continue
-                if (first := kept.setdefault(hashlib.sha256(content).digest(), name)) != name:
+                elif (first := kept.setdefault(hashlib.sha256(content).digest(), name)) != name:
                     report.duplicates.append((name, first))
-                    continue
-                image, frames, high = picture
-                several, brightest = several + (frames > 1), max(brightest, high)
-                with written(out):
-                    pixels.write(image.tobytes())
+                else:
+                    image, frames, high = picture
+                    several, brightest = several + (frames > 1), max(brightest, high)
+                    with written(out):
+                        pixels.write(image.tobytes())
         names = list(kept.values())
         if not names:
             bad = report.unreadable

@@ -38,12 +38,11 @@ class RunFileError(ValueError):
 
 @dataclass
 class Checkpoint:
-    """What an exact resume needs beside the weights: the state of Adam, per parameter, of the random numbers, and of an
-    objective that adapts itself."""
+    """What an exact resume needs beside the weights."""
 
-    optimizer: dict[str, Weights]
-    generator: Tensor
-    objective: Tensor | None = None
+    optimizer: dict[str, Weights]  # its state, of each parameter
+    generator: Tensor  # state of the random numbers
+    objective: Tensor | None = None  # state of one that adapts itself
 
 
 @dataclass
@@ -97,10 +96,8 @@ class Run:
         return self.history["kl"][recent].mean(0)
 
     def slim(self, every: int | None = None) -> "Run":
-        """A copy small enough to keep for ever: half-precision weights, history averaged, no checkpoint.
-
-        Matrices and kernels keep eight significant bits, what bfloat16 training sees of them: the last bits are
-        noise to a network, and do not compress.
+        """A copy small enough to keep for ever: history averaged, no checkpoint, half-precision weights, of which
+        matrices and kernels keep eight significant bits: the last are noise to a network, and do not compress.
 
         Args:
             every: steps to average over; fewer in a shorter run. By default 10, or 20 in a run of over 50,000 steps.
@@ -176,11 +173,8 @@ class Run:
 
 
 def initial_state(objective: object) -> Tensor | None:
-    """The state with which an objective begins that adapts itself; None for one that does not.
-
-    Raises:
-        ValueError: if the state is no float32 or float64 tensor without gradient, or the objective has no `update`.
-    """
+    """The state with which an objective begins that adapts itself; None for one that does not. Raises ValueError if the
+    state is no float32 or float64 tensor without gradient, or the objective has no `update`."""
     if not hasattr(objective, "initial_state"):
         return None
     state = objective.initial_state()

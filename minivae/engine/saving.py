@@ -149,10 +149,13 @@ def restore(
     """
     model.load_state_dict(run.weights)
     state = optimizer.state_dict()
-    state["state"] = {
-        i: {key: _like(value, parameter) for key, value in run.checkpoint.optimizer[name].items()}
-        for i, (name, parameter) in enumerate(model.named_parameters())
-    }
+    for i, (name, p) in enumerate(model.named_parameters()):
+        # copies, as the optimizer changes them in place; and the fused Adam walks through memory: its moments must lie
+        # there in the order of their parameter
+        state["state"][i] = {
+            key: torch.empty_like(p).copy_(value) if value.shape == p.shape else value.clone()
+            for key, value in run.checkpoint.optimizer[name].items()
+        }
     optimizer.load_state_dict(state)
     if reseed:
         fresh = np.random.SeedSequence([run.seed, run.step]).generate_state(1, np.uint64)[0]
@@ -196,12 +199,6 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
 def to_cpu(tensors: dict[str, Any]) -> Weights:
     """Copies on the CPU, contiguous, so that a run does not depend on the layout that was fast."""
     return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-
-
-def _like(value: Tensor, parameter: Tensor) -> Tensor:
-    # a copy, as the optimizer changes it in place; and the fused Adam walks through memory: its moments must lie there
-    # in the order of their parameter
-    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value.clone()
 
 
 def _broken(block: np.ndarray, step: int, model: nn.Module) -> str | None:

@@ -126,9 +126,7 @@ def submit(jobs: Sequence[Job], cluster: str, log: Path, **resources: Any) -> li
     """Hand the trainings to a cluster, "slurm" or, for a try, "local", through submitit; returns its jobs.
 
     `log` is a folder that all machines see; `resources` are for `AutoExecutor.update_parameters`, as slurm_partition.
-
-    Raises:
-        RuntimeError: if submitit is missing, or there is no such cluster here.
+    Raises RuntimeError if submitit is missing, or there is no such cluster here.
     """
     try:
         import submitit

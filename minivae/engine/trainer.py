@@ -29,8 +29,7 @@ from minivae.objectives import check_range
 
 __all__ = ["TrainingError", "TrainingInterrupted", "train", "versions"]
 
-# made on the device; a learner's own data and objectives may need the host
-_GRAPHABLE = (Blobs, Sprites, ColouredSprites)
+_GRAPHABLE = (Blobs, Sprites, ColouredSprites)  # made on the device; a learner's own data may need the host
 
 
 def train(
@@ -50,22 +49,20 @@ def train(
 ) -> Run:
     """Train the model of an experiment.
 
-    An interrupt (Ctrl-C, the stop button of a notebook, SIGTERM) ends the training after the step in progress: the run
-    as it stands is written to `out` and comes with the error; a second one breaks off at once. Within a group of
-    processes (`engine.parallel`) the batch is divided among them; all return the run, and the first one writes it.
+    An interrupt (Ctrl-C, the stop button of a notebook, SIGTERM) ends the training after the step in progress, a second
+    one at once. Within a group of processes (`engine.parallel`) the batch is divided among them; all return the run,
+    and the first one writes it.
 
     Args:
         experiment: what to train.
         steps: the step to reach, counted from the beginning also when resuming; experiment.steps if None.
         seed: of the initial weights, the data and the posterior samples.
         device: "auto" (cuda, else mps, else cpu) or a PyTorch device.
-        precision: "auto" (bf16 where the hardware has it, else fp32), "fp32" or "bf16". bf16 concerns the layers'
-            arithmetic only: weights, losses and the optimizer are always fp32. fp32 is fp32 in convolutions on CUDA
-            too, not TF32.
+        precision: of the layers' arithmetic, all else is always fp32: "auto" (bf16 where the hardware has it, else
+            fp32), "fp32" (on CUDA too, not TF32) or "bf16".
         progress: show a progress bar.
         resume: continue this run. On one CPU the result equals an unbroken training bit for bit.
-        reseed: draw fresh random numbers from the step of `resume` on, as on another kind of device one must; the run
-            notes the step in `provenance["reseeded"]`.
+        reseed: draw fresh random numbers from the step of `resume` on, as on another kind of device one must.
         snapshots: steps at which to keep the weights.
         out: write the run here when done, and on the way about once a minute.
         overwrite: allow `out` to exist.
@@ -76,9 +73,8 @@ def train(
 
     Raises:
         ValueError: on a setting out of range, a resume that does not fit, or settings that `out` cannot hold.
-        TrainingInterrupted: if it was interrupted; the error's `run` is ready to be resumed.
-        TrainingError: if the loss stops being finite (the message says at which step), or if at the end `out` cannot
-            be written; the error's `run` holds what there is.
+        TrainingInterrupted: if it was interrupted; the error's `run`, which is also in `out`, can be resumed.
+        TrainingError: if the loss stops being finite, or `out` cannot be written at the end; `run` is what there is.
         OSError: if `out` exists, another process is writing it, or its folder cannot be written to.
 
     Source: appendix A.2 (Adam, learning rate 5e-4); chapters 4 and 6.
@@ -110,7 +106,11 @@ def train(
     model = model.to(place, memory_format=fast.layout(place))
     if place.type == "cpu":
         fast.bias_apart(model)
-    optimizer = _optimizer(experiment, model, precision)
+    if experiment.optimizer == "muon":
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        optimizer = Muon(model.parameters(), experiment.learning_rate, dtype=dtype)
+    else:
+        optimizer = torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
     state = initial_state(experiment.objective)
     if resume is not None:
         state = saving.restore(resume, model, optimizer, generator, reseed)
@@ -174,17 +174,9 @@ def _checked(steps: int, seed: int, first: int, snapshots: Collection[int]) -> t
         raise ValueError(f"snapshots must be a collection of steps such as [500, 2000], got {snapshots!r}")
     for step in snapshots:
         check_count("a snapshot's step", step, least=0)
-    outside = [step for step in snapshots if not first <= step <= steps]
-    if outside:
+    if outside := [step for step in snapshots if not first <= step <= steps]:
         raise ValueError(f"snapshots must lie in {first} … {steps}, the steps of this training, got {outside}")
     return int(steps), int(seed)
-
-
-def _optimizer(experiment: Experiment, model: nn.Module, precision: str) -> torch.optim.Optimizer:
-    if experiment.optimizer == "muon":
-        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        return Muon(model.parameters(), experiment.learning_rate, dtype=dtype)
-    return torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
 
 
 def _graphable(experiment: Experiment, place: torch.device) -> bool:
@@ -214,9 +206,8 @@ def _change(
 
 def _identified(experiment: Experiment) -> Experiment:
     """The experiment, whose pictures, if they come from a file, are known by their content."""
-    if getattr(experiment.dataset, "content", None) != "":
-        return experiment
-    return dataclasses.replace(experiment, dataset=experiment.dataset.identified())
+    known = getattr(experiment.dataset, "content", None) != ""
+    return experiment if known else dataclasses.replace(experiment, dataset=experiment.dataset.identified())
 
 
 def _check_resume(run: Run, experiment: Experiment, seed: int) -> None:
