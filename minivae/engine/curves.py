@@ -20,12 +20,7 @@ _COLUMNS = ("capacities", "rates", "distortions", "errors", "prices")
 
 
 def save_curve(curve: RateDistortion, path: str | Path, overwrite: bool = False) -> Path:
-    """Write a curve as a JSON file, atomically.
-
-    Raises:
-        FileExistsError: if the file exists and overwrite is False.
-        OSError: if it cannot be written; nothing is left behind.
-    """
+    """Write a curve as a JSON file, atomically; raises as `files.write_atomically`."""
     text = json.dumps({"format": _FORMAT, **to_dict(curve)}, indent=1, allow_nan=False) + "\n"
     return write_atomically(Path(path), io.BytesIO(text.encode()), overwrite)
 
@@ -39,12 +34,7 @@ def to_dict(curve: RateDistortion) -> dict[str, Any]:
 
 
 def load_curve(path: str | Path) -> RateDistortion:
-    """Read what `save_curve` wrote.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is something else or damaged.
-    """
+    """Read what `save_curve` wrote. Raises FileNotFoundError if there is no such file, ValueError if it is another."""
     path = Path(path)
     missing = f"make it with `{shlex.join(['python', '-m', 'minivae', 'limit', 'NAME', '--out', str(path)])}`"
     with reading(path, "is no rate-distortion curve of minivae, or damaged", missing):
@@ -68,10 +58,8 @@ def trained_curve(run: Run, window: int = 500) -> RateDistortion:
     """What a run with a schedule of C paid and got on its way, averaged over windows of so many steps.
 
     `capacities` are the targets C, `rates` the KLs; `prices` are (loss − reconstruction)/KL, the β of a
-    `LagrangianELBO` (of a `CapacityELBO` they mean nothing). Factors are called by name in a generator's run.
-
-    Raises:
-        ValueError: if the objective has no schedule, or the window is shorter than a row or longer than the history.
+    `LagrangianELBO` (of a `CapacityELBO` they mean nothing). Factors are called by name in a generator's run. Raises
+    ValueError if the objective has no schedule, or the window is shorter than a row or longer than the history.
 
     Source: Figure 3, top; chapter 5.
     """

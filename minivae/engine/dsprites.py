@@ -68,24 +68,16 @@ class DSprites(Sprites):
 
 
 def dsprites(path: str | Path) -> DSprites:
-    """Read the published dSprites, `dsprites_ndarray_*.npz` or its HDF5 form; pickled parts are never touched.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, is no dSprites, or lacks an array; the message says which.
-    """
+    """Read the published dSprites, `dsprites_ndarray_*.npz` or its HDF5 form; pickled parts are never touched. Raises
+    FileNotFoundError if there is no such file, ValueError if it is damaged, is no dSprites, or lacks an array."""
     dataset = DSprites(str(path))
     dataset.bits  # noqa: B018  read now, so that a bad file is heard of here
     return dataset
 
 
 def export(path: str | Path) -> Path:
-    """Write the rendered sprites in the published HDF5 layout: /imgs, /latents/classes and /latents/values.
-
-    Raises:
-        FileExistsError: if the file exists.
-        OSError: if it cannot be written; nothing is left behind.
-    """
+    """Write the rendered sprites in the published HDF5 layout: /imgs, /latents/classes and /latents/values. Raises as
+    `files.write_atomically`; an existing file is never replaced."""
     path = Path(path)
     check_output(path, overwrite=False)
     sprites, content = Sprites(), io.BytesIO()

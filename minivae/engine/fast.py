@@ -46,8 +46,7 @@ def pick_precision(name: str, device: torch.device) -> str:
 
 
 def layout(device: torch.device) -> torch.memory_format:
-    """How images and kernels lie in memory: channels last is the fast way for cuDNN and oneDNN."""
-    # on MPS it is not, and on macOS 15 it was reported to be wrong
+    """How images and kernels lie in memory: channels last is fast for cuDNN and oneDNN, on MPS slow, or even wrong."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 

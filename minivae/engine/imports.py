@@ -11,7 +11,6 @@ import os
 import re
 import stat
 import tarfile
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
+from tempfile import TemporaryFile
 from typing import IO
 
 import numpy as np
@@ -105,13 +105,8 @@ def import_pictures(
     check_output(out, overwrite)
 
     report = Report(out)
-    kept, several, brightest = {}, 0, 0  # digest of a file → its name; files of several frames; highest of 16 bits
-    with (
-        claim(out),
-        tempfile.TemporaryFile(dir=out.parent) as pixels,
-        ThreadPoolExecutor() as pool,
-        warnings.catch_warnings(),
-    ):
+    kept, brightest = {}, 0  # digest of a file → its name; highest value of 16 bits
+    with claim(out), TemporaryFile(dir=out.parent) as pixels, ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of odd metadata
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         files = _files(source, re.compile(pattern, re.IGNORECASE | re.DOTALL), report, progress)
@@ -123,10 +118,9 @@ def import_pictures(
                 elif (first := kept.setdefault(hashlib.sha256(content).digest(), name)) != name:
                     report.duplicates.append((name, first))
                 else:
-                    image, frames, high = picture
-                    several, brightest = several + (frames > 1), max(brightest, high)
+                    brightest = max(brightest, picture[1])
                     with written(out):
-                        pixels.write(image.tobytes())
+                        pixels.write(picture[0].tobytes())
         names = list(kept.values())
         if not names:
             bad = report.unreadable
@@ -139,8 +133,6 @@ def import_pictures(
                 f"fewer bits would: say what white is, white={2 ** brightest.bit_length() - 1} (--white), or "
                 f"white={WHITE_16} if they are as dark as that"
             )
-        if several:
-            report.notes.append(f"{several:,} files hold several frames or pages: the first of each is taken")
         report.pictures = len(names)
         if len(names) + len(report.duplicates) < published:
             report.notes.append(f"the published set has {published:,} pictures, this source {len(names):,}")
@@ -168,8 +160,7 @@ def _files(source: Path, pattern: re.Pattern, report: Report, progress: bool) ->
             yield name, content if len(content) <= LARGEST else f"larger than {LARGEST >> 20} MB"
 
 
-_LINK = "a link in an archive, which is not followed: the file itself is taken where it lies"
-_NO_FILE = "no file but a device or a pipe"
+_NO_FILE = "no file but a link, a device or a pipe"
 
 
 def _entries(source: Path) -> Iterator[tuple[str, _Read]]:
@@ -223,29 +214,27 @@ def _zip(source: Path) -> Iterator[tuple[str, _Read]]:
         for entry in archive.infolist():
             if not entry.is_dir():
                 link = stat.S_ISLNK(entry.external_attr >> 16)
-                yield entry.filename, _LINK if link else partial(archive.open, entry)
+                yield entry.filename, _NO_FILE if link else partial(archive.open, entry)
 
 
 def _tar(source: Path) -> Iterator[tuple[str, _Read]]:
     with tarfile.open(source) as archive:
         for entry in archive:
-            if entry.isfile():
-                yield entry.name, partial(archive.extractfile, entry)
-            elif not entry.isdir():
-                yield entry.name, _LINK if entry.issym() or entry.islnk() else _NO_FILE
+            if not entry.isdir():
+                yield entry.name, partial(archive.extractfile, entry) if entry.isfile() else _NO_FILE
             archive.members = []  # tarfile remembers every entry: forget, there may be a million
 
 
 def _picture(
     content: bytes | str, crop: int | None, channels: int, white: float | None
-) -> tuple[np.ndarray, int, int] | str:
-    """A file's picture as (channels, 64, 64) uint8, how many frames the file has, and the greatest value if that may
-    tell how bright white is (else 0); or why there is no picture."""
+) -> tuple[np.ndarray, int] | str:
+    """A file's picture as (channels, 64, 64) uint8, and its greatest value if that may tell how bright white is (else
+    0); or why there is no picture."""
     if isinstance(content, str):
         return content
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            frames, brightest = getattr(image, "n_frames", 1), 0
+            brightest = 0
             if crop is None:
                 image.draft(None, (4 * SIZE, 4 * SIZE))  # a large JPEG at a fraction of its size
             sixteen, grey = ";16" in str(image.tile), image.mode.startswith(("I", "F"))  # unknown once it is read
@@ -268,7 +257,7 @@ def _picture(
             raise ValueError(f"{image.width}×{image.height} pixels, too small for a crop of {side}")
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.crop((left, top, left + side, top + side)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-        return np.asarray(image).reshape(SIZE, SIZE, channels).transpose(2, 0, 1), frames, brightest
+        return np.asarray(image).reshape(SIZE, SIZE, channels).transpose(2, 0, 1), brightest
     except Exception as error:  # Pillow's readers raise whatever a torn file makes of them
         return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
 

@@ -49,13 +49,8 @@ class Pictures:
 
     @classmethod
     def open(cls, path: str | Path) -> "Pictures":
-        """The pictures of a file, with as many channels as it has.
-
-        Raises:
-            FileNotFoundError: if there is no such file.
-            OSError: if it cannot be read; the reason is the system's.
-            ValueError: if it is damaged or no file of pictures.
-        """
+        """The pictures of a file, with as many channels as it has. Raises FileNotFoundError if there is no such file,
+        OSError with the system's reason if it cannot be read, ValueError if it is damaged or another."""
         return cls(path, _read(Path(path)).images.shape[1]).identified()
 
     def identified(self) -> "Pictures":
@@ -92,21 +87,16 @@ class Pictures:
         """Draw n pictures uniformly, with replacement, on the generator's device.
 
         Returns:
-            images (n, channels, 64, 64) in [0, 1] and what is known of each, (n, factors).
-
-        Raises:
-            as `open`; ValueError also if n < 1, or the file holds other pictures than `content` says.
+            images (n, channels, 64, 64) in [0, 1] and what is known of each, (n, factors). Raises as `open`, and
+            ValueError if n < 1, or the file holds other pictures than `content` says.
         """
         check_count("n", n)
         device = generator.device if generator is not None else torch.device("cpu")
         return self.pick(torch.randint(len(self), (n,), generator=generator, device=device))
 
     def pick(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """The pictures at these places (n,), and what is known of them, on the index's device; as `sample`.
-
-        Raises:
-            ValueError: if an index is outside [0, len).
-        """
+        """The pictures at these places (n,), and what is known of them, on the index's device; as `sample`. Raises
+        ValueError if an index is outside [0, len)."""
         images, known = self._file.images, self._file.known
         if index.ndim != 1 or not ((index >= 0) & (index < len(images))).all():
             raise ValueError(f"index must be whole numbers (n,) in [0, {len(images)})")
@@ -118,8 +108,7 @@ class Pictures:
 def _read(path: Path) -> SimpleNamespace:
     """What a file holds: images (n, channels, 64, 64) uint8, known (n, columns) float32, columns, names, content."""
     missing = (
-        "make it with python -m minivae data import (data/README.md), or say where it is now, --data FILE or "
-        "Run.load(…, data=FILE)"
+        "make it with python -m minivae data import, or say where it is now, --data FILE or Run.load(…, data=FILE)"
     )
     damaged = "is damaged or was not made by python -m minivae data import, make it again"
     with reading(path, damaged, missing), open_hdf5(path) as file:

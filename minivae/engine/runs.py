@@ -71,11 +71,8 @@ class Run:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def model(self, step: int | None = None) -> VAE | FactorGenerator:
-        """The trained model in float32 on the CPU, ready for use; with `step`, as it was at that snapshot.
-
-        Raises:
-            ValueError: if there is no snapshot of that step; the message lists those there are.
-        """
+        """The trained model in float32 on the CPU, ready for use; with `step`, as it was at that snapshot. Raises
+        ValueError if there is no snapshot of that step; the message lists those there are."""
         weights = self.weights
         if step is not None and step != self.step:
             if step not in self.snapshots:
@@ -86,11 +83,8 @@ class Run:
         return model.eval().requires_grad_(False)
 
     def mean_kl(self, last: int = 500) -> np.ndarray:
-        """KL of every latent, averaged over the last steps of the training, in nats: (latents,).
-
-        Raises:
-            ValueError: if last < 1.
-        """
+        """KL of every latent, averaged over the last steps of the training, in nats: (latents,). Raises ValueError if
+        last < 1."""
         check_count("last", last)
         recent = self.history["step"] > self.step - last
         return self.history["kl"][recent].mean(0)
@@ -100,10 +94,7 @@ class Run:
         matrices and kernels keep eight significant bits: the last are noise to a network, and do not compress.
 
         Args:
-            every: steps to average over; fewer in a shorter run. By default 10, or 20 in a run of over 50,000 steps.
-
-        Raises:
-            ValueError: if every < 1.
+            every: steps ≥ 1 to average over; fewer in a shorter run. By default 10, or 20 in a run of over 50,000.
         """
         every = (10 if self.step <= 50_000 else 20) if every is None else every
         check_count("every", every)
@@ -125,13 +116,8 @@ class Run:
         )
 
     def save(self, path: str | Path, overwrite: bool = False) -> Path:
-        """Write the run to an HDF5 file, atomically.
-
-        Raises:
-            FileExistsError: if the file exists and overwrite is False.
-            OSError: if it cannot be written (folder missing or read-only, disk full); nothing is left behind.
-            ValueError: if the experiment's settings cannot be stored, see `Experiment.to_dict`.
-        """
+        """Write the run to an HDF5 file, atomically; raises as `files.write_atomically`, and ValueError if the settings
+        of the experiment cannot be stored, see `settings.to_dict`."""
         image = io.BytesIO()  # in memory first: HDF5 does not report a full disk in a way that one can catch
         with h5py.File(image, "w", libver=CHECKED) as file:
             _write(file, self)

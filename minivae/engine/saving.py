@@ -41,10 +41,8 @@ class TrainingError(_WithRun, RuntimeError):
 
 
 class TrainingInterrupted(_WithRun, KeyboardInterrupt):
-    """The training was interrupted (Ctrl-C, the stop button of a notebook, SIGTERM). `run` is what it had done.
-
-    As a KeyboardInterrupt it also ends what called `train`: a script, a loop, the cells below in a notebook.
-    """
+    """The training was interrupted (Ctrl-C, the stop button of a notebook, SIGTERM). `run` is what it had done. As a
+    KeyboardInterrupt it also ends what called `train`: a script, a loop, the cells below in a notebook."""
 
 
 @dataclass
@@ -142,11 +140,8 @@ def checkpoint(
 def restore(
     run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator, reseed: bool
 ) -> Tensor | None:
-    """Bring model, optimizer and generator to where a run stopped; returns the state of its objective.
-
-    Raises:
-        ValueError: if the generator is of another kind of device, unless it is to be reseeded.
-    """
+    """Bring model, optimizer and generator to where a run stopped; returns the state of its objective. Raises
+    ValueError if the generator is of another kind of device, unless it is to be reseeded."""
     model.load_state_dict(run.weights)
     state = optimizer.state_dict()
     for i, (name, p) in enumerate(model.named_parameters()):

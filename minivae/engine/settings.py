@@ -18,11 +18,8 @@ _RENAMED = {"Experiment": {"revive": "reset_dormant"}, "LagrangianELBO": {"rate"
 
 
 def to_dict(experiment: Experiment) -> dict[str, Any]:
-    """The settings as plain JSON values; `from_dict` builds an equal experiment from them.
-
-    Raises:
-        ValueError: if data set or objective is no dataclass of plain values, which alone a file can hold.
-    """
+    """The settings as plain JSON values; `from_dict` builds an equal experiment from them. Raises ValueError if data
+    set or objective is no dataclass of plain values, which alone a file can hold."""
     own = (type(experiment.dataset), type(experiment.objective))
     try:
         settings = json.loads(json.dumps(_fields(experiment), default=_plain, allow_nan=False))

@@ -46,10 +46,11 @@ def plan(
     name: str, seeds: Sequence[int], settings: dict[str, list[Any]], folder: Path, steps: int | None = None,
     command: str = "", reseed: bool = False,
 ) -> list[Job]:  # fmt: skip
-    """The trainings of all combinations of seeds and settings, fields of an experiment, its objective or its data set.
+    """The trainings of an experiment with all combinations of seeds and settings.
 
     Args:
-        name, seeds, settings: of the experiment, and the values of each.
+        name, seeds: of the experiment, and of the trainings.
+        settings: values of each setting, a field of the experiment, of its objective or of its data set.
         folder: for the run files.
         steps: the step to reach; the experiment's own if None.
         command, reseed: as in `Job`.
@@ -163,8 +164,7 @@ def write_table(rows: Sequence[dict[str, Any]], folder: Path) -> Path:
     writer = csv.DictWriter(text, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_atomically(path := folder / "sweep.csv", io.BytesIO(text.getvalue().encode()), overwrite=True)
-    return path
+    return write_atomically(folder / "sweep.csv", io.BytesIO(text.getvalue().encode()), overwrite=True)
 
 
 def parse_seeds(text: str) -> list[int]:

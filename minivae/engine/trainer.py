@@ -149,7 +149,7 @@ def train(
         with tqdm(total=steps, initial=first - 1, disable=not progress, desc=experiment.name, unit="step") as bar:
             keeper = saving.Keeper(
                 model, columns=2 + experiment.latents, first=first, last=steps, describe=describe, run=resume,
-                wanted=snapshots, out=out, overwrite=overwrite, interrupted=interrupted, bar=bar,
+                wanted=set(snapshots), out=out, overwrite=overwrite, interrupted=interrupted, bar=bar,
             )  # fmt: skip
             change = functools.partial(_change, experiment, model, optimizer, generator)
             training.loop(take, range(first, steps + 1), [change], [keeper])
