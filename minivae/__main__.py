@@ -11,9 +11,8 @@ import platform
 import shlex
 import sys
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable, Container
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m minivae", description="The course on why β-VAE disentangles.")
     parser.add_argument("--version", action="version", version=minivae.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    about = "make one file of a published archive or your own pictures, or write dSprites anew"
-    data = commands.add_parser("data", help=about, description=about).add_subparsers(
-        dest="action", required=True, metavar="import|export"
-    )
+    data = commands.add_parser("data", help="make a file of pictures, or write dSprites anew")
+    data = data.add_subparsers(dest="action", required=True, metavar="import|export")
 
     def command(name: str, run: Callable[[argparse.Namespace], int], about: str, of: Any = commands) -> Callable:
         sub = of.add_parser(name, help=about, description=about)
@@ -75,14 +72,12 @@ def main(argv: list[str] | None = None) -> int:
         help="of the cluster's jobs, as submitit calls it; may be repeated")  # fmt: skip
     add = command("show", _show, "show what a run file holds and how it was made")
     add("path", type=Path, metavar="RUN")
-    about = "score a VAE of data with known factors: disentanglement, reconstruction, KL (some minutes)"
-    add = command("measure", _measure, about)
+    add = command("measure", _measure, "score a VAE of data with known factors: disentanglement, reconstruction, KL")
     add("path", type=Path, metavar="RUN")
-    what = "the run's pictures: an npz of images, factors (n, factors) and names, or a file that data import made"
-    add("--data", type=Path, metavar="FILE", help=what)
+    add("--data", type=Path, metavar="FILE", help="the run's pictures: an npz of images, factors and names; or where "
+        "the file is that data import made")  # fmt: skip
     add = command("limit", _limit, "find the least distortion at each capacity, without a network")
-    known = "sprites-raw, -classes, -centred, -symmetric, -symmetric-centroid, -moments or blobs"
-    add("name", metavar="NAME", help=known)
+    add("name", metavar="NAME", help="sprites-raw, -classes, -centred, -symmetric[-centroid], -moments or blobs")
     add("--capacities", type=float, nargs="+", metavar="NATS", help="default: 0.5, 1, … 25, or what can be carried")
     add("--samples", type=int, default=1024, help="pictures for the search (default: 1024)")
     add("--seed", type=int, default=0)
@@ -103,10 +98,10 @@ def main(argv: list[str] | None = None) -> int:
     add("--out", type=Path, required=True, help="file to write")
     command("check", _check, "check that this machine can run the course")
 
-    arguments = parser.parse_args(argv)
-    arguments.words = sys.argv[1:] if argv is None else argv
+    args = parser.parse_args(argv)
+    args.said = "python -m minivae " + shlex.join(sys.argv[1:] if argv is None else argv)
     try:
-        status = arguments.run(arguments)
+        status = args.run(args)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
@@ -120,109 +115,104 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _list(arguments: argparse.Namespace) -> int:
+def _list(args: argparse.Namespace) -> int:
     from minivae.engine.catalogue import EXPERIMENTS
     from minivae.engine.settings import to_dict
 
-    settings = {name: to_dict(experiment) for name, experiment in EXPERIMENTS.items()}
-    lines = _table([[name, f"{e.steps:,} steps", e.about] for name, e in EXPERIMENTS.items()], left=(0, 2))
-    return _tell(arguments, settings, lines)
+    width = max(map(len, EXPERIMENTS))
+    lines = [f"{name:{width}}  {e.steps:>7,} steps  {e.about}" for name, e in EXPERIMENTS.items()]
+    return _tell(args, {name: to_dict(experiment) for name, experiment in EXPERIMENTS.items()}, lines)
 
 
-def _train(arguments: argparse.Namespace) -> int:
+def _train(args: argparse.Namespace) -> int:
     from minivae.engine import catalogue, parallel, trainer
     from minivae.engine.imports import Pictures
     from minivae.engine.runs import Run
 
-    experiment = catalogue.get(arguments.name)
-    if arguments.data is not None:
+    experiment = catalogue.get(args.name)
+    if args.data is not None:
         if not isinstance(experiment.dataset, Pictures):
             raise ValueError(f"{experiment.name} draws its own pictures: --data is for celeba and chairs-published")
-        experiment = dataclasses.replace(experiment, dataset=Pictures.open(arguments.data))
-    resume = None if arguments.resume is None else Run.load(arguments.resume, data=arguments.data)
+        experiment = dataclasses.replace(experiment, dataset=Pictures.open(args.data))
+    resume = None if args.resume is None else Run.load(args.resume, data=args.data)
     if resume is not None and isinstance(experiment.dataset, Pictures):
         experiment = dataclasses.replace(experiment, dataset=resume.experiment.dataset)
-    out = arguments.out or Path("runs") / f"{experiment.name}-seed{arguments.seed}.h5"
-    new_folder = arguments.out is None and not out.parent.exists()
-    if new_folder:
+    out = args.out or Path("runs") / f"{experiment.name}-seed{args.seed}.h5"
+    if args.out is None and not out.parent.exists():
         out.parent.mkdir(exist_ok=True)  # of several processes each tries
-    same = arguments.resume is not None and out.exists() and out.samefile(arguments.resume)
+    same = args.resume is not None and out.exists() and out.samefile(args.resume)
     try:
-        with parallel.processes(arguments.device) as speaks:
+        with parallel.processes(args.device) as speaks:
             run = trainer.train(
-                experiment, steps=arguments.steps, seed=arguments.seed, device=arguments.device,
-                precision=arguments.precision, progress=not arguments.json, resume=resume, reseed=arguments.reseed,
-                snapshots=arguments.snapshots, out=out, overwrite=arguments.force or same, command=_said(arguments),
+                experiment, steps=args.steps, seed=args.seed, device=args.device, precision=args.precision,
+                progress=not args.json, resume=resume, reseed=args.reseed, snapshots=args.snapshots, out=out,
+                overwrite=args.force or same, command=args.said,
             )  # fmt: skip
     except trainer.TrainingInterrupted as interrupted:
         run = interrupted.run
     finally:
-        if new_folder and out.parent.exists() and not any(out.parent.iterdir()):
-            out.parent.rmdir()  # a refused training leaves nothing behind
-    goal = experiment.steps if arguments.steps is None else arguments.steps
+        if args.out is None:
+            with suppress(OSError):  # a refused training leaves no empty folder behind
+                out.parent.rmdir()
+    goal = experiment.steps if args.steps is None else args.steps
     if speaks:
         if run.step < goal:
             print(f"interrupted at step {run.step}; go on with --resume {shlex.quote(str(out))}", file=sys.stderr)
-        elif arguments.slim:
+        elif args.slim:
             run.slim().save(out, overwrite=True)
-        _tell(arguments, {"out": str(out), **_summary(run)}, [f"wrote {out}"])
+        _tell(args, {"out": str(out), **_summary(run)}, [f"wrote {out}"])
     return 0 if run.step == goal else 130
 
 
-def _sweep(arguments: argparse.Namespace) -> int:
+def _sweep(args: argparse.Namespace) -> int:
     from minivae.engine import sweep
 
-    for name in ("steps", "workers"):
-        if getattr(arguments, name) is not None:
-            check_count(name, getattr(arguments, name))
-    folder = arguments.out or Path("runs") / f"{arguments.name}-sweep"
-    settings = dict(sweep.parse_setting(text) for text in arguments.settings)
-    rest = (arguments.steps, _said(arguments), arguments.reseed)
-    jobs = sweep.plan(arguments.name, sweep.parse_seeds(arguments.seeds), settings, folder, *rest)
+    if args.steps is not None:
+        check_count("steps", args.steps)
+    folder = args.out or Path("runs") / f"{args.name}-sweep"
+    settings, seeds = dict(map(sweep.parse_setting, args.settings)), sweep.parse_seeds(args.seeds)
+    jobs = sweep.plan(args.name, seeds, settings, folder, args.steps, args.said, args.reseed)
     folder.mkdir(parents=True, exist_ok=True)
     failed: dict[Path, str] = {}
-    if arguments.cluster is not None and not arguments.table:
-        resources = {key: values[0] for key, values in map(sweep.parse_setting, arguments.resource)}
+    if args.cluster is not None and not args.table:
+        resources = {key: values[0] for key, values in map(sweep.parse_setting, args.resource)}
         left = [job for job, row in zip(jobs, sweep.table(jobs), strict=True) if row["step"] < row["of"]]
-        sent = sweep.submit(left, arguments.cluster, folder / "cluster", **resources) if left else []
-        print(f"sent {len(sent)} trainings to {arguments.cluster}; --table prints how far they are, "
+        sent = sweep.submit(left, args.cluster, folder / "cluster", **resources) if left else []
+        print(f"sent {len(sent)} trainings to {args.cluster}; --table prints how far they are, "
               f"{folder / 'cluster'} has what they say", file=sys.stderr)  # fmt: skip
-    elif not arguments.table:
-        failed = sweep.run_here(jobs, arguments.workers, arguments.device, lambda text: print(text, file=sys.stderr))
+    elif not args.table:
+        failed = sweep.run_here(jobs, args.workers, args.device, lambda text: print(text, file=sys.stderr))
     rows = sweep.table(jobs)
     sweep.write_table(rows, folder)
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    _tell(arguments, rows, _table([columns, *([row.get(column, "") for column in columns] for row in rows)]))
+    _tell(args, rows, _table([columns, *([row.get(column, "") for column in columns] for row in rows)]))
     for path, reason in failed.items():
         print(f"error: {path.name}: {reason}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _bench(arguments: argparse.Namespace) -> int:
+def _bench(args: argparse.Namespace) -> int:
     path = BENCHMARKS / "bench.py"
     if not path.is_file():
         raise RuntimeError(f"no {path}: the benchmarks come with a clone of the repository, not with the package")
-    if arguments.out is not None and not (arguments.out.is_dir() and os.access(arguments.out, os.W_OK)):
-        raise OSError(f"{arguments.out} is no folder that can be written to: create it first")
-    if not arguments.quick and (missing := [m for m in ("jupytext", "nbclient") if not importlib.util.find_spec(m)]):
+    if args.out is not None and not (args.out.is_dir() and os.access(args.out, os.W_OK)):
+        raise OSError(f"{args.out} is no folder that can be written to: create it first")
+    if not args.quick and (missing := [m for m in ("jupytext", "nbclient") if not importlib.util.find_spec(m)]):
         raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]', or use --quick")
     sys.path.insert(0, str(BENCHMARKS))
     bench = importlib.import_module("bench")
-    result = bench.measure(arguments.quick, progress=lambda text: print(f"measuring {text} …", file=sys.stderr))
-    _tell(arguments, result, [bench.table(result)])
-    if arguments.out is not None:
-        for path in bench.write(result, arguments.out):
+    result = bench.measure(args.quick, progress=lambda text: print(f"measuring {text} …", file=sys.stderr))
+    _tell(args, result, [bench.table(result)])
+    if args.out is not None:
+        for path in bench.write(result, args.out):
             print(f"wrote {path}", file=sys.stderr)
     return 0
 
 
-def _import(arguments: argparse.Namespace) -> int:
+def _import(args: argparse.Namespace) -> int:
     from minivae.engine.imports import import_pictures
 
-    report = import_pictures(
-        arguments.kind, arguments.source, arguments.out, arguments.channels, arguments.force, not arguments.json,
-        arguments.white,
-    )  # fmt: skip
+    report = import_pictures(args.kind, args.source, args.out, args.channels, args.force, not args.json, args.white)
     lines = [f"wrote {report.out}: {report.pictures:,} pictures"]
     same = [(name, f"the same as {other}") for name, other in report.duplicates]
     for what, files in ("duplicate", same), ("unreadable", report.unreadable), ("not looked into", report.skipped):
@@ -231,23 +221,23 @@ def _import(arguments: argparse.Namespace) -> int:
         lines += [f"  … and {len(files) - SHOWN:,} more (--json names all)"] if len(files) > SHOWN else []
     lines += [f"passed over, no pictures of this kind: {report.others:,}"] if report.others else []
     lines += [f"note: {note}" for note in report.notes]
-    return _tell(arguments, {**dataclasses.asdict(report), "out": str(report.out)}, lines)
+    return _tell(args, {**dataclasses.asdict(report), "out": str(report.out)}, lines)
 
 
-def _export(arguments: argparse.Namespace) -> int:
+def _export(args: argparse.Namespace) -> int:
     from minivae.engine import dsprites
 
-    out = dsprites.export(arguments.out)
-    return _tell(arguments, {"out": str(out)}, [f"wrote {out}"])
+    out = dsprites.export(args.out)
+    return _tell(args, {"out": str(out)}, [f"wrote {out}"])
 
 
-def _show(arguments: argparse.Namespace) -> int:
+def _show(args: argparse.Namespace) -> int:
     from minivae.engine.runs import Run
 
-    summary = _summary(Run.load(arguments.path))
+    summary = _summary(Run.load(args.path))
     kl, made = summary["kl"], summary["provenance"]
     lines = [
-        f"{arguments.path}: {summary['experiment']['name']}, seed {summary['seed']}, step {summary['step']:,}",
+        f"{args.path}: {summary['experiment']['name']}, seed {summary['seed']}, step {summary['step']:,}",
         f"  reconstruction {summary['reconstruction']:.1f} nats, KL {sum(kl):.2f} nats",
         f"  KL per latent, high to low: {'  '.join(f'{value:.2f}' for value in sorted(kl, reverse=True))}",
         f"  snapshots: {summary['snapshots'] or 'none'}; resumable: {'yes' if summary['resumable'] else 'no'}",
@@ -258,28 +248,27 @@ def _show(arguments: argparse.Namespace) -> int:
             f"  on {made['device']}, {made['precision']}, {made['threads']} threads, in {made['seconds']:.0f} s",
             f"  with {', '.join(f'{name} {version}' for name, version in made['versions'].items())}",
         ]
-    return _tell(arguments, summary, lines)
+    return _tell(args, summary, lines)
 
 
-def _measure(arguments: argparse.Namespace) -> int:
+def _measure(args: argparse.Namespace) -> int:
     from minivae import metrics
     from minivae.datasets import Arrays
     from minivae.engine.runs import Run
 
-    run, data = Run.load(arguments.path), arguments.data
+    run, data = Run.load(args.path), args.data
     if run.experiment.model != "vae":
-        raise ValueError(f"{arguments.path} is a generator, which is told the factors: there is no code to measure")
-    if isinstance(run.experiment.dataset, Arrays):
-        if data is None:
-            raise ValueError(f"{arguments.path} was trained on pictures of your own: give them, --data FILE.npz")
-        data = _arrays(data)
+        raise ValueError(f"{args.path} is a generator, which is told the factors: there is no code to measure")
+    own = isinstance(run.experiment.dataset, Arrays)
+    if own and data is None:
+        raise ValueError(f"{args.path} was trained on pictures of your own: give them, --data FILE.npz")
     if data is not None:
-        run = Run.load(arguments.path, data=data)
+        run = Run.load(args.path, data=_arrays(data) if own else data)
     scores = metrics.measure(run.model(), run.experiment.dataset)
-    title = f"{arguments.path}: {run.experiment.name}, seed {run.seed}, step {run.step:,}"
+    title = f"{args.path}: {run.experiment.name}, seed {run.seed}, step {run.step:,}"
     nats = ("reconstruction", "excess", "kl")
-    rows = [[f"  {name}", f"{score:{'.1f' if name in nats else '.3g'}}"] for name, score in scores.items()]
-    return _tell(arguments, scores, [title, *_table(rows, left=(0, 1))])
+    lines = [f"  {name:20} {score:{'.1f' if name in nats else '.3g'}}" for name, score in scores.items()]
+    return _tell(args, scores, [title, *lines])
 
 
 def _arrays(path: Path) -> Any:
@@ -287,42 +276,39 @@ def _arrays(path: Path) -> Any:
     import numpy as np
 
     from minivae.datasets import Arrays
+    from minivae.engine.files import reading
 
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in ("images", "factors", "names") if name in file}
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} is no npz file that can be read ({error})") from error
-    if "images" not in found:
-        raise ValueError(f"{path} has no array images: an npz file of images, factors and names is wanted")
-    return Arrays(found["images"], found.get("factors"), [str(name) for name in found.get("names", ())])
+    missing = "make it with numpy.savez(FILE, images=…, factors=…, names=…)"
+    with reading(path, "is no npz file of images, factors and names", missing), np.load(path) as file:
+        names = [str(name) for name in file["names"]] if "names" in file else []
+        images, factors = file["images"], file["factors"] if "factors" in file else None
+    return Arrays(images, factors, names)
 
 
-def _limit(arguments: argparse.Namespace) -> int:
+def _limit(args: argparse.Namespace) -> int:
     from minivae.engine import curves
     from minivae.engine.files import check_output
     from minivae.engine.trainer import versions
     from minivae.ideal_decoder import LIMITS
     from minivae.rate_distortion import rate_distortion
 
-    if arguments.name not in LIMITS:
-        raise ValueError(f"unknown limit {arguments.name!r}: known are {', '.join(LIMITS)}")
-    if arguments.out is not None:
-        check_output(arguments.out, arguments.force)  # to be heard of before the search, not after it
-    channels = LIMITS[arguments.name]()
+    if args.name not in LIMITS:
+        raise ValueError(f"unknown limit {args.name!r}: known are {', '.join(LIMITS)}")
+    if args.out is not None:
+        check_output(args.out, args.force)  # to be heard of before the search, not after it
+    channels = LIMITS[args.name]()
     most = min(25.0, channels.most * len(channels.factors))
     limit = rate_distortion(
-        channels, arguments.capacities or [0.5 * i for i in range(1, round(2 * most) + 1)], samples=arguments.samples,
-        seed=arguments.seed, progress=lambda text: print(text, file=sys.stderr, flush=True),
+        channels, args.capacities or [0.5 * i for i in range(1, round(2 * most) + 1)], samples=args.samples,
+        seed=args.seed, progress=lambda text: print(text, file=sys.stderr, flush=True),
     )  # fmt: skip
-    limit = dataclasses.replace(limit, provenance={"command": _said(arguments), "versions": versions()})
-    if arguments.out is not None:
-        curves.save_curve(limit, arguments.out, arguments.force)
+    limit = dataclasses.replace(limit, provenance={"command": args.said, "versions": versions()})
+    if args.out is not None:
+        curves.save_curve(limit, args.out, args.force)
     rows = [["C", "distortion", "price", *limit.factors]]
     for c, d, price, rates in zip(limit.capacities, limit.distortions, limit.prices, limit.rates, strict=True):
         rows.append([f"{c:.2f}", f"{d:.1f}", f"{price:.1f}", *(f"{rate:.2f}" for rate in rates)])
-    wrote = [f"wrote {arguments.out}"] if arguments.out is not None else []
-    return _tell(arguments, curves.to_dict(limit), [*_table(rows), *wrote])
+    return _tell(args, curves.to_dict(limit), _table(rows) + ([f"wrote {args.out}"] if args.out is not None else []))
 
 
 def _summary(run: Any) -> dict[str, Any]:
@@ -341,15 +327,14 @@ def _summary(run: Any) -> dict[str, Any]:
     }
 
 
-def _check(arguments: argparse.Namespace) -> int:
+def _check(args: argparse.Namespace) -> int:
     results = []
     for name in ("python", "packages", "device", "precision", "data", "widgets", "writing"):
         try:
             results.append({"check": name, "ok": True, "detail": _probe(name)})
         except Exception as error:  # whatever is wrong with a machine is the answer asked for
             results.append({"check": name, "ok": False, "detail": str(error)})
-    lines = [f"{'OK  ' if r['ok'] else 'FAIL'} {r['check']:10} {r['detail']}" for r in results]
-    _tell(arguments, results, lines)
+    _tell(args, results, [f"{'OK  ' if r['ok'] else 'FAIL'} {r['check']:10} {r['detail']}" for r in results])
     return 0 if all(result["ok"] for result in results) else 1
 
 
@@ -368,11 +353,8 @@ def _probe(name: str) -> str:
         from minivae.engine import fast
 
         device = fast.pick_device("auto")
-        return (
-            fast.pick_precision("auto", device)
-            if name == "precision"
-            else f"{device}, {torch.get_num_threads()} threads"
-        )
+        threads = f"{device}, {torch.get_num_threads()} threads"
+        return threads if name == "device" else fast.pick_precision("auto", device)
     if name == "data":
         from minivae.engine.runs import Run
 
@@ -384,9 +366,8 @@ def _probe(name: str) -> str:
         import ipywidgets
         from jupyter_core.paths import jupyter_path
 
-        if not any(
-            (Path(p) / "@jupyter-widgets" / "jupyterlab-manager").is_dir() for p in jupyter_path("labextensions")
-        ):
+        places = [Path(path, "@jupyter-widgets", "jupyterlab-manager") for path in jupyter_path("labextensions")]
+        if not any(place.is_dir() for place in places):
             raise RuntimeError("JupyterLab's widget extension is missing: pip install jupyterlab_widgets")
         return f"ipywidgets {ipywidgets.__version__} with JupyterLab's extension"
     with tempfile.TemporaryFile(dir=Path.cwd()) as file:  # training needs a folder for its run files
@@ -394,23 +375,15 @@ def _probe(name: str) -> str:
     return f"{Path.cwd()} is writable"
 
 
-def _said(arguments: argparse.Namespace) -> str:
-    return "python -m minivae " + shlex.join(arguments.words)
-
-
-def _tell(arguments: argparse.Namespace, value: Any, lines: list[str]) -> int:
-    print(json.dumps(value, indent=2) if arguments.json else "\n".join(lines))
+def _tell(args: argparse.Namespace, value: Any, lines: list[str]) -> int:
+    print(json.dumps(value, indent=2) if args.json else "\n".join(lines))
     return 0
 
 
-def _table(rows: list[list[Any]], left: Container[int] = ()) -> list[str]:
-    """Rows in columns, to the right but for those that are to the left."""
+def _table(rows: list[list[Any]]) -> list[str]:
+    """Rows in columns, to the right."""
     widths = [max(len(str(cell)) for cell in column) for column in zip(*rows, strict=True)]
-    aligned = ["<" if i in left else ">" for i in range(len(widths))]
-    return [
-        "  ".join(f"{cell!s:{side}{width}}" for cell, side, width in zip(row, aligned, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return ["  ".join(f"{cell!s:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
 
 
 if __name__ == "__main__":

@@ -378,10 +378,10 @@ def test_measure_takes_own_pictures_with_known_factors(folder, capsys, monkeypat
         (["known.h5"], "was trained on pictures of your own: give them, --data FILE.npz"),
         (["plain.h5", "--data", "bare.npz"], "with known factors"),
         (["known.h5", "--data", "other.npz"], "was trained on other pictures"),
-        (["known.h5", "--data", "empty.npz"], "empty.npz has no array images"),
-        (["known.h5", "--data", "pickled.npz"], "pickled.npz is no npz file that can be read"),
-        (["known.h5", "--data", "text.npz"], "text.npz is no npz file that can be read"),
-        (["known.h5", "--data", "none.npz"], "No such file"),
+        (["known.h5", "--data", "empty.npz"], "empty.npz is no npz file of images, factors and names"),
+        (["known.h5", "--data", "pickled.npz"], "pickled.npz is no npz file of images, factors and names"),
+        (["known.h5", "--data", "text.npz"], "text.npz is no npz file of images, factors and names"),
+        (["known.h5", "--data", "none.npz"], "no file none.npz: make it with numpy.savez"),
     ):
         assert main(["measure", *arguments]) == 1
         error = capsys.readouterr().err

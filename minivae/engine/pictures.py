@@ -107,11 +107,9 @@ class Pictures:
 
 def _read(path: Path) -> SimpleNamespace:
     """What a file holds: images (n, channels, 64, 64) uint8, known (n, columns) float32, columns, names, content."""
-    missing = (
-        "make it with python -m minivae data import, or say where it is now, --data FILE or Run.load(…, data=FILE)"
-    )
-    damaged = "is damaged or was not made by python -m minivae data import, make it again"
-    with reading(path, damaged, missing), open_hdf5(path) as file:
+    command = "python -m minivae data import"
+    missing = f"make it with {command}, or say where it is now, --data FILE or Run.load(…, data=FILE)"
+    with reading(path, f"is damaged or was not made by {command}, make it again", missing), open_hdf5(path) as file:
         if file.attrs.get("format") not in (FORMAT, FORMAT.encode()) or file.attrs["version"] != VERSION:
             raise ValueError(f"it is no file of {FORMAT}, version {VERSION}")
         images, known = file["images"], file["known"]

@@ -26,9 +26,7 @@ from minivae.experiment import Experiment
 from minivae.generator import FactorGenerator
 from minivae.vae import VAE
 
-FORMAT = "minivae run"
-VERSION = 1
-
+FORMAT, VERSION = "minivae run", 1
 Weights = dict[str, Tensor]
 
 

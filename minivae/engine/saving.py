@@ -18,10 +18,8 @@ from tqdm.auto import tqdm
 from minivae.engine import parallel
 from minivae.engine.runs import Checkpoint, Run, Weights
 
-# Steps between looks at the numbers: reading them synchronises with a GPU.
-LOOK_EVERY = 100
-# Steps between two questions whether to stop, of several processes: torchrun gives them 30 s from SIGTERM to the end.
-ASK_EVERY = 10
+LOOK_EVERY = 100  # steps between looks at the numbers: reading them synchronises with a GPU
+ASK_EVERY = 10  # steps between asking several processes whether to stop: torchrun gives them 30 s from SIGTERM
 SAVE_EVERY = 60  # seconds from one save on the way to the next
 
 
@@ -168,10 +166,8 @@ def restore(
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first interrupt into a flag, so that a step is never broken off half-way; a second one breaks off.
-
-    Not so in a group of processes: at one Ctrl-C each gets two, from the terminal and from torchrun.
-    """
+    """Turn the first interrupt into a flag, so that a step is never broken off half-way; a second one breaks off, but
+    not in a group of processes: at one Ctrl-C each gets two, from the terminal and from torchrun."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield lambda: False
         return
