@@ -146,7 +146,7 @@ def import_pictures(
 
 def _files(source: Path, pattern: re.Pattern, report: Report, progress: bool) -> Iterator[tuple[str, bytes | str]]:
     """Names of the files looked for, and their contents or why there is none; the others go into the report."""
-    for name, read in tqdm(_entries(source), source.name, unit="file", disable=not progress, mininterval=0.5):
+    for name, read in tqdm(_entries(source), source.name, unit="file", disable=not progress, delay=0.5):
         if isinstance(read, str):
             report.skipped.append((name, read))
         elif not pattern.fullmatch(name):
