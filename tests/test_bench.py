@@ -91,10 +91,10 @@ def test_interleaving_gives_medians_in_milliseconds():
         calls.append(name)
         time.sleep(seconds)
 
-    loops = {"a": lambda: run("a", 0.005), "b": lambda: run("b", 0.050 if calls.count("b") > 8 else 0.020)}
+    loops = {"a": lambda: run("a", 0.02), "b": lambda: run("b", 0.5 if calls.count("b") > 8 else 0.1)}
     times = bench.interleave(loops, rounds=3, steps=2)
-    assert times["a"] == pytest.approx(5, abs=4)
-    assert times["b"] == pytest.approx(20, abs=10)  # the slow round is no median
+    assert 20 <= times["a"] < 90
+    assert 100 <= times["b"] < 400  # the slow round is no median
     assert [name for name, _ in itertools.groupby(calls)] == ["a", "b"] * 3
 
 
