@@ -33,8 +33,6 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m minivae", description="The course on why β-VAE disentangles.")
     parser.add_argument("--version", action="version", version=minivae.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    data = commands.add_parser("data", help="make a file of pictures, or write dSprites anew")
-    data = data.add_subparsers(dest="action", required=True, metavar="import|export")
 
     def command(name: str, run: Callable[[argparse.Namespace], int], about: str, of: Any = commands) -> Callable:
         sub = of.add_parser(name, help=about, description=about)
@@ -86,6 +84,8 @@ def main(argv: list[str] | None = None) -> int:
     add = command("bench", _bench, "measure speed and memory on this machine, beside a plain reference loop")
     add("--quick", action="store_true", help="the ratios alone, in under 50 seconds")
     add("--out", type=Path, metavar="FOLDER", help="write table, picture and JSON there")
+    data = commands.add_parser("data", help="make a file of pictures, or write dSprites anew")
+    data = data.add_subparsers(dest="action", required=True, metavar="import|export")
     add = command("import", _import, "make one HDF5 file of pictures, 64×64", data)
     add("kind", choices=["chairs", "celeba", "folder"], help="how the pictures lie, see data/README.md")
     add("source", type=Path, metavar="PATH", help="folder, zip or tar")

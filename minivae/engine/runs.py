@@ -212,7 +212,7 @@ def _read(file: h5py.File, kinds: Collection[type]) -> Run:
         seed=int(file.attrs["seed"]),
         step=int(file.attrs["step"]),
         weights=_read_tree(file["weights"]),
-        history={name: values.numpy() for name, values in _read_tree(file["history"]).items()},
+        history={name: file["history"][name][()] for name in ("step", "loss", "reconstruction", "kl")},
         snapshots={int(step): weights for step, weights in _read_tree(file.get("snapshots", {})).items()},
         checkpoint=Checkpoint(**_read_tree(file["checkpoint"])) if "checkpoint" in file else None,
         provenance=json.loads(file.attrs["made"]),
