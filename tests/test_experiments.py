@@ -205,5 +205,5 @@ def test_models_must_fit(change, message):
 
 def test_a_schedule_in_a_file_is_no_objective():
     settings = to_dict(experiments.get("generator"))
-    with pytest.raises(ValueError, match="unknown objective"):
+    with pytest.raises(ValueError, match="objective must be an object to call"):
         from_dict({**settings, "objective": settings["objective"]["schedule"]})

@@ -73,11 +73,14 @@ BUDGET = {
     "metrics.evaluate": 110,
     "datasets.__init__": 15, "datasets.blobs": 100, "datasets.sprites": 200, "datasets.coloured": 60,
     "datasets.chairs": 280, "datasets.arrays": 130,
+    "engine.__init__": 5, "engine.settings": 95, "engine.runs": 250, "engine.files": 120, "engine.saving": 195,
+    "engine.trainer": 215, "engine.fast": 120, "engine.parallel": 100, "engine.sweep": 190, "engine.imports": 270,
+    "engine.pictures": 155, "engine.dsprites": 150, "engine.curves": 90, "engine.catalogue": 25, "__main__": 360,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(name for name in FILES if part(name) == "textbook"))
-def test_a_textbook_module_keeps_to_its_budget(name):
+@pytest.mark.parametrize("name", sorted(name for name in FILES if part(name) != "course"))
+def test_a_module_keeps_to_its_budget(name):
     lines = len(FILES[name].read_text().splitlines())
     assert lines <= 1.2 * BUDGET[name], f"{name} has {lines} lines, its budget is {BUDGET[name]}"
 
@@ -85,4 +88,5 @@ def test_a_textbook_module_keeps_to_its_budget(name):
 def test_the_library_stays_small():
     lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
     assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 3_600
-    assert sum(lines.values()) <= 8_760  # a ceiling that only comes down
+    assert sum(n for name, n in lines.items() if part(name) == "engine") <= 2_050
+    assert sum(lines.values()) <= 8_135  # a ceiling that only comes down

@@ -749,7 +749,7 @@ def test_revive_comes_every_so_many_steps_until_the_cooldown(monkeypatch):
 def test_a_state_of_the_other_optimizer_does_not_fit(tmp_path):
     run = quick(steps=2)
     muon = dataclasses.replace(run, experiment=dataclasses.replace(EXPERIMENT, optimizer="muon"))
-    with pytest.raises(ValueError, match=r"the optimizer's state of .* does not fit"):
+    with pytest.raises(ValueError, match="the optimizer's state does not fit the model"):
         Run.load(muon.save(tmp_path / "run.h5"))
 
 
