@@ -1,6 +1,6 @@
-"""A latent as a channel with additive white Gaussian noise (AWGN), and what the best use of several of them is.
+"""A latent as a channel with additive white Gaussian noise (AWGN), and the best use of several such channels.
 
-Taught in chapter 2. Rates are in nats unless a function says otherwise.
+Taught in chapter 2. Rates are in nats.
 """
 
 import math
@@ -9,28 +9,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from minivae._arguments import check_positive
+from minivae._arguments import check_all, check_positive
 
 
-def awgn_capacity(snr: Tensor | float, unit: str = "nats") -> Tensor:
-    """Capacity ½·log(1 + SNR) of an AWGN channel, per use.
+def awgn_capacity(snr: Tensor | float) -> Tensor:
+    """Capacity ½·log(1 + SNR) of an AWGN channel, in nats per use.
 
     Args:
         snr: signal variance over noise variance, ≥ 0, any shape.
-        unit: "nats" or "bits".
 
     Raises:
-        ValueError: on a negative or NaN snr, or another unit.
+        ValueError: on a negative or NaN snr.
 
     Source: Shannon 1948; section 4.2 of the paper.
     """
-    if unit not in ("nats", "bits"):
-        raise ValueError(f"unit must be 'nats' or 'bits', got {unit!r}")
     snr = torch.as_tensor(snr)
-    if not (snr >= 0).all():
-        raise ValueError(f"snr must be ≥ 0, got {_worst(snr, snr >= 0)}")
-    nats = 0.5 * torch.log1p(snr)
-    return nats if unit == "nats" else nats / math.log(2)
+    check_all("snr", snr, snr >= 0, "≥ 0")
+    return 0.5 * torch.log1p(snr)
 
 
 def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor | None = None) -> Tensor:
@@ -45,26 +40,18 @@ def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor
         A scalar, by quadrature, to about 1e-10; differentiable in means and std. At most log n.
 
     Raises:
-        ValueError: on a shape that does not fit, σ ≤ 0, values that are not finite or no probabilities.
+        ValueError: if means is not (n,), a value is not finite, σ ≤ 0, or probabilities are none.
 
     Source: chapter 2; time and memory grow as n².
     """
     if means.ndim != 1 or len(means) < 1:
         raise ValueError(f"means must have shape (n,) with n ≥ 1, got {tuple(means.shape)}")
-    if not torch.isfinite(means).all():
-        raise ValueError("means must be finite, got NaN or infinity")
-    std = torch.as_tensor(std, dtype=means.dtype, device=means.device)
-    if std.shape not in ((), means.shape):
-        raise ValueError(
-            f"std must be a number or have the shape of means {tuple(means.shape)}, got {tuple(std.shape)}"
-        )
-    if not ((std > 0) & torch.isfinite(std)).all():
-        raise ValueError(f"std must be a finite number > 0, got {_worst(std, (std > 0) & torch.isfinite(std))}")
-    std = std.expand_as(means)
+    std = torch.as_tensor(std, dtype=means.dtype, device=means.device).expand_as(means)
     if probabilities is None:
-        probabilities = torch.full_like(means, 1 / len(means))
-    if probabilities.shape != means.shape:
-        raise ValueError(f"probabilities must have shape {tuple(means.shape)}, got {tuple(probabilities.shape)}")
+        probabilities = torch.tensor(1 / len(means), dtype=means.dtype, device=means.device)
+    probabilities = probabilities.expand_as(means)
+    check_all("means", means, torch.isfinite(means))
+    check_all("std", std, (std > 0) & torch.isfinite(std), "a finite number > 0")
     if not ((probabilities >= 0).all() and abs(probabilities.sum().item() - 1) < 1e-5):
         raise ValueError(f"probabilities must be ≥ 0 and add up to 1, they add up to {probabilities.sum():g}")
 
@@ -80,12 +67,12 @@ def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor
 
 @dataclass(frozen=True)
 class WaterFilling:
-    """The best way to spend a rate on independent Gaussian components.
+    """The best split of a rate over independent Gaussian components.
 
     Attributes:
-        level: the water level η: the distortion of every component that gets any rate.
-        rates: nats of each component, ½·log(λ/η) where λ > η, else 0.
-        distortions: mean squared error of each component, min(λ, η).
+        level: the water level η, which is the distortion of every component that gets any rate.
+        rates: (n,), nats of each component, ½·log(λ/η) where λ > η, else 0.
+        distortions: (n,), mean squared error of each component, min(λ, η).
     """
 
     level: float
@@ -96,7 +83,7 @@ class WaterFilling:
 def reverse_water_filling(
     eigenvalues: Tensor, *, rate: float | None = None, distortion: float | None = None
 ) -> WaterFilling:
-    """Split a total rate (or reach a total distortion) at the least cost over Gaussian components.
+    """Split a total rate over Gaussian components at the least distortion, or reach a distortion at the least rate.
 
     Args:
         eigenvalues: (n,) variances λ > 0 of the components, in any order.
@@ -108,7 +95,7 @@ def reverse_water_filling(
 
     Source: Cover and Thomas 2006, section 10.3.3; chapter 2.
     """
-    check_eigenvalues(eigenvalues)
+    _check_eigenvalues(eigenvalues)
     if (rate is None) == (distortion is None):
         raise ValueError("give exactly one of rate and distortion")
     ordered = eigenvalues.double().sort(descending=True).values
@@ -139,9 +126,9 @@ class LinearBetaVAE:
     """The optimum of a linear β-VAE, component by component in the order of the eigenvalues given.
 
     Attributes:
-        decoder_norms: length of the decoder's column, √(λ − η), 0 where inactive.
-        stds: posterior standard deviations, √(η/λ), 1 where inactive.
-        kl: nats, ½·log(λ/η), 0 where inactive.
+        decoder_norms: (n,), length of the decoder's column, √(λ − η), 0 where inactive.
+        stds: (n,), posterior standard deviations, √(η/λ), 1 where inactive.
+        kl: (n,), nats, ½·log(λ/η), 0 where inactive.
     """
 
     decoder_norms: Tensor
@@ -150,7 +137,7 @@ class LinearBetaVAE:
 
 
 def linear_beta_vae(eigenvalues: Tensor, noise: float, beta: float) -> LinearBetaVAE:
-    """Optimum of a β-VAE with a linear encoder, decoder N(Wz, noise·I) and as many latents as eigenvalues.
+    """Optimum of a β-VAE with a linear encoder, decoder N(Wz, noise·I) and a latent for each eigenvalue.
 
     A latent is inactive exactly where λ ≤ η = β·noise: reverse water-filling with the water level η.
 
@@ -164,7 +151,7 @@ def linear_beta_vae(eigenvalues: Tensor, noise: float, beta: float) -> LinearBet
 
     Source: chapter 2; Lucas et al. 2019 for β = 1.
     """
-    check_eigenvalues(eigenvalues)
+    _check_eigenvalues(eigenvalues)
     check_positive("noise", noise)
     check_positive("beta", beta)
     level = beta * noise
@@ -175,14 +162,7 @@ def linear_beta_vae(eigenvalues: Tensor, noise: float, beta: float) -> LinearBet
     )
 
 
-def check_eigenvalues(eigenvalues: Tensor) -> None:
-    """Raise ValueError unless eigenvalues is (n ≥ 1,), positive and finite."""
+def _check_eigenvalues(eigenvalues: Tensor) -> None:
     if eigenvalues.ndim != 1 or len(eigenvalues) < 1:
         raise ValueError(f"eigenvalues must have shape (n,) with n ≥ 1, got {tuple(eigenvalues.shape)}")
-    good = (eigenvalues > 0) & torch.isfinite(eigenvalues)
-    if not good.all():
-        raise ValueError(f"eigenvalues must be finite and > 0, got {_worst(eigenvalues, good)}")
-
-
-def _worst(values: Tensor, good: Tensor) -> float:
-    return values[~good].flatten()[0].item() if values.ndim else values.item()
+    check_all("eigenvalues", eigenvalues, (eigenvalues > 0) & torch.isfinite(eigenvalues), "finite and > 0")

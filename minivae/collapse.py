@@ -9,9 +9,9 @@ from minivae.objectives import check_range
 def collapse_threshold(images: Tensor) -> float:
     """β_c: above it a Bernoulli β-VAE that encodes nothing is stable, below it the first latent becomes active.
 
-    The collapsed model draws every pixel with its mean brightness p̄. Its Hessian for a faint code is a contest of the
-    KL's β against the gain per unit of signal, the largest eigenvalue of the data's covariance in units of the
-    Bernoulli variance: β_c = λ_max of Cov(x)ᵢⱼ / √(p̄ᵢ(1−p̄ᵢ) p̄ⱼ(1−p̄ⱼ)).
+    The collapsed model draws every pixel with its mean brightness p̄. A faint code costs β per nat and gains at most
+    the largest eigenvalue of the data's covariance in units of the Bernoulli variance, so the two break even at
+    β_c = λ_max of Cov(x)ᵢⱼ / √(p̄ᵢ(1−p̄ᵢ) p̄ⱼ(1−p̄ⱼ)).
 
     Args:
         images: a sample (n, channels, H, W) with values in [0, 1], n ≥ 2; the estimate's error falls as 1/√n.

@@ -8,16 +8,18 @@ import math
 import torch
 from torch import Tensor
 
+from minivae._arguments import check_all
+
 
 def kl_per_latent(mean: Tensor, log_std: Tensor) -> Tensor:
-    """KL(N(mean, σ²) ‖ N(0, 1)) of every latent, in nats.
+    """KL(N(mean, σ²) ‖ N(0, 1)) = ½(mean² + σ² − 1) − log σ of every latent, in nats.
 
     Args:
         mean: posterior means, any shape.
         log_std: log σ, the same shape.
 
     Returns:
-        ½(mean² + σ² − 1) − log σ, the same shape; zero only where mean = 0 and σ = 1.
+        The KLs, the same shape; zero only where mean = 0 and σ = 1.
 
     Raises:
         ValueError: if the shapes differ.
@@ -54,9 +56,7 @@ def log_density(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """log N(z; mean, σ²) of every coordinate, in nats.
 
     Args:
-        z: points.
-        mean: means.
-        log_std: log σ; the three shapes broadcast.
+        z, mean, log_std: points, means and log σ; their shapes broadcast.
 
     Returns:
         Log-densities, the broadcast shape; sum over the last axis for a diagonal Gaussian.
@@ -66,20 +66,34 @@ def log_density(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
 
     Source: chapter 1.
     """
-    _check_arguments(z=z, mean=mean, log_std=log_std)
+    check_arguments(z=z, mean=mean, log_std=log_std)
     return -0.5 * ((z - mean) * torch.exp(-log_std)).square() - log_std - 0.5 * math.log(2 * math.pi)
 
 
 def kl_between(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
-    """KL(p ‖ q) of two Gaussians, coordinate by coordinate, in nats, in the broadcast shape.
+    """KL(p ‖ q) of two Gaussians, coordinate by coordinate, in nats; with q = N(0, 1) it is `kl_per_latent`.
+
+    Args:
+        mean_p, log_std_p, mean_q, log_std_q: means and log σ of p and q; their shapes broadcast.
 
     Raises:
         ValueError: if the shapes do not broadcast or a value is not finite.
 
-    Source: chapter 1; with q = N(0, 1) it is `kl_per_latent`.
+    Source: chapter 1.
     """
-    _check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
+    check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
     return kl_per_latent(*torch.broadcast_tensors((mean_p - mean_q) * torch.exp(-log_std_q), log_std_p - log_std_q))
+
+
+def check_arguments(**tensors: Tensor) -> None:
+    """Raise ValueError unless the tensors broadcast and are finite; not in a training step, which it would slow."""
+    try:
+        torch.broadcast_shapes(*(tensor.shape for tensor in tensors.values()))
+    except RuntimeError:
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
+        raise ValueError(f"these shapes do not broadcast: {shapes}") from None
+    for name, tensor in tensors.items():
+        check_all(name, tensor, torch.isfinite(tensor))
 
 
 def _check_same_shape(mean: Tensor, log_std: Tensor) -> None:
@@ -88,16 +102,3 @@ def _check_same_shape(mean: Tensor, log_std: Tensor) -> None:
             f"mean and log_std must have one shape, got {tuple(mean.shape)} and {tuple(log_std.shape)}: "
             "pass the two halves of one encoder output"
         )
-
-
-def _check_arguments(**tensors: Tensor) -> None:
-    try:
-        torch.broadcast_shapes(*(tensor.shape for tensor in tensors.values()))
-    except RuntimeError:
-        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
-        raise ValueError(f"these shapes do not broadcast: {shapes}") from None
-    # not in kl_per_latent and sample: there a look at the values would make the device wait in every training step
-    for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
-            bad = tensor[~torch.isfinite(tensor)].flatten()[0].item()
-            raise ValueError(f"{name} must be finite, got {bad}")

@@ -13,14 +13,14 @@ from minivae.vae import Decoder, initialise
 class FactorGenerator(nn.Module):
     """A decoder that is told the true factors, each through a noisy channel of its own: zᵢ = aᵢ·fᵢ + σᵢ·ε.
 
-    The scales aᵢ and the noise σᵢ are learned, so that the decoder can say with its gradient which factors are worth
-    how many nats. There is no encoder. A factor with a single class gets no latent. In the beginning every factor has
-    the same rate, a tenth of a nat.
+    There is no encoder: the scales aᵢ and the noise σᵢ are parameters, so the gradient of the reconstruction decides
+    how the capacity is divided among the factors. A factor with a single class gets no latent. At first every factor
+    has the same rate, a tenth of a nat.
 
     Args:
         values: for each factor the value fᵢ of every class, tensors (classes,).
         channels: image channels.
-        centred: subtract the mean from the values of each factor; sending it costs nats (chapter 5).
+        centred: subtract the mean from the values of each factor, because sending it costs nats (chapter 5).
         size: side of the images in pixels, as of `VAE`.
         generator: source of the random initial weights; PyTorch's global one if None.
 
@@ -63,7 +63,7 @@ class FactorGenerator(nn.Module):
         """Mean and log standard deviation, each (B, latents), of the channels' outputs for classes (B, factors).
 
         Raises:
-            ValueError: unless classes are whole numbers (B, factors); images have no place here.
+            ValueError: unless classes are whole numbers (B, factors).
         """
         if classes.ndim != 2 or classes.shape[1] != self.factors or classes.dtype != torch.long:
             raise ValueError(

@@ -1,8 +1,8 @@
 """What is minimised, in nats: sums over pixels and latents, means over the batch. Taught in chapters 1, 4 and 5.
 
-With any other reduction the paper's β, γ and C mean nothing. An objective gets the mean reconstruction term, the mean
-KL of every latent and the step, and gives the loss. One that adapts itself has `initial_state()`, gets the state as a
-further argument, and changes it in place in `update`.
+With any other reduction the paper's β, γ and C mean nothing. An objective is called with the reconstruction term (mean
+−log p(x|z), a scalar), the mean KL of every latent (latents,) and the number of the step, and returns the loss. One
+that adapts itself has `initial_state()`, gets the state as a further argument, and changes it in place in `update`.
 """
 
 import itertools
@@ -12,18 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minivae._arguments import check_count, is_number
+from minivae._arguments import check_count, check_positive
 
 
 def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
-    """−log p(x|z) of each image under independent Bernoulli pixels, in nats: (B, …) → (B,).
+    """−log p(x|z) of each image under independent Bernoulli pixels, in nats, (B, …) → (B,).
 
     Grey targets in (0, 1) are allowed, as in the paper; the value then has the floor `bernoulli_floor`.
 
     Args:
         logits: (B, channels, H, W).
-        images: the same shape, values in [0, 1]; not looked at here, where a look would make a GPU wait in every
-            step: `check_range` does it.
+        images: the same shape, values in [0, 1]; `check_range` checks them, which in every step would delay a GPU.
 
     Raises:
         ValueError: if the shapes differ.
@@ -64,7 +63,6 @@ class ELBO:
     """
 
     def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor) -> Tensor:
-        """Loss in nats from the mean −log p(x|z) (scalar), the mean KL per latent (latents,) and the step."""
         return reconstruction + kl.sum()
 
 
@@ -73,10 +71,7 @@ class BetaELBO:
     """Reconstruction + β·Σ KL.
 
     Args:
-        beta: weight of the KL term, ≥ 0; 1 gives the ELBO.
-
-    Raises:
-        ValueError: if beta is negative or not finite.
+        beta: weight of the KL term, finite and ≥ 0, else ValueError; 1 gives the ELBO.
 
     Source: Eq. 5; Higgins et al. 2017.
     """
@@ -84,11 +79,9 @@ class BetaELBO:
     beta: float
 
     def __post_init__(self) -> None:
-        if not is_number(self.beta) or self.beta < 0:
-            raise ValueError(f"beta must be a finite number ≥ 0, got {self.beta!r}")
+        check_positive("beta", self.beta, or_zero=True)
 
     def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor) -> Tensor:
-        """Loss in nats from the mean −log p(x|z) (scalar), the mean KL per latent (latents,) and the step."""
         return reconstruction + self.beta * kl.sum()
 
 
@@ -112,10 +105,8 @@ class LinearSchedule:
     last: int = 100_000
 
     def __post_init__(self) -> None:
-        for name in ("start", "end"):
-            value = getattr(self, name)
-            if not is_number(value) or value < 0:
-                raise ValueError(f"{name} must be a finite capacity ≥ 0 in nats, got {value!r}")
+        check_positive("start", self.start, or_zero=True)
+        check_positive("end", self.end, or_zero=True)
         check_count("first", self.first, least=0)
         check_count("last", self.last)
         if self.last <= self.first:
@@ -142,25 +133,14 @@ class PolylineSchedule:
 
     def __post_init__(self) -> None:
         check_corners("corners", self.corners)
-        bad = [nats for _, nats in self.corners if not is_number(nats) or nats < 0]
-        if bad:
-            raise ValueError(f"capacities must be finite and ≥ 0 in nats, got {bad[0]!r}")
+        for _, nats in self.corners:
+            check_positive("the capacity of corners", nats, or_zero=True)
 
     def __call__(self, step: int | Tensor) -> float | Tensor:
         capacity = self.corners[0][1]
         for (a, low), (b, high) in itertools.pairwise(self.corners):
             capacity = capacity + (high - low) * _share(step, a, b)
         return capacity
-
-
-def check_corners(name: str, corners: object) -> None:
-    """Raise ValueError unless corners is a tuple of pairs whose first numbers are steps that rise."""
-    if not isinstance(corners, tuple) or not corners or not all(isinstance(c, tuple) and len(c) == 2 for c in corners):
-        raise ValueError(f"{name} must be a tuple of pairs, a step and a value, at least one; got {corners!r}")
-    for step, _ in corners:
-        check_count(f"a step of {name}", step, least=0)
-    if any(b <= a for (a, _), (b, _) in itertools.pairwise(corners)):
-        raise ValueError(f"the steps of {name} must rise, got {[step for step, _ in corners]}")
 
 
 @dataclass(frozen=True)
@@ -181,21 +161,30 @@ class CapacityELBO:
     schedule: LinearSchedule | PolylineSchedule = LinearSchedule()
 
     def __post_init__(self) -> None:
-        if not is_number(self.gamma) or self.gamma < 0:
-            raise ValueError(f"gamma must be a finite number ≥ 0, got {self.gamma!r}")
-        _check_schedule(self.schedule)
+        check_positive("gamma", self.gamma, or_zero=True)
+        check_schedule(self.schedule)
 
     def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor) -> Tensor:
-        """Loss in nats from the mean −log p(x|z) (scalar), the mean KL per latent (latents,) and the step."""
         return reconstruction + self.gamma * (kl.sum() - self.schedule(step)).abs()
+
+
+def check_corners(name: str, corners: object) -> None:
+    """Raise ValueError unless corners is a tuple of pairs whose first numbers are steps that rise."""
+    if not isinstance(corners, tuple) or not corners or not all(isinstance(c, tuple) and len(c) == 2 for c in corners):
+        raise ValueError(f"{name} must be a tuple of pairs, a step and a value, at least one; got {corners!r}")
+    for step, _ in corners:
+        check_count(f"a step of {name}", step, least=0)
+    if any(b <= a for (a, _), (b, _) in itertools.pairwise(corners)):
+        raise ValueError(f"the steps of {name} must rise, got {[step for step, _ in corners]}")
+
+
+def check_schedule(schedule: object) -> None:
+    """Raise ValueError unless schedule is an object to call with a step."""
+    if isinstance(schedule, type) or not callable(schedule):
+        raise ValueError(f"schedule must give C at a step, such as LinearSchedule(0, 25), got {schedule!r}")
 
 
 def _share(step: int | Tensor, first: int, last: int) -> float | Tensor:
     """How much of the way from the first step to the last is done, in [0, 1]."""
     share = (step - first) / (last - first)
     return share.clamp(0, 1) if isinstance(share, Tensor) else min(1.0, max(0.0, share))
-
-
-def _check_schedule(schedule: LinearSchedule) -> None:
-    if isinstance(schedule, type) or not callable(schedule):
-        raise ValueError(f"schedule must give C at a step, such as LinearSchedule(0, 25), got {schedule!r}")

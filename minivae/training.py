@@ -1,6 +1,6 @@
 """The training step and the loop, as one would write them by hand. Taught in chapter 4.
 
-What a long training needs besides, such as saving, resuming, speed and several processes, hooks itself in from outside:
+What a long training needs besides, such as saving, resuming, speed and several processes, is passed in as hooks:
 `minivae.train` puts the parts together (`minivae.engine`).
 """
 
@@ -32,10 +32,8 @@ def training_step(
     """One step of gradient descent. Nothing here is random, and nothing waits for the device.
 
     Args:
-        model: encodes images and decodes latents.
-        optimizer: of its parameters.
-        objective: see `minivae.objectives`.
-        images: to be drawn (B, channels, size, size), in [0, 1].
+        model, optimizer, objective: see `minivae.objectives` for what an objective is called with.
+        images: the targets (B, channels, size, size), in [0, 1].
         noise: standard normal, (B, latents).
         step: its number.
         source: what is encoded instead of the images: of a generator the classes of their factors (B, factors).
@@ -82,12 +80,11 @@ def batches(
 
     Args:
         model, optimizer, objective, settings: see `training_step`.
-        dataset: gives `sample(n, generator)`.
+        dataset: has `sample(n, generator)`.
         generator: of everything that is random.
         batch: images a step.
         told: show the model the classes of the factors, not the images.
-        rows: of the batch that are used, where several processes divide it.
-        layout: of the images in memory.
+        rows, layout: of the batch, the rows that this process uses and the images' layout in memory.
     """
 
     def take(step: int | Tensor) -> Tensor:
@@ -106,13 +103,10 @@ def loop(
     before: Sequence[Callable[[int], Any]] = (),
     after: Sequence[Callable[[int, Tensor], Any]] = (),
 ) -> None:
-    """Take steps one after the other.
+    """Take the steps of these numbers in turn with `take`, see `batches`.
 
-    Args:
-        take: see `batches`.
-        steps: their numbers.
-        before: called with the number of the step that comes.
-        after: called with the number of the step and what `training_step` returned. An error ends the training.
+    Each hook in `before` is called with the number of the coming step, each in `after` with the number of the step and
+    what `training_step` returned. An error in one of them ends the training.
     """
     for step in steps:
         for hook in before:

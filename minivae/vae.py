@@ -1,7 +1,4 @@
-"""The paper's VAE, appendix A.1, and the initialisation that makes it train. Taught in chapter 4.
-
-A model knows nothing of data sets and objectives: images in, posterior and logits out.
-"""
+"""The paper's VAE, appendix A.1, and its initialisation: images in, posterior and logits out. Taught in chapter 4."""
 
 import math
 
@@ -9,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from minivae import gaussian
-from minivae._arguments import check_count
+from minivae._arguments import check_choice, check_count
 
 HALVINGS = {32: 3, 64: 4, 128: 5}  # strided convolutions from the side of the images down to 4 × 4
 
@@ -80,6 +77,8 @@ class VAE(nn.Module):
 
     Raises:
         ValueError: if channels or latents is less than 1, or size is another.
+
+    Source: appendix A.1.
     """
 
     def __init__(
@@ -87,8 +86,7 @@ class VAE(nn.Module):
     ) -> None:
         check_count("channels", channels)
         check_count("latents", latents)
-        if size not in HALVINGS:
-            raise ValueError(f"size must be one of {', '.join(map(str, HALVINGS))} pixels, got {size!r}")
+        check_choice("size", size, HALVINGS)
         super().__init__()
         self.encoder = Encoder(channels, latents, size)
         self.decoder = Decoder(channels, latents, size)
@@ -111,12 +109,14 @@ class VAE(nn.Module):
 
 
 def initialise(model: nn.Module, generator: torch.Generator | None = None) -> None:
-    """He-normal weights and zero biases, in place.
+    """He-normal weights and zero biases for a model's layers, in place, from a generator (None: PyTorch's global one).
 
-    Each weight has variance 2/fan-in, so that a ReLU network keeps the scale of its signal from layer to layer
-    (He et al. 2015, Eq. 10). PyTorch's default, uniform with variance 1/(3·fan-in), shrinks it by √6 a linear layer
-    and by more in transposed convolutions: after the decoder's seven layers hardly a trace of z is left, and the blobs'
-    model begins to encode later (chapter 4).
+    Each weight has variance 2/fan-in, so that a ReLU network keeps the scale of its signal from layer to layer.
+    PyTorch's default, uniform with variance 1/(3·fan-in), shrinks it by √6 a linear layer and by more in transposed
+    convolutions. After the decoder's seven layers hardly a trace of z is left, and the blobs' model begins to encode
+    later (chapter 4).
+
+    Source: He et al. 2015, Eq. 10.
     """
     for layer in model.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
@@ -127,9 +127,8 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
 def he_std(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
     """Standard deviation of a layer's initial weights, √(2/fan-in)."""
     if isinstance(layer, nn.Linear):
-        fan_in = layer.in_features
-    else:
-        fan_in = layer.in_channels * math.prod(layer.kernel_size)
+        return math.sqrt(2 / layer.in_features)
+    fan_in = layer.in_channels * math.prod(layer.kernel_size)
     if isinstance(layer, nn.ConvTranspose2d):  # an output pixel sees 1/stride² of the kernel
         fan_in //= math.prod(layer.stride)
     return math.sqrt(2 / fan_in)

@@ -159,7 +159,7 @@ def test_codes_may_depend_on_the_sprite():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"mean": "none"}, "mean must be 'centred' or 'raw', got 'none'"),
+        ({"mean": "none"}, "mean must be one of centred, raw, got 'none'"),
         ({"codes": {"hue": torch.arange(3)}}, "unknown factor 'hue': known are shape, scale"),
         ({"codes": {"shape": torch.arange(4).view(4, 1, 1)}}, r"the code of shape must have shape \(3, 6, 40\)"),
         ({"codes": {"x": torch.arange(31)}}, r"the code of x must have shape \(32,\)"),

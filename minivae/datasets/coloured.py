@@ -1,7 +1,6 @@
 """Sprites in colour: three further, continuous factors. Taught in chapter 6."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -15,14 +14,11 @@ from minivae.datasets.sprites import Sprites
 class ColouredSprites:
     """The sprites of `Sprites`, each drawn in a colour of its own on black.
 
-    Red, green and blue are uniform on [0.5, 1], drawn anew with every picture. (The paper does not say how it coloured
-    them; this is the usual public form.)
+    Red, green and blue are uniform on [0.5, 1] and drawn anew with every picture. The paper does not say how it
+    coloured the sprites; this is the usual public form.
 
     Args:
-        size: side of the canvas, in pixels.
-
-    Raises:
-        ValueError: if size is no whole number ≥ 1.
+        size: side of the canvas, in pixels, a whole number ≥ 1, else ValueError.
 
     Source: Figure 4a.
     """
@@ -37,10 +33,6 @@ class ColouredSprites:
     def __post_init__(self) -> None:
         check_count("size", self.size)
 
-    @cached_property
-    def _sprites(self) -> Sprites:
-        return Sprites(self.size)
-
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw n pictures, on the generator's device.
 
@@ -50,7 +42,7 @@ class ColouredSprites:
         Raises:
             ValueError: if n < 1.
         """
-        sprites, classes = self._sprites.sample(n, generator)
+        sprites, classes = Sprites(self.size).sample(n, generator)
         colours = 0.5 + 0.5 * torch.rand(n, 3, generator=generator, device=sprites.device)
         return sprites * colours[:, :, None, None], torch.cat([classes.float(), colours], dim=1)
 
@@ -68,4 +60,4 @@ class ColouredSprites:
             raise ValueError("the first six factors are classes: whole numbers, got fractions")
         if not ((colours >= 0) & (colours <= 1)).all():
             raise ValueError(f"colours must lie in [0, 1], got {colours.min():g} to {colours.max():g}")
-        return self._sprites.render(classes.long()) * colours[:, :, None, None]
+        return Sprites(self.size).render(classes.long()) * colours[:, :, None, None]

@@ -24,4 +24,4 @@ def get(name: str) -> Experiment:
     Raises:
         ValueError: if there is none; the message suggests the nearest name.
     """
-    return experiments.find(name, EXPERIMENTS)
+    return experiments.get(name, EXPERIMENTS)
