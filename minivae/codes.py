@@ -1,4 +1,4 @@
-"""What can be sent of a sprite in place of its published factors. Taught in chapters 5 and 6."""
+"""Codes that can be sent of a sprite in place of its published factors. Taught in chapters 5 and 6."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Factors sent through noisy channels, and the decoder that nothing beats: E[x | z], exactly. Taught in chapter 5."""
+"""Factors sent through noisy channels, and their optimal decoder E[x | z], exactly. Taught in chapter 5."""
 
 import math
 from collections.abc import Callable
@@ -7,28 +7,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from minivae._arguments import check_choice
 from minivae.codes import at_class_0, class_numbers, moments, symmetric_orientation
 from minivae.datasets import Blobs, Sprites
 
 
 class SpriteChannels:
-    """Sprites sent factor by factor, zᵢ = aᵢ·fᵢ + εᵢ with noise of variance 1, and the decoder that nothing beats.
+    """Sprites sent factor by factor, zᵢ = aᵢ·fᵢ + εᵢ with noise of variance 1, and their optimal decoder.
 
     For a Bernoulli decoder the best reconstruction is E[x | z]. The belief p(f | z) is a product over the factors, so
     E[x | z] is a weighted mean of the 720 sprites at one place, moved by two weighted shifts. For that the sprites are
     put at whole pixels, at most half a pixel from where they belong; `exact` weights all 737,280 pictures instead.
 
     Args:
-        mean: "centred", or "raw" to send the factors as published, mean and all.
+        mean: "centred", or "raw" to send the factors as published, with their mean.
         codes: other values to send for a factor: for x and y a value of each class (32,), for the others one of each
             sprite (3, 6, 40) or what broadcasts to it, e.g. an orientation that depends on the shape.
         centroid: send as x and y the place of the sprite's centroid, to the nearest pixel, instead of that of the point
             about which it turns; `exact` has no such pictures.
 
     Attributes:
-        signals: what is sent, of mean 0 and variance 1: (720, 3) of each sprite's shape, scale and orientation, (32,)
-            of x, (32,) of y.
-        offset: μ²/v of every factor, (5,); 0 where centred: what sending the mean along costs, see `amplitudes`.
+        signals: what is sent, of mean 0 and variance 1: (720, 3) of each sprite's shape, scale and orientation, (32, 1)
+            of x, (32, 1) of y.
+        offset: μ²/v of every factor, (5,); 0 where centred. It is the cost of sending the mean, see `amplitudes`.
         templates: the 720 sprites at one place, cut to what they cover, (720, side, side).
         shift: one-hot, (32, 64, side): where the rows (or columns) of a template go for each class of y (or x).
 
@@ -42,29 +43,27 @@ class SpriteChannels:
     most = 40.0  # nats of a factor, beyond which float32 has no amplitude
 
     def __init__(self, mean: str = "centred", codes: dict[str, Tensor] | None = None, centroid: bool = False) -> None:
-        if mean not in ("centred", "raw"):
-            raise ValueError(f"mean must be 'centred' or 'raw', got {mean!r}")
+        check_choice("mean", mean, ("centred", "raw"))
         self._dataset = Sprites()
         shapes = {"shape": (3, 1, 1), "scale": (1, 6, 1), "orientation": (1, 1, 40)}
         values = {name: self._dataset.values[name].view(shapes.get(name, -1)) for name in self.factors}
         for name, code in (codes or {}).items():
-            if name not in values:
-                raise ValueError(f"unknown factor {name!r}: known are {', '.join(values)}")
+            check_choice("a factor of codes", name, self.factors)
             values[name] = torch.as_tensor(code, dtype=torch.float64)
         offset, signals = [], []
         for name, f in values.items():
+            want = (3, 6, 40) if name in shapes else (32,)
             try:
-                f = f.expand(3, 6, 40).flatten() if name in shapes else f.expand(32)
+                f = f.expand(want).flatten()
             except RuntimeError:
-                want = "(3, 6, 40) or broadcast to it" if name in shapes else "(32,)"
-                raise ValueError(f"the code of {name} must have shape {want}, got {tuple(f.shape)}") from None
+                raise ValueError(f"the code of {name} must broadcast to shape {want}, got {tuple(f.shape)}") from None
             if not (torch.isfinite(f).all() and f.max() > f.min()):
                 raise ValueError(f"the code of {name} must be finite and not constant")
             variance = f.var(correction=0)
             signals.append(((f - f.mean()) / variance.sqrt()).float())
             offset.append(f.mean().square() / variance * (mean == "raw"))
         self.offset = torch.stack(offset).float()
-        self.signals = torch.stack(signals[:3], dim=1), signals[3], signals[4]
+        self.signals = torch.stack(signals[:3], dim=1), signals[3][:, None], signals[4][:, None]
 
         # the sprites at class 0 of x and y, whose centre lies on a corner of pixels, cut to what they cover
         pictures = at_class_0(self._dataset)
@@ -72,11 +71,9 @@ class SpriteChannels:
         if centroid:
             offsets = moments()["centroid"].flatten(0, 2).flip(1).round().long()
             pictures = torch.stack([p.roll((-o).tolist(), (0, 1)) for p, o in zip(pictures, offsets, strict=True)])
-        ink = pictures.amax(0)
-        first = min(int(ink.amax(0).nonzero()[0]), int(ink.amax(1).nonzero()[0]))
-        last = max(int(ink.amax(0).nonzero()[-1]), int(ink.amax(1).nonzero()[-1]))
-        self.templates = pictures[:, first : last + 1, first : last + 1]
-        side = last + 1 - first
+        covered = torch.cat([pictures.amax((0, 1)).nonzero(), pictures.amax((0, 2)).nonzero()])
+        first, side = int(covered.min()), int(covered.max() - covered.min()) + 1
+        self.templates = pictures[:, first : first + side, first : first + side]
         # row j of the cut template is row i of the picture whose centre is in class k
         place = torch.arange(side) + first + (torch.arange(32) * 32 / 31).round().long()[:, None]
         self.shift = F.one_hot(place, 64).transpose(1, 2).float()  # 32, 64, side
@@ -98,8 +95,14 @@ class SpriteChannels:
         return rows @ picture @ columns.transpose(1, 2)
 
     def exact(self, points: Tensor, noise: Tensor, amplitude: Tensor, block: int = 23_040) -> tuple[Tensor, Tensor]:
-        """True pictures of points (n, 5) and E[x | z] at z = amplitude·signal + noise, each (n, 64, 64), over the whole
-        lattice but for classes that no belief gives more than 1e-9: up to half a minute for a hundred.
+        """True pictures and E[x | z] at z = amplitude·signal + noise, each (n, 64, 64), over the whole lattice.
+
+        Classes that no belief gives more than 1e-9 are left out. It takes up to half a minute for a hundred points.
+
+        Args:
+            points, noise: in the unit cube, and standard normal, each (n, 5).
+            amplitude: of the signals, (5,).
+            block: pictures that are drawn at a time.
 
         Raises:
             ValueError: if the channels send the centroid.
@@ -128,18 +131,12 @@ class SpriteChannels:
         return (shape * 6 + scale) * 40 + orientation, x, y
 
     def _signals(self, sprite: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return torch.cat([self.signals[0][sprite], self.signals[1][x, None], self.signals[2][y, None]], dim=1)
+        return torch.cat([self.signals[0][sprite], self.signals[1][x], self.signals[2][y]], dim=1)
 
-    def _beliefs(self, z: Tensor, amplitude: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        def belief(columns: slice, signals: Tensor) -> Tensor:
-            off = z[:, None, columns] - signals * amplitude[columns]
-            return torch.softmax(-0.5 * off.square().sum(2), dim=1)
-
-        return (
-            belief(slice(0, 3), self.signals[0]),
-            belief(slice(3, 4), self.signals[1][:, None]),
-            belief(slice(4, 5), self.signals[2][:, None]),
-        )
+    def _beliefs(self, z: Tensor, amplitude: Tensor) -> list[Tensor]:
+        """p(sprite | z) (n, 720), p(x | z) and p(y | z) (n, 32)."""
+        parts = zip(z.split((3, 1, 1), dim=1), self.signals, amplitude.split((3, 1, 1)), strict=True)
+        return [torch.softmax(-0.5 * (seen[:, None] - f * a).square().sum(2), dim=1) for seen, f, a in parts]
 
 
 def moment_channels() -> SpriteChannels:
@@ -150,7 +147,7 @@ def moment_channels() -> SpriteChannels:
 
 
 class BlobChannels:
-    """Blobs whose x and y are sent as zᵢ = aᵢ·fᵢ + εᵢ with noise of variance 1, and the decoder that nothing beats.
+    """Blobs whose x and y are sent as zᵢ = aᵢ·fᵢ + εᵢ with noise of variance 1, and their optimal decoder.
 
     A blob is a column times a row, and so is E[x | z]: each is a mean over the belief p(f | z), by quadrature.
 
@@ -170,8 +167,7 @@ class BlobChannels:
     def __init__(self, blobs: Blobs, mean: str = "centred") -> None:
         if blobs.domain != "square":
             raise ValueError(f"x and y are independent on the square domain only, got {blobs.domain!r}")
-        if mean not in ("centred", "raw"):
-            raise ValueError(f"mean must be 'centred' or 'raw', got {mean!r}")
+        check_choice("mean", mean, ("centred", "raw"))
         self._blobs = blobs
         self.offset = torch.full((2,), 3 * (blobs.size / 2 / blobs.half_width) ** 2 * (mean == "raw"))
         nodes = (torch.arange(1024) + 0.5) / 1024  # midpoints: belief and bump are smooth, cut off only at the rim
@@ -196,10 +192,14 @@ Channels = SpriteChannels | BlobChannels
 
 
 def amplitudes(rates: Tensor, offset: Tensor | float = 0.0) -> Tensor:
-    """Signal amplitude at noise 1 of channels of these rates in nats, √((e^2R − 1)/(1 + μ²/v)).
+    """Signal amplitude at noise 1 of channels of these rates, √((e^2R − 1)/(1 + μ²/v)).
 
     Scaled so that its KL is least, the channel z = a·f + ε of a factor with mean μ and variance v has the KL
-    ½ log(1 + a²(1 + μ²/v)), a in units of √v: a mean that is sent along costs nats (`offset` is μ²/v).
+    ½ log(1 + a²(1 + μ²/v)), a in units of √v. So a mean that is sent costs nats.
+
+    Args:
+        rates: in nats, any shape.
+        offset: μ²/v, the same shape or a number.
 
     Source: chapter 5.
     """
@@ -207,12 +207,11 @@ def amplitudes(rates: Tensor, offset: Tensor | float = 0.0) -> Tensor:
 
 
 def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
-    """−log p(x|z) in nats, (n,), of pictures sent at these rates and drawn by the best decoder; differentiable
-    in rates above 0.
+    """−log p(x|z) in nats, (n,), of pictures that are sent at these rates and drawn by the optimal decoder.
 
     Args:
         channels: what is sent.
-        rates: KL of each factor in nats, (factors,), from 0 to `channels.most`.
+        rates: KL of each factor in nats, (factors,), from 0 to `channels.most`; differentiable above 0.
         points: in the unit cube, (n, 2·factors): the pictures and the noise, see `sobol`.
 
     Raises:

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minivae._arguments import check_count, is_number
+from minivae._arguments import check_count, check_positive
 from minivae.ideal_decoder import Channels, distortion, sobol
 
-LEAST = 0.02  # nats below which the search takes a factor to be off
+LEAST = 0.02  # nats; below, a factor counts as not sent
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RateDistortion:
         capacities: nats in all, (n,), rising.
         rates: nats of each factor, (n, factors).
         distortions: mean −log p(x|z) in nats, (n,).
-        errors: standard errors of the distortions, (n,).
+        errors: standard errors of the distortions, in nats, (n,).
         prices: effective β, −d distortion/d capacity, (n,); NaN where nothing is sent.
         provenance: how it was made.
     """
@@ -66,26 +66,27 @@ class RateDistortion:
             raise ValueError(f"no factor {factor!r}: there are {', '.join(self.factors)}")
         rates = self.rates[:, self.factors.index(factor)]
         below = (rates < least).nonzero()
-        last = int(below[-1]) if len(below) else -1
-        if last == len(rates) - 1:
+        first = int(below[-1]) + 1 if len(below) else 0
+        if first == len(rates):
             return math.inf
-        if last == -1:
+        if first == 0:
             return self.capacities[0].item()
-        share = (least - rates[last]) / (rates[last + 1] - rates[last])
-        return (self.capacities[last] + share * (self.capacities[last + 1] - self.capacities[last])).item()
+        share = (least - rates[first - 1]) / (rates[first] - rates[first - 1])
+        low, high = self.capacities[first - 1 : first + 1]
+        return (low + share * (high - low)).item()
 
 
 def rate_distortion(
     channels: Channels, capacities: Sequence[float], *, samples: int = 1024, seed: int = 0,
     progress: Callable[[str], Any] = lambda text: None,
 ) -> RateDistortion:  # fmt: skip
-    """Split each capacity over the factors such that the best decoder does best.
+    """Find for each capacity the split over the factors with the least distortion of the optimal decoder.
 
-    Descent alone gets stuck where a factor has no share: below a threshold a little of it helps nobody, and shape and
-    orientation help only together. So every set of factors is tried, with finite shares for those that had none, before
-    the best few trials are improved by sequential quadratic programming (gradients through the decoder, the same
-    pictures and noise for all trials). A second pass, downwards, starts at each capacity from the split above it. The
-    search is good, and no proof: where the distortion is 0 any split is as good.
+    Descent alone gets stuck where a factor has no share, because a little of it may not help, and shape and orientation
+    help only together. So every set of factors is tried, with finite shares for those that had none. The best few
+    trials are improved by sequential quadratic programming (gradients through the decoder, the same pictures and noise
+    for all trials). A second pass, downwards, starts at each capacity from the split above it. The search does not
+    prove that a split is the best, and where the distortion is 0 any split is as good.
 
     Args:
         channels: what is sent, `SpriteChannels` or `BlobChannels`.
@@ -101,14 +102,11 @@ def rate_distortion(
     """
     check_count("samples", samples)
     check_count("seed", seed, least=0)
-    if isinstance(capacities, Tensor):
-        capacities = capacities.tolist()
-    capacities = [float(c) if is_number(c) else c for c in capacities]
-    bad = [c for c in capacities if not is_number(c) or c < 0]
-    if bad or not capacities:
-        raise ValueError(f"capacities must be finite numbers ≥ 0 in nats, at least one, got {bad or 'none'}")
-    if any(b <= a for a, b in itertools.pairwise(capacities)):
-        raise ValueError(f"capacities must rise, got {capacities}")
+    capacities = [c.item() if isinstance(c, Tensor) else c for c in capacities]
+    for capacity in capacities:
+        check_positive("a capacity", capacity, or_zero=True)
+    if not capacities or any(b <= a for a, b in itertools.pairwise(capacities)):
+        raise ValueError(f"capacities must rise and be at least one, got {capacities}")
     most = channels.most * len(channels.factors)
     if capacities[-1] > most:
         raise ValueError(f"these channels carry at most {most:g} nats, got a capacity of {capacities[-1]:g}")
@@ -161,22 +159,21 @@ def _best_split(channels: Channels, capacity: float, before: Tensor, points: Ten
     if capacity < LEAST:
         nothing = torch.zeros_like(before)
         return _Split(distortion(channels, nothing, points).mean().item(), nothing, math.nan)
-    with torch.no_grad():
-        best = [
-            min(((distortion(channels, rates, points).mean().item(), i, rates) for i, rates in enumerate(trials)))
-            for trials in _trials(capacity, before.clamp_max(channels.most), channels.most)
-        ]
-    starts = sorted(best, key=lambda trial: trial[0])[:4]
-    return min(_descend(channels, rates, capacity, points) for _, _, rates in starts)
+    best = []
+    for trials in _trials(capacity, before.clamp_max(channels.most), channels.most):
+        with torch.no_grad():
+            splits = [_Split(distortion(channels, rates, points).mean().item(), rates, math.nan) for rates in trials]
+        best.append(min(splits))
+    return min(_descend(channels, split.rates, capacity, points) for split in sorted(best)[:4])
 
 
 def _trials(capacity: float, before: Tensor, most: float) -> list[list[Tensor]]:
-    """For every set of factors some splits to begin with: equal shares, and the split before with finite new shares."""
+    """Initial splits for every set of factors: equal shares, and the split before with finite new shares."""
     n, trials = len(before), []
     for size in range(1, n + 1):
         for chosen in itertools.combinations(range(n), size):
             on = torch.zeros(n, dtype=torch.float64).index_fill(0, torch.tensor(chosen), 1.0)
-            # what had but a trace is new too: it may be at the wrong side of a ridge
+            # a factor that had only a trace is new too: it may be on the wrong side of a ridge
             old, new = on * (before >= 0.3), on * (before < 0.3)
             group = [on * capacity / size]
             if old.any():
@@ -211,7 +208,7 @@ def _descend(channels: Channels, start: Tensor, capacity: float, points: Tensor)
     rates = torch.zeros_like(start)
     rates[on] = torch.as_tensor(result.x)
     inside = result.x > 1.01 * LEAST
-    if inside.any() and not inside.all():  # what wants no share gets none
+    if inside.any() and not inside.all():  # a factor at the least share gets none
         return _descend(channels, rates * (rates > 1.01 * LEAST), capacity, points)
     loss, gradient = cost(result.x)
     return _Split(loss, rates, -gradient.mean())

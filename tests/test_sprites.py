@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from minivae.datasets import ColouredSprites, Sprites
-from minivae.datasets.sprites import crossings, outlines, shapes
+from minivae.datasets.sprites import crossings, row_ends, shapes
 
 FRAMES = Path(__file__).parent / "dsprites_frames.txt"
 ON_PIXELS = 128_328_862  # of the published data set
@@ -35,7 +35,7 @@ def test_published_frames_are_met(sprites):
 
 def test_on_pixels_of_the_whole_set(sprites):
     # the number of pixel centres between two ends, for every row of every sprite at every x: no picture is drawn
-    table = outlines(64, torch.device("cpu")).double()
+    table = row_ends(64, torch.device("cpu")).double()
     total = 0
     for x in sprites.values["x"]:
         ends = table + 64 * (0.25 + 0.5 * x) - 0.5
@@ -199,9 +199,9 @@ def test_bad_factors_of_coloured_sprites_are_refused(factors, message):
 
 
 def test_memory_of_the_whole_set_is_small_and_shared():
-    table = outlines(64, torch.device("cpu"))
+    table = row_ends(64, torch.device("cpu"))
     assert table.numel() * table.element_size() < 25e6
-    assert outlines(64, torch.device("cpu")) is table
+    assert row_ends(64, torch.device("cpu")) is table
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

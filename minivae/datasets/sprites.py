@@ -120,7 +120,7 @@ class Sprites:
 
     def _draw(self, classes: Tensor) -> Tensor:
         _, shape, scale, orientation, x, y = classes.unbind(1)
-        edges = outlines(self.size, classes.device)[shape, scale, orientation, y]  # n, size, 4
+        edges = row_ends(self.size, classes.device)[shape, scale, orientation, y]  # n, size, 4
         centres = self.size * (0.25 + 0.5 / 31 * x.float())
         across = torch.arange(self.size, device=classes.device) + 0.5 - centres[:, None, None]  # n, 1, size
         left, right, left2, right2 = edges[:, :, None].unbind(3)
@@ -129,7 +129,7 @@ class Sprites:
 
 
 @cache
-def outlines(size: int, device: torch.device) -> Tensor:
+def row_ends(size: int, device: torch.device) -> Tensor:
     """Where each row of pixels enters and leaves each sprite: (3, 6, 40, 32, size, 4), in pixels from its centre.
 
     Args:
@@ -137,7 +137,7 @@ def outlines(size: int, device: torch.device) -> Tensor:
         device: where the table is kept.
     """
     if device.type != "cpu":
-        return outlines(size, torch.device("cpu")).to(device)
+        return row_ends(size, torch.device("cpu")).to(device)
     values = Sprites().values
     rows = torch.arange(size, dtype=torch.float64) + 0.5
     lines = (rows - size * (0.25 + 0.5 * values["y"][:, None])).flatten()
@@ -152,7 +152,7 @@ def outlines(size: int, device: torch.device) -> Tensor:
 
 
 def shapes() -> list[Tensor]:
-    """The outlines at scale 1 and orientation 0: corners (n, 2), columns u (right) and v (down), in pixels of 64.
+    """The row_ends at scale 1 and orientation 0: corners (n, 2), columns u (right) and v (down), in pixels of 64.
 
     The origin is the centre of rotation. The numbers were fitted to 320 published frames: a square of side 19.199, an
     ellipse of semi-axes 12.775 and 7.22 with 72 corners, a heart with 240.

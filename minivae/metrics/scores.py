@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from minivae._arguments import check_all, check_count
+from minivae.datasets.arrays import to_tensor
 
 Array = Tensor | np.ndarray
 
@@ -167,9 +168,7 @@ def betavae_score(
 
 def numbers(name: str, values: Array) -> Tensor:
     """PyTorch's or NumPy's finite real numbers as a tensor of floats on the CPU, where scikit-learn works."""
-    if isinstance(values, np.ndarray):  # PyTorch reads no foreign order of bytes and no negative stride
-        values = np.array(values, values.dtype.newbyteorder("="), order="C")
-    values = torch.as_tensor(values).detach().cpu()
+    values = to_tensor(values)
     if values.is_complex():
         raise ValueError(f"{name} must be real numbers, got {values.dtype}")
     check_all(name, values, torch.isfinite(values))
