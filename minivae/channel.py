@@ -3,7 +3,6 @@
 Taught in chapter 2. Rates are in nats.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -18,10 +17,7 @@ def awgn_capacity(snr: Tensor | float) -> Tensor:
     Args:
         snr: signal variance over noise variance, ≥ 0, any shape.
 
-    Raises:
-        ValueError: on a negative or NaN snr.
-
-    Source: Shannon 1948; section 4.2 of the paper.
+    Raises ValueError on a negative or NaN snr. Source: Shannon 1948; section 4.2 of the paper.
     """
     snr = torch.as_tensor(snr)
     check_all("snr", snr, snr >= 0, "≥ 0")
@@ -39,10 +35,8 @@ def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor
     Returns:
         A scalar, by quadrature, to about 1e-10; differentiable in means and std. At most log n.
 
-    Raises:
-        ValueError: if means is not (n,), a value is not finite, σ ≤ 0, or probabilities are none.
-
-    Source: chapter 2; time and memory grow as n².
+    Raises ValueError if means is not (n,), a value is not finite, σ ≤ 0, or probabilities are none. Source: chapter 2;
+    time and memory grow as n².
     """
     if means.ndim != 1 or len(means) < 1:
         raise ValueError(f"means must have shape (n,) with n ≥ 1, got {tuple(means.shape)}")
@@ -80,36 +74,21 @@ class WaterFilling:
     distortions: Tensor
 
 
-def reverse_water_filling(
-    eigenvalues: Tensor, *, rate: float | None = None, distortion: float | None = None
-) -> WaterFilling:
-    """Split a total rate over Gaussian components at the least distortion, or reach a distortion at the least rate.
+def reverse_water_filling(eigenvalues: Tensor, rate: float) -> WaterFilling:
+    """Split a total rate over Gaussian components such that the total distortion is least.
 
     Args:
         eigenvalues: (n,) variances λ > 0 of the components, in any order.
-        rate: total in nats, ≥ 0; or
-        distortion: total mean squared error, in (0, Σλ]; exactly one of the two.
+        rate: total in nats, ≥ 0.
 
-    Raises:
-        ValueError: if neither or both are given, or a value is out of range.
-
-    Source: Cover and Thomas 2006, section 10.3.3; chapter 2.
+    Raises ValueError if a value is out of range. Source: Cover and Thomas 2006, section 10.3.3; chapter 2.
     """
     _check_eigenvalues(eigenvalues)
-    if (rate is None) == (distortion is None):
-        raise ValueError("give exactly one of rate and distortion")
+    check_positive("rate", rate, or_zero=True)
     ordered = eigenvalues.double().sort(descending=True).values
-    total = ordered.sum().item()
-    if rate is not None and not 0 <= rate < math.inf:
-        raise ValueError(f"rate must be a finite number of nats ≥ 0, got {rate}")
-    if distortion is not None and not 0 < distortion <= total * (1 + 1e-12):
-        raise ValueError(f"distortion must lie in (0, {total:g}], the sum of the eigenvalues, got {distortion}")
     # with k components above the water the level has a closed form: take the k for which that is consistent
     k = torch.arange(1, len(ordered) + 1, dtype=torch.float64)
-    if rate is not None:
-        levels = torch.exp((ordered.log().cumsum(0) - 2 * rate) / k)
-    else:
-        levels = (distortion - (total - ordered.cumsum(0))) / k
+    levels = torch.exp((ordered.log().cumsum(0) - 2 * rate) / k)
     below = torch.cat([ordered[1:], ordered.new_zeros(1)])
     active = int(torch.nonzero(levels >= below - 1e-12 * ordered[0])[0])
     level = min(levels[active].item(), ordered[0].item())
@@ -146,10 +125,7 @@ def linear_beta_vae(eigenvalues: Tensor, noise: float, beta: float) -> LinearBet
         noise: the decoder's variance s² > 0 per coordinate.
         beta: price of a nat, > 0.
 
-    Raises:
-        ValueError: if a value is not positive and finite.
-
-    Source: chapter 2; Lucas et al. 2019 for β = 1.
+    Raises ValueError if a value is not positive and finite. Source: chapter 2; Lucas et al. 2019 for β = 1.
     """
     _check_eigenvalues(eigenvalues)
     check_positive("noise", noise)

@@ -16,10 +16,7 @@ def collapse_threshold(images: Tensor) -> float:
     Args:
         images: a sample (n, channels, H, W) with values in [0, 1], n ≥ 2; the estimate's error falls as 1/√n.
 
-    Raises:
-        ValueError: on fewer than two images or values outside [0, 1].
-
-    Source: derived in chapter 4.
+    Raises ValueError on fewer than two images or values outside [0, 1]. Source: derived in chapter 4.
     """
     if images.ndim < 2 or len(images) < 2:
         raise ValueError(f"images must be a sample (n ≥ 2, channels, H, W), got shape {tuple(images.shape)}")

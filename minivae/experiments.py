@@ -70,8 +70,7 @@ EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment
 def get(name: str, known: dict[str, Experiment] = EXPERIMENTS) -> Experiment:
     """The experiment of that name among those known; `engine.catalogue.get` knows those on published files too.
 
-    Raises:
-        ValueError: if there is none; the message suggests the nearest name.
+    Raises ValueError if there is none; the message suggests the nearest name.
     """
     if name not in known:
         near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)

@@ -21,10 +21,8 @@ def kl_per_latent(mean: Tensor, log_std: Tensor) -> Tensor:
     Returns:
         The KLs, the same shape; zero only where mean = 0 and σ = 1.
 
-    Raises:
-        ValueError: if the shapes differ.
-
-    Source: the KL term of Eq. 5; appendix A.1 for the head (mean, log standard deviation).
+    Raises ValueError if the shapes differ. Source: the KL term of Eq. 5; appendix A.1 for the head (mean, log standard
+    deviation).
     """
     _check_same_shape(mean, log_std)
     # expm1 keeps the digits that exp(2 log σ) − 1 loses near the prior, where log σ ≈ 0
@@ -42,10 +40,8 @@ def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator | None = No
     Returns:
         One sample per posterior, the same shape.
 
-    Raises:
-        ValueError: if the shapes differ.
-
-    Source: the reparametrisation of section 2 (Kingma and Welling 2014); chapter 1.
+    Raises ValueError if the shapes differ. Source: the reparametrisation of section 2 (Kingma and Welling 2014);
+    chapter 1.
     """
     _check_same_shape(mean, log_std)
     noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
@@ -61,10 +57,7 @@ def log_density(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     Returns:
         Log-densities, the broadcast shape; sum over the last axis for a diagonal Gaussian.
 
-    Raises:
-        ValueError: if the shapes do not broadcast or a value is not finite.
-
-    Source: chapter 1.
+    Raises ValueError if the shapes do not broadcast or a value is not finite. Source: chapter 1.
     """
     check_arguments(z=z, mean=mean, log_std=log_std)
     return -0.5 * ((z - mean) * torch.exp(-log_std)).square() - log_std - 0.5 * math.log(2 * math.pi)
@@ -76,10 +69,7 @@ def kl_between(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Ten
     Args:
         mean_p, log_std_p, mean_q, log_std_q: means and log σ of p and q; their shapes broadcast.
 
-    Raises:
-        ValueError: if the shapes do not broadcast or a value is not finite.
-
-    Source: chapter 1.
+    Raises ValueError if the shapes do not broadcast or a value is not finite. Source: chapter 1.
     """
     check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
     return kl_per_latent(*torch.broadcast_tensors((mean_p - mean_q) * torch.exp(-log_std_q), log_std_p - log_std_q))

@@ -24,11 +24,9 @@ class FactorGenerator(nn.Module):
         size: side of the images in pixels, as of `VAE`.
         generator: source of the random initial weights; PyTorch's global one if None.
 
-    Raises:
-        ValueError: if values holds no factor of two or more classes, or one whose values are not finite or do not
-            differ, or channels is less than 1.
-
-    Source: section 4.3 of the paper and the text of Figure 3; the decoder is that of appendix A.1.
+    Raises ValueError if values holds no factor of two or more classes, or one whose values are not finite or do not
+    differ, or channels is less than 1. Source: section 4.3 of the paper and the text of Figure 3; the decoder is that
+    of appendix A.1.
     """
 
     values: Tensor
@@ -62,8 +60,7 @@ class FactorGenerator(nn.Module):
     def encode(self, classes: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation, each (B, latents), of the channels' outputs for classes (B, factors).
 
-        Raises:
-            ValueError: unless classes are whole numbers (B, factors).
+        Raises ValueError unless classes are whole numbers (B, factors).
         """
         if classes.ndim != 2 or classes.shape[1] != self.factors or classes.dtype != torch.long:
             raise ValueError(

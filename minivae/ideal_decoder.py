@@ -33,10 +33,8 @@ class SpriteChannels:
         templates: the 720 sprites at one place, cut to what they cover, (720, side, side).
         shift: one-hot, (32, 64, side): where the rows (or columns) of a template go for each class of y (or x).
 
-    Raises:
-        ValueError: if mean is another word, or a code is not finite, constant or of the wrong shape.
-
-    Source: chapter 5.
+    Raises ValueError if mean is another word, or a code is not finite, constant or of the wrong shape. Source: chapter
+    5.
     """
 
     factors = Sprites.factors[1:]  # colour never varies
@@ -94,18 +92,12 @@ class SpriteChannels:
         columns = (x @ self.shift.flatten(1)).view(len(z), 64, side)
         return rows @ picture @ columns.transpose(1, 2)
 
-    def exact(self, points: Tensor, noise: Tensor, amplitude: Tensor, block: int = 23_040) -> tuple[Tensor, Tensor]:
+    def exact(self, points: Tensor, noise: Tensor, amplitude: Tensor) -> tuple[Tensor, Tensor]:
         """True pictures and E[x | z] at z = amplitude·signal + noise, each (n, 64, 64), over the whole lattice.
 
-        Classes that no belief gives more than 1e-9 are left out. It takes up to half a minute for a hundred points.
-
-        Args:
-            points, noise: in the unit cube, and standard normal, each (n, 5).
-            amplitude: of the signals, (5,).
-            block: pictures that are drawn at a time.
-
-        Raises:
-            ValueError: if the channels send the centroid.
+        Points in the unit cube and standard normal noise are (n, 5), the amplitude (5,). Classes that no belief gives
+        more than 1e-9 are left out; a hundred points take up to half a minute. Raises ValueError if the channels send
+        the centroid.
         """
         if self._centroid:
             raise ValueError("channels of the centroid know their pictures to the nearest pixel only: use decode")
@@ -113,7 +105,7 @@ class SpriteChannels:
         beliefs = self._beliefs(amplitude * self._signals(sprite, x, y) + noise, amplitude)
         likely = torch.cartesian_prod(*((belief > 1e-9).any(0).nonzero().flatten() for belief in beliefs))
         mean = torch.zeros(len(points), 64 * 64)
-        for some in likely.split(block):
+        for some in likely.split(23_040):
             weight = beliefs[0][:, some[:, 0]] * beliefs[1][:, some[:, 1]] * beliefs[2][:, some[:, 2]]
             mean += weight @ self._render(*some.unbind(1)).flatten(1)
         return self._render(sprite, x, y), mean.view(-1, 64, 64)
@@ -152,24 +144,19 @@ class BlobChannels:
     A blob is a column times a row, and so is E[x | z]: each is a mean over the belief p(f | z), by quadrature.
 
     Args:
-        blobs: on the square domain, where x and y are independent.
-        mean: "centred", or "raw" to send positions as distances from the canvas's corner.
-
-    Raises:
-        ValueError: if the domain is no square, or mean is another word.
+        blobs: on the square domain, where x and y are independent, else ValueError.
 
     Source: chapters 4 and 5.
     """
 
     factors = ("x", "y")
     most = 6.0  # nats of a factor, beyond which the quadrature is too coarse
+    offset = torch.zeros(2)  # positions are sent without their mean
 
-    def __init__(self, blobs: Blobs, mean: str = "centred") -> None:
+    def __init__(self, blobs: Blobs) -> None:
         if blobs.domain != "square":
             raise ValueError(f"x and y are independent on the square domain only, got {blobs.domain!r}")
-        check_choice("mean", mean, ("centred", "raw"))
         self._blobs = blobs
-        self.offset = torch.full((2,), 3 * (blobs.size / 2 / blobs.half_width) ** 2 * (mean == "raw"))
         nodes = (torch.arange(1024) + 0.5) / 1024  # midpoints: belief and bump are smooth, cut off only at the rim
         self._signal = math.sqrt(12) * (nodes - 0.5)
         centres = torch.arange(blobs.size) + 0.5
@@ -214,10 +201,7 @@ def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
         rates: KL of each factor in nats, (factors,), from 0 to `channels.most`; differentiable above 0.
         points: in the unit cube, (n, 2·factors): the pictures and the noise, see `sobol`.
 
-    Raises:
-        ValueError: if a shape does not fit or a rate is out of range.
-
-    Source: chapter 5.
+    Raises ValueError if a shape does not fit or a rate is out of range. Source: chapter 5.
     """
     factors = len(channels.factors)
     if rates.shape != (factors,) or points.ndim != 2 or points.shape[1] != 2 * factors:

@@ -14,8 +14,8 @@ class Muon(torch.optim.Optimizer):
 
     Adam evens out the steps of single weights. A factor that is faint in the pictures is a direction in all of them,
     and under Adam it is learnt only after the strong factors. Here the mean gradient G = U S Vᵀ of a layer is replaced
-    by U Vᵀ, in which no direction is fainter than another. A convolution is the matrix of its output (transposed: input)
-    channels by all the rest; a bias is a matrix of one column, whose U Vᵀ is G/|G|.
+    by U Vᵀ, in which no direction is fainter than another. A convolution is the matrix of its output channels
+    (transposed: input channels) by all the rest; a bias is a matrix of one column, whose U Vᵀ is G/|G|.
 
     Args:
         parameters: of the model.
@@ -24,11 +24,9 @@ class Muon(torch.optim.Optimizer):
         momentum: of the mean gradient, in [0, 1).
         dtype: of the matrix products; bfloat16 is enough where the hardware has it.
 
-    Raises:
-        ValueError: if lr is not positive or momentum is out of range.
-
-    Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the scale of Liu et al. 2025,
-    "Muon is scalable for LLM training". PyTorch's own, `torch.optim.Muon`, takes no convolutions and no biases.
+    Raises ValueError if lr is not positive or momentum is out of range. Source: Jordan et al. 2024, "Muon: an optimizer
+    for hidden layers in neural networks"; the scale of Liu et al. 2025, "Muon is scalable for LLM training". PyTorch's
+    own, `torch.optim.Muon`, takes no convolutions and no biases.
     """
 
     def __init__(

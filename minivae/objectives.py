@@ -24,10 +24,7 @@ def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
         logits: (B, channels, H, W).
         images: the same shape, values in [0, 1]; `check_range` checks them, which in every step would delay a GPU.
 
-    Raises:
-        ValueError: if the shapes differ.
-
-    Source: the first term of Eq. 5 with the decoder of appendix A.1.
+    Raises ValueError if the shapes differ. Source: the first term of Eq. 5 with the decoder of appendix A.1.
     """
     if logits.shape != images.shape:
         raise ValueError(f"logits {tuple(logits.shape)} and images {tuple(images.shape)} must have one shape")
@@ -37,10 +34,7 @@ def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
 def bernoulli_floor(images: Tensor) -> Tensor:
     """Σ H_b(x) of each image, in nats, (B, …) → (B,): what `bernoulli_nll` gives at a perfect reconstruction.
 
-    Raises:
-        ValueError: if a value lies outside [0, 1].
-
-    Source: chapter 1.
+    Raises ValueError if a value lies outside [0, 1]. Source: chapter 1.
     """
     check_range(images)
     return -(torch.xlogy(images, images) + torch.special.xlog1py(1 - images, -images)).flatten(1).sum(1)
@@ -93,10 +87,8 @@ class LinearSchedule:
         start, end: capacity in nats, ≥ 0.
         first, last: steps, 0 ≤ first < last.
 
-    Raises:
-        ValueError: if a capacity is negative or not finite, or the schedule ends before it starts.
-
-    Source: appendix A.2.
+    Raises ValueError if a capacity is negative or not finite, or the schedule ends before it starts. Source: appendix
+    A.2.
     """
 
     start: float = 0.0
@@ -123,10 +115,7 @@ class PolylineSchedule:
     Args:
         corners: (step, nats), steps rising and ≥ 0, nats finite and ≥ 0; at least one.
 
-    Raises:
-        ValueError: if there is no corner, steps do not rise, or a value is out of range.
-
-    Source: chapter 6.
+    Raises ValueError if there is no corner, steps do not rise, or a value is out of range. Source: chapter 6.
     """
 
     corners: tuple[tuple[int, float], ...]
@@ -151,10 +140,8 @@ class CapacityELBO:
         gamma: γ, nats of loss per nat off the target, ≥ 0; 1000 in the paper.
         schedule: C over the training.
 
-    Raises:
-        ValueError: if gamma is negative or not finite, or schedule is no schedule.
-
-    Source: Eq. 7 and 8 with the KL averaged over the batch, as there; chapter 5.
+    Raises ValueError if gamma is negative or not finite, or schedule is no schedule. Source: Eq. 7 and 8 with the KL
+    averaged over the batch, as there; chapter 5.
     """
 
     gamma: float = 1000.0

@@ -57,10 +57,7 @@ def confusions(means: Tensor, stds: Tensor) -> Tensor:
     Returns:
         M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by quadrature; symmetric, adds up to 1; differentiable.
 
-    Raises:
-        ValueError: if the shapes are not (n,) or a value is not finite, or a width not positive.
-
-    Source: chapter 3.
+    Raises ValueError if the shapes are not (n,) or a value is not finite, or a width not positive. Source: chapter 3.
     """
     if means.ndim != 1 or means.shape != stds.shape:
         raise ValueError(f"means and stds must have one shape (n,), got {tuple(means.shape)} and {tuple(stds.shape)}")

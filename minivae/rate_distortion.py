@@ -41,8 +41,7 @@ class RateDistortion:
     def at(self, rate: float | Tensor) -> tuple[Tensor, Tensor]:
         """Rates (…, factors) and distortion (…) at a total rate in nats, interpolated between the capacities.
 
-        Raises:
-            ValueError: if the rate lies outside of the capacities, or they are fewer than two or do not rise.
+        Raises ValueError if the rate lies outside of the capacities, or they are fewer than two or do not rise.
         """
         if len(self.capacities) < 2 or not (self.capacities.diff() > 0).all():
             raise ValueError("interpolation needs at least two capacities that rise")
@@ -59,8 +58,7 @@ class RateDistortion:
     def onset(self, factor: str, least: float = 0.1) -> float:
         """Capacity from which on a factor has at least so many nats, interpolated; infinite if it never has.
 
-        Raises:
-            ValueError: if there is no such factor.
+        Raises ValueError if there is no such factor.
         """
         if factor not in self.factors:
             raise ValueError(f"no factor {factor!r}: there are {', '.join(self.factors)}")
@@ -95,10 +93,7 @@ def rate_distortion(
         seed: of pictures and noise.
         progress: called with a line of text after each capacity.
 
-    Raises:
-        ValueError: if a capacity is out of range or not finite, or they do not rise.
-
-    Source: chapter 5.
+    Raises ValueError if a capacity is out of range or not finite, or they do not rise. Source: chapter 5.
     """
     check_count("samples", samples)
     check_count("seed", seed, least=0)

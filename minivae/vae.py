@@ -75,10 +75,7 @@ class VAE(nn.Module):
         size: side of the images in pixels: 64 as in the paper, 32 or 128 with a convolution less or more.
         generator: source of the random initial weights; PyTorch's global one if None.
 
-    Raises:
-        ValueError: if channels or latents is less than 1, or size is another.
-
-    Source: appendix A.1.
+    Raises ValueError if channels or latents is less than 1, or size is another. Source: appendix A.1.
     """
 
     def __init__(

@@ -242,20 +242,9 @@ def test_blobs_are_drawn_as_the_data_set_draws_them():
     assert signals[0].tolist() == pytest.approx([-0.25 * np.sqrt(12), 0.5 * np.sqrt(12)])
 
 
-def test_the_mean_of_raw_blob_positions_costs_what_uniform_positions_say():
-    offset = BlobChannels(Blobs(margin=8.0), "raw").offset
-    positions = torch.linspace(8, 56, 100_001, dtype=torch.float64)
-    assert offset.tolist() == pytest.approx([(positions.mean() ** 2 / positions.var()).item()] * 2, rel=1e-4)
-    assert BlobChannels(Blobs()).offset.tolist() == [0, 0]
-
-
-@pytest.mark.parametrize(
-    ("blobs", "mean", "message"),
-    [(Blobs(domain="disc"), "raw", "on the square domain only, got 'disc'"), (Blobs(), "x", "mean must be")],
-)
-def test_bad_blob_channels_are_refused(blobs, mean, message):
-    with pytest.raises(ValueError, match=message):
-        BlobChannels(blobs, mean)
+def test_blobs_on_another_domain_are_refused():
+    with pytest.raises(ValueError, match="on the square domain only, got 'disc'"):
+        BlobChannels(Blobs(domain="disc"))
 
 
 def test_moments_are_those_of_the_pixels():

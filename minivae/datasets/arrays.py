@@ -26,8 +26,7 @@ class Arrays:
         scale_to: side in pixels that square pictures are scaled to, antialiased; None: as they are.
         pad_to: side in pixels that pictures are brought to by black all around; None: as they are.
 
-    Raises:
-        ValueError: if shape, kind or values of an array do not fit, or pictures are not square in the end.
+    Raises ValueError if shape, kind or values of an array do not fit, or pictures are not square in the end.
     """
 
     channels: int
@@ -81,13 +80,9 @@ class Arrays:
         return len(self._held[0])
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n pictures, on the generator's device.
+        """Images (n, channels, size, size) and what is known of each, (n, factors).
 
-        Returns:
-            images (n, channels, size, size) in [0, 1] and what is known of each, (n, factors).
-
-        Raises:
-            ValueError: if n < 1, or the pictures of a run file are not at hand.
+        Raises ValueError if the pictures of a run file are not at hand.
         """
         check_count("n", n)
         device = getattr(generator, "device", "cpu")

@@ -21,10 +21,8 @@ class Blobs:
             |x|, |y| ≤ a; "diamond" is |x| + |y| ≤ a; "disc" is x² + y² ≤ a².
         size: side of the canvas, in pixels.
 
-    Raises:
-        ValueError: if a setting is outside its range.
-
-    Source: section 4.3 and Figure 2 (which give neither the width nor the range of positions).
+    Raises ValueError if a setting is outside its range. Source: section 4.3 and Figure 2 (which give neither the width
+    nor the range of positions).
     """
 
     sigma: float = 7.0
@@ -48,14 +46,7 @@ class Blobs:
         return self.size / 2 - self.margin
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n positions uniformly on the domain and render them, on the generator's device.
-
-        Returns:
-            images (n, 1, size, size) in [0, 1] and positions (n, 2), columns x, y, in pixels.
-
-        Raises:
-            ValueError: if n < 1.
-        """
+        """Images (n, 1, size, size) and their positions (n, 2), columns x, y, in pixels, uniform on the domain."""
         check_count("n", n)
         u, v = torch.rand(2, n, generator=generator, device=getattr(generator, "device", "cpu"))
         if self.domain == "disc":  # the square root makes equal areas equally likely
@@ -70,16 +61,10 @@ class Blobs:
         return self._draw(positions), positions
 
     def render(self, positions: Tensor) -> Tensor:
-        """Draw one blob at each position, on the device of `positions`.
+        """Images (n, 1, size, size) of a blob at each position (n, 2).
 
-        Args:
-            positions: (n, 2), columns x (rightwards) and y (downwards), in pixels; pixel j covers [j, j+1].
-
-        Returns:
-            images (n, 1, size, size) in [0, 1].
-
-        Raises:
-            ValueError: if the shape is not (n, 2) or a value is not finite.
+        Its columns are x (rightwards) and y (downwards), in pixels; pixel j covers [j, j+1]. Raises ValueError if the
+        shape is another or a value is not finite.
         """
         if positions.ndim != 2 or positions.shape[1] != 2:
             raise ValueError(f"positions must have shape (n, 2) with columns x, y, got {tuple(positions.shape)}")

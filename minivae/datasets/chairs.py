@@ -47,10 +47,8 @@ class Chairs:
         number: of different chairs, always the same ones, which `sample` draws from; None: another one each time. On a
             CPU a chair of a finite set is drawn once and kept, size² bytes each, because drawing takes long.
 
-    Raises:
-        ValueError: if size or number is no whole number ≥ 1.
-
-    Source: Figure 4b of the paper; Aubry et al. 2014 for the style; chapter 7.
+    Raises ValueError if size or number is no whole number ≥ 1. Source: Figure 4b of the paper; Aubry et al. 2014 for
+    the style; chapter 7.
     """
 
     size: int = 64
@@ -75,11 +73,7 @@ class Chairs:
             check_count("number", self.number)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n ≥ 1 chairs, on the generator's device.
-
-        Returns:
-            images (n, 1, size, size) in [0, 1], 1 is white, and factors (n, 8).
-        """
+        """Images (n, 1, size, size), 1 is white, and their factors (n, 8)."""
         check_count("n", n)
         device = generator.device if generator is not None else torch.device("cpu")
         if self.number is None:
@@ -122,12 +116,9 @@ class Chairs:
         return greys[which][:, None] / 255
 
     def render(self, factors: Tensor) -> Tensor:
-        """Draw the chair of each row of factors (n, 8), on its device: (n, 1, size, size) in [0, 1].
+        """Images (n, 1, size, size) of factors (n, 8), as in `sample`, but azimuth may be any and elevation 1 to 89.
 
-        Azimuth may be any angle and elevation any from 1 to 89 degrees; the others as in `sample`.
-
-        Raises:
-            ValueError: if the shape is not (n, 8), a factor is outside its range, or a class is no whole number.
+        Raises ValueError if the shape is not (n, 8), a factor is outside its range, or a class is no whole number.
         """
         if factors.ndim != 2 or factors.shape[1] != 8:
             raise ValueError(f"factors must have shape (n, 8), one column a factor, got {tuple(factors.shape)}")

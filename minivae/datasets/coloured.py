@@ -34,24 +34,16 @@ class ColouredSprites:
         check_count("size", self.size)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n pictures, on the generator's device.
-
-        Returns:
-            images (n, 3, size, size) in [0, 1] and factors (n, 9): the sprite's six classes, then red, green, blue.
-
-        Raises:
-            ValueError: if n < 1.
-        """
+        """Images (n, 3, size, size) and factors (n, 9): the sprite's six classes, then red, green and blue."""
         sprites, classes = Sprites(self.size).sample(n, generator)
         colours = 0.5 + 0.5 * torch.rand(n, 3, generator=generator, device=sprites.device)
         return sprites * colours[:, :, None, None], torch.cat([classes.float(), colours], dim=1)
 
     def render(self, factors: Tensor) -> Tensor:
-        """Draw the picture of each row of factors (n, 9), on its device: (n, 3, size, size) in [0, 1].
+        """Images (n, 3, size, size) of factors (n, 9), as `sample` gives them.
 
-        Raises:
-            ValueError: if the shape is not (n, 9), a class is no whole number in its range, or a colour is outside
-                [0, 1].
+        Raises ValueError if the shape is not (n, 9), a class is no whole number in its range, or a colour is outside
+        [0, 1].
         """
         if factors.ndim != 2 or factors.shape[1] != 9:
             raise ValueError(f"factors must have shape (n, 9), one column a factor, got {tuple(factors.shape)}")

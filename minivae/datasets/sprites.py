@@ -60,8 +60,7 @@ class Sprites:
     def classes(self, index: Tensor) -> Tensor:
         """Classes (n, 6) of pictures by their place (n,) in the published order, in which y varies fastest.
 
-        Raises:
-            ValueError: if an index is no whole number in [0, 737280).
+        Raises ValueError if an index is no whole number in [0, 737280).
         """
         index = _whole("index", index)
         if index.ndim != 1:
@@ -72,8 +71,7 @@ class Sprites:
     def index(self, classes: Tensor) -> Tensor:
         """Place (n,) in the published order of classes (n, 6).
 
-        Raises:
-            ValueError: if the shape is not (n, 6) or a class is no whole number in its range.
+        Raises ValueError if the shape is another or a class is no whole number in its range.
         """
         if classes.ndim != 2 or classes.shape[1] != 6:
             raise ValueError(f"classes must have shape (n, 6), one column a factor, got {tuple(classes.shape)}")
@@ -84,29 +82,18 @@ class Sprites:
         return index
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n pictures uniformly from the lattice, on the generator's device.
-
-        Returns:
-            images (n, 1, size, size), values 0 and 1, and classes (n, 6).
-
-        Raises:
-            ValueError: if n < 1.
-        """
+        """Images (n, 1, size, size), of values 0 and 1, and their classes (n, 6), uniform on the lattice."""
         classes = self.sample_classes(n, generator)
         return self._draw(classes), classes
 
     def sample_classes(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """Classes (n, 6) of n pictures drawn as by `sample`, without the pictures."""
+        """The classes (n, 6) that `sample` draws, without the images."""
         check_count("n", n)
         device = getattr(generator, "device", "cpu")
         return self._unravel(torch.randint(len(self), (n,), generator=generator, device=device))
 
     def render(self, classes: Tensor) -> Tensor:
-        """Draw the picture of each row of classes (n, 6), on its device: (n, 1, size, size), values 0 and 1.
-
-        Raises:
-            ValueError: if the shape is not (n, 6) or a class is no whole number in its range.
-        """
+        """Images (n, 1, size, size) of classes (n, 6); raises as `index` does."""
         self.index(classes)  # raises
         return self._draw(classes.long())
 
@@ -173,8 +160,7 @@ def crossings(corners: Tensor, lines: Tensor) -> Tensor:
         corners: (n, 2) of the polygon, columns x, y.
         lines: y of each line, (lines,).
 
-    Raises:
-        ValueError: if a line meets the outline more than four times.
+    Raises ValueError if a line meets the outline more than four times.
     """
     ends = corners.roll(-1, 0)
     # half-open: a line through a corner counts one of the two edges that meet there

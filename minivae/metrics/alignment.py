@@ -22,10 +22,7 @@ def explained(codes: Array, target: Array, groups: Array | None = None, bins: in
     Returns:
         (latents,), from 0 (a little above by chance, some bins/n) to 1.
 
-    Raises:
-        ValueError: if shapes do not fit or values are not finite.
-
-    Source: chapter 6.
+    Raises ValueError if shapes do not fit or values are not finite. Source: chapter 6.
     """
     codes, target = numbers("codes", codes), numbers("target", target)
     groups = None if groups is None else relabelled(groups)
@@ -81,10 +78,7 @@ def factor_classes(dataset: Any, factors: Array) -> tuple[tuple[str, ...], Tenso
         dataset: has `factors`, their names, and for continuous ones `cuts`, name → (low, high, parts of equal width).
         factors: of pictures, (n, factors), as `dataset.sample` gives them.
 
-    Raises:
-        ValueError: if a factor is neither of whole numbers nor cut.
-
-    Source: chapters 6 and 7.
+    Raises ValueError if a factor is neither of whole numbers nor cut. Source: chapters 6 and 7.
     """
     factors, cuts = numbers("factors", factors), getattr(dataset, "cuts", {})
     names, columns = [], []

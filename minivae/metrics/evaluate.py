@@ -24,10 +24,7 @@ def mean_kl(model: VAE, images: Tensor) -> Tensor:
 def traversal(z: Tensor, latent: int, values: Tensor) -> Tensor:
     """Copies of one code z (latents,) in which the latent of that number takes each of the values (n,): (n, latents).
 
-    Raises:
-        ValueError: if z is not one code or has no such latent.
-
-    Source: section 4.3 and Figure 2.
+    Raises ValueError if z is not one code or has no such latent. Source: section 4.3 and Figure 2.
     """
     if z.ndim != 1 or not 0 <= latent < len(z):
         raise ValueError(f"z must be one code (latents,) that has latent {latent}, got shape {tuple(z.shape)}")
@@ -52,11 +49,8 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
         `bernoulli_floor`), in nats per picture, and excess_error, its standard error; kl, the sum over latents in nats;
         active, the number of latents above `ACTIVE`.
 
-    Raises:
-        ValueError: if the model is no VAE, the factors of the data set are not known or no classes, or points are fewer
-            than 400.
-
-    Source: chapter 6.
+    Raises ValueError if the model is no VAE, the factors of the data set are not known or no classes, or points are
+    fewer than 400. Source: chapter 6.
     """
     if not isinstance(model, VAE) or not getattr(dataset, "factors", ()):
         raise ValueError(

@@ -24,11 +24,8 @@ def information(codes: Array, classes: Array, bins: int | None = 20) -> Tensor:
     Returns:
         The plug-in estimate from counts: never negative, and too large by some bins · classes / 2n.
 
-    Raises:
-        ValueError: if the shapes do not fit, codes are not finite, classes are no whole numbers, a factor has one class
-            only, or bins is no count.
-
-    Source: chapter 6.
+    Raises ValueError if the shapes do not fit, codes are not finite, classes are no whole numbers, a factor has one
+    class only, or bins is no count. Source: chapter 6.
     """
     from sklearn.metrics import mutual_info_score
 
