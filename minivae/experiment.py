@@ -27,9 +27,7 @@ class Experiment:
         dataset: where images come from, e.g. `Blobs`; your own class needs `channels` and `sample(n, generator)`.
         objective: what is minimised, e.g. `BetaELBO`; your own class needs its `__call__`.
         steps: training steps of the full-length run.
-        latents: number of latents.
-        batch: images a step (the paper does not say; 64 is usual).
-        learning_rate: of the optimizer.
+        latents, batch, learning_rate: number of latents, images a step (64 is usual), and the optimizer's rate.
         about: one line for `python -m minivae list`.
         model: "vae", or the factor-conditioned "generator", told the factors at their published values, or
             "generator-centred", told them without their mean. A generator has a latent for each factor of two or more
@@ -61,8 +59,8 @@ class Experiment:
         for field in ("steps", "latents", "batch"):
             check_count(field, getattr(self, field))
         check_positive("learning_rate", self.learning_rate)
-        has_parts = hasattr(self.dataset, "sample") and hasattr(self.dataset, "channels")
-        if isinstance(self.dataset, type) or not has_parts:
+        lacking = any(not hasattr(self.dataset, part) for part in ("channels", "sample"))
+        if lacking or isinstance(self.dataset, type):
             what = f"an array {tuple(self.dataset.shape)}" if hasattr(self.dataset, "shape") else repr(self.dataset)
             raise ValueError(
                 f"dataset must be an object with channels and sample(n, generator), got {what}: of an array of "
@@ -83,8 +81,7 @@ class Experiment:
                 raise ValueError(f"reset_dormant is for a VAE, not for model {self.model!r}")
             if not isinstance(getattr(self.dataset, "values", None), dict):
                 raise ValueError(f"a generator needs the `values` of the factors, which {self.dataset} lacks")
-            names = self.latent_names
-            if self.latents != len(names):
+            if self.latents != len(names := self.latent_names):
                 raise ValueError(f"this generator has latents={len(names)}, {', '.join(names)}; got {self.latents}")
 
     @property

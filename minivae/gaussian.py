@@ -15,11 +15,7 @@ def kl_per_latent(mean: Tensor, log_std: Tensor) -> Tensor:
     """KL(N(mean, σ²) ‖ N(0, 1)) = ½(mean² + σ² − 1) − log σ of every latent, in nats.
 
     Args:
-        mean: posterior means, any shape.
-        log_std: log σ, the same shape.
-
-    Returns:
-        The KLs, the same shape; zero only where mean = 0 and σ = 1.
+        mean, log_std: posterior means and log σ, of one shape, which the KLs have too.
 
     Raises ValueError if the shapes differ. Source: the KL term of Eq. 5; appendix A.1 for the head (mean, log standard
     deviation).
@@ -33,12 +29,8 @@ def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator | None = No
     """Draw z = mean + σ·ε with ε ~ N(0, 1), differentiable in mean and log_std.
 
     Args:
-        mean: posterior means, any shape.
-        log_std: log σ, the same shape.
+        mean, log_std: posterior means and log σ, of one shape, which z has too.
         generator: source of randomness on the same device; PyTorch's global one if None.
-
-    Returns:
-        One sample per posterior, the same shape.
 
     Raises ValueError if the shapes differ. Source: the reparametrisation of section 2 (Kingma and Welling 2014);
     chapter 1.
@@ -52,10 +44,7 @@ def log_density(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """log N(z; mean, σ²) of every coordinate, in nats.
 
     Args:
-        z, mean, log_std: points, means and log σ; their shapes broadcast.
-
-    Returns:
-        Log-densities, the broadcast shape; sum over the last axis for a diagonal Gaussian.
+        z, mean, log_std: points, means and log σ; their shapes broadcast. A diagonal Gaussian sums over the last axis.
 
     Raises ValueError if the shapes do not broadcast or a value is not finite. Source: chapter 1.
     """

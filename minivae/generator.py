@@ -33,13 +33,9 @@ class FactorGenerator(nn.Module):
     columns: Tensor
 
     def __init__(
-        self,
-        values: Sequence[Tensor],
-        channels: int = 1,
-        centred: bool = False,
-        size: int = 64,
+        self, values: Sequence[Tensor], channels: int = 1, centred: bool = False, size: int = 64,
         generator: torch.Generator | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         columns = [i for i, f in enumerate(values) if len(f) > 1]
         if not columns:
@@ -58,10 +54,8 @@ class FactorGenerator(nn.Module):
         initialise(self.decoder, generator)
 
     def encode(self, classes: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log standard deviation, each (B, latents), of the channels' outputs for classes (B, factors).
-
-        Raises ValueError unless classes are whole numbers (B, factors).
-        """
+        """Mean and log σ, each (B, latents), of the channels' outputs for classes, whole numbers (B, factors), else
+        ValueError."""
         if classes.ndim != 2 or classes.shape[1] != self.factors or classes.dtype != torch.long:
             raise ValueError(
                 "a factor-conditioned generator reads no images but classes of factors, whole numbers (batch, "

@@ -32,9 +32,8 @@ class LagrangianELBO:
             at step 0, later ones with more. A closed latent pays e⁷ nats per nat; those that open are re-initialised
             (`growing.open_latents`). Empty: all are open.
 
-    Raises ValueError if a setting is out of range, schedule is no schedule, or openings do not begin at step 0 or do
-    not rise. Source: dual ascent, e.g. Boyd et al. 2011, section 2.1; a VAE's rate held by an integral and a
-    proportional part: Shao et al. 2020 (ControlVAE); chapter 5.
+    Raises ValueError if a setting is out of range. Source: dual ascent, e.g. Boyd et al. 2011, section 2.1; a VAE's
+    rate held by an integral and a proportional part: Shao et al. 2020 (ControlVAE); chapter 5.
     """
 
     schedule: LinearSchedule | PolylineSchedule = field(default_factory=LinearSchedule)

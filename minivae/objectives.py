@@ -21,8 +21,7 @@ def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
     Grey targets in (0, 1) are allowed, as in the paper; the value then has the floor `bernoulli_floor`.
 
     Args:
-        logits: (B, channels, H, W).
-        images: the same shape, values in [0, 1]; `check_range` checks them, which in every step would delay a GPU.
+        logits, images: of one shape, images in [0, 1]; `check_range` checks that, which would delay a GPU in each step.
 
     Raises ValueError if the shapes differ. Source: the first term of Eq. 5 with the decoder of appendix A.1.
     """

@@ -1,10 +1,9 @@
 """The least distortion at each capacity, and the split over the factors that reaches it. Taught in chapter 5."""
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -36,7 +35,7 @@ class RateDistortion:
     distortions: Tensor
     errors: Tensor
     prices: Tensor
-    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
 
     def at(self, rate: float | Tensor) -> tuple[Tensor, Tensor]:
         """Rates (…, factors) and distortion (…) at a total rate in nats, interpolated between the capacities.
@@ -97,7 +96,7 @@ def rate_distortion(
     """
     check_count("samples", samples)
     check_count("seed", seed, least=0)
-    capacities = [c.item() if isinstance(c, Tensor) else c for c in capacities]
+    capacities = capacities.tolist() if isinstance(capacities, Tensor) else list(capacities)
     for capacity in capacities:
         check_positive("a capacity", capacity, or_zero=True)
     if not capacities or any(b <= a for a, b in itertools.pairwise(capacities)):
@@ -107,7 +106,7 @@ def rate_distortion(
         raise ValueError(f"these channels carry at most {most:g} nats, got a capacity of {capacities[-1]:g}")
     points, *fresh = (sobol(channels, samples, 9 * seed + i) for i in range(9))  # no two seeds share a picture
 
-    splits = [_Split(math.inf, torch.zeros(len(channels.factors), dtype=torch.float64), math.nan)]
+    splits = [_Split(math.inf, torch.zeros(len(channels.factors), dtype=torch.float64))]
     for capacity in capacities:
         splits.append(_best_split(channels, capacity, splits[-1].rates, points))
         progress(f"C = {capacity:g}, up: {_said(channels, splits[-1])}")
@@ -132,16 +131,13 @@ def rate_distortion(
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class _Split:
     """A split on the search's own pictures: its distortion, the rates (factors,), and the price of a nat there."""
 
     distortion: float
-    rates: Tensor
-    price: float
-
-    def __lt__(self, other: "_Split") -> bool:
-        return self.distortion < other.distortion
+    rates: Tensor = field(compare=False)
+    price: float = field(compare=False, default=math.nan)
 
 
 def _said(channels: Channels, split: _Split) -> str:
@@ -152,12 +148,11 @@ def _said(channels: Channels, split: _Split) -> str:
 def _best_split(channels: Channels, capacity: float, before: Tensor, points: Tensor) -> _Split:
     """The best split found; `before` is that of a smaller capacity."""
     if capacity < LEAST:
-        nothing = torch.zeros_like(before)
-        return _Split(distortion(channels, nothing, points).mean().item(), nothing, math.nan)
+        return _Split(distortion(channels, 0 * before, points).mean().item(), 0 * before)
     best = []
     for trials in _trials(capacity, before.clamp_max(channels.most), channels.most):
         with torch.no_grad():
-            splits = [_Split(distortion(channels, rates, points).mean().item(), rates, math.nan) for rates in trials]
+            splits = [_Split(distortion(channels, rates, points).mean().item(), rates) for rates in trials]
         best.append(min(splits))
     return min(_descend(channels, split.rates, capacity, points) for split in sorted(best)[:4])
 

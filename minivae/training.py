@@ -17,18 +17,11 @@ Take = Callable[[Any], Tensor]  # takes the step of a number
 
 
 def training_step(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    objective: Callable[..., Tensor],
-    images: Tensor,
-    noise: Tensor,
-    step: int | Tensor,
-    *,
-    source: Tensor | None = None,
-    state: Tensor | None = None,
-    precision: str = "fp32",
+    model: nn.Module, optimizer: torch.optim.Optimizer, objective: Callable[..., Tensor],
+    images: Tensor, noise: Tensor, step: int | Tensor, *,
+    source: Tensor | None = None, state: Tensor | None = None, precision: str = "fp32",
     average: Callable[[Tensor], Tensor] = lambda values: values.mean(0),
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """One step of gradient descent. Nothing here is random, and nothing waits for the device.
 
     Args:
@@ -64,18 +57,10 @@ def training_step(
 
 
 def batches(
-    model: nn.Module,
-    dataset: Any,
-    optimizer: torch.optim.Optimizer,
-    objective: Callable[..., Tensor],
-    generator: torch.Generator,
-    batch: int = 64,
-    *,
-    told: bool = False,
-    rows: slice = slice(None),
-    layout: torch.memory_format = torch.contiguous_format,
-    **settings: Any,
-) -> Take:
+    model: nn.Module, dataset: Any, optimizer: torch.optim.Optimizer, objective: Callable[..., Tensor],
+    generator: torch.Generator, batch: int = 64, *, told: bool = False,
+    rows: slice = slice(None), layout: torch.memory_format = torch.contiguous_format, **settings: Any,
+) -> Take:  # fmt: skip
     """A function that draws a batch and its noise, and takes a `training_step`.
 
     Args:
@@ -98,11 +83,9 @@ def batches(
 
 
 def loop(
-    take: Take,
-    steps: Iterable[int],
-    before: Sequence[Callable[[int], Any]] = (),
-    after: Sequence[Callable[[int, Tensor], Any]] = (),
-) -> None:
+    take: Take, steps: Iterable[int],
+    before: Sequence[Callable[[int], Any]] = (), after: Sequence[Callable[[int, Tensor], Any]] = (),
+) -> None:  # fmt: skip
     """Take the steps of these numbers in turn with `take`, see `batches`.
 
     Each hook in `before` is called with the number of the coming step, each in `after` with the number of the step and

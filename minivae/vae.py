@@ -12,10 +12,7 @@ HALVINGS = {32: 3, 64: 4, 128: 5}  # strided convolutions from the side of the i
 
 
 class Encoder(nn.Module):
-    """Images (B, channels, size, size) → posterior mean and log standard deviation, each (B, latents).
-
-    Source: appendix A.1, which has size 64.
-    """
+    """Images (B, channels, size, size) → posterior mean and log σ, each (B, latents). Source: appendix A.1, size 64."""
 
     def __init__(self, channels: int = 1, latents: int = 10, size: int = 64) -> None:
         super().__init__()
@@ -42,10 +39,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents (B, latents) → Bernoulli logits (B, channels, size, size): the transpose of the encoder.
-
-    Source: appendix A.1.
-    """
+    """Latents (B, latents) → Bernoulli logits (B, channels, size, size); the encoder mirrored. Source: appendix A.1."""
 
     def __init__(self, channels: int = 1, latents: int = 10, size: int = 64) -> None:
         super().__init__()
@@ -92,7 +86,7 @@ class VAE(nn.Module):
             self.encoder.net[-1].weight.mul_(0.1)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior mean and log standard deviation, each (B, latents), of images (B, channels, size, size)."""
+        """Posterior mean and log σ, each (B, latents), of images (B, channels, size, size)."""
         return self.encoder(images)
 
     def decode(self, z: Tensor) -> Tensor:

@@ -19,10 +19,8 @@ def explained(codes: Array, target: Array, groups: Array | None = None, bins: in
         groups: (n,) whole numbers of any kind; if given, R² is taken within each group and averaged over them.
         bins: of equal numbers of points.
 
-    Returns:
-        (latents,), from 0 (a little above by chance, some bins/n) to 1.
-
-    Raises ValueError if shapes do not fit or values are not finite. Source: chapter 6.
+    The R² (latents,) lie between 0 (a little above by chance, some bins/n) and 1. Raises ValueError if shapes do not fit
+    or values are not finite. Source: chapter 6.
     """
     codes, target = numbers("codes", codes), numbers("target", target)
     groups = None if groups is None else relabelled(groups)

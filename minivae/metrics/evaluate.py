@@ -40,8 +40,7 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
     Args:
         model: trained on the data set.
         dataset: whose `factors` are known, such as sprites, chairs or `Arrays` with factors; see `factor_classes`.
-        points: pictures to draw, at least 400.
-        seed: of the pictures, the noise and the scores.
+        points, seed: pictures to draw, at least 400; of the pictures, the noise and the scores.
 
     Returns:
         mig (of 20 bins), mig_own_bins, dci_disentanglement and dci_completeness (of a quarter of the points, because
@@ -53,9 +52,9 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
     fewer than 400. Source: chapter 6.
     """
     if not isinstance(model, VAE) or not getattr(dataset, "factors", ()):
+        got = f"{type(model).__name__} of {dataset!r}"
         raise ValueError(
-            "metrics compare a VAE's latents with known factors, as those of sprites, chairs or Arrays(images, factors)"
-            f", got {type(model).__name__} of {dataset!r}"
+            f"measure compares a VAE with known factors, as of sprites or Arrays(images, factors), got {got}"
         )
     check_count("points", points, least=400)
     factor_classes(dataset, dataset.sample(1, torch.Generator())[1])  # raises before the work, not after it
@@ -81,12 +80,7 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
 def encode_dataset(
     model: VAE, dataset: Any, points: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor, float, float, Tensor]:
-    """Encode and reconstruct pictures drawn from a data set.
-
-    Args:
-        model, dataset: the VAE, and where its pictures come from.
-        points: pictures to draw.
-        seed: of the pictures and the noise.
+    """Encode and reconstruct so many pictures of a data set; the seed is of the pictures and the noise.
 
     Returns:
         Posterior means (points, latents), factors (points, factors), the mean −log p(x|z) and its mean floor in nats,

@@ -17,13 +17,10 @@ def information(codes: Array, classes: Array, bins: int | None = 20) -> Tensor:
 
     Args:
         codes: posterior means (n, latents), of PyTorch or NumPy.
-        classes: of the factors that made the pictures, (n, factors), whole numbers of any kind: −1 and 1 are as good
-            as 0 and 1, and so are True and False.
+        classes: of the factors that made the pictures, (n, factors), whole numbers or bools, whatever they are.
         bins: of equal width that each latent is cut into; None for as many as the factor has classes.
 
-    Returns:
-        The plug-in estimate from counts: never negative, and too large by some bins · classes / 2n.
-
+    The plug-in estimate from counts is never negative, and too large by some bins · classes / 2n.
     Raises ValueError if the shapes do not fit, codes are not finite, classes are no whole numbers, a factor has one
     class only, or bins is no count. Source: chapter 6.
     """
@@ -43,7 +40,6 @@ def mig(codes: Array, classes: Array, bins: int | None = 20) -> float:
     code of dSprites stays below 1; with `bins` None each latent has as many bins as the factor has classes.
 
     Args, errors: as `information`; at least two latents.
-
     Source: Chen et al. 2018 (β-TCVAE), with posterior means as Locatello et al. 2019; chapter 6.
     """
     codes, classes = _checked(codes, classes, latents=2)
@@ -58,7 +54,6 @@ def sap(codes: Array, classes: Array) -> float:
     one number can hardly tell more than two or three of many classes, so even a perfect code scores low.
 
     Args, errors: as `mig`.
-
     Source: Kumar et al. 2018, with the classifier of Locatello et al. 2019; chapter 6.
     """
     from sklearn.svm import LinearSVC
@@ -88,7 +83,6 @@ def dci(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float]:
     The trees take about a minute for dSprites' 113 classes and 2,500 points on one core.
 
     Args, errors: as `mig`, and at least two factors; seed: of the trees.
-
     Source: Eastwood and Williams 2018, with the trees of Locatello et al. 2019; chapter 6.
     """
     from sklearn.ensemble import GradientBoostingClassifier
@@ -108,13 +102,10 @@ def factorvae_score(
 
     For each vote a factor and a class of it are fixed, and `batch` points that share it are drawn. The latent of least
     variance, in units of its variance over all points, votes for the factor; latents whose standard deviation is below
-    0.05 have no vote.
+    0.05 have no vote. `votes` train and `tests` test: the score is the share of the tests that the majority gets right,
+    0 if every latent is inactive.
 
-    Args, errors: as `information`; `votes` train and `tests` test.
-
-    Returns:
-        The share of the tests that the majority of the votes gets right; 0 if every latent is inactive.
-
+    Args, errors: as `information`.
     Source: Kim and Mnih 2018, pruned as by Locatello et al. 2019; chapter 6.
     """
     codes, classes = _checked(codes, classes)
@@ -139,12 +130,10 @@ def betavae_score(
 ) -> float:
     """Can a linear classifier tell which factor two pictures share from how far apart their codes are?
 
-    Args, errors: as `factorvae_score`, and at least two factors; a vote is the mean |difference| of `batch` pairs that
-    share a class.
+    A vote is the mean |difference| of `batch` pairs of codes that share a class of one factor. The score is the
+    classifier's accuracy on `tests` after training on `votes`; chance is 1 over the number of factors.
 
-    Returns:
-        Accuracy on the tests; chance is 1 over the number of factors.
-
+    Args, errors: as `information`; at least two factors.
     Source: Higgins et al. 2017, with the sizes of Locatello et al. 2019; chapter 6.
     """
     from sklearn.linear_model import LogisticRegression
