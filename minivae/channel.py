@@ -14,10 +14,8 @@ from minivae._arguments import check_all, check_positive
 def awgn_capacity(snr: Tensor | float) -> Tensor:
     """Capacity ½·log(1 + SNR) of an AWGN channel, in nats per use.
 
-    Args:
-        snr: signal variance over noise variance, ≥ 0, any shape.
-
-    Raises ValueError on a negative or NaN snr. Source: Shannon 1948; section 4.2 of the paper.
+    The SNR, of any shape, is signal variance over noise variance, ≥ 0, else ValueError. Source: Shannon 1948;
+    section 4.2 of the paper.
     """
     snr = torch.as_tensor(snr)
     check_all("snr", snr, snr >= 0, "≥ 0")
@@ -32,11 +30,8 @@ def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor
         std: noise σ > 0, one for all messages or (n,).
         probabilities: (n,) of the messages, adding up to 1; uniform if None.
 
-    Returns:
-        A scalar, by quadrature, to about 1e-10; differentiable in means and std. At most log n.
-
-    Raises ValueError if means is not (n,), a value is not finite, σ ≤ 0, or probabilities are none. Source: chapter 2;
-    time and memory grow as n².
+    The value is a scalar, at most log n, by quadrature to about 1e-10, differentiable in means and std; time and memory
+    grow as n². Raises ValueError if means is not (n,) or a value is out of range. Source: chapter 2.
     """
     if means.ndim != 1 or len(means) < 1:
         raise ValueError(f"means must have shape (n,) with n ≥ 1, got {tuple(means.shape)}")

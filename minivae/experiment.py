@@ -30,8 +30,7 @@ class Experiment:
         latents, batch, learning_rate: number of latents, images a step (64 is usual), and the optimizer's rate.
         about: one line for `python -m minivae list`.
         model: "vae", or the factor-conditioned "generator", told the factors at their published values, or
-            "generator-centred", told them without their mean. A generator has a latent for each factor of two or more
-            classes.
+            "generator-centred", told them without their mean. It has a latent for each factor of two or more classes.
         optimizer: "adam", or "muon" (`muon.Muon`).
         cooldown: share of `steps`, at the end, in which the learning rate falls linearly to a thirtieth; in [0, 1].
         reset_dormant: steps from one `growing.reset_dormant` to the next, up to the cooldown; 0: none.

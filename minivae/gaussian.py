@@ -14,11 +14,8 @@ from minivae._arguments import check_all
 def kl_per_latent(mean: Tensor, log_std: Tensor) -> Tensor:
     """KL(N(mean, σ²) ‖ N(0, 1)) = ½(mean² + σ² − 1) − log σ of every latent, in nats.
 
-    Args:
-        mean, log_std: posterior means and log σ, of one shape, which the KLs have too.
-
-    Raises ValueError if the shapes differ. Source: the KL term of Eq. 5; appendix A.1 for the head (mean, log standard
-    deviation).
+    Means, log σ and the KLs have one shape; raises ValueError if the shapes differ. Source: the KL term of Eq. 5;
+    appendix A.1 for the head (mean, log standard deviation).
     """
     _check_same_shape(mean, log_std)
     # expm1 keeps the digits that exp(2 log σ) − 1 loses near the prior, where log σ ≈ 0
@@ -43,10 +40,8 @@ def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator | None = No
 def log_density(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """log N(z; mean, σ²) of every coordinate, in nats.
 
-    Args:
-        z, mean, log_std: points, means and log σ; their shapes broadcast. A diagonal Gaussian sums over the last axis.
-
-    Raises ValueError if the shapes do not broadcast or a value is not finite. Source: chapter 1.
+    Points, means and log σ have shapes that broadcast; raises ValueError if they do not or a value is not finite. The
+    log-density of a diagonal Gaussian is the sum over the last axis. Source: chapter 1.
     """
     check_arguments(z=z, mean=mean, log_std=log_std)
     return -0.5 * ((z - mean) * torch.exp(-log_std)).square() - log_std - 0.5 * math.log(2 * math.pi)
@@ -55,10 +50,8 @@ def log_density(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
 def kl_between(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
     """KL(p ‖ q) of two Gaussians, coordinate by coordinate, in nats; with q = N(0, 1) it is `kl_per_latent`.
 
-    Args:
-        mean_p, log_std_p, mean_q, log_std_q: means and log σ of p and q; their shapes broadcast.
-
-    Raises ValueError if the shapes do not broadcast or a value is not finite. Source: chapter 1.
+    Means and log σ of p and q have shapes that broadcast; raises ValueError if they do not or a value is not finite.
+    Source: chapter 1.
     """
     check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
     return kl_per_latent(*torch.broadcast_tensors((mean_p - mean_q) * torch.exp(-log_std_q), log_std_p - log_std_q))
@@ -77,7 +70,4 @@ def check_arguments(**tensors: Tensor) -> None:
 
 def _check_same_shape(mean: Tensor, log_std: Tensor) -> None:
     if mean.shape != log_std.shape:
-        raise ValueError(
-            f"mean and log_std must have one shape, got {tuple(mean.shape)} and {tuple(log_std.shape)}: "
-            "pass the two halves of one encoder output"
-        )
+        raise ValueError(f"mean and log_std must have one shape, got {tuple(mean.shape)} and {tuple(log_std.shape)}")

@@ -54,13 +54,10 @@ class FactorGenerator(nn.Module):
         initialise(self.decoder, generator)
 
     def encode(self, classes: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log σ, each (B, latents), of the channels' outputs for classes, whole numbers (B, factors), else
-        ValueError."""
+        """Mean and log σ, each (B, latents), for classes that are whole numbers (B, factors), else ValueError."""
         if classes.ndim != 2 or classes.shape[1] != self.factors or classes.dtype != torch.long:
-            raise ValueError(
-                "a factor-conditioned generator reads no images but classes of factors, whole numbers (batch, "
-                f"{self.factors}): got {classes.dtype} {tuple(classes.shape)}; to encode images train a VAE"
-            )
+            got = f"{classes.dtype} {tuple(classes.shape)}"
+            raise ValueError(f"a generator reads no images but classes of factors (batch, {self.factors}), got {got}")
         own = classes.index_select(1, self.columns)  # B, latents
         mean = self.scale * self.values.gather(1, own.T).T
         return mean, self.log_std.expand_as(mean)

@@ -19,10 +19,8 @@ def open_latents(model: VAE, latents: range, images: Tensor, generator: torch.Ge
     drawn anew. With a weaker signal the KL term would close the latent again before the decoder had learnt to read it.
 
     Args:
-        model: in training.
-        latents: which, e.g. range(3, 10); those before them are open already.
-        images: a few hundred of the data (n, channels, size, size).
-        generator: on the model's device.
+        model, latents: in training, and which, e.g. range(3, 10); those before them are open already.
+        images, generator: a few hundred of the data (n, channels, size, size), and randomness on the model's device.
 
     Source: chapter 6.
     """
@@ -42,22 +40,15 @@ def open_latents(model: VAE, latents: range, images: Tensor, generator: torch.Ge
 
 @torch.no_grad()
 def reset_dormant(model: VAE, images: Tensor, generator: torch.Generator) -> int:
-    """Give dormant units (ReLU output 0 on every image) new weights, in place; the model's output does not change.
+    """Give dormant units (ReLU output 0 on every image) new weights, in place, and return how many there were.
 
     A dormant unit gets no gradient and so stays dormant. While β is large many of the encoder's convolution channels
     become dormant; whether that delays later factors has not been shown (chapter 6). A dormant unit gets the weights of
-    `vae.initialise`, and the weights that read it are set to 0. The decoder's last linear layer is left alone, because
-    its units share the weights that read them.
+    `vae.initialise`, and the weights that read it are set to 0, so that the model's output does not change. The
+    decoder's last linear layer is left alone, because its units share the weights that read them.
 
-    Args:
-        model: in training.
-        images: a few hundred of the data (n, channels, size, size).
-        generator: on the model's device.
-
-    Returns:
-        How many units were dormant.
-
-    Source: Sokar et al. 2023, "The dormant neuron phenomenon in deep reinforcement learning"; chapter 6.
+    Arguments are those of `open_latents`. Source: Sokar et al. 2023, "The dormant neuron phenomenon in deep
+    reinforcement learning"; chapter 6.
     """
     z = gaussian.sample(*model.encode(images), generator)
     count = 0

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minivae._arguments import check_choice
+from minivae._arguments import check_all, check_choice
 from minivae.codes import at_class_0, class_numbers, moments, symmetric_orientation
 from minivae.datasets import Blobs, Sprites
 
@@ -33,8 +33,7 @@ class SpriteChannels:
         templates: the 720 sprites at one place, cut to what they cover, (720, side, side).
         shift: one-hot, (32, 64, side): where the rows (or columns) of a template go for each class of y (or x).
 
-    Raises ValueError if mean is another word, or a code is not finite, constant or of the wrong shape. Source: chapter
-    5.
+    Raises ValueError if mean is another word, or a code not finite, constant or of the wrong shape. Source: chapter 5.
     """
 
     factors = Sprites.factors[1:]  # colour never varies
@@ -64,8 +63,7 @@ class SpriteChannels:
         self.signals = torch.stack(signals[:3], dim=1), signals[3][:, None], signals[4][:, None]
 
         # the sprites at class 0 of x and y, whose centre lies on a corner of pixels, cut to what they cover
-        pictures = at_class_0(self._dataset)
-        self._centroid = centroid
+        pictures, self._centroid = at_class_0(self._dataset), centroid
         if centroid:
             offsets = moments()["centroid"].flatten(0, 2).flip(1).round().long()
             pictures = torch.stack([p.roll((-o).tolist(), (0, 1)) for p, o in zip(pictures, offsets, strict=True)])
@@ -77,8 +75,7 @@ class SpriteChannels:
         self.shift = F.one_hot(place, 64).transpose(1, 2).float()  # 32, 64, side
 
     def draw(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (n, 64, 64) at whole pixels, and their signals (n, 5) of mean 0 and variance 1, from points in the
-        unit cube (n, 5)."""
+        """Pictures (n, 64, 64) at whole pixels and their signals (n, 5), from points in the unit cube (n, 5)."""
         sprite, x, y = self._classes(points)
         picture = self.templates[sprite]
         return self.shift[y] @ picture @ self.shift[x].transpose(1, 2), self._signals(sprite, x, y)
@@ -143,10 +140,7 @@ class BlobChannels:
 
     A blob is a column times a row, and so is E[x | z]: each is a mean over the belief p(f | z), by quadrature.
 
-    Args:
-        blobs: on the square domain, where x and y are independent, else ValueError.
-
-    Source: chapters 4 and 5.
+    Raises ValueError unless the blobs' domain is the square, where x and y are independent. Source: chapters 4 and 5.
     """
 
     factors = ("x", "y")
@@ -184,11 +178,7 @@ def amplitudes(rates: Tensor, offset: Tensor | float = 0.0) -> Tensor:
     Scaled so that its KL is least, the channel z = a·f + ε of a factor with mean μ and variance v has the KL
     ½ log(1 + a²(1 + μ²/v)), a in units of √v. So a mean that is sent costs nats.
 
-    Args:
-        rates: in nats, any shape.
-        offset: μ²/v, the same shape or a number.
-
-    Source: chapter 5.
+    Rates are in nats, of any shape; offset is μ²/v, of the same shape or a number. Source: chapter 5.
     """
     return (torch.expm1(2 * rates) / (1 + offset)).sqrt()
 
@@ -205,13 +195,9 @@ def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
     """
     factors = len(channels.factors)
     if rates.shape != (factors,) or points.ndim != 2 or points.shape[1] != 2 * factors:
-        raise ValueError(
-            f"rates must have shape ({factors},) and points (n, {2 * factors}), "
-            f"got {tuple(rates.shape)} and {tuple(points.shape)}"
-        )
-    if not ((rates >= 0) & (rates <= channels.most)).all():
-        got = [round(rate, 3) for rate in rates.tolist()]
-        raise ValueError(f"rates must lie in [0, {channels.most:g}] nats, got {got}")
+        got = f"got {tuple(rates.shape)} and {tuple(points.shape)}"
+        raise ValueError(f"rates must have shape ({factors},) and points (n, {2 * factors}), {got}")
+    check_all("rates", rates, (rates >= 0) & (rates <= channels.most), f"in [0, {channels.most:g}] nats")
     rates = rates.to(points.dtype)
     images, signals = channels.draw(points[:, :factors])
     amplitude = amplitudes(rates, channels.offset)

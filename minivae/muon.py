@@ -56,7 +56,6 @@ def orthogonal(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
     Singular values of more than 0.2 % of the matrix's norm become numbers between 0.68 and 1.15, smaller ones grow by a
     factor of up to 500. A matrix of one column is divided by its length.
-
     Source: Jordan et al. 2024: five steps of a Newton–Schulz iteration with a polynomial that is steep at 0.
     """
     x = matrix / matrix.norm().clamp_min(1e-30)

@@ -41,8 +41,6 @@ def bernoulli_floor(images: Tensor) -> Tensor:
 
 def check_range(images: Tensor) -> None:
     """Raise ValueError unless every value of images lies in [0, 1], as a Bernoulli decoder needs."""
-    if images.numel() == 0:
-        raise ValueError(f"images must hold at least one value, got shape {tuple(images.shape)}")
     low, high = images.min().item(), images.max().item()
     if not (low >= 0 and high <= 1):  # written so that NaN fails too
         raise ValueError(f"images must lie in [0, 1] for a Bernoulli decoder, got values from {low:g} to {high:g}")
@@ -50,10 +48,7 @@ def check_range(images: Tensor) -> None:
 
 @dataclass(frozen=True)
 class ELBO:
-    """Negative evidence lower bound: reconstruction + Σ KL.
-
-    Source: Eq. 3; Kingma and Welling 2014.
-    """
+    """Negative evidence lower bound: reconstruction + Σ KL. Source: Eq. 3; Kingma and Welling 2014."""
 
     def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor) -> Tensor:
         return reconstruction + kl.sum()
@@ -61,10 +56,7 @@ class ELBO:
 
 @dataclass(frozen=True)
 class BetaELBO:
-    """Reconstruction + β·Σ KL.
-
-    Args:
-        beta: weight of the KL term, finite and ≥ 0, else ValueError; 1 gives the ELBO.
+    """Reconstruction + β·Σ KL with a finite β ≥ 0, else ValueError; 1 gives the ELBO.
 
     Source: Eq. 5; Higgins et al. 2017.
     """
@@ -82,12 +74,7 @@ class BetaELBO:
 class LinearSchedule:
     """Capacity C in nats at a step: `start` up to step `first`, then a straight line to `end` at step `last`.
 
-    Args:
-        start, end: capacity in nats, ≥ 0.
-        first, last: steps, 0 ≤ first < last.
-
-    Raises ValueError if a capacity is negative or not finite, or the schedule ends before it starts. Source: appendix
-    A.2.
+    Raises ValueError unless the capacities, in nats, are finite and ≥ 0, and 0 ≤ first < last. Source: appendix A.2.
     """
 
     start: float = 0.0
@@ -111,10 +98,8 @@ class LinearSchedule:
 class PolylineSchedule:
     """Capacity C in nats at a step: straight lines from corner to corner, constant before the first and after the last.
 
-    Args:
-        corners: (step, nats), steps rising and ≥ 0, nats finite and ≥ 0; at least one.
-
-    Raises ValueError if there is no corner, steps do not rise, or a value is out of range. Source: chapter 6.
+    A corner is (step, nats). Raises ValueError unless there is at least one, the steps are ≥ 0 and rise, and the nats
+    are finite and ≥ 0. Source: chapter 6.
     """
 
     corners: tuple[tuple[int, float], ...]
@@ -135,12 +120,8 @@ class PolylineSchedule:
 class CapacityELBO:
     """Reconstruction + γ·|Σ KL − C|: the paper's controlled capacity.
 
-    Args:
-        gamma: γ, nats of loss per nat off the target, ≥ 0; 1000 in the paper.
-        schedule: C over the training.
-
-    Raises ValueError if gamma is negative or not finite, or schedule is no schedule. Source: Eq. 7 and 8 with the KL
-    averaged over the batch, as there; chapter 5.
+    γ is finite and ≥ 0, in nats of loss per nat off the target, and the schedule gives C at a step, else ValueError.
+    Source: Eq. 7 and 8 with the KL averaged over the batch, as there; chapter 5.
     """
 
     gamma: float = 1000.0

@@ -11,7 +11,6 @@ def bhattacharyya(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: 
     """Overlap ∫√(pq) of two Gaussians, coordinate by coordinate: 1 if equal, 0 if far apart.
 
     Over independent coordinates the overlaps multiply. Arguments and errors are those of `gaussian.kl_between`.
-
     Source: chapter 3.
     """
     check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
@@ -25,9 +24,7 @@ def total_variation(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q
     """Total variation ½∫|p − q| of two Gaussians, coordinate by coordinate: 0 if equal, 1 if far apart.
 
     The best guess which of two equally likely Gaussians a sample came from is wrong with probability (1 − TV)/2.
-    Arguments and errors are those of `gaussian.kl_between`.
-
-    Source: chapter 3.
+    Arguments and errors are those of `gaussian.kl_between`. Source: chapter 3.
     """
     check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
     # in q's own units: q = N(0, 1) and p = N(m, r²); log p − log q = −(a u² + b u + c)/2 vanishes where they cross
@@ -54,10 +51,8 @@ def confusions(means: Tensor, stds: Tensor) -> Tensor:
     Args:
         means, stds: (n,) of the posteriors; stds > 0.
 
-    Returns:
-        M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by quadrature; symmetric, adds up to 1; differentiable.
-
-    Raises ValueError if the shapes are not (n,) or a value is not finite, or a width not positive. Source: chapter 3.
+    The value is M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by quadrature; symmetric, adds up to 1; differentiable. Raises
+    ValueError if the shapes are not (n,) or a value is out of range. Source: chapter 3.
     """
     if means.ndim != 1 or means.shape != stds.shape:
         raise ValueError(f"means and stds must have one shape (n,), got {tuple(means.shape)} and {tuple(stds.shape)}")
@@ -72,10 +67,7 @@ def confusions(means: Tensor, stds: Tensor) -> Tensor:
 
 
 def right_guesses(means: Tensor, stds: Tensor) -> float:
-    """Probability that the likeliest of n equally likely pictures given z is the one sent; means and stds are (n,).
-
-    Source: chapter 3.
-    """
+    """Probability that the likeliest of n pictures given z is the one sent, as in `confusions`. Source: chapter 3."""
     z = torch.linspace((means - 8 * stds).min().item(), (means + 8 * stds).max().item(), 2_001, dtype=means.dtype)
     best = log_density(z[:, None], means, stds.log()).exp().amax(1)
     return (torch.trapezoid(best, z) / len(means)).item()

@@ -92,7 +92,7 @@ def rate_distortion(
         seed: of pictures and noise.
         progress: called with a line of text after each capacity.
 
-    Raises ValueError if a capacity is out of range or not finite, or they do not rise. Source: chapter 5.
+    Raises ValueError if a capacity is out of range or they do not rise. Source: chapter 5.
     """
     check_count("samples", samples)
     check_count("seed", seed, least=0)

@@ -26,8 +26,7 @@ def training_step(
 
     Args:
         model, optimizer, objective: see `minivae.objectives` for what an objective is called with.
-        images: the targets (B, channels, size, size), in [0, 1].
-        noise: standard normal, (B, latents).
+        images, noise: the targets (B, channels, size, size), in [0, 1], and standard normal numbers (B, latents).
         step: its number.
         source: what is encoded instead of the images: of a generator the classes of their factors (B, factors).
         state: of an objective that adapts itself; it is changed in place.
@@ -65,9 +64,7 @@ def batches(
 
     Args:
         model, optimizer, objective, settings: see `training_step`.
-        dataset: has `sample(n, generator)`.
-        generator: of everything that is random.
-        batch: images a step.
+        dataset, generator, batch: has `sample(n, generator)`; of everything that is random; images a step.
         told: show the model the classes of the factors, not the images.
         rows, layout: of the batch, the rows that this process uses and the images' layout in memory.
     """

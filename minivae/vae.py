@@ -64,8 +64,7 @@ class VAE(nn.Module):
     """Encoder and decoder of appendix A.1: 502,005 parameters at one channel and ten latents.
 
     Args:
-        channels: image channels, 1 (grey) or 3 (colour).
-        latents: number of latents, ten in the paper (32 for CelebA).
+        channels, latents: 1 (grey) or 3 (colour), and the number of latents, ten in the paper (32 for CelebA).
         size: side of the images in pixels: 64 as in the paper, 32 or 128 with a convolution less or more.
         generator: source of the random initial weights; PyTorch's global one if None.
 
@@ -105,9 +104,7 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
     Each weight has variance 2/fan-in, so that a ReLU network keeps the scale of its signal from layer to layer.
     PyTorch's default, uniform with variance 1/(3·fan-in), shrinks it by √6 a linear layer and by more in transposed
     convolutions. After the decoder's seven layers hardly a trace of z is left, and the blobs' model begins to encode
-    later (chapter 4).
-
-    Source: He et al. 2015, Eq. 10.
+    later (chapter 4). Source: He et al. 2015, Eq. 10.
     """
     for layer in model.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
@@ -117,9 +114,7 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
 
 def he_std(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
     """Standard deviation of a layer's initial weights, √(2/fan-in)."""
-    if isinstance(layer, nn.Linear):
-        return math.sqrt(2 / layer.in_features)
-    fan_in = layer.in_channels * math.prod(layer.kernel_size)
-    if isinstance(layer, nn.ConvTranspose2d):  # an output pixel sees 1/stride² of the kernel
-        fan_in //= math.prod(layer.stride)
+    fan_in = layer.weight[0].numel()
+    if isinstance(layer, nn.ConvTranspose2d):  # of its weights (in, out, …) an output pixel sees 1/stride²
+        fan_in = layer.weight[:, 0].numel() // math.prod(layer.stride)
     return math.sqrt(2 / fan_in)

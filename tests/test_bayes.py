@@ -183,7 +183,7 @@ def test_bad_rates_are_refused():
         with pytest.raises(ValueError, match=r"rates must have shape \(2,\) and points \(n, 4\)"):
             distortion(channels, rates, where)
     for bad in (-0.1, float("nan"), 6.1, float("inf")):
-        with pytest.raises(ValueError, match=r"rates must lie in \[0, 6\] nats"):
+        with pytest.raises(ValueError, match=r"rates must be in \[0, 6\] nats"):
             distortion(channels, torch.tensor([1.0, bad]), points)
 
 

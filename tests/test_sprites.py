@@ -187,9 +187,9 @@ def test_coloured_sprites_are_sprites_in_their_colour():
     ("factors", "message"),
     [
         (torch.zeros(1, 6), r"shape \(n, 9\)"),
-        (torch.full((1, 9), 0.5), "whole numbers, got fractions"),
-        (torch.full((1, 9), float("nan")), "whole numbers, got fractions"),
-        (torch.tensor([[0, 0, 0, 0, 0, 0, 1.5, 0, 0]]), r"colours must lie in \[0, 1\]"),
+        (torch.full((1, 9), 0.5), "whole numbers, got 0.5"),
+        (torch.full((1, 9), float("nan")), "whole numbers, got nan"),
+        (torch.tensor([[0, 0, 0, 0, 0, 0, 1.5, 0, 0]]), r"colours must be in \[0, 1\]"),
         (torch.tensor([[0, 3, 0, 0, 0, 0, 1.0, 0, 0]]), "classes of shape"),
     ],
 )

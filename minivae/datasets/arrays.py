@@ -61,8 +61,8 @@ class Arrays:
         self._set(channels, pictures.shape[2], names, content, said, pictures, known)
 
     def _set(self, channels: int, size: int, factors: Sequence[str], content: str, said: str, *held: Tensor) -> None:
-        self.__dict__.update(channels=channels, size=size, factors=tuple(factors), content=content)
-        self.__dict__.update(_said=said, _held=held)
+        factors = tuple(factors)
+        self.__dict__.update(channels=channels, size=size, factors=factors, content=content, _said=said, _held=held)
 
     @classmethod
     def described(cls, channels: int, size: int, factors: Sequence[str], content: str) -> "Arrays":

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minivae._arguments import check_count
+from minivae._arguments import check_all, check_count
 
 LEGS = ("four legs", "sled", "star", "disc", "panels")
 BACKS = ("solid", "slats", "ladder", "tub")
@@ -75,7 +75,7 @@ class Chairs:
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Images (n, 1, size, size), 1 is white, and their factors (n, 8)."""
         check_count("n", n)
-        device = generator.device if generator is not None else torch.device("cpu")
+        device = getattr(generator, "device", torch.device("cpu"))
         if self.number is None:
             factors = self._spread(torch.rand(8, n, generator=generator, device=device))
             return self._draw(factors), factors
@@ -123,10 +123,9 @@ class Chairs:
         if factors.ndim != 2 or factors.shape[1] != 8:
             raise ValueError(f"factors must have shape (n, 8), one column a factor, got {tuple(factors.shape)}")
         for name, (low, high), column in zip(self.factors, self.ranges, factors.T, strict=True):
-            if not (column.isfinite() & (column >= low) & (column <= high)).all():
-                raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {column.min():g} to {column.max():g}")
-            if name in self.categories and not (column == column.round()).all():
-                raise ValueError(f"{name} is a class, a whole number from {low} to {high}, got fractions")
+            check_all(name, column, column.isfinite() & (column >= low) & (column <= high), f"in [{low:g}, {high:g}]")
+            if name in self.categories:
+                check_all(name, column, column == column.round(), f"a class, a whole number from {low} to {high}")
         return self._draw(factors.float())
 
     def _draw(self, factors: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from minivae._arguments import check_count
+from minivae._arguments import check_all, check_count
 from minivae.datasets.sprites import Sprites
 
 
@@ -15,12 +15,8 @@ class ColouredSprites:
     """The sprites of `Sprites`, each drawn in a colour of its own on black.
 
     Red, green and blue are uniform on [0.5, 1] and drawn anew with every picture. The paper does not say how it
-    coloured the sprites; this is the usual public form.
-
-    Args:
-        size: side of the canvas, in pixels, a whole number ≥ 1, else ValueError.
-
-    Source: Figure 4a.
+    coloured the sprites; this is the usual public form. The side `size` of the canvas, in pixels, is a whole number
+    ≥ 1, else ValueError. Source: Figure 4a.
     """
 
     size: int = 64
@@ -48,8 +44,6 @@ class ColouredSprites:
         if factors.ndim != 2 or factors.shape[1] != 9:
             raise ValueError(f"factors must have shape (n, 9), one column a factor, got {tuple(factors.shape)}")
         classes, colours = factors[:, :6], factors[:, 6:]
-        if not (classes == classes.round()).all():  # written so that NaN fails too
-            raise ValueError("the first six factors are classes: whole numbers, got fractions")
-        if not ((colours >= 0) & (colours <= 1)).all():
-            raise ValueError(f"colours must lie in [0, 1], got {colours.min():g} to {colours.max():g}")
+        check_all("the classes, the first six factors,", classes, classes == classes.round(), "whole numbers")
+        check_all("colours", colours, (colours >= 0) & (colours <= 1), "in [0, 1]")
         return Sprites(self.size).render(classes.long()) * colours[:, :, None, None]

@@ -23,9 +23,7 @@ class Sprites:
     314 are met exactly, the others to within 3 pixels. Of 100 others 93 are met exactly, six to within one pixel, and
     a square to within seven.
 
-    Args:
-        size: side of the canvas, in pixels, a whole number ≥ 1, else ValueError; the geometry grows with it.
-
+    The geometry grows with the canvas's side `size`, in pixels, a whole number ≥ 1, else ValueError.
     Source: section 4.3 of the paper; Matthey et al. 2017 (the data set); `shapes` for the geometry.
     """
 
@@ -47,14 +45,13 @@ class Sprites:
     @property
     def values(self) -> dict[str, Tensor]:
         """The published value of every class of each factor, float64; orientation 0 and 39 are the same picture."""
-        line = torch.linspace(0, 1, 32, dtype=torch.float64)
         return {
             "colour": torch.ones(1, dtype=torch.float64),
             "shape": torch.arange(1, 4, dtype=torch.float64),
             "scale": torch.linspace(0.5, 1, 6, dtype=torch.float64),
             "orientation": torch.linspace(0, 2 * math.pi, 40, dtype=torch.float64),
-            "x": line,
-            "y": line.clone(),
+            "x": torch.linspace(0, 1, 32, dtype=torch.float64),
+            "y": torch.linspace(0, 1, 32, dtype=torch.float64),
         }
 
     def classes(self, index: Tensor) -> Tensor:
@@ -63,8 +60,6 @@ class Sprites:
         Raises ValueError if an index is no whole number in [0, 737280).
         """
         index = _whole("index", index)
-        if index.ndim != 1:
-            raise ValueError(f"index must have shape (n,), got {tuple(index.shape)}")
         check_all("index", index, (index >= 0) & (index < len(self)), f"whole numbers (n,) in [0, {len(self)})")
         return self._unravel(index)
 
@@ -119,9 +114,7 @@ class Sprites:
 def row_ends(size: int, device: torch.device) -> Tensor:
     """Where each row of pixels enters and leaves each sprite: (3, 6, 40, 32, size, 4), in pixels from its centre.
 
-    Args:
-        size: side of the canvas, in pixels.
-        device: where the table is kept.
+    The size is the side of the canvas, in pixels; the table is made once for each size and device.
     """
     if device.type != "cpu":
         return row_ends(size, torch.device("cpu")).to(device)
@@ -139,7 +132,7 @@ def row_ends(size: int, device: torch.device) -> Tensor:
 
 
 def shapes() -> list[Tensor]:
-    """The row_ends at scale 1 and orientation 0: corners (n, 2), columns u (right) and v (down), in pixels of 64.
+    """The outlines at scale 1 and orientation 0: corners (n, 2), columns u (right) and v (down), in pixels of 64.
 
     The origin is the centre of rotation. The numbers were fitted to 320 published frames: a square of side 19.199, an
     ellipse of semi-axes 12.775 and 7.22 with 72 corners, a heart with 240.
@@ -156,11 +149,8 @@ def shapes() -> list[Tensor]:
 def crossings(corners: Tensor, lines: Tensor) -> Tensor:
     """Where horizontal lines enter and leave a polygon, from left to right: (lines, 4); +inf where they do not.
 
-    Args:
-        corners: (n, 2) of the polygon, columns x, y.
-        lines: y of each line, (lines,).
-
-    Raises ValueError if a line meets the outline more than four times.
+    The corners (n, 2) of the polygon have the columns x, y, the lines (lines,) are given by their y. Raises ValueError
+    if a line meets the outline more than four times.
     """
     ends = corners.roll(-1, 0)
     # half-open: a line through a corner counts one of the two edges that meet there

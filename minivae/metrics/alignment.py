@@ -19,8 +19,8 @@ def explained(codes: Array, target: Array, groups: Array | None = None, bins: in
         groups: (n,) whole numbers of any kind; if given, R² is taken within each group and averaged over them.
         bins: of equal numbers of points.
 
-    The R² (latents,) lie between 0 (a little above by chance, some bins/n) and 1. Raises ValueError if shapes do not fit
-    or values are not finite. Source: chapter 6.
+    The R² (latents,) lie between 0 (a little above by chance, some bins/n) and 1. Raises ValueError if the shapes do
+    not fit or values are not finite. Source: chapter 6.
     """
     codes, target = numbers("codes", codes), numbers("target", target)
     groups = None if groups is None else relabelled(groups)
@@ -79,7 +79,7 @@ def factor_classes(dataset: Any, factors: Array) -> tuple[tuple[str, ...], Tenso
     Raises ValueError if a factor is neither of whole numbers nor cut. Source: chapters 6 and 7.
     """
     factors, cuts = numbers("factors", factors), getattr(dataset, "cuts", {})
-    names, columns = [], []
+    found = {}
     for name, f in zip(dataset.factors, factors.T, strict=True):
         if name in cuts:
             low, high, parts = cuts[name]
@@ -89,10 +89,9 @@ def factor_classes(dataset: Any, factors: Array) -> tuple[tuple[str, ...], Tenso
                 f"the scores need classes: factor {name!r} of {dataset!r} is not of whole numbers; let its sample() "
                 "give whole numbers, or say how to cut it in its `cuts`, name → (low, high, parts)"
             )
-        if name != "colour":  # of one class in dSprites
-            names.append(name)
-            columns.append(f.long())
-    return tuple(names), torch.stack(columns, dim=1)
+        found[name] = f.long()
+    found.pop("colour", None)  # of one class in dSprites
+    return tuple(found), torch.stack(list(found.values()), dim=1)
 
 
 def _unit(angle: Tensor) -> Tensor:

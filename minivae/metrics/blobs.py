@@ -16,10 +16,7 @@ GHOST = 0.6
 
 @torch.no_grad()
 def position_tuning(model: VAE, dataset: Blobs, n: int = 32) -> tuple[Tensor, Tensor]:
-    """Posterior means of a model for blobs at the points of an n × n grid that lie in the data's domain.
-
-    Returns:
-        positions (m, 2), columns x, y, in pixels, and means (m, latents).
+    """Positions (m, 2) of an n × n grid in the domain, in pixels, and posterior means (m, latents) of blobs there.
 
     Source: the heat maps of Figure 2.
     """
@@ -69,13 +66,10 @@ def fragmentation(model: VAE, images: Tensor, step: float = 0.1) -> Fragmentatio
     """Traverse every active latent over [−3, 3] from each seed image and measure what is drawn.
 
     Args:
-        model: a trained VAE.
-        images: seed images (n, 1, H, W).
+        model, images: a trained VAE, and seed images (n, 1, H, W).
         step: distance of neighbouring frames, in units of z.
 
-    Returns:
-        The statistics over all images and all latents with at least `ACTIVE` nats; zeros if no latent is active.
-
+    The statistics are over all images and all latents above `ACTIVE` nats; zeros if no latent is active.
     Source: section 4.3 describes the effect in words; the statistic is this course's (chapter 4).
     """
     means, _ = model.encode(images)

@@ -38,8 +38,7 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
     """Every metric of a VAE, from posterior means of `points` pictures; deterministic.
 
     Args:
-        model: trained on the data set.
-        dataset: whose `factors` are known, such as sprites, chairs or `Arrays` with factors; see `factor_classes`.
+        model, dataset: a VAE, and data whose `factors` are known, such as sprites, chairs or `Arrays` with factors.
         points, seed: pictures to draw, at least 400; of the pictures, the noise and the scores.
 
     Returns:
@@ -48,14 +47,12 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
         `bernoulli_floor`), in nats per picture, and excess_error, its standard error; kl, the sum over latents in nats;
         active, the number of latents above `ACTIVE`.
 
-    Raises ValueError if the model is no VAE, the factors of the data set are not known or no classes, or points are
-    fewer than 400. Source: chapter 6.
+    Raises ValueError if the model is no VAE, the factors are not known, or `factor_classes` refuses them. Source:
+    chapter 6.
     """
     if not isinstance(model, VAE) or not getattr(dataset, "factors", ()):
         got = f"{type(model).__name__} of {dataset!r}"
-        raise ValueError(
-            f"measure compares a VAE with known factors, as of sprites or Arrays(images, factors), got {got}"
-        )
+        raise ValueError(f"metrics compare a VAE with known factors, as Arrays(images, factors) has, got {got}")
     check_count("points", points, least=400)
     factor_classes(dataset, dataset.sample(1, torch.Generator())[1])  # raises before the work, not after it
     codes, factors, nll, floor, kl = _encode_each(model, dataset, points, seed)

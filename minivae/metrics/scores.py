@@ -20,9 +20,9 @@ def information(codes: Array, classes: Array, bins: int | None = 20) -> Tensor:
         classes: of the factors that made the pictures, (n, factors), whole numbers or bools, whatever they are.
         bins: of equal width that each latent is cut into; None for as many as the factor has classes.
 
-    The plug-in estimate from counts is never negative, and too large by some bins · classes / 2n.
-    Raises ValueError if the shapes do not fit, codes are not finite, classes are no whole numbers, a factor has one
-    class only, or bins is no count. Source: chapter 6.
+    The plug-in estimate from counts is never negative, and too large by some bins · classes / 2n. Raises ValueError if
+    the shapes do not fit, codes are not finite, classes are no whole numbers, a factor has one class only, or bins is
+    no count. Source: chapter 6.
     """
     from sklearn.metrics import mutual_info_score
 
@@ -81,7 +81,6 @@ def dci(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float]:
     the latent is relied on; completeness the same for a factor's column, every factor with the same weight.
 
     The trees take about a minute for dSprites' 113 classes and 2,500 points on one core.
-
     Args, errors: as `mig`, and at least two factors; seed: of the trees.
     Source: Eastwood and Williams 2018, with the trees of Locatello et al. 2019; chapter 6.
     """
