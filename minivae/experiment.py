@@ -35,8 +35,7 @@ class Experiment:
         cooldown: share of `steps`, at the end, in which the learning rate falls linearly to a thirtieth; in [0, 1].
         reset_dormant: steps from one `growing.reset_dormant` to the next, up to the cooldown; 0: none.
 
-    Raises ValueError if a setting is out of range or unknown, dataset or objective lacks what it needs, or model does
-    not fit the others.
+    Raises ValueError if a setting is out of range or unknown, lacks what it needs, or does not fit the others.
     """
 
     name: str

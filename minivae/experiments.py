@@ -21,7 +21,7 @@ _OPENED = {
     "optimizer": "muon", "learning_rate": 2e-3, "cooldown": 0.5, "reset_dormant": 500,
 }  # fmt: skip
 
-_ALL = [
+EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in [
     Experiment("blobs-vae", Blobs(), ELBO(), about="Figure 2, left: a standard VAE on blob position"),
     Experiment("blobs-beta150", Blobs(), BetaELBO(150.0), about="Figure 2, right: β = 150 on blob position"),
     Experiment("blobs-beta150-long", Blobs(), BetaELBO(150.0), 30_000, about="chapter 4: a seed that turns late"),
@@ -62,9 +62,7 @@ _ALL = [
     Experiment("chairs-32", _CHAIRS, _CAPACITY_4, 100_000, 32, about="chapter 7: the same with 32 latents"),
     Experiment("chairs-opened", _CHAIRS, steps=40_000, **_OPENED,
                about="chapter 7: latents opened a few at a time, and Muon, on rendered chairs"),
-]  # fmt: skip
-
-EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
+]}  # fmt: skip
 
 
 def get(name: str, known: dict[str, Experiment] = EXPERIMENTS) -> Experiment:

@@ -27,8 +27,7 @@ class SpriteChannels:
             about which it turns; `exact` has no such pictures.
 
     Attributes:
-        signals: what is sent, of mean 0 and variance 1: (720, 3) of each sprite's shape, scale and orientation, (32, 1)
-            of x, (32, 1) of y.
+        signals: of mean 0 and variance 1: of each sprite's shape, scale and orientation (720, 3), of x and y (32, 1).
         offset: μ²/v of every factor, (5,); 0 where centred. It is the cost of sending the mean, see `amplitudes`.
         templates: the 720 sprites at one place, cut to what they cover, (720, side, side).
         shift: one-hot, (32, 64, side): where the rows (or columns) of a template go for each class of y (or x).

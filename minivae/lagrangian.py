@@ -29,7 +29,7 @@ class LagrangianELBO:
         beta: the initial β, in [least, e⁷], the range that β is kept in.
         least: the lowest β, in [e⁻³, e⁷]; β falls to it while C is out of reach.
         openings: (step, latents): from that step on so many latents are open, in the order of their numbers; the first
-            at step 0, later ones with more. A closed latent pays e⁷ nats per nat; those that open are re-initialised
+            at step 0, later ones with more. A closed latent pays e⁷ nats per nat; one that opens is re-initialised
             (`growing.open_latents`). Empty: all are open.
 
     Raises ValueError if a setting is out of range. Source: dual ascent, e.g. Boyd et al. 2011, section 2.1; a VAE's

@@ -58,8 +58,7 @@ class Chairs:
     factors: ClassVar[tuple[str, ...]] = ("azimuth", "elevation", "legs", "back", "size", "height", "width", "arms")
     categories: ClassVar[tuple[str, ...]] = ("legs", "back", "arms")
     ranges: ClassVar[tuple[tuple[float, float], ...]] = (
-        (-math.inf, math.inf), (1.0, 89.0), (0, len(LEGS) - 1), (0, len(BACKS) - 1), (0.7, 1.0), (0.4, 1.0), (0.7, 1.3),
-        (0, 1),
+        (-math.inf, math.inf), (1, 89), (0, len(LEGS) - 1), (0, len(BACKS) - 1), (0.7, 1), (0.4, 1), (0.7, 1.3), (0, 1),
     )  # fmt: skip
     # where continuous factors are cut into classes: low, high, parts; the 31 views each in the middle of a part
     cuts: ClassVar[dict[str, tuple[float, float, int]]] = {

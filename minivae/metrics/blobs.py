@@ -52,8 +52,7 @@ class Fragmentation:
     Attributes:
         jump: the farthest that the drawn blob moves in one small step of any traversal, in pixels.
         broken: share of traversals with a step of more than `JUMP` pixels.
-        ghosts: share of traversals with a frame that shows two blobs or a ghost (less than `GHOST` of the seed
-            image's light).
+        ghosts: share of traversals with a frame of two blobs, or of less than `GHOST` of the seed image's light.
     """
 
     jump: float

@@ -47,8 +47,7 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
         `bernoulli_floor`), in nats per picture, and excess_error, its standard error; kl, the sum over latents in nats;
         active, the number of latents above `ACTIVE`.
 
-    Raises ValueError if the model is no VAE, the factors are not known, or `factor_classes` refuses them. Source:
-    chapter 6.
+    Raises ValueError if the model is no VAE or the factors are not known, or as `factor_classes`. Source: chapter 6.
     """
     if not isinstance(model, VAE) or not getattr(dataset, "factors", ()):
         got = f"{type(model).__name__} of {dataset!r}"
