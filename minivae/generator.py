@@ -24,9 +24,8 @@ class FactorGenerator(nn.Module):
         size: side of the images in pixels, as of `VAE`.
         generator: source of the random initial weights; PyTorch's global one if None.
 
-    Raises ValueError if values holds no factor of two or more classes, or one whose values are not finite or do not
-    differ, or channels is less than 1. Source: section 4.3 of the paper and the text of Figure 3; the decoder is that
-    of appendix A.1.
+    Raises ValueError if no factor has two classes, or the values of one are not finite or do not differ. Source:
+    section 4.3 of the paper and the text of Figure 3; the decoder is that of appendix A.1.
     """
 
     values: Tensor

@@ -10,8 +10,7 @@ from minivae.gaussian import check_arguments, log_density
 def bhattacharyya(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
     """Overlap ∫√(pq) of two Gaussians, coordinate by coordinate: 1 if equal, 0 if far apart.
 
-    Over independent coordinates the overlaps multiply. Arguments and errors are those of `gaussian.kl_between`.
-    Source: chapter 3.
+    Over independent coordinates the overlaps multiply. Arguments and errors: `gaussian.kl_between`. Source: chapter 3.
     """
     check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
     # in units of the geometric mean of the two σ, so that neither over- nor underflows

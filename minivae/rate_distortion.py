@@ -55,7 +55,7 @@ class RateDistortion:
         return rates, self.distortions[right - 1].lerp(self.distortions[right], share)
 
     def onset(self, factor: str, least: float = 0.1) -> float:
-        """Capacity from which on a factor has at least so many nats, interpolated; infinite if it never has.
+        """Capacity from which on a factor has at least `least` nats, interpolated; infinite if it never has.
 
         Raises ValueError if there is no such factor.
         """

@@ -49,7 +49,9 @@ class Arrays:
             raise ValueError(f"pictures must be square, got {height} × {width} pixels: crop them, or give pad_to")
         if scale_to is not None and scale_to != width:
             check_count("scale_to", scale_to)
-            pictures = torch.cat([_scaled(block, scale_to) for block in pictures.split(1024)])
+            blocks = (_floats(block) for block in pictures.split(1024))
+            blocks = [F.interpolate(b, (scale_to, scale_to), mode="bilinear", antialias=True) for b in blocks]
+            pictures = torch.cat(blocks).clamp(0, 1)
             said += f", scaled to {scale_to} × {scale_to}"
         known = torch.zeros(n, 0) if factors is None else to_tensor(factors)
         if known.ndim != 2 or len(known) != n:
@@ -100,7 +102,7 @@ def to_tensor(values: Any) -> Tensor:
 
 def _read(array: Tensor) -> tuple[Tensor, str]:
     """Pictures (n, channels, H, W), uint8 or float32, and what was done to get them."""
-    shape, how = tuple(array.shape), ""
+    shape = tuple(array.shape)
     first, last = (len(shape) == 4 and shape[axis] in (1, 3) for axis in (1, -1))
     if len(shape) == 3:
         array, order = array[:, None], "(n, H, W)"
@@ -112,25 +114,17 @@ def _read(array: Tensor) -> tuple[Tensor, str]:
         raise ValueError(f"images must be (n, H, W), (n, 1 or 3, H, W) or (n, H, W, 1 or 3), got {shape}")
     if not array.numel():
         raise ValueError(f"images must hold at least one picture, got {shape}")
-    low, high = array.min().item(), array.max().item()
-    if array.dtype == torch.uint8:
-        how = ", 255 is white"
-        if high <= 1:
-            raise ValueError("images are uint8 of 0 and 1: give them as bool, or times 255, so that 1 is white")
-    elif array.dtype != torch.bool and not array.is_floating_point():
+    low, high, greys = array.min().item(), array.max().item(), array.dtype == torch.uint8
+    if array.dtype not in (torch.bool, torch.uint8) and not array.is_floating_point():
         raise ValueError(f"images must be bool, uint8 or floats, got {array.dtype}")
-    elif not (low >= 0 and high <= 1):  # written so that NaN fails too
+    if greys and high <= 1:
+        raise ValueError("images are uint8 of 0 and 1: give them as bool, or times 255, so that 1 is white")
+    if not greys and not (low >= 0 and high <= 1):  # written so that NaN fails too
         raise ValueError(f"images of floats must lie in [0, 1], got {low:g} to {high:g}: divide by what white is")
-    else:
-        array = array.float()
     n, channels, height, width = array.shape
-    kind = "grey" if channels == 1 else "RGB"
-    return array.contiguous(), f"{n:,} {kind} pictures of {height} × {width} pixels, read as {order}{how}"
+    said = f"{n:,} {'grey' if channels == 1 else 'RGB'} pictures of {height} × {width} pixels, read as {order}"
+    return (array.contiguous(), f"{said}, 255 is white") if greys else (array.float().contiguous(), said)
 
 
 def _floats(pictures: Tensor) -> Tensor:
     return pictures.float() / 255 if pictures.dtype == torch.uint8 else pictures
-
-
-def _scaled(pictures: Tensor, size: int) -> Tensor:
-    return F.interpolate(_floats(pictures), (size, size), mode="bilinear", antialias=True).clamp(0, 1)

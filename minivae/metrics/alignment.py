@@ -11,7 +11,7 @@ from minivae.metrics.scores import Array, numbers, relabelled
 
 
 def explained(codes: Array, target: Array, groups: Array | None = None, bins: int = 20) -> Tensor:
-    """R²: the share of a target's variance that each latent explains, by the target's mean in bins of the latent.
+    """R² (latents,): the share of a target's variance that each latent explains, by its mean in bins of the latent.
 
     Args:
         codes: posterior means (n, latents).
@@ -19,16 +19,14 @@ def explained(codes: Array, target: Array, groups: Array | None = None, bins: in
         groups: (n,) whole numbers of any kind; if given, R² is taken within each group and averaged over them.
         bins: of equal numbers of points.
 
-    The R² (latents,) lie between 0 (a little above by chance, some bins/n) and 1. Raises ValueError if the shapes do
-    not fit or values are not finite. Source: chapter 6.
+    By chance R² is some bins/n. Raises ValueError if shapes do not fit or values are not finite. Source: chapter 6.
     """
     codes, target = numbers("codes", codes), numbers("target", target)
-    groups = None if groups is None else relabelled(groups)
-    if target.ndim != 2 or len(target) != len(codes) or (groups is not None and groups.shape != (len(codes),)):
+    if target.ndim != 2 or len(target) != len(codes) or (groups is not None and len(groups) != len(codes)):
         shapes = f"codes {tuple(codes.shape)}, target {tuple(target.shape)}"
         raise ValueError(f"{shapes} and groups must be of the same points")
     if groups is not None:
-        members = [groups == group for group in range(int(groups.max()) + 1)]
+        members = F.one_hot(relabelled(groups)).bool().T
         return torch.stack([explained(codes[own], target[own], None, bins) for own in members]).mean(0)
     target = target.double() - target.double().mean(0)
     bin_of = codes.argsort(0).argsort(0) * bins // len(codes)  # n, latents

@@ -28,9 +28,8 @@ def position_tuning(model: VAE, dataset: Blobs, n: int = 32) -> tuple[Tensor, Te
 def correlations(model: VAE, dataset: Blobs, n: int = 32) -> Tensor:
     """Pearson correlation of every latent's `position_tuning` with x and y: (latents, 2); 0 if its mean never moves."""
     positions, means = position_tuning(model, dataset, n)
-    a, b = means - means.mean(0), positions - positions.mean(0)
-    norms = a.norm(dim=0)[:, None] * b.norm(dim=0)
-    return torch.where(norms > 0, a.T @ b / norms.clamp_min(1e-30), 0.0)
+    together = torch.corrcoef(torch.cat([positions, means], dim=1).T)
+    return together[2:, :2].nan_to_num(0.0)
 
 
 def axis_angles(model: VAE, dataset: Blobs, n: int = 32) -> Tensor:
@@ -47,7 +46,7 @@ def axis_angles(model: VAE, dataset: Blobs, n: int = 32) -> Tensor:
 
 @dataclass(frozen=True)
 class Fragmentation:
-    """How discontinuous the drawn traversals are; a code that moves one blob smoothly has a small jump, and zeros.
+    """How discontinuous the drawn traversals are; a code that moves one blob smoothly has a small jump and zeros.
 
     Attributes:
         jump: the farthest that the drawn blob moves in one small step of any traversal, in pixels.

@@ -76,7 +76,7 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
 def encode_dataset(
     model: VAE, dataset: Any, points: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor, float, float, Tensor]:
-    """Encode and reconstruct so many pictures of a data set; the seed is of the pictures and the noise.
+    """Encode and reconstruct `points` pictures of a data set; the seed is of the pictures and the noise.
 
     Returns:
         Posterior means (points, latents), factors (points, factors), the mean −log p(x|z) and its mean floor in nats,
