@@ -19,8 +19,10 @@ def open_latents(model: VAE, latents: range, images: Tensor, generator: torch.Ge
     drawn anew. With a weaker signal the KL term would close the latent again before the decoder had learnt to read it.
 
     Args:
-        model, latents: in training, and which, e.g. range(3, 10); those before them are open already.
-        images, generator: a few hundred of the data (n, channels, size, size), and randomness on the model's device.
+        model: in training.
+        latents: which, e.g. range(3, 10); those before them are open already.
+        images: a few hundred of the data (n, channels, size, size).
+        generator: on the model's device.
 
     Source: chapter 6.
     """

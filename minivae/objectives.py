@@ -18,12 +18,9 @@ from minivae._arguments import check_count, check_positive
 def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
     """−log p(x|z) of each image under independent Bernoulli pixels, in nats, (B, …) → (B,).
 
-    Grey targets in (0, 1) are allowed, as in the paper; the value then has the floor `bernoulli_floor`.
-
-    Args:
-        logits, images: of one shape, images in [0, 1]; `check_range` checks that, which would delay a GPU in each step.
-
-    Raises ValueError if the shapes differ. Source: the first term of Eq. 5 with the decoder of appendix A.1.
+    Grey targets in (0, 1) are allowed, as in the paper; the value then has the floor `bernoulli_floor`. That images lie
+    in [0, 1] is for `check_range` to see, because to look at them in every step would delay a GPU. Raises ValueError if
+    the shapes differ. Source: the first term of Eq. 5 with the decoder of appendix A.1.
     """
     if logits.shape != images.shape:
         raise ValueError(f"logits {tuple(logits.shape)} and images {tuple(images.shape)} must have one shape")

@@ -33,9 +33,7 @@ def training_step(
         precision: "bf16" for the layers' arithmetic; all else is float32.
         average: over the batch, of reconstruction (B,) and KL (B, latents).
 
-    Returns:
-        Loss, reconstruction and KL per latent, in nats: (2 + latents,).
-
+    Returns loss, reconstruction and KL per latent, in nats: (2 + latents,).
     Source: Eq. 3 and appendix A.2 of the paper; Kingma and Welling 2014 for z = μ + σ·ε.
     """
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -64,7 +62,8 @@ def batches(
 
     Args:
         model, optimizer, objective, settings: see `training_step`.
-        dataset, generator, batch: has `sample(n, generator)`; of everything that is random; images a step.
+        dataset, batch: `dataset.sample(batch, generator)` draws the images of a step.
+        generator: of everything that is random.
         told: show the model the classes of the factors, not the images.
         rows, layout: of the batch, the rows that this process uses and the images' layout in memory.
     """

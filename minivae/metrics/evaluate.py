@@ -39,7 +39,8 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
 
     Args:
         model, dataset: a VAE, and data whose `factors` are known, such as sprites, chairs or `Arrays` with factors.
-        points, seed: pictures to draw, at least 400; of the pictures, the noise and the scores.
+        points: pictures to draw, at least 400.
+        seed: of the pictures, the noise and the scores.
 
     Returns:
         mig (of 20 bins), mig_own_bins, dci_disentanglement and dci_completeness (of a quarter of the points, because
