@@ -306,7 +306,7 @@ def test_show_tells_the_end_of_the_training(folder, capsys):
     ("words", "message"),
     [
         (["chairs"], "unknown limit 'chairs': known are sprites-raw"),
-        (["blobs", "--capacities", "-1"], "capacities must be finite numbers ≥ 0"),
+        (["blobs", "--capacities", "-1"], "a capacity must be a finite number ≥ 0, got -1.0"),
         (["blobs", "--samples", "0"], "samples must be a whole number of at least 1"),
         (["blobs", "--out", "there.json"], "there.json exists"),
         (["blobs", "--out", "no/a.json"], "the folder no does not exist"),

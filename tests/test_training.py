@@ -359,7 +359,7 @@ def test_images_outside_the_unit_interval_are_refused():
 
 
 def test_images_of_another_size_are_refused():
-    with pytest.raises(ValueError, match="size must be one of 32, 64, 128 pixels, got 48"):
+    with pytest.raises(ValueError, match="size must be one of 32, 64, 128, got 48"):
         quick(dataclasses.replace(EXPERIMENT, dataset=Blobs(sigma=5, margin=6, size=48)), steps=1)
 
 
