@@ -1,9 +1,9 @@
 """Speed and memory, side by side in one process: `python -m minivae bench`, or `--quick --json` for the ratios alone.
 
-A round times each contender once: the loops and, for the limits, large matrix products. What is reported are medians
-over rounds and ratios of medians. The arithmetic limit of a step is its floating-point operations over the rate of
-matrix products at the same precision. The reference loop runs with the C library's usual memory setting, ours with the
-one that `minivae.train` asks for.
+A round times each contender once: the loops and, for the limits, large matrix products. Medians over rounds are
+reported, and ratios of medians. The arithmetic limit of a step is its floating-point operations, as PyTorch counts
+them, over the rate of matrix products at the same precision. The reference loop runs with the C library's usual memory
+setting, ours with the one that `minivae.train` asks for.
 """
 
 import json
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 from reference import ReferenceLoop
-from torch import nn
+from torch.utils.benchmark import Timer
+from torch.utils.flop_counter import FlopCounterMode
 
 from minivae.datasets import ColouredSprites, Sprites
 from minivae.engine import fast
@@ -45,9 +45,8 @@ def measure(quick: bool = False, progress: Callable[[str], None] = lambda text: 
         progress: told what is being measured.
     """
     rounds, steps = (5, 4) if quick else (9, 10)
-    result: dict[str, Any] = {"machine": machine()}
     best = fast.pick_precision("auto", torch.device("cpu"))
-    result["precision"] = best
+    result: dict[str, Any] = {"machine": machine(), "precision": best}
     for dataset in (Sprites(),) if quick else (Sprites(), ColouredSprites()):
         name = type(dataset).__name__
         progress(f"steps on {name}")
@@ -81,15 +80,16 @@ def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
     name = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
-        lines = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-        name = lines[0].split(":")[1].strip() if lines else name
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), name)
     return {"processor": name, "threads": torch.get_num_threads(), **versions()}
 
 
 def contenders(dataset: Sprites | ColouredSprites) -> dict[str, Callable[[], Any]]:
     """One step of each loop, on a batch that is there ("step") and with its data ("all"), and a product of matrices."""
     generator = torch.Generator().manual_seed(0)
-    array = np.concatenate([_bytes(dataset.sample(512, generator)[0]) for _ in range(ARRAY // 512)])
+    blocks = [(255 * dataset.sample(512, generator)[0]).to(torch.uint8) for _ in range(ARRAY // 512)]
+    array = torch.cat(blocks).numpy()
     reference = ReferenceLoop(array, BATCH)
     batch, _ = dataset.sample(BATCH, generator)
     loops: dict[str, Callable[[], Any]] = {
@@ -114,41 +114,24 @@ def contenders(dataset: Sprites | ColouredSprites) -> dict[str, Callable[[], Any
 
 
 def interleave(loops: dict[str, Callable[[], Any]], rounds: int, steps: int) -> dict[str, float]:
-    """Median time of one step of each loop in milliseconds; a round runs each of them `steps` times, after once."""
+    """Median time of one step of each loop in milliseconds; a round times so many steps of each, after a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(rounds):
         for name, run in loops.items():
             fast.keep_buffers(*(USUAL if "reference" in name else ()))
-            run()
-            times[name].append(1e3 * _seconds(lambda run=run: [run() for _ in range(steps)]) / steps)
+            timer = Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads())
+            times[name].append(1e3 * timer.timeit(steps).median)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def step_operations(channels: int) -> float:
-    """Floating-point operations of one training step: 2 a multiplication and addition, in products only.
-
-    Forward once, backward twice (for weights and for inputs; the first layer needs no gradient of its input).
-    """
-    forward, first = 0.0, 0.0
-
-    def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        nonlocal forward, first
-        if isinstance(layer, nn.Linear):
-            work = layer.in_features * output.numel()
-        elif isinstance(layer, nn.Conv2d):
-            work = layer.in_channels * 16 * output.numel()
-        else:
-            work = layer.out_channels * 16 * inputs[0].numel()
-        forward += 2 * work
-        first = first or 2 * work
-
+def step_operations(channels: int) -> int:
+    """Floating-point operations of one training step on a batch, 2 a multiplication and addition, in products only."""
     model = VAE(channels)
-    for layer in model.modules():
-        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
-            layer.register_forward_hook(count)
-    with torch.no_grad():
-        model(torch.zeros(BATCH, channels, 64, 64))
-    return 3 * forward - first
+    optimizer = torch.optim.Adam(model.parameters())
+    images, noise = torch.zeros(BATCH, channels, 64, 64), torch.zeros(BATCH, model.decoder.latents)
+    with FlopCounterMode(display=False) as counter:
+        training_step(model, optimizer, BetaELBO(4.0), images, noise, 1)
+    return counter.get_total_flops()
 
 
 def rendering() -> dict[str, float]:
@@ -213,7 +196,9 @@ def chapter_times() -> dict[str, float]:
     folder = HERE.parent / "chapters"
     for path in sorted(folder.glob("[0-9]*.py")):
         client = NotebookClient(jupytext.read(path), timeout=600, resources={"metadata": {"path": str(folder)}})
-        times[path.stem] = _seconds(client.execute)
+        began = time.perf_counter()
+        client.execute()
+        times[path.stem] = time.perf_counter() - began
     return times
 
 
@@ -280,13 +265,3 @@ def write(result: dict[str, Any], folder: Path = HERE) -> list[Path]:
     picture(result, paths[1])
     paths[2].write_text(json.dumps(result, indent=2) + "\n")
     return paths
-
-
-def _bytes(images: torch.Tensor) -> np.ndarray:
-    return (255 * images).to(torch.uint8).numpy()
-
-
-def _seconds(run: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began

@@ -1,6 +1,6 @@
 """minivae: the small library behind the course on why β-VAE disentangles.
 
-The modules here each hold an idea that the chapter which its docstring names teaches; they follow the flow of the data:
+Each module here holds one idea, and its docstring names the chapter that teaches it. They follow the flow of the data:
 factors → images → posterior → sample → reconstruction → nats. `engine` has what a long training needs besides, `course`
 what only the chapters use. What is in `__all__` can be imported from here.
 """

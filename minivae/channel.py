@@ -1,36 +1,25 @@
-"""A latent as a channel with additive white Gaussian noise (AWGN), and what the best use of several of them is.
+"""A latent as a channel with additive white Gaussian noise (AWGN), and the best use of several such channels.
 
-Taught in chapter 2. Rates are in nats unless a function says otherwise.
+Taught in chapter 2. Rates are in nats.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from minivae._arguments import check_positive
+from minivae._arguments import check_all, check_positive
 
 
-def awgn_capacity(snr: Tensor | float, unit: str = "nats") -> Tensor:
-    """Capacity ½·log(1 + SNR) of an AWGN channel, per use.
+def awgn_capacity(snr: Tensor | float) -> Tensor:
+    """Capacity ½·log(1 + SNR) of an AWGN channel, in nats per use.
 
-    Args:
-        snr: signal variance over noise variance, ≥ 0, any shape.
-        unit: "nats" or "bits".
-
-    Raises:
-        ValueError: on a negative or NaN snr, or another unit.
-
-    Source: Shannon 1948; section 4.2 of the paper.
+    The SNR, of any shape, is signal variance over noise variance, ≥ 0, else ValueError. Source: Shannon 1948;
+    section 4.2 of the paper.
     """
-    if unit not in ("nats", "bits"):
-        raise ValueError(f"unit must be 'nats' or 'bits', got {unit!r}")
     snr = torch.as_tensor(snr)
-    if not (snr >= 0).all():
-        raise ValueError(f"snr must be ≥ 0, got {_worst(snr, snr >= 0)}")
-    nats = 0.5 * torch.log1p(snr)
-    return nats if unit == "nats" else nats / math.log(2)
+    check_all("snr", snr, snr >= 0, "≥ 0")
+    return 0.5 * torch.log1p(snr)
 
 
 def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor | None = None) -> Tensor:
@@ -41,30 +30,17 @@ def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor
         std: noise σ > 0, one for all messages or (n,).
         probabilities: (n,) of the messages, adding up to 1; uniform if None.
 
-    Returns:
-        A scalar, by quadrature, to about 1e-10; differentiable in means and std. At most log n.
-
-    Raises:
-        ValueError: on a shape that does not fit, σ ≤ 0, values that are not finite or no probabilities.
-
-    Source: chapter 2; time and memory grow as n².
+    The value is a scalar, at most log n, by quadrature to about 1e-10, differentiable in means and std; time and memory
+    grow as n². Raises ValueError if means is not (n,) or a value is out of range. Source: chapter 2.
     """
     if means.ndim != 1 or len(means) < 1:
         raise ValueError(f"means must have shape (n,) with n ≥ 1, got {tuple(means.shape)}")
-    if not torch.isfinite(means).all():
-        raise ValueError("means must be finite, got NaN or infinity")
-    std = torch.as_tensor(std, dtype=means.dtype, device=means.device)
-    if std.shape not in ((), means.shape):
-        raise ValueError(
-            f"std must be a number or have the shape of means {tuple(means.shape)}, got {tuple(std.shape)}"
-        )
-    if not ((std > 0) & torch.isfinite(std)).all():
-        raise ValueError(f"std must be a finite number > 0, got {_worst(std, (std > 0) & torch.isfinite(std))}")
-    std = std.expand_as(means)
+    std = torch.as_tensor(std, dtype=means.dtype, device=means.device).expand_as(means)
     if probabilities is None:
-        probabilities = torch.full_like(means, 1 / len(means))
-    if probabilities.shape != means.shape:
-        raise ValueError(f"probabilities must have shape {tuple(means.shape)}, got {tuple(probabilities.shape)}")
+        probabilities = torch.tensor(1 / len(means), dtype=means.dtype, device=means.device)
+    probabilities = probabilities.expand_as(means)
+    check_all("means", means, torch.isfinite(means))
+    check_all("std", std, (std > 0) & torch.isfinite(std), "a finite number > 0")
     if not ((probabilities >= 0).all() and abs(probabilities.sum().item() - 1) < 1e-5):
         raise ValueError(f"probabilities must be ≥ 0 and add up to 1, they add up to {probabilities.sum():g}")
 
@@ -80,12 +56,12 @@ def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor
 
 @dataclass(frozen=True)
 class WaterFilling:
-    """The best way to spend a rate on independent Gaussian components.
+    """The best split of a rate over independent Gaussian components.
 
     Attributes:
-        level: the water level η: the distortion of every component that gets any rate.
-        rates: nats of each component, ½·log(λ/η) where λ > η, else 0.
-        distortions: mean squared error of each component, min(λ, η).
+        level: the water level η, which is the distortion of every component that gets any rate.
+        rates: (n,), nats of each component, ½·log(λ/η) where λ > η, else 0.
+        distortions: (n,), mean squared error of each component, min(λ, η).
     """
 
     level: float
@@ -93,36 +69,21 @@ class WaterFilling:
     distortions: Tensor
 
 
-def reverse_water_filling(
-    eigenvalues: Tensor, *, rate: float | None = None, distortion: float | None = None
-) -> WaterFilling:
-    """Split a total rate (or reach a total distortion) at the least cost over Gaussian components.
+def reverse_water_filling(eigenvalues: Tensor, rate: float) -> WaterFilling:
+    """Split a total rate over Gaussian components such that the total distortion is least.
 
     Args:
         eigenvalues: (n,) variances λ > 0 of the components, in any order.
-        rate: total in nats, ≥ 0; or
-        distortion: total mean squared error, in (0, Σλ]; exactly one of the two.
+        rate: total in nats, ≥ 0.
 
-    Raises:
-        ValueError: if neither or both are given, or a value is out of range.
-
-    Source: Cover and Thomas 2006, section 10.3.3; chapter 2.
+    Raises ValueError if a value is out of range. Source: Cover and Thomas 2006, section 10.3.3; chapter 2.
     """
-    check_eigenvalues(eigenvalues)
-    if (rate is None) == (distortion is None):
-        raise ValueError("give exactly one of rate and distortion")
+    _check_eigenvalues(eigenvalues)
+    check_positive("rate", rate, or_zero=True)
     ordered = eigenvalues.double().sort(descending=True).values
-    total = ordered.sum().item()
-    if rate is not None and not 0 <= rate < math.inf:
-        raise ValueError(f"rate must be a finite number of nats ≥ 0, got {rate}")
-    if distortion is not None and not 0 < distortion <= total * (1 + 1e-12):
-        raise ValueError(f"distortion must lie in (0, {total:g}], the sum of the eigenvalues, got {distortion}")
     # with k components above the water the level has a closed form: take the k for which that is consistent
     k = torch.arange(1, len(ordered) + 1, dtype=torch.float64)
-    if rate is not None:
-        levels = torch.exp((ordered.log().cumsum(0) - 2 * rate) / k)
-    else:
-        levels = (distortion - (total - ordered.cumsum(0))) / k
+    levels = torch.exp((ordered.log().cumsum(0) - 2 * rate) / k)
     below = torch.cat([ordered[1:], ordered.new_zeros(1)])
     active = int(torch.nonzero(levels >= below - 1e-12 * ordered[0])[0])
     level = min(levels[active].item(), ordered[0].item())
@@ -139,9 +100,9 @@ class LinearBetaVAE:
     """The optimum of a linear β-VAE, component by component in the order of the eigenvalues given.
 
     Attributes:
-        decoder_norms: length of the decoder's column, √(λ − η), 0 where inactive.
-        stds: posterior standard deviations, √(η/λ), 1 where inactive.
-        kl: nats, ½·log(λ/η), 0 where inactive.
+        decoder_norms: (n,), length of the decoder's column, √(λ − η), 0 where inactive.
+        stds: (n,), posterior standard deviations, √(η/λ), 1 where inactive.
+        kl: (n,), nats, ½·log(λ/η), 0 where inactive.
     """
 
     decoder_norms: Tensor
@@ -150,7 +111,7 @@ class LinearBetaVAE:
 
 
 def linear_beta_vae(eigenvalues: Tensor, noise: float, beta: float) -> LinearBetaVAE:
-    """Optimum of a β-VAE with a linear encoder, decoder N(Wz, noise·I) and as many latents as eigenvalues.
+    """Optimum of a β-VAE with a linear encoder, decoder N(Wz, noise·I) and a latent for each eigenvalue.
 
     A latent is inactive exactly where λ ≤ η = β·noise: reverse water-filling with the water level η.
 
@@ -159,12 +120,9 @@ def linear_beta_vae(eigenvalues: Tensor, noise: float, beta: float) -> LinearBet
         noise: the decoder's variance s² > 0 per coordinate.
         beta: price of a nat, > 0.
 
-    Raises:
-        ValueError: if a value is not positive and finite.
-
-    Source: chapter 2; Lucas et al. 2019 for β = 1.
+    Raises ValueError if a value is not positive and finite. Source: chapter 2; Lucas et al. 2019 for β = 1.
     """
-    check_eigenvalues(eigenvalues)
+    _check_eigenvalues(eigenvalues)
     check_positive("noise", noise)
     check_positive("beta", beta)
     level = beta * noise
@@ -175,14 +133,7 @@ def linear_beta_vae(eigenvalues: Tensor, noise: float, beta: float) -> LinearBet
     )
 
 
-def check_eigenvalues(eigenvalues: Tensor) -> None:
-    """Raise ValueError unless eigenvalues is (n ≥ 1,), positive and finite."""
+def _check_eigenvalues(eigenvalues: Tensor) -> None:
     if eigenvalues.ndim != 1 or len(eigenvalues) < 1:
         raise ValueError(f"eigenvalues must have shape (n,) with n ≥ 1, got {tuple(eigenvalues.shape)}")
-    good = (eigenvalues > 0) & torch.isfinite(eigenvalues)
-    if not good.all():
-        raise ValueError(f"eigenvalues must be finite and > 0, got {_worst(eigenvalues, good)}")
-
-
-def _worst(values: Tensor, good: Tensor) -> float:
-    return values[~good].flatten()[0].item() if values.ndim else values.item()
+    check_all("eigenvalues", eigenvalues, (eigenvalues > 0) & torch.isfinite(eigenvalues), "finite and > 0")

@@ -1,4 +1,4 @@
-"""What can be sent of a sprite in place of its published factors. Taught in chapters 5 and 6."""
+"""Codes for `SpriteChannels` to send in place of a sprite's published factors. Taught in chapters 5 and 6."""
 
 import math
 
@@ -41,18 +41,12 @@ def at_class_0(sprites: Sprites) -> Tensor:
 
 
 def symmetric_orientation() -> Tensor:
-    """The angle as a share of the turn after which a shape looks the same, in [0, 1): a code for `SpriteChannels`.
-
-    Source: chapter 5.
-    """
+    """The angle as a share of the turn after which a shape looks the same, in [0, 1). Source: chapter 5."""
     turns = Sprites().values["orientation"] / (2 * math.pi)
     return (turns * torch.tensor(Sprites.symmetries)[:, None, None] + 1e-9) % 1
 
 
 def class_numbers() -> dict[str, Tensor]:
-    """The classes of dSprites as numbers from 0 on, as its `latents_classes` has them: a code for `SpriteChannels`.
-
-    Source: chapter 5.
-    """
+    """The classes of dSprites as numbers from 0 on, as its `latents_classes` has them. Source: chapter 5."""
     shape, scale, orientation, x, y = (torch.arange(size, dtype=torch.float64) for size in Sprites.sizes[1:])
     return {"shape": shape[:, None, None], "scale": scale[:, None], "orientation": orientation, "x": x, "y": y}

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from minivae._arguments import check_count, check_positive, is_number
+from minivae._arguments import check_choice, check_count, check_positive, is_number
 from minivae.generator import FactorGenerator
 from minivae.lagrangian import LagrangianELBO
 from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LinearSchedule, PolylineSchedule
@@ -27,22 +27,15 @@ class Experiment:
         dataset: where images come from, e.g. `Blobs`; your own class needs `channels` and `sample(n, generator)`.
         objective: what is minimised, e.g. `BetaELBO`; your own class needs its `__call__`.
         steps: training steps of the full-length run.
-        latents: number of latents.
-        batch: images a step (the paper does not say; 64 is what everybody uses).
-        learning_rate: of the optimizer.
+        latents, batch, learning_rate: number of latents, images a step (64 is usual), and the optimizer's rate.
         about: one line for `python -m minivae list`.
         model: "vae", or the factor-conditioned "generator", told the factors at their published values, or
-            "generator-centred", told them with their mean taken off. A generator has a latent for each factor of two
-            or more classes.
+            "generator-centred", told them without their mean. It has a latent for each factor of two or more classes.
         optimizer: "adam", or "muon" (`muon.Muon`).
-        cooldown: share of `steps`, at the end, in which the learning rate falls to a thirtieth in a straight line;
-            in [0, 1].
+        cooldown: share of `steps`, at the end, in which the learning rate falls linearly to a thirtieth; in [0, 1].
         reset_dormant: steps from one `growing.reset_dormant` to the next, up to the cooldown; 0: none.
 
-    Raises:
-        ValueError: if name is no file name, dataset or objective lacks what it needs, steps, latents, batch or
-            learning_rate is not positive, cooldown or reset_dormant is out of range, optimizer is unknown, or model is
-            unknown or does not fit.
+    Raises ValueError if a setting is out of range or unknown, lacks what it needs, or does not fit the others.
     """
 
     name: str
@@ -64,8 +57,8 @@ class Experiment:
         for field in ("steps", "latents", "batch"):
             check_count(field, getattr(self, field))
         check_positive("learning_rate", self.learning_rate)
-        has_parts = hasattr(self.dataset, "sample") and hasattr(self.dataset, "channels")
-        if isinstance(self.dataset, type) or not has_parts:
+        lacking = any(not hasattr(self.dataset, part) for part in ("channels", "sample"))
+        if lacking or isinstance(self.dataset, type):
             what = f"an array {tuple(self.dataset.shape)}" if hasattr(self.dataset, "shape") else repr(self.dataset)
             raise ValueError(
                 f"dataset must be an object with channels and sample(n, generator), got {what}: of an array of "
@@ -73,23 +66,20 @@ class Experiment:
             )
         if isinstance(self.objective, (type, *SCHEDULES)) or not callable(self.objective):
             raise ValueError(f"objective must be an object to call, such as ELBO(), got {self.objective!r}")
-        if self.model not in MODELS:
-            raise ValueError(f"unknown model {self.model!r}: known are {', '.join(MODELS)}")
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"unknown optimizer {self.optimizer!r}: known are {', '.join(OPTIMIZERS)}")
+        check_choice("model", self.model, MODELS)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         if not is_number(self.cooldown) or not 0 <= self.cooldown <= 1:
             raise ValueError(f"cooldown must be a share of the steps in [0, 1], got {self.cooldown!r}")
         check_count("reset_dormant", self.reset_dormant, least=0)
-        if self.reset_dormant and self.model != "vae":
-            raise ValueError(f"reset_dormant is for a VAE, not for model {self.model!r}")
         openings = getattr(self.objective, "openings", ())
         if openings and (self.model != "vae" or openings[-1][1] > self.latents):
             raise ValueError(f"openings are for a VAE of at least as many latents, got {openings} and {self.latents}")
         if self.model != "vae":
+            if self.reset_dormant:
+                raise ValueError(f"reset_dormant is for a VAE, not for model {self.model!r}")
             if not isinstance(getattr(self.dataset, "values", None), dict):
                 raise ValueError(f"a generator needs the `values` of the factors, which {self.dataset} lacks")
-            names = self.latent_names
-            if self.latents != len(names):
+            if self.latents != len(names := self.latent_names):
                 raise ValueError(f"this generator has latents={len(names)}, {', '.join(names)}; got {self.latents}")
 
     @property
@@ -99,25 +89,20 @@ class Experiment:
             return tuple(f"z{i}" for i in range(self.latents))
         return tuple(name for name, f in self.dataset.values.items() if len(f) > 1)
 
-    def learning_rate_at(self, step: int) -> float:
-        """The learning rate at a step: constant, and in the cooldown, which ends at `steps`, down to a thirtieth."""
-        share = min(1.0, max(0.0, (step - self.cooled) / max(1, self.steps - self.cooled)))
-        return self.learning_rate * (1 - share * 29 / 30)
-
     @property
     def cooled(self) -> int:
         """The step at which the cooldown begins."""
         return self.steps - round(self.cooldown * self.steps)
 
-    @property
-    def size(self) -> int:
-        """Side of the pictures in pixels."""
-        return getattr(self.dataset, "size", 64)
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate at a step: constant up to the cooldown, in it down to a thirtieth."""
+        share = min(1.0, max(0.0, (step - self.cooled) / max(1, self.steps - self.cooled)))
+        return self.learning_rate * (1 - share * 29 / 30)
 
     def build(self, generator: torch.Generator | None = None) -> VAE | FactorGenerator:
         """The model before its training, its random initial weights drawn from the generator."""
+        channels, size = self.dataset.channels, getattr(self.dataset, "size", 64)
         if self.model == "vae":
-            return VAE(self.dataset.channels, self.latents, self.size, generator)
-        centred = self.model == "generator-centred"
+            return VAE(channels, self.latents, size, generator)
         values = list(self.dataset.values.values())
-        return FactorGenerator(values, self.dataset.channels, centred, self.size, generator)
+        return FactorGenerator(values, channels, self.model == "generator-centred", size, generator)

@@ -13,35 +13,28 @@ from minivae.vae import Decoder, initialise
 class FactorGenerator(nn.Module):
     """A decoder that is told the true factors, each through a noisy channel of its own: zᵢ = aᵢ·fᵢ + σᵢ·ε.
 
-    The scales aᵢ and the noise σᵢ are learned, so that the decoder can say with its gradient which factors are worth
-    how many nats. There is no encoder. A factor with a single class gets no latent. In the beginning every factor has
-    the same rate, a tenth of a nat.
+    There is no encoder: the scales aᵢ and the noise σᵢ are parameters, so the gradient of the reconstruction decides
+    how the capacity is divided among the factors. A factor with a single class gets no latent. At first every factor
+    has the same rate, a tenth of a nat.
 
     Args:
         values: for each factor the value fᵢ of every class, tensors (classes,).
         channels: image channels.
-        centred: subtract the mean from the values of each factor; sending it costs nats (chapter 5).
+        centred: subtract the mean from the values of each factor, because sending it costs nats (chapter 5).
         size: side of the images in pixels, as of `VAE`.
         generator: source of the random initial weights; PyTorch's global one if None.
 
-    Raises:
-        ValueError: if values holds no factor of two or more classes, or one whose values are not finite or do not
-            differ, or channels is less than 1.
-
-    Source: section 4.3 of the paper and the text of Figure 3; the decoder is that of appendix A.1.
+    Raises ValueError if no factor has two classes, or the values of one are not finite or do not differ. Source:
+    section 4.3 of the paper and the text of Figure 3; the decoder is that of appendix A.1.
     """
 
     values: Tensor
     columns: Tensor
 
     def __init__(
-        self,
-        values: Sequence[Tensor],
-        channels: int = 1,
-        centred: bool = False,
-        size: int = 64,
+        self, values: Sequence[Tensor], channels: int = 1, centred: bool = False, size: int = 64,
         generator: torch.Generator | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         columns = [i for i, f in enumerate(values) if len(f) > 1]
         if not columns:
@@ -60,16 +53,10 @@ class FactorGenerator(nn.Module):
         initialise(self.decoder, generator)
 
     def encode(self, classes: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log standard deviation, each (B, latents), of the channels' outputs for classes (B, factors).
-
-        Raises:
-            ValueError: unless classes are whole numbers (B, factors); images have no place here.
-        """
+        """Mean and log σ, each (B, latents), for classes that are whole numbers (B, factors), else ValueError."""
         if classes.ndim != 2 or classes.shape[1] != self.factors or classes.dtype != torch.long:
-            raise ValueError(
-                "a factor-conditioned generator reads no images but classes of factors, whole numbers (batch, "
-                f"{self.factors}): got {classes.dtype} {tuple(classes.shape)}; to encode images train a VAE"
-            )
+            got = f"{classes.dtype} {tuple(classes.shape)}"
+            raise ValueError(f"a generator reads no images but classes of factors (batch, {self.factors}), got {got}")
         own = classes.index_select(1, self.columns)  # B, latents
         mean = self.scale * self.values.gather(1, own.T).T
         return mean, self.log_std.expand_as(mean)

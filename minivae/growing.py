@@ -14,10 +14,9 @@ from minivae.vae import VAE, he_std
 def open_latents(model: VAE, latents: range, images: Tensor, generator: torch.Generator) -> None:
     """Re-initialise newly opened latents and the decoder weights that read them, in place.
 
-    Each gets as its mean a random linear function of the encoder's last features that has no correlation with the
-    latents before it and a standard deviation of 2, with little noise (σ = e^−1.5), and a new column in the decoder.
-    A faint signal would not do: while the decoder cannot read it, it is not worth its price and fades before it has
-    been learnt (chapter 6).
+    The mean of each becomes a random linear function of the encoder's last features that is uncorrelated with the
+    latents before it and has a standard deviation of 2, with little noise (σ = e^−1.5); its column in the decoder is
+    drawn anew. With a weaker signal the KL term would close the latent again before the decoder had learnt to read it.
 
     Args:
         model: in training.
@@ -32,7 +31,7 @@ def open_latents(model: VAE, latents: range, images: Tensor, generator: torch.Ge
     covariance = features.T.cov()
     for latent in latents:
         direction = torch.randn(len(covariance), generator=generator, device=covariance.device)
-        others = head.weight[:latent]  # as linear in the features as the new mean: what it shares can be taken out
+        others = head.weight[:latent]  # linear in the features too: their share in the new mean can be subtracted
         shared = others @ covariance
         direction -= torch.linalg.solve(shared @ others.T, shared @ direction) @ others
         direction *= 2 / (direction @ covariance @ direction).sqrt()
@@ -43,22 +42,15 @@ def open_latents(model: VAE, latents: range, images: Tensor, generator: torch.Ge
 
 @torch.no_grad()
 def reset_dormant(model: VAE, images: Tensor, generator: torch.Generator) -> int:
-    """Give dormant units (ReLU output 0 on every image) new weights, in place; what the model computes does not change.
+    """Give dormant units (ReLU output 0 on every image) new weights, in place, and return how many there were.
 
-    A dormant unit gets no gradient and stays so. While KL is dear many of the encoder's convolution channels become
-    dormant; whether that costs the sight of later factors has not been shown (chapter 6). A dormant unit gets the
-    weights of `vae.initialise`; the weights that read it are set to 0, and learnt anew. The decoder's last linear layer
-    is left alone: its units share the weights that read them.
+    A dormant unit gets no gradient and so stays dormant. While β is large many of the encoder's convolution channels
+    become dormant; whether that delays later factors has not been shown (chapter 6). A dormant unit gets the weights of
+    `vae.initialise`, and the weights that read it are set to 0, so that the model's output does not change. The
+    decoder's last linear layer is left alone, because its units share the weights that read them.
 
-    Args:
-        model: in training.
-        images: a few hundred of the data (n, channels, size, size).
-        generator: on the model's device.
-
-    Returns:
-        How many units were dormant.
-
-    Source: Sokar et al. 2023, "The dormant neuron phenomenon in deep reinforcement learning"; chapter 6.
+    Arguments are those of `open_latents`. Source: Sokar et al. 2023, "The dormant neuron phenomenon in deep
+    reinforcement learning"; chapter 6.
     """
     z = gaussian.sample(*model.encode(images), generator)
     count = 0

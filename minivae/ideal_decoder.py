@@ -1,4 +1,4 @@
-"""Factors sent through noisy channels, and the decoder that nothing beats: E[x | z], exactly. Taught in chapter 5."""
+"""Factors sent through noisy channels, and their optimal decoder E[x | z], exactly. Taught in chapter 5."""
 
 import math
 from collections.abc import Callable
@@ -7,83 +7,74 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from minivae._arguments import check_all, check_choice
 from minivae.codes import at_class_0, class_numbers, moments, symmetric_orientation
 from minivae.datasets import Blobs, Sprites
 
 
 class SpriteChannels:
-    """Sprites sent factor by factor, zᵢ = aᵢ·fᵢ + εᵢ with noise of variance 1, and the decoder that nothing beats.
+    """Sprites sent factor by factor, zᵢ = aᵢ·fᵢ + εᵢ with noise of variance 1, and their optimal decoder.
 
     For a Bernoulli decoder the best reconstruction is E[x | z]. The belief p(f | z) is a product over the factors, so
     E[x | z] is a weighted mean of the 720 sprites at one place, moved by two weighted shifts. For that the sprites are
     put at whole pixels, at most half a pixel from where they belong; `exact` weights all 737,280 pictures instead.
 
     Args:
-        mean: "centred", or "raw" to send the factors as published, mean and all.
+        mean: "centred", or "raw" to send the factors as published, with their mean.
         codes: other values to send for a factor: for x and y a value of each class (32,), for the others one of each
             sprite (3, 6, 40) or what broadcasts to it, e.g. an orientation that depends on the shape.
         centroid: send as x and y the place of the sprite's centroid, to the nearest pixel, instead of that of the point
             about which it turns; `exact` has no such pictures.
 
     Attributes:
-        signals: what is sent, of mean 0 and variance 1: (720, 3) of each sprite's shape, scale and orientation, (32,)
-            of x, (32,) of y.
-        offset: μ²/v of every factor, (5,); 0 where centred: what sending the mean along costs, see `amplitudes`.
+        signals: of mean 0 and variance 1: of each sprite's shape, scale and orientation (720, 3), of x and y (32, 1).
+        offset: μ²/v of every factor, (5,); 0 where centred. It is the cost of sending the mean, see `amplitudes`.
         templates: the 720 sprites at one place, cut to what they cover, (720, side, side).
         shift: one-hot, (32, 64, side): where the rows (or columns) of a template go for each class of y (or x).
 
-    Raises:
-        ValueError: if mean is another word, or a code is not finite, constant or of the wrong shape.
-
-    Source: chapter 5.
+    Raises ValueError if mean is another word, or a code not finite, constant or of the wrong shape. Source: chapter 5.
     """
 
     factors = Sprites.factors[1:]  # colour never varies
     most = 40.0  # nats of a factor, beyond which float32 has no amplitude
 
     def __init__(self, mean: str = "centred", codes: dict[str, Tensor] | None = None, centroid: bool = False) -> None:
-        if mean not in ("centred", "raw"):
-            raise ValueError(f"mean must be 'centred' or 'raw', got {mean!r}")
+        check_choice("mean", mean, ("centred", "raw"))
         self._dataset = Sprites()
         shapes = {"shape": (3, 1, 1), "scale": (1, 6, 1), "orientation": (1, 1, 40)}
         values = {name: self._dataset.values[name].view(shapes.get(name, -1)) for name in self.factors}
         for name, code in (codes or {}).items():
-            if name not in values:
-                raise ValueError(f"unknown factor {name!r}: known are {', '.join(values)}")
+            check_choice("a factor of codes", name, self.factors)
             values[name] = torch.as_tensor(code, dtype=torch.float64)
         offset, signals = [], []
         for name, f in values.items():
+            want = (3, 6, 40) if name in shapes else (32,)
             try:
-                f = f.expand(3, 6, 40).flatten() if name in shapes else f.expand(32)
+                f = f.expand(want).flatten()
             except RuntimeError:
-                want = "(3, 6, 40) or broadcast to it" if name in shapes else "(32,)"
-                raise ValueError(f"the code of {name} must have shape {want}, got {tuple(f.shape)}") from None
+                raise ValueError(f"the code of {name} must broadcast to shape {want}, got {tuple(f.shape)}") from None
             if not (torch.isfinite(f).all() and f.max() > f.min()):
                 raise ValueError(f"the code of {name} must be finite and not constant")
             variance = f.var(correction=0)
             signals.append(((f - f.mean()) / variance.sqrt()).float())
             offset.append(f.mean().square() / variance * (mean == "raw"))
         self.offset = torch.stack(offset).float()
-        self.signals = torch.stack(signals[:3], dim=1), signals[3], signals[4]
+        self.signals = torch.stack(signals[:3], dim=1), signals[3][:, None], signals[4][:, None]
 
         # the sprites at class 0 of x and y, whose centre lies on a corner of pixels, cut to what they cover
-        pictures = at_class_0(self._dataset)
-        self._centroid = centroid
+        pictures, self._centroid = at_class_0(self._dataset), centroid
         if centroid:
             offsets = moments()["centroid"].flatten(0, 2).flip(1).round().long()
             pictures = torch.stack([p.roll((-o).tolist(), (0, 1)) for p, o in zip(pictures, offsets, strict=True)])
-        ink = pictures.amax(0)
-        first = min(int(ink.amax(0).nonzero()[0]), int(ink.amax(1).nonzero()[0]))
-        last = max(int(ink.amax(0).nonzero()[-1]), int(ink.amax(1).nonzero()[-1]))
-        self.templates = pictures[:, first : last + 1, first : last + 1]
-        side = last + 1 - first
+        covered = torch.cat([pictures.amax((0, 1)).nonzero(), pictures.amax((0, 2)).nonzero()])
+        first, side = int(covered.min()), int(covered.max() - covered.min()) + 1
+        self.templates = pictures[:, first : first + side, first : first + side]
         # row j of the cut template is row i of the picture whose centre is in class k
         place = torch.arange(side) + first + (torch.arange(32) * 32 / 31).round().long()[:, None]
         self.shift = F.one_hot(place, 64).transpose(1, 2).float()  # 32, 64, side
 
     def draw(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (n, 64, 64) at whole pixels, and their signals (n, 5) of mean 0 and variance 1, from points in the
-        unit cube (n, 5)."""
+        """Pictures (n, 64, 64) at whole pixels and their signals (n, 5), from points in the unit cube (n, 5)."""
         sprite, x, y = self._classes(points)
         picture = self.templates[sprite]
         return self.shift[y] @ picture @ self.shift[x].transpose(1, 2), self._signals(sprite, x, y)
@@ -97,12 +88,12 @@ class SpriteChannels:
         columns = (x @ self.shift.flatten(1)).view(len(z), 64, side)
         return rows @ picture @ columns.transpose(1, 2)
 
-    def exact(self, points: Tensor, noise: Tensor, amplitude: Tensor, block: int = 23_040) -> tuple[Tensor, Tensor]:
-        """True pictures of points (n, 5) and E[x | z] at z = amplitude·signal + noise, each (n, 64, 64), over the whole
-        lattice but for classes that no belief gives more than 1e-9: up to half a minute for a hundred.
+    def exact(self, points: Tensor, noise: Tensor, amplitude: Tensor) -> tuple[Tensor, Tensor]:
+        """True pictures and E[x | z] at z = amplitude·signal + noise, each (n, 64, 64), over the whole lattice.
 
-        Raises:
-            ValueError: if the channels send the centroid.
+        Points in the unit cube and standard normal noise are (n, 5), the amplitude (5,). Classes that no belief gives
+        more than 1e-9 are left out; a hundred points take up to half a minute. Raises ValueError if the channels send
+        the centroid.
         """
         if self._centroid:
             raise ValueError("channels of the centroid know their pictures to the nearest pixel only: use decode")
@@ -110,7 +101,7 @@ class SpriteChannels:
         beliefs = self._beliefs(amplitude * self._signals(sprite, x, y) + noise, amplitude)
         likely = torch.cartesian_prod(*((belief > 1e-9).any(0).nonzero().flatten() for belief in beliefs))
         mean = torch.zeros(len(points), 64 * 64)
-        for some in likely.split(block):
+        for some in likely.split(23_040):
             weight = beliefs[0][:, some[:, 0]] * beliefs[1][:, some[:, 1]] * beliefs[2][:, some[:, 2]]
             mean += weight @ self._render(*some.unbind(1)).flatten(1)
         return self._render(sprite, x, y), mean.view(-1, 64, 64)
@@ -128,18 +119,12 @@ class SpriteChannels:
         return (shape * 6 + scale) * 40 + orientation, x, y
 
     def _signals(self, sprite: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return torch.cat([self.signals[0][sprite], self.signals[1][x, None], self.signals[2][y, None]], dim=1)
+        return torch.cat([self.signals[0][sprite], self.signals[1][x], self.signals[2][y]], dim=1)
 
-    def _beliefs(self, z: Tensor, amplitude: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        def belief(columns: slice, signals: Tensor) -> Tensor:
-            off = z[:, None, columns] - signals * amplitude[columns]
-            return torch.softmax(-0.5 * off.square().sum(2), dim=1)
-
-        return (
-            belief(slice(0, 3), self.signals[0]),
-            belief(slice(3, 4), self.signals[1][:, None]),
-            belief(slice(4, 5), self.signals[2][:, None]),
-        )
+    def _beliefs(self, z: Tensor, amplitude: Tensor) -> list[Tensor]:
+        """p(sprite | z) (n, 720), p(x | z) and p(y | z) (n, 32)."""
+        parts = zip(z.split((3, 1, 1), dim=1), self.signals, amplitude.split((3, 1, 1)), strict=True)
+        return [torch.softmax(-0.5 * (seen[:, None] - f * a).square().sum(2), dim=1) for seen, f, a in parts]
 
 
 def moment_channels() -> SpriteChannels:
@@ -150,30 +135,21 @@ def moment_channels() -> SpriteChannels:
 
 
 class BlobChannels:
-    """Blobs whose x and y are sent as zᵢ = aᵢ·fᵢ + εᵢ with noise of variance 1, and the decoder that nothing beats.
+    """Blobs whose x and y are sent as zᵢ = aᵢ·fᵢ + εᵢ with noise of variance 1, and their optimal decoder.
 
     A blob is a column times a row, and so is E[x | z]: each is a mean over the belief p(f | z), by quadrature.
 
-    Args:
-        blobs: on the square domain, where x and y are independent.
-        mean: "centred", or "raw" to send positions as distances from the canvas's corner.
-
-    Raises:
-        ValueError: if the domain is no square, or mean is another word.
-
-    Source: chapters 4 and 5.
+    Raises ValueError unless the blobs' domain is the square, where x and y are independent. Source: chapters 4 and 5.
     """
 
     factors = ("x", "y")
     most = 6.0  # nats of a factor, beyond which the quadrature is too coarse
+    offset = torch.zeros(2)  # positions are sent without their mean
 
-    def __init__(self, blobs: Blobs, mean: str = "centred") -> None:
+    def __init__(self, blobs: Blobs) -> None:
         if blobs.domain != "square":
             raise ValueError(f"x and y are independent on the square domain only, got {blobs.domain!r}")
-        if mean not in ("centred", "raw"):
-            raise ValueError(f"mean must be 'centred' or 'raw', got {mean!r}")
         self._blobs = blobs
-        self.offset = torch.full((2,), 3 * (blobs.size / 2 / blobs.half_width) ** 2 * (mean == "raw"))
         nodes = (torch.arange(1024) + 0.5) / 1024  # midpoints: belief and bump are smooth, cut off only at the rim
         self._signal = math.sqrt(12) * (nodes - 0.5)
         centres = torch.arange(blobs.size) + 0.5
@@ -196,39 +172,31 @@ Channels = SpriteChannels | BlobChannels
 
 
 def amplitudes(rates: Tensor, offset: Tensor | float = 0.0) -> Tensor:
-    """Signal amplitude at noise 1 of channels of these rates in nats, √((e^2R − 1)/(1 + μ²/v)).
+    """Signal amplitude at noise 1 of channels of these rates, √((e^2R − 1)/(1 + μ²/v)).
 
     Scaled so that its KL is least, the channel z = a·f + ε of a factor with mean μ and variance v has the KL
-    ½ log(1 + a²(1 + μ²/v)), a in units of √v: a mean that is sent along costs nats (`offset` is μ²/v).
+    ½ log(1 + a²(1 + μ²/v)), a in units of √v. So a mean that is sent costs nats.
 
-    Source: chapter 5.
+    Rates are in nats, of any shape; offset is μ²/v, of the same shape or a number. Source: chapter 5.
     """
     return (torch.expm1(2 * rates) / (1 + offset)).sqrt()
 
 
 def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
-    """−log p(x|z) in nats, (n,), of pictures sent at these rates and drawn by the best decoder; differentiable
-    in rates above 0.
+    """−log p(x|z) in nats, (n,), of pictures that are sent at these rates and drawn by the optimal decoder.
 
     Args:
         channels: what is sent.
-        rates: KL of each factor in nats, (factors,), from 0 to `channels.most`.
+        rates: KL of each factor in nats, (factors,), from 0 to `channels.most`; differentiable above 0.
         points: in the unit cube, (n, 2·factors): the pictures and the noise, see `sobol`.
 
-    Raises:
-        ValueError: if a shape does not fit or a rate is out of range.
-
-    Source: chapter 5.
+    Raises ValueError if a shape does not fit or a rate is out of range. Source: chapter 5.
     """
     factors = len(channels.factors)
     if rates.shape != (factors,) or points.ndim != 2 or points.shape[1] != 2 * factors:
-        raise ValueError(
-            f"rates must have shape ({factors},) and points (n, {2 * factors}), "
-            f"got {tuple(rates.shape)} and {tuple(points.shape)}"
-        )
-    if not ((rates >= 0) & (rates <= channels.most)).all():
-        got = [round(rate, 3) for rate in rates.tolist()]
-        raise ValueError(f"rates must lie in [0, {channels.most:g}] nats, got {got}")
+        got = f"got {tuple(rates.shape)} and {tuple(points.shape)}"
+        raise ValueError(f"rates must have shape ({factors},) and points (n, {2 * factors}), {got}")
+    check_all("rates", rates, (rates >= 0) & (rates <= channels.most), f"in [0, {channels.most:g}] nats")
     rates = rates.to(points.dtype)
     images, signals = channels.draw(points[:, :factors])
     amplitude = amplitudes(rates, channels.offset)

@@ -12,23 +12,21 @@ from minivae._arguments import check_positive
 class Muon(torch.optim.Optimizer):
     """Momentum made orthogonal: strong and faint directions of a weight matrix move by the same length.
 
-    Adam evens out what single weights get. A factor that is faint in the pictures is no single weight but a direction
-    in all of them, and under Adam it waits until the strong factors are done. Here the mean gradient G = U S Vᵀ of a
-    layer is replaced by U Vᵀ, in which no direction is fainter than another. A convolution is the matrix of its output
-    (transposed: input) channels by all the rest; a bias is a matrix of one column, whose U Vᵀ is G/|G|.
+    Adam evens out the steps of single weights. A factor that is faint in the pictures is a direction in all of them,
+    and under Adam it is learnt only after the strong factors. Here the mean gradient G = U S Vᵀ of a layer is replaced
+    by U Vᵀ, in which no direction is fainter than another. A convolution is the matrix of its output channels
+    (transposed: input channels) by all the rest; a bias is a matrix of one column, whose U Vᵀ is G/|G|.
 
     Args:
         parameters: of the model.
-        lr: root mean square of the change of a full-rank layer's weights in a step, in units of 0.2, > 0; so scaled it
-            compares with Adam's.
+        lr: root mean square of the change of a full-rank layer's weights in a step, in units of 0.2, > 0; on this scale
+            it is comparable to Adam's.
         momentum: of the mean gradient, in [0, 1).
         dtype: of the matrix products; bfloat16 is enough where the hardware has it.
 
-    Raises:
-        ValueError: if lr is not positive or momentum is out of range.
-
-    Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the scale of Liu et al. 2025,
-    "Muon is scalable for LLM training". PyTorch's own, `torch.optim.Muon`, takes no convolutions and no biases.
+    Raises ValueError if lr is not positive or momentum is out of range. Source: Jordan et al. 2024, "Muon: an optimizer
+    for hidden layers in neural networks"; the scale of Liu et al. 2025, "Muon is scalable for LLM training". PyTorch's
+    own, `torch.optim.Muon`, takes no convolutions and no biases.
     """
 
     def __init__(
@@ -41,7 +39,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """Move every parameter that has a gradient. There is no closure to call."""
+        """Move every parameter that has a gradient; there is no closure."""
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
@@ -54,16 +52,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """U Vᵀ of matrix = U S Vᵀ, nearly: singular values of more than 0.2 % of the matrix's norm come out between 0.68
-    and 1.15, smaller ones at up to 500 times what they were.
+    """U Vᵀ of a matrix U S Vᵀ (m, n), approximately, with matrix products in dtype; the same shape and dtype.
 
-    Args:
-        matrix: (m, n); one column is divided by its length.
-        dtype: of the matrix products.
-
-    Returns:
-        (m, n), in the dtype of the matrix.
-
+    Singular values of more than 0.2 % of the matrix's norm become numbers between 0.68 and 1.15, smaller ones grow by a
+    factor of up to 500. A matrix of one column is divided by its length.
     Source: Jordan et al. 2024: five steps of a Newton–Schulz iteration with a polynomial that is steep at 0.
     """
     x = matrix / matrix.norm().clamp_min(1e-30)

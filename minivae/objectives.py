@@ -1,8 +1,8 @@
 """What is minimised, in nats: sums over pixels and latents, means over the batch. Taught in chapters 1, 4 and 5.
 
-With any other reduction the paper's β, γ and C mean nothing. An objective gets the mean reconstruction term, the mean
-KL of every latent and the step, and gives the loss. One that adapts itself has `initial_state()`, gets the state as a
-further argument, and changes it in place in `update`.
+With any other reduction the paper's β, γ and C mean nothing. An objective is called with the reconstruction term (mean
+−log p(x|z), a scalar), the mean KL of every latent (latents,) and the number of the step, and returns the loss. One
+that adapts itself has `initial_state()`, gets the state as a further argument, and changes it in place in `update`.
 """
 
 import itertools
@@ -12,23 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minivae._arguments import check_count, is_number
+from minivae._arguments import check_count, check_positive
 
 
 def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
-    """−log p(x|z) of each image under independent Bernoulli pixels, in nats: (B, …) → (B,).
+    """−log p(x|z) of each image under independent Bernoulli pixels, in nats, (B, …) → (B,).
 
-    Grey targets in (0, 1) are allowed, as in the paper; the value then has the floor `bernoulli_floor`.
-
-    Args:
-        logits: (B, channels, H, W).
-        images: the same shape, values in [0, 1]; not looked at here, where a look would make a GPU wait in every
-            step: `check_range` does it.
-
-    Raises:
-        ValueError: if the shapes differ.
-
-    Source: the first term of Eq. 5 with the decoder of appendix A.1.
+    Grey targets in (0, 1) are allowed, as in the paper; the value then has the floor `bernoulli_floor`. That images lie
+    in [0, 1] is for `check_range` to see, because to look at them in every step would delay a GPU. Raises ValueError if
+    the shapes differ. Source: the first term of Eq. 5 with the decoder of appendix A.1.
     """
     if logits.shape != images.shape:
         raise ValueError(f"logits {tuple(logits.shape)} and images {tuple(images.shape)} must have one shape")
@@ -38,10 +30,7 @@ def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
 def bernoulli_floor(images: Tensor) -> Tensor:
     """Σ H_b(x) of each image, in nats, (B, …) → (B,): what `bernoulli_nll` gives at a perfect reconstruction.
 
-    Raises:
-        ValueError: if a value lies outside [0, 1].
-
-    Source: chapter 1.
+    Raises ValueError if a value lies outside [0, 1]. Source: chapter 1.
     """
     check_range(images)
     return -(torch.xlogy(images, images) + torch.special.xlog1py(1 - images, -images)).flatten(1).sum(1)
@@ -49,8 +38,6 @@ def bernoulli_floor(images: Tensor) -> Tensor:
 
 def check_range(images: Tensor) -> None:
     """Raise ValueError unless every value of images lies in [0, 1], as a Bernoulli decoder needs."""
-    if images.numel() == 0:
-        raise ValueError(f"images must hold at least one value, got shape {tuple(images.shape)}")
     low, high = images.min().item(), images.max().item()
     if not (low >= 0 and high <= 1):  # written so that NaN fails too
         raise ValueError(f"images must lie in [0, 1] for a Bernoulli decoder, got values from {low:g} to {high:g}")
@@ -58,25 +45,15 @@ def check_range(images: Tensor) -> None:
 
 @dataclass(frozen=True)
 class ELBO:
-    """Negative evidence lower bound: reconstruction + Σ KL.
-
-    Source: Eq. 3; Kingma and Welling 2014.
-    """
+    """Negative evidence lower bound: reconstruction + Σ KL. Source: Eq. 3; Kingma and Welling 2014."""
 
     def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor) -> Tensor:
-        """Loss in nats from the mean −log p(x|z) (scalar), the mean KL per latent (latents,) and the step."""
         return reconstruction + kl.sum()
 
 
 @dataclass(frozen=True)
 class BetaELBO:
-    """Reconstruction + β·Σ KL.
-
-    Args:
-        beta: weight of the KL term, ≥ 0; 1 gives the ELBO.
-
-    Raises:
-        ValueError: if beta is negative or not finite.
+    """Reconstruction + β·Σ KL with a finite β ≥ 0, else ValueError; 1 gives the ELBO.
 
     Source: Eq. 5; Higgins et al. 2017.
     """
@@ -84,11 +61,9 @@ class BetaELBO:
     beta: float
 
     def __post_init__(self) -> None:
-        if not is_number(self.beta) or self.beta < 0:
-            raise ValueError(f"beta must be a finite number ≥ 0, got {self.beta!r}")
+        check_positive("beta", self.beta, or_zero=True)
 
     def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor) -> Tensor:
-        """Loss in nats from the mean −log p(x|z) (scalar), the mean KL per latent (latents,) and the step."""
         return reconstruction + self.beta * kl.sum()
 
 
@@ -96,14 +71,7 @@ class BetaELBO:
 class LinearSchedule:
     """Capacity C in nats at a step: `start` up to step `first`, then a straight line to `end` at step `last`.
 
-    Args:
-        start, end: capacity in nats, ≥ 0.
-        first, last: steps, 0 ≤ first < last.
-
-    Raises:
-        ValueError: if a capacity is negative or not finite, or the schedule ends before it starts.
-
-    Source: appendix A.2.
+    Raises ValueError unless the capacities, in nats, are finite and ≥ 0, and 0 ≤ first < last. Source: appendix A.2.
     """
 
     start: float = 0.0
@@ -112,10 +80,8 @@ class LinearSchedule:
     last: int = 100_000
 
     def __post_init__(self) -> None:
-        for name in ("start", "end"):
-            value = getattr(self, name)
-            if not is_number(value) or value < 0:
-                raise ValueError(f"{name} must be a finite capacity ≥ 0 in nats, got {value!r}")
+        check_positive("start", self.start, or_zero=True)
+        check_positive("end", self.end, or_zero=True)
         check_count("first", self.first, least=0)
         check_count("last", self.last)
         if self.last <= self.first:
@@ -129,28 +95,41 @@ class LinearSchedule:
 class PolylineSchedule:
     """Capacity C in nats at a step: straight lines from corner to corner, constant before the first and after the last.
 
-    Args:
-        corners: (step, nats), steps rising and ≥ 0, nats finite and ≥ 0; at least one.
-
-    Raises:
-        ValueError: if there is no corner, steps do not rise, or a value is out of range.
-
-    Source: chapter 6.
+    A corner is (step, nats). Raises ValueError unless there is at least one, the steps are ≥ 0 and rise, and the nats
+    are finite and ≥ 0. Source: chapter 6.
     """
 
     corners: tuple[tuple[int, float], ...]
 
     def __post_init__(self) -> None:
         check_corners("corners", self.corners)
-        bad = [nats for _, nats in self.corners if not is_number(nats) or nats < 0]
-        if bad:
-            raise ValueError(f"capacities must be finite and ≥ 0 in nats, got {bad[0]!r}")
+        for _, nats in self.corners:
+            check_positive("the capacity of corners", nats, or_zero=True)
 
     def __call__(self, step: int | Tensor) -> float | Tensor:
         capacity = self.corners[0][1]
         for (a, low), (b, high) in itertools.pairwise(self.corners):
             capacity = capacity + (high - low) * _share(step, a, b)
         return capacity
+
+
+@dataclass(frozen=True)
+class CapacityELBO:
+    """Reconstruction + γ·|Σ KL − C|: the paper's controlled capacity.
+
+    γ is finite and ≥ 0, in nats of loss per nat off the target, and the schedule gives C at a step, else ValueError.
+    Source: Eq. 7 and 8 with the KL averaged over the batch, as there; chapter 5.
+    """
+
+    gamma: float = 1000.0
+    schedule: LinearSchedule | PolylineSchedule = LinearSchedule()
+
+    def __post_init__(self) -> None:
+        check_positive("gamma", self.gamma, or_zero=True)
+        check_schedule(self.schedule)
+
+    def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor) -> Tensor:
+        return reconstruction + self.gamma * (kl.sum() - self.schedule(step)).abs()
 
 
 def check_corners(name: str, corners: object) -> None:
@@ -163,39 +142,13 @@ def check_corners(name: str, corners: object) -> None:
         raise ValueError(f"the steps of {name} must rise, got {[step for step, _ in corners]}")
 
 
-@dataclass(frozen=True)
-class CapacityELBO:
-    """Reconstruction + γ·|Σ KL − C|: the paper's controlled capacity.
-
-    Args:
-        gamma: γ, nats of loss per nat off the target, ≥ 0; 1000 in the paper.
-        schedule: C over the training.
-
-    Raises:
-        ValueError: if gamma is negative or not finite, or schedule is no schedule.
-
-    Source: Eq. 7 and 8 with the KL averaged over the batch, as there; chapter 5.
-    """
-
-    gamma: float = 1000.0
-    schedule: LinearSchedule | PolylineSchedule = LinearSchedule()
-
-    def __post_init__(self) -> None:
-        if not is_number(self.gamma) or self.gamma < 0:
-            raise ValueError(f"gamma must be a finite number ≥ 0, got {self.gamma!r}")
-        _check_schedule(self.schedule)
-
-    def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor) -> Tensor:
-        """Loss in nats from the mean −log p(x|z) (scalar), the mean KL per latent (latents,) and the step."""
-        return reconstruction + self.gamma * (kl.sum() - self.schedule(step)).abs()
+def check_schedule(schedule: object) -> None:
+    """Raise ValueError unless schedule is an object to call with a step."""
+    if isinstance(schedule, type) or not callable(schedule):
+        raise ValueError(f"schedule must give C at a step, such as LinearSchedule(0, 25), got {schedule!r}")
 
 
 def _share(step: int | Tensor, first: int, last: int) -> float | Tensor:
     """How much of the way from the first step to the last is done, in [0, 1]."""
     share = (step - first) / (last - first)
     return share.clamp(0, 1) if isinstance(share, Tensor) else min(1.0, max(0.0, share))
-
-
-def _check_schedule(schedule: LinearSchedule) -> None:
-    if isinstance(schedule, type) or not callable(schedule):
-        raise ValueError(f"schedule must give C at a step, such as LinearSchedule(0, 25), got {schedule!r}")

@@ -1,27 +1,21 @@
-"""How Gaussian posteriors overlap, and what an optimal decoder then mixes up. Taught in chapter 3."""
+"""How Gaussian posteriors overlap, and which pictures an optimal decoder then confuses. Taught in chapter 3."""
 
 import torch
 from torch import Tensor
 
-from minivae import gaussian
-from minivae.gaussian import _check_arguments
+from minivae._arguments import check_all
+from minivae.gaussian import check_arguments, log_density
 
 
 def bhattacharyya(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
     """Overlap ∫√(pq) of two Gaussians, coordinate by coordinate: 1 if equal, 0 if far apart.
 
-    Over independent coordinates the overlaps multiply.
-
-    Raises:
-        ValueError: if the shapes do not broadcast or a value is not finite.
-
-    Source: chapter 3.
+    Over independent coordinates the overlaps multiply. Arguments and errors: `gaussian.kl_between`. Source: chapter 3.
     """
-    _check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
-    # everything in units of the geometric mean of the two σ, so that neither of them over- or underflows
-    half_ratio = 0.5 * (log_std_p - log_std_q)
+    check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
+    # in units of the geometric mean of the two σ, so that neither over- nor underflows
     distance = (mean_p - mean_q) * torch.exp(-0.5 * (log_std_p + log_std_q))
-    spread = torch.cosh(2 * half_ratio)  # (σp² + σq²) / 2σpσq
+    spread = torch.cosh(log_std_p - log_std_q)  # (σp² + σq²) / 2σpσq
     return torch.rsqrt(spread) * torch.exp(-0.125 * distance.square() / spread)
 
 
@@ -29,13 +23,9 @@ def total_variation(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q
     """Total variation ½∫|p − q| of two Gaussians, coordinate by coordinate: 0 if equal, 1 if far apart.
 
     The best guess which of two equally likely Gaussians a sample came from is wrong with probability (1 − TV)/2.
-
-    Raises:
-        ValueError: if the shapes do not broadcast or a value is not finite.
-
-    Source: chapter 3.
+    Arguments and errors are those of `gaussian.kl_between`. Source: chapter 3.
     """
-    _check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
+    check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
     # in q's own units: q = N(0, 1) and p = N(m, r²); log p − log q = −(a u² + b u + c)/2 vanishes where they cross
     m = ((mean_p - mean_q) * torch.exp(-log_std_q)).double()
     log_r = (log_std_p - log_std_q).double()
@@ -51,30 +41,22 @@ def total_variation(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q
 
 
 def confusions(means: Tensor, stds: Tensor) -> Tensor:
-    """What an optimal decoder mixes up when n equally likely pictures share one latent.
+    """How often an optimal decoder confuses each pair of n equally likely pictures that share one latent.
 
-    Picture i has the posterior N(meansᵢ, stdsᵢ²). Seeing z, the optimal decoder believes p(i|z) ∝ N(z; meansᵢ, stdsᵢ²)
-    and draws the mean of the pictures under this belief. Its expected squared error is ½ Σᵢⱼ Mᵢⱼ Dᵢⱼ, where Dᵢⱼ is the
-    squared distance of pictures i and j and M this function's value.
+    Picture i has the posterior N(meansᵢ, stdsᵢ²). Given z, the optimal decoder has the belief p(i|z) ∝ N(z; meansᵢ,
+    stdsᵢ²) and draws the mean of the pictures under it. Its expected squared error is ½ Σᵢⱼ Mᵢⱼ Dᵢⱼ, where Dᵢⱼ is the
+    squared distance of pictures i and j.
 
     Args:
-        means: (n,).
-        stds: (n,), > 0.
+        means, stds: (n,) of the posteriors; stds > 0.
 
-    Returns:
-        M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by quadrature; symmetric, adds up to 1; differentiable.
-
-    Raises:
-        ValueError: if the shapes are not (n,) or a value is not finite, or a width not positive.
-
-    Source: chapter 3.
+    The value is M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by quadrature; symmetric, adds up to 1; differentiable. Raises
+    ValueError if the shapes are not (n,) or a value is out of range. Source: chapter 3.
     """
     if means.ndim != 1 or means.shape != stds.shape:
         raise ValueError(f"means and stds must have one shape (n,), got {tuple(means.shape)} and {tuple(stds.shape)}")
-    if not torch.isfinite(means).all():
-        raise ValueError("means must be finite, got NaN or infinity")
-    if not ((stds > 0) & torch.isfinite(stds)).all():
-        raise ValueError(f"stds must be finite and > 0, got values from {stds.min():g} to {stds.max():g}")
+    check_all("means", means, torch.isfinite(means))
+    check_all("stds", stds, (stds > 0) & torch.isfinite(stds), "finite and > 0")
     noise = torch.linspace(-8, 8, 161, dtype=means.dtype, device=means.device)
     weight = torch.softmax(-0.5 * noise.square(), 0)
     z = means[:, None] + stds[:, None] * noise  # n, 161: the outputs of each picture
@@ -84,7 +66,7 @@ def confusions(means: Tensor, stds: Tensor) -> Tensor:
 
 
 def right_guesses(means: Tensor, stds: Tensor) -> float:
-    """Probability that the likeliest picture given z is the one that was sent, for equally likely pictures."""
+    """Probability that the likeliest of n pictures given z is the one sent, as in `confusions`. Source: chapter 3."""
     z = torch.linspace((means - 8 * stds).min().item(), (means + 8 * stds).max().item(), 2_001, dtype=means.dtype)
-    best = gaussian.log_density(z[:, None], means, stds.log()).exp().amax(1)
+    best = log_density(z[:, None], means, stds.log()).exp().amax(1)
     return (torch.trapezoid(best, z) / len(means)).item()

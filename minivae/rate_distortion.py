@@ -1,19 +1,18 @@
 """The least distortion at each capacity, and the split over the factors that reaches it. Taught in chapter 5."""
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from minivae._arguments import check_count, is_number
+from minivae._arguments import check_count, check_positive
 from minivae.ideal_decoder import Channels, distortion, sobol
 
-LEAST = 0.02  # nats below which the search takes a factor to be off
+LEAST = 0.02  # nats; below, a factor counts as not sent
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class RateDistortion:
         capacities: nats in all, (n,), rising.
         rates: nats of each factor, (n, factors).
         distortions: mean −log p(x|z) in nats, (n,).
-        errors: standard errors of the distortions, (n,).
+        errors: standard errors of the distortions, in nats, (n,).
         prices: effective β, −d distortion/d capacity, (n,); NaN where nothing is sent.
         provenance: how it was made.
     """
@@ -36,13 +35,12 @@ class RateDistortion:
     distortions: Tensor
     errors: Tensor
     prices: Tensor
-    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
 
     def at(self, rate: float | Tensor) -> tuple[Tensor, Tensor]:
         """Rates (…, factors) and distortion (…) at a total rate in nats, interpolated between the capacities.
 
-        Raises:
-            ValueError: if the rate lies outside of the capacities, or they are fewer than two or do not rise.
+        Raises ValueError if the rate lies outside of the capacities, or they are fewer than two or do not rise.
         """
         if len(self.capacities) < 2 or not (self.capacities.diff() > 0).all():
             raise ValueError("interpolation needs at least two capacities that rise")
@@ -57,35 +55,35 @@ class RateDistortion:
         return rates, self.distortions[right - 1].lerp(self.distortions[right], share)
 
     def onset(self, factor: str, least: float = 0.1) -> float:
-        """Capacity from which on a factor has at least so many nats, interpolated; infinite if it never has.
+        """Capacity from which on a factor has at least `least` nats, interpolated; infinite if it never has.
 
-        Raises:
-            ValueError: if there is no such factor.
+        Raises ValueError if there is no such factor.
         """
         if factor not in self.factors:
             raise ValueError(f"no factor {factor!r}: there are {', '.join(self.factors)}")
         rates = self.rates[:, self.factors.index(factor)]
         below = (rates < least).nonzero()
-        last = int(below[-1]) if len(below) else -1
-        if last == len(rates) - 1:
+        first = int(below[-1]) + 1 if len(below) else 0
+        if first == len(rates):
             return math.inf
-        if last == -1:
+        if first == 0:
             return self.capacities[0].item()
-        share = (least - rates[last]) / (rates[last + 1] - rates[last])
-        return (self.capacities[last] + share * (self.capacities[last + 1] - self.capacities[last])).item()
+        share = (least - rates[first - 1]) / (rates[first] - rates[first - 1])
+        low, high = self.capacities[first - 1 : first + 1]
+        return (low + share * (high - low)).item()
 
 
 def rate_distortion(
     channels: Channels, capacities: Sequence[float], *, samples: int = 1024, seed: int = 0,
     progress: Callable[[str], Any] = lambda text: None,
 ) -> RateDistortion:  # fmt: skip
-    """Split each capacity over the factors such that the best decoder does best.
+    """Find for each capacity the split over the factors with the least distortion of the optimal decoder.
 
-    Descent alone gets stuck where a factor has no share: below a threshold a little of it helps nobody, and shape and
-    orientation help only together. So every set of factors is tried, with finite shares for those that had none, before
-    the best few trials are improved by sequential quadratic programming (gradients through the decoder, the same
-    pictures and noise for all trials). A second pass, downwards, starts at each capacity from the split above it. The
-    search is good, and no proof: where the distortion is 0 any split is as good.
+    Descent alone gets stuck where a factor has no share, because a little of it may not help, and shape and orientation
+    help only together. So every set of factors is tried, with finite shares for those that had none. The best few
+    trials are improved by sequential quadratic programming (gradients through the decoder, the same pictures and noise
+    for all trials). A second pass, downwards, starts at each capacity from the split above it. The search does not
+    prove that a split is the best, and where the distortion is 0 any split is as good.
 
     Args:
         channels: what is sent, `SpriteChannels` or `BlobChannels`.
@@ -94,27 +92,21 @@ def rate_distortion(
         seed: of pictures and noise.
         progress: called with a line of text after each capacity.
 
-    Raises:
-        ValueError: if a capacity is out of range or not finite, or they do not rise.
-
-    Source: chapter 5.
+    Raises ValueError if a capacity is out of range or they do not rise. Source: chapter 5.
     """
     check_count("samples", samples)
     check_count("seed", seed, least=0)
-    if isinstance(capacities, Tensor):
-        capacities = capacities.tolist()
-    capacities = [float(c) if is_number(c) else c for c in capacities]
-    bad = [c for c in capacities if not is_number(c) or c < 0]
-    if bad or not capacities:
-        raise ValueError(f"capacities must be finite numbers ≥ 0 in nats, at least one, got {bad or 'none'}")
-    if any(b <= a for a, b in itertools.pairwise(capacities)):
-        raise ValueError(f"capacities must rise, got {capacities}")
+    capacities = capacities.tolist() if isinstance(capacities, Tensor) else list(capacities)
+    for capacity in capacities:
+        check_positive("a capacity", capacity, or_zero=True)
+    if not capacities or any(b <= a for a, b in itertools.pairwise(capacities)):
+        raise ValueError(f"capacities must rise and be at least one, got {capacities}")
     most = channels.most * len(channels.factors)
     if capacities[-1] > most:
         raise ValueError(f"these channels carry at most {most:g} nats, got a capacity of {capacities[-1]:g}")
     points, *fresh = (sobol(channels, samples, 9 * seed + i) for i in range(9))  # no two seeds share a picture
 
-    splits = [_Split(math.inf, torch.zeros(len(channels.factors), dtype=torch.float64), math.nan)]
+    splits = [_Split(math.inf, torch.zeros(len(channels.factors), dtype=torch.float64))]
     for capacity in capacities:
         splits.append(_best_split(channels, capacity, splits[-1].rates, points))
         progress(f"C = {capacity:g}, up: {_said(channels, splits[-1])}")
@@ -139,16 +131,13 @@ def rate_distortion(
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class _Split:
     """A split on the search's own pictures: its distortion, the rates (factors,), and the price of a nat there."""
 
     distortion: float
-    rates: Tensor
-    price: float
-
-    def __lt__(self, other: "_Split") -> bool:
-        return self.distortion < other.distortion
+    rates: Tensor = field(compare=False)
+    price: float = field(compare=False, default=math.nan)
 
 
 def _said(channels: Channels, split: _Split) -> str:
@@ -159,24 +148,22 @@ def _said(channels: Channels, split: _Split) -> str:
 def _best_split(channels: Channels, capacity: float, before: Tensor, points: Tensor) -> _Split:
     """The best split found; `before` is that of a smaller capacity."""
     if capacity < LEAST:
-        nothing = torch.zeros_like(before)
-        return _Split(distortion(channels, nothing, points).mean().item(), nothing, math.nan)
-    with torch.no_grad():
-        best = [
-            min(((distortion(channels, rates, points).mean().item(), i, rates) for i, rates in enumerate(trials)))
-            for trials in _trials(capacity, before.clamp_max(channels.most), channels.most)
-        ]
-    starts = sorted(best, key=lambda trial: trial[0])[:4]
-    return min(_descend(channels, rates, capacity, points) for _, _, rates in starts)
+        return _Split(distortion(channels, 0 * before, points).mean().item(), 0 * before)
+    best = []
+    for trials in _trials(capacity, before.clamp_max(channels.most), channels.most):
+        with torch.no_grad():
+            splits = [_Split(distortion(channels, rates, points).mean().item(), rates) for rates in trials]
+        best.append(min(splits))
+    return min(_descend(channels, split.rates, capacity, points) for split in sorted(best)[:4])
 
 
 def _trials(capacity: float, before: Tensor, most: float) -> list[list[Tensor]]:
-    """For every set of factors some splits to begin with: equal shares, and the split before with finite new shares."""
+    """Initial splits for every set of factors: equal shares, and the split before with finite new shares."""
     n, trials = len(before), []
     for size in range(1, n + 1):
         for chosen in itertools.combinations(range(n), size):
             on = torch.zeros(n, dtype=torch.float64).index_fill(0, torch.tensor(chosen), 1.0)
-            # what had but a trace is new too: it may be at the wrong side of a ridge
+            # a factor that had only a trace is new too: it may be on the wrong side of a ridge
             old, new = on * (before >= 0.3), on * (before < 0.3)
             group = [on * capacity / size]
             if old.any():
@@ -211,7 +198,7 @@ def _descend(channels: Channels, start: Tensor, capacity: float, points: Tensor)
     rates = torch.zeros_like(start)
     rates[on] = torch.as_tensor(result.x)
     inside = result.x > 1.01 * LEAST
-    if inside.any() and not inside.all():  # what wants no share gets none
+    if inside.any() and not inside.all():  # a factor at the least share gets none
         return _descend(channels, rates * (rates > 1.01 * LEAST), capacity, points)
     loss, gradient = cost(result.x)
     return _Split(loss, rates, -gradient.mean())

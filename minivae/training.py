@@ -1,6 +1,6 @@
 """The training step and the loop, as one would write them by hand. Taught in chapter 4.
 
-What a long training needs besides, such as saving, resuming, speed and several processes, hooks itself in from outside:
+What a long training needs besides, such as saving, resuming, speed and several processes, is passed in as hooks:
 `minivae.train` puts the parts together (`minivae.engine`).
 """
 
@@ -17,35 +17,23 @@ Take = Callable[[Any], Tensor]  # takes the step of a number
 
 
 def training_step(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    objective: Callable[..., Tensor],
-    images: Tensor,
-    noise: Tensor,
-    step: int | Tensor,
-    *,
-    source: Tensor | None = None,
-    state: Tensor | None = None,
-    precision: str = "fp32",
+    model: nn.Module, optimizer: torch.optim.Optimizer, objective: Callable[..., Tensor],
+    images: Tensor, noise: Tensor, step: int | Tensor, *,
+    source: Tensor | None = None, state: Tensor | None = None, precision: str = "fp32",
     average: Callable[[Tensor], Tensor] = lambda values: values.mean(0),
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """One step of gradient descent. Nothing here is random, and nothing waits for the device.
 
     Args:
-        model: encodes images and decodes latents.
-        optimizer: of its parameters.
-        objective: see `minivae.objectives`.
-        images: to be drawn (B, channels, size, size), in [0, 1].
-        noise: standard normal, (B, latents).
+        model, optimizer, objective: see `minivae.objectives` for what an objective is called with.
+        images, noise: the targets (B, channels, size, size), in [0, 1], and standard normal numbers (B, latents).
         step: its number.
         source: what is encoded instead of the images: of a generator the classes of their factors (B, factors).
         state: of an objective that adapts itself; it is changed in place.
         precision: "bf16" for the layers' arithmetic; all else is float32.
         average: over the batch, of reconstruction (B,) and KL (B, latents).
 
-    Returns:
-        Loss, reconstruction and KL per latent, in nats: (2 + latents,).
-
+    Returns loss, reconstruction and KL per latent, in nats: (2 + latents,).
     Source: Eq. 3 and appendix A.2 of the paper; Kingma and Welling 2014 for z = μ + σ·ε.
     """
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -66,28 +54,18 @@ def training_step(
 
 
 def batches(
-    model: nn.Module,
-    dataset: Any,
-    optimizer: torch.optim.Optimizer,
-    objective: Callable[..., Tensor],
-    generator: torch.Generator,
-    batch: int = 64,
-    *,
-    told: bool = False,
-    rows: slice = slice(None),
-    layout: torch.memory_format = torch.contiguous_format,
-    **settings: Any,
-) -> Take:
+    model: nn.Module, dataset: Any, optimizer: torch.optim.Optimizer, objective: Callable[..., Tensor],
+    generator: torch.Generator, batch: int = 64, *, told: bool = False,
+    rows: slice = slice(None), layout: torch.memory_format = torch.contiguous_format, **settings: Any,
+) -> Take:  # fmt: skip
     """A function that draws a batch and its noise, and takes a `training_step`.
 
     Args:
         model, optimizer, objective, settings: see `training_step`.
-        dataset: gives `sample(n, generator)`.
+        dataset, batch: `dataset.sample(batch, generator)` draws the images of a step.
         generator: of everything that is random.
-        batch: images a step.
         told: show the model the classes of the factors, not the images.
-        rows: of the batch that are used, where several processes divide it.
-        layout: of the images in memory.
+        rows, layout: of the batch, the rows that this process uses and the images' layout in memory.
     """
 
     def take(step: int | Tensor) -> Tensor:
@@ -101,18 +79,13 @@ def batches(
 
 
 def loop(
-    take: Take,
-    steps: Iterable[int],
-    before: Sequence[Callable[[int], Any]] = (),
-    after: Sequence[Callable[[int, Tensor], Any]] = (),
-) -> None:
-    """Take steps one after the other.
+    take: Take, steps: Iterable[int],
+    before: Sequence[Callable[[int], Any]] = (), after: Sequence[Callable[[int, Tensor], Any]] = (),
+) -> None:  # fmt: skip
+    """Take the steps of these numbers in turn with `take`, see `batches`.
 
-    Args:
-        take: see `batches`.
-        steps: their numbers.
-        before: called with the number of the step that comes.
-        after: called with the number of the step and what `training_step` returned. An error ends the training.
+    Each hook in `before` is called with the number of the coming step, each in `after` with the number of the step and
+    what `training_step` returned. An error in one of them ends the training.
     """
     for step in steps:
         for hook in before:

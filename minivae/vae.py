@@ -1,7 +1,4 @@
-"""The paper's VAE, appendix A.1, and the initialisation that makes it train. Taught in chapter 4.
-
-A model knows nothing of data sets and objectives: images in, posterior and logits out.
-"""
+"""The paper's VAE, appendix A.1, and its initialisation: images in, posterior and logits out. Taught in chapter 4."""
 
 import math
 
@@ -9,16 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from minivae import gaussian
-from minivae._arguments import check_count
+from minivae._arguments import check_choice, check_count
 
 HALVINGS = {32: 3, 64: 4, 128: 5}  # strided convolutions from the side of the images down to 4 × 4
 
 
 class Encoder(nn.Module):
-    """Images (B, channels, size, size) → posterior mean and log standard deviation, each (B, latents).
-
-    Source: appendix A.1, which has size 64.
-    """
+    """Images (B, channels, size, size) → posterior mean and log σ, each (B, latents). Source: appendix A.1, size 64."""
 
     def __init__(self, channels: int = 1, latents: int = 10, size: int = 64) -> None:
         super().__init__()
@@ -45,10 +39,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents (B, latents) → Bernoulli logits (B, channels, size, size): the transpose of the encoder.
-
-    Source: appendix A.1.
-    """
+    """Latents (B, latents) → Bernoulli logits (B, channels, size, size); the encoder mirrored. Source: appendix A.1."""
 
     def __init__(self, channels: int = 1, latents: int = 10, size: int = 64) -> None:
         super().__init__()
@@ -73,13 +64,11 @@ class VAE(nn.Module):
     """Encoder and decoder of appendix A.1: 502,005 parameters at one channel and ten latents.
 
     Args:
-        channels: image channels, 1 (grey) or 3 (colour).
-        latents: number of latents, ten in the paper (32 for CelebA).
+        channels, latents: 1 (grey) or 3 (colour), and the number of latents, ten in the paper (32 for CelebA).
         size: side of the images in pixels: 64 as in the paper, 32 or 128 with a convolution less or more.
         generator: source of the random initial weights; PyTorch's global one if None.
 
-    Raises:
-        ValueError: if channels or latents is less than 1, or size is another.
+    Raises ValueError if channels or latents is less than 1, or size is another. Source: appendix A.1.
     """
 
     def __init__(
@@ -87,8 +76,7 @@ class VAE(nn.Module):
     ) -> None:
         check_count("channels", channels)
         check_count("latents", latents)
-        if size not in HALVINGS:
-            raise ValueError(f"size must be one of {', '.join(map(str, HALVINGS))} pixels, got {size!r}")
+        check_choice("size", size, HALVINGS)
         super().__init__()
         self.encoder = Encoder(channels, latents, size)
         self.decoder = Decoder(channels, latents, size)
@@ -97,7 +85,7 @@ class VAE(nn.Module):
             self.encoder.net[-1].weight.mul_(0.1)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior mean and log standard deviation, each (B, latents), of images (B, channels, size, size)."""
+        """Posterior mean and log σ, each (B, latents), of images (B, channels, size, size)."""
         return self.encoder(images)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -111,12 +99,12 @@ class VAE(nn.Module):
 
 
 def initialise(model: nn.Module, generator: torch.Generator | None = None) -> None:
-    """He-normal weights and zero biases, in place.
+    """He-normal weights and zero biases for a model's layers, in place, from a generator (None: PyTorch's global one).
 
-    Each weight has variance 2/fan-in, so that a ReLU network keeps the scale of its signal from layer to layer
-    (He et al. 2015, Eq. 10). PyTorch's default, uniform with variance 1/(3·fan-in), shrinks it by √6 a linear layer
-    and by more in transposed convolutions: after the decoder's seven layers hardly a trace of z is left, and the blobs'
-    model begins to encode later (chapter 4).
+    Each weight has variance 2/fan-in, so that a ReLU network keeps the scale of its signal from layer to layer.
+    PyTorch's default, uniform with variance 1/(3·fan-in), shrinks it by √6 a linear layer and by more in transposed
+    convolutions. After the decoder's seven layers hardly a trace of z is left, and the blobs' model begins to encode
+    later (chapter 4). Source: He et al. 2015, Eq. 10.
     """
     for layer in model.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
@@ -126,10 +114,7 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
 
 def he_std(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
     """Standard deviation of a layer's initial weights, √(2/fan-in)."""
-    if isinstance(layer, nn.Linear):
-        fan_in = layer.in_features
-    else:
-        fan_in = layer.in_channels * math.prod(layer.kernel_size)
-    if isinstance(layer, nn.ConvTranspose2d):  # an output pixel sees 1/stride² of the kernel
-        fan_in //= math.prod(layer.stride)
+    fan_in = layer.weight[0].numel()
+    if isinstance(layer, nn.ConvTranspose2d):  # of its weights (in, out, …) an output pixel sees 1/stride²
+        fan_in = layer.weight[:, 0].numel() // math.prod(layer.stride)
     return math.sqrt(2 / fan_in)

@@ -62,7 +62,7 @@ def test_grid_spans_the_domain_with_y_slowest():
         ({"sigma": float("nan")}, "sigma must be a finite number > 0"),
         ({"margin": 32}, r"margin must lie in \[0, size/2\)"),
         ({"margin": -1}, "margin must lie"),
-        ({"domain": "circle"}, "unknown domain 'circle': choose one of square, diamond, disc"),
+        ({"domain": "circle"}, "domain must be one of square, diamond, disc, got 'circle'"),
         ({"size": 0}, "size must be a whole number"),
     ],
 )

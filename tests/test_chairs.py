@@ -155,12 +155,12 @@ def test_larger_canvas_shows_the_same_chair():
     ("factors", "message"),
     [
         (torch.zeros(8), r"must have shape \(n, 8\)"),
-        (changed(size=1.1), r"size must lie in \[0.7, 1\], got 1.1"),
-        (changed(elevation=0), r"elevation must lie in \[1, 89\]"),
+        (changed(size=1.1), r"size must be in \[0.7, 1\], got 1.1"),
+        (changed(elevation=0), r"elevation must be in \[1, 89\]"),
         (changed(azimuth=math.nan), "azimuth must"),
         (changed(azimuth=math.inf), "azimuth must"),
-        (changed(legs=0.5), "legs is a class, a whole number from 0 to 4"),
-        (changed(back=4), r"back must lie in \[0, 3\]"),
+        (changed(legs=0.5), "legs must be a class, a whole number from 0 to 4, got 0.5"),
+        (changed(back=4), r"back must be in \[0, 3\]"),
     ],
 )
 def test_bad_factors_are_told(factors, message):

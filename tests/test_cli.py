@@ -16,11 +16,14 @@ from PIL import Image
 
 from minivae import experiments, metrics, training
 from minivae.__main__ import main
+from minivae.datasets import Arrays
 from minivae.engine import trainer
 from minivae.engine.catalogue import EXPERIMENTS
 from minivae.engine.curves import load_curve
 from minivae.engine.fast import pick_device, pick_precision
 from minivae.engine.runs import Run
+from minivae.experiment import Experiment
+from minivae.objectives import ELBO
 
 
 @pytest.fixture
@@ -80,9 +83,9 @@ def test_slim(folder):
         (["train", "blobs-vae", "--device", "gpu"], "device 'gpu' cannot be used here"),
         (["train", "blobs-vae", "--precision", "fp8"], "unknown precision 'fp8'"),
         (["train", "blobs-vae", "--out", "none/a.h5"], "does not exist: create it first"),
-        (["train", "blobs-vae", "--resume", "none.h5"], "no run file none.h5"),
+        (["train", "blobs-vae", "--resume", "none.h5"], "no file none.h5"),
         (["train", "blobs-vae", "--steps", "0"], "steps must be a whole number of at least 1, got 0"),
-        (["show", "none.h5"], "no run file none.h5"),
+        (["show", "none.h5"], "no file none.h5"),
     ],
 )
 def test_failures_are_one_line(folder, capsys, arguments, message):
@@ -106,6 +109,7 @@ def test_check(capsys, monkeypatch):
     for name in ("python", "packages", "device", "precision", "data", "widgets"):
         assert any(line.split()[1] == name for line in lines)
     assert status == any(line.startswith("FAIL") for line in lines)
+    assert all(line.startswith("OK ") for line in lines if line.split()[1] in ("python", "device", "precision", "data"))
 
 
 def test_check_reports_what_fails(capsys, monkeypatch, tmp_path):
@@ -180,7 +184,7 @@ def test_names_that_are_no_text_can_be_told(folder):
     result = subprocess.run(
         [sys.executable, "-m", "minivae", "show", b"caf\xe9.h5"], capture_output=True, timeout=60, cwd=folder
     )
-    assert result.returncode == 1 and result.stderr.startswith(b"error: no run file caf\\udce9.h5")
+    assert result.returncode == 1 and result.stderr.startswith(b"error: no file caf\\udce9.h5")
 
 
 def test_unknown_experiment_of_a_program_shows_no_traceback():
@@ -302,7 +306,7 @@ def test_show_tells_the_end_of_the_training(folder, capsys):
     ("words", "message"),
     [
         (["chairs"], "unknown limit 'chairs': known are sprites-raw"),
-        (["blobs", "--capacities", "-1"], "capacities must be finite numbers ≥ 0"),
+        (["blobs", "--capacities", "-1"], "a capacity must be a finite number ≥ 0, got -1.0"),
         (["blobs", "--samples", "0"], "samples must be a whole number of at least 1"),
         (["blobs", "--out", "there.json"], "there.json exists"),
         (["blobs", "--out", "no/a.json"], "the folder no does not exist"),
@@ -348,3 +352,37 @@ except SystemExit:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip().endswith("False"), done.stdout + done.stderr
+
+
+def test_measure_takes_own_pictures_with_known_factors(folder, capsys, monkeypatch):
+    monkeypatch.setattr(metrics, "measure", functools.partial(metrics.measure, points=400))
+    cells = np.array([(i, j) for i in range(4) for j in range(4)])
+    images = np.zeros((16, 32, 32), np.uint8)
+    for image, (i, j) in zip(images, cells, strict=True):
+        image[8 * i : 8 * i + 8, 8 * j : 8 * j + 8] = 255
+    for name, data in {"known": Arrays(images, cells, ("row", "column")), "plain": Arrays(images)}.items():
+        run = trainer.train(Experiment(name, data, ELBO()), steps=1, device="cpu", progress=False)
+        run.save(f"{name}.h5")
+    np.savez("mine.npz", images=images, factors=cells, names=["row", "column"])
+    np.savez("bare.npz", images=images)
+    np.savez("other.npz", images=255 - images, factors=cells)
+    np.savez("empty.npz", factors=cells)
+    np.savez("pickled.npz", images=images, factors=np.array([{}], object))
+    (folder / "text.npz").write_text("no pictures")
+    told = []
+    for name in ("known", "plain"):  # a VAE does not use the factors
+        assert main(["measure", f"{name}.h5", "--data", "mine.npz", "--json"]) == 0
+        told.append(json.loads(capsys.readouterr().out))
+    assert told[0] == told[1] and {"mig", "factorvae", "excess"} < set(told[0])
+    for arguments, message in (
+        (["known.h5"], "was trained on pictures of your own: give them, --data FILE.npz"),
+        (["plain.h5", "--data", "bare.npz"], "with known factors"),
+        (["known.h5", "--data", "other.npz"], "was trained on other pictures"),
+        (["known.h5", "--data", "empty.npz"], "empty.npz is no npz file of images, factors and names"),
+        (["known.h5", "--data", "pickled.npz"], "pickled.npz is no npz file of images, factors and names"),
+        (["known.h5", "--data", "text.npz"], "text.npz is no npz file of images, factors and names"),
+        (["known.h5", "--data", "none.npz"], "no file none.npz: make it with numpy.savez"),
+    ):
+        assert main(["measure", *arguments]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and message in error and error.count("\n") == 1

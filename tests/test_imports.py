@@ -64,25 +64,29 @@ def test_public_names_are_there_and_importing_them_costs_nothing_before_they_are
 
 # lines of code, docstrings and comments; a file may have a fifth more
 BUDGET = {
-    "__init__": 40, "_arguments": 25,
-    "gaussian": 110, "objectives": 170, "channel": 160, "overlap": 80, "vae": 120, "training": 105, "collapse": 40,
-    "generator": 80, "codes": 75, "ideal_decoder": 220, "rate_distortion": 200, "lagrangian": 130,
-    "growing": 90, "muon": 70,
-    "experiment": 110, "experiments": 100,
-    "metrics.__init__": 45, "metrics.scores": 210, "metrics.alignment": 95, "metrics.blobs": 120,
-    "metrics.evaluate": 110,
-    "datasets.__init__": 15, "datasets.blobs": 100, "datasets.sprites": 200, "datasets.coloured": 60,
-    "datasets.chairs": 280, "datasets.arrays": 130,
+    "__init__": 40, "_arguments": 40,
+    "gaussian": 80, "objectives": 160, "channel": 140, "overlap": 60, "vae": 120, "training": 80, "collapse": 30,
+    "generator": 75, "codes": 55, "ideal_decoder": 220, "rate_distortion": 200, "lagrangian": 100,
+    "growing": 80, "muon": 70,
+    "experiment": 105, "experiments": 80,
+    "metrics.__init__": 20, "metrics.scores": 210, "metrics.alignment": 80, "metrics.blobs": 110,
+    "metrics.evaluate": 105,
+    "datasets.__init__": 15, "datasets.blobs": 90, "datasets.sprites": 180, "datasets.coloured": 50,
+    "datasets.chairs": 275, "datasets.arrays": 110,
+    "engine.__init__": 5, "engine.settings": 95, "engine.runs": 250, "engine.files": 120, "engine.saving": 195,
+    "engine.trainer": 215, "engine.fast": 120, "engine.parallel": 100, "engine.sweep": 190, "engine.imports": 270,
+    "engine.pictures": 155, "engine.dsprites": 150, "engine.curves": 90, "engine.catalogue": 25, "__main__": 360,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(name for name in FILES if part(name) == "textbook"))
-def test_a_textbook_module_keeps_to_its_budget(name):
+@pytest.mark.parametrize("name", sorted(name for name in FILES if part(name) != "course"))
+def test_a_module_keeps_to_its_budget(name):
     lines = len(FILES[name].read_text().splitlines())
     assert lines <= 1.2 * BUDGET[name], f"{name} has {lines} lines, its budget is {BUDGET[name]}"
 
 
 def test_the_library_stays_small():
     lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
-    assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 3_600
-    assert sum(lines.values()) <= 8_760  # a ceiling that only comes down
+    assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 3_000
+    assert sum(n for name, n in lines.items() if part(name) == "engine") <= 2_050
+    assert sum(lines.values()) <= 7_620  # a ceiling that only comes down

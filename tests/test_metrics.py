@@ -219,7 +219,7 @@ def test_dci_of_known_codes():
 
 
 def test_peakedness_is_one_less_the_normalised_entropy():
-    weights = np.array([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    weights = torch.tensor([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
     assert _peakedness(weights).tolist() == pytest.approx([1 - entropy([0.2, 0.3, 0.5], base=3), 1, 0], abs=1e-9)
 
 

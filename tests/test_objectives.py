@@ -110,10 +110,10 @@ def test_schedule_is_a_straight_line_between_two_plateaus():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"start": -0.1}, "start must be a finite capacity ≥ 0 in nats, got -0.1"),
-        ({"end": -25.0}, "end must be a finite capacity ≥ 0"),
-        ({"end": float("nan")}, "end must be a finite capacity ≥ 0"),
-        ({"start": "0"}, "start must be a finite capacity ≥ 0"),
+        ({"start": -0.1}, "start must be a finite number ≥ 0, got -0.1"),
+        ({"end": -25.0}, "end must be a finite number ≥ 0"),
+        ({"end": float("nan")}, "end must be a finite number ≥ 0"),
+        ({"start": "0"}, "start must be a finite number ≥ 0"),
         ({"first": 500, "last": 400}, "the schedule ends at step 400, before it starts at step 500"),
         ({"first": 400, "last": 400}, "the schedule ends at step 400"),
         ({"first": -1}, "first must be a whole number of at least 0"),
@@ -246,7 +246,7 @@ def test_polyline_goes_from_corner_to_corner():
     [(), [(0, 1.0)], ((0, 1.0), (0, 2.0)), ((5, 1.0), (2, 2.0)), ((0, -1.0),), ((0, math.nan),), ((-1, 1.0),), (3,)],
 )
 def test_polyline_refuses_what_is_no_line(corners):
-    with pytest.raises(ValueError, match=r"corners|capacities"):
+    with pytest.raises(ValueError, match="corners"):
         PolylineSchedule(corners)
 
 

@@ -162,11 +162,11 @@ def test_foreign_files_are_told(tmp_path, content):
 @pytest.mark.parametrize(
     ("capacities", "message"),
     [
-        ([-1.0], r"capacities must be finite numbers ≥ 0 in nats, at least one, got \[-1.0\]"),
-        ([1.0, float("nan")], "must be finite numbers"),
-        ([], "at least one, got none"),
-        (["5"], "must be finite numbers"),
-        ([2.0, 1.0], r"capacities must rise, got \[2.0, 1.0\]"),
+        ([-1.0], "a capacity must be a finite number ≥ 0, got -1.0"),
+        ([1.0, float("nan")], "must be a finite number"),
+        ([], r"at least one, got \[\]"),
+        (["5"], "must be a finite number"),
+        ([2.0, 1.0], r"capacities must rise and be at least one, got \[2.0, 1.0\]"),
         ([1.0, 1.0], "capacities must rise"),
         ([1.0, 12.5], "carry at most 12 nats, got a capacity of 12.5"),
     ],

@@ -20,20 +20,15 @@ from minivae.experiment import Experiment
 from minivae.objectives import ELBO
 
 
-class FewSprites(Sprites):
-    """The first shape at one scale and 8 × 8 places: the same layout, small."""
-
-    sizes = (1, 1, 1, 40, 8, 8)
-
-
 @pytest.fixture
-def few(monkeypatch) -> FewSprites:
-    monkeypatch.setattr(originals, "Sprites", FewSprites)
+def few(monkeypatch) -> Sprites:
+    """The first shape at one scale and 8 × 8 places: the same layout, small."""
+    monkeypatch.setattr(Sprites, "sizes", (1, 1, 1, 40, 8, 8))
     monkeypatch.setattr(originals, "BLOCK", 512)
-    return FewSprites()
+    return Sprites()
 
 
-def arrays(few: FewSprites) -> dict[str, np.ndarray]:
+def arrays(few: Sprites) -> dict[str, np.ndarray]:
     classes = few.classes(torch.arange(len(few)))
     return {"imgs": few.render(classes)[:, 0].to(torch.uint8).numpy(), "latents_classes": classes.numpy()}
 
@@ -99,7 +94,7 @@ def test_export_refuses_to_overwrite_and_leaves_nothing_behind(few, tmp_path, ca
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(FewSprites, "render", full)
+    monkeypatch.setattr(Sprites, "render", full)
     assert main(["data", "export", "sprites", "--out", str(path)]) == 1
     assert "No space left" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
@@ -135,7 +130,7 @@ except OSError as error:
 def broken(change):
     """An npz of which one thing was changed."""
 
-    def make(few: FewSprites, path: Path) -> None:
+    def make(few: Sprites, path: Path) -> None:
         content = arrays(few)
         change(content)
         np.savez(path, **content)
@@ -143,12 +138,12 @@ def broken(change):
     return make
 
 
-def truncated(few: FewSprites, path: Path) -> None:
+def truncated(few: Sprites, path: Path) -> None:
     np.savez(path, **arrays(few))
     path.write_bytes(path.read_bytes()[:-1000])
 
 
-def flipped(few: FewSprites, path: Path) -> None:
+def flipped(few: Sprites, path: Path) -> None:
     np.savez_compressed(path, **arrays(few))
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2] ^= 0xFF
@@ -158,7 +153,7 @@ def flipped(few: FewSprites, path: Path) -> None:
 def rezipped(change):
     """An npz whose members were changed as bytes, in a zip archive that is itself whole."""
 
-    def make(few: FewSprites, path: Path) -> None:
+    def make(few: Sprites, path: Path) -> None:
         np.savez(path, **arrays(few))
         with zipfile.ZipFile(path) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
@@ -169,14 +164,15 @@ def rezipped(change):
     return make
 
 
-def hdf5_without_classes(few: FewSprites, path: Path) -> None:
+def hdf5_without_classes(few: Sprites, path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["imgs"] = arrays(few)["imgs"]
 
 
-def hdf5_group_for_array(few: FewSprites, path: Path) -> None:
+def hdf5_group_for_array(few: Sprites, path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_group("imgs")
+        file["latents/classes"] = arrays(few)["latents_classes"]
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ except OSError as error:
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no run file .*train one with"):
+    with pytest.raises(FileNotFoundError, match=r"no file .*train one with"):
         Run.load(tmp_path / "none.h5")
 
 

@@ -359,7 +359,7 @@ def test_images_outside_the_unit_interval_are_refused():
 
 
 def test_images_of_another_size_are_refused():
-    with pytest.raises(ValueError, match="size must be one of 32, 64, 128 pixels, got 48"):
+    with pytest.raises(ValueError, match="size must be one of 32, 64, 128, got 48"):
         quick(dataclasses.replace(EXPERIMENT, dataset=Blobs(sigma=5, margin=6, size=48)), steps=1)
 
 
@@ -749,7 +749,7 @@ def test_revive_comes_every_so_many_steps_until_the_cooldown(monkeypatch):
 def test_a_state_of_the_other_optimizer_does_not_fit(tmp_path):
     run = quick(steps=2)
     muon = dataclasses.replace(run, experiment=dataclasses.replace(EXPERIMENT, optimizer="muon"))
-    with pytest.raises(ValueError, match=r"the optimizer's state of .* does not fit"):
+    with pytest.raises(ValueError, match="the optimizer's state does not fit the model"):
         Run.load(muon.save(tmp_path / "run.h5"))
 
 

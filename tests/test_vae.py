@@ -173,5 +173,5 @@ def test_other_sizes_have_a_convolution_less_or_more(size, convolutions):
 
 @pytest.mark.parametrize("size", [16, 48, 63, None])
 def test_sizes_without_a_network_are_refused(size):
-    with pytest.raises(ValueError, match="size must be one of 32, 64, 128 pixels"):
+    with pytest.raises(ValueError, match="size must be one of 32, 64, 128"):
         VAE(size=size)

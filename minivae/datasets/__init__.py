@@ -1,7 +1,8 @@
-"""Data sets: each gives `factors`, `sample(n, generator) -> (images, factors)` and `render(factors) -> images`.
+"""Data sets: each has the names `factors`, `sample(n, generator) -> (images, factors)` and `render(factors) -> images`.
 
-Rendered data sets make their images on the training device, in batches, from a seed: no file, no loader. `Arrays`
-holds pictures of your own.
+Images are (n, channels, size, size) in [0, 1]. `sample` draws n ≥ 1 (else ValueError) on the generator's device, or
+with PyTorch's global generator; `render` draws on the device of the factors. So data are made from a seed where a
+training runs, without files. `Arrays` holds pictures of your own, which are not rendered.
 """
 
 from minivae.datasets.arrays import Arrays

@@ -7,9 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from minivae._arguments import check_count, check_positive, is_number
-
-DOMAINS = ("square", "diamond", "disc")
+from minivae._arguments import check_all, check_choice, check_count, check_positive, is_number
 
 
 @dataclass(frozen=True)
@@ -23,10 +21,8 @@ class Blobs:
             |x|, |y| ≤ a; "diamond" is |x| + |y| ≤ a; "disc" is x² + y² ≤ a².
         size: side of the canvas, in pixels.
 
-    Raises:
-        ValueError: if a setting is outside its range.
-
-    Source: section 4.3 and Figure 2 (which give neither the width nor the range of positions).
+    Raises ValueError if a setting is outside its range. Source: section 4.3 and Figure 2 (which give neither the width
+    nor the range of positions).
     """
 
     sigma: float = 7.0
@@ -42,8 +38,7 @@ class Blobs:
         check_count("size", self.size)
         if not is_number(self.margin) or not 0 <= self.margin < self.size / 2:
             raise ValueError(f"margin must lie in [0, size/2) = [0, {self.size / 2}), got {self.margin!r}")
-        if self.domain not in DOMAINS:
-            raise ValueError(f"unknown domain {self.domain!r}: choose one of {', '.join(DOMAINS)}")
+        check_choice("domain", self.domain, ("square", "diamond", "disc"))
 
     @property
     def half_width(self) -> float:
@@ -51,17 +46,9 @@ class Blobs:
         return self.size / 2 - self.margin
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n positions uniformly on the domain and render them, on the generator's device.
-
-        Returns:
-            images (n, 1, size, size) in [0, 1] and positions (n, 2), columns x, y, in pixels.
-
-        Raises:
-            ValueError: if n < 1.
-        """
+        """Images (n, 1, size, size) and their positions (n, 2), columns x, y, in pixels, uniform on the domain."""
         check_count("n", n)
-        device = generator.device if generator is not None else torch.device("cpu")
-        u, v = torch.rand(2, n, generator=generator, device=device)
+        u, v = torch.rand(2, n, generator=generator, device=getattr(generator, "device", "cpu"))
         if self.domain == "disc":  # the square root makes equal areas equally likely
             radius, angle = u.sqrt(), 2 * math.pi * v
             offset = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
@@ -74,21 +61,14 @@ class Blobs:
         return self._draw(positions), positions
 
     def render(self, positions: Tensor) -> Tensor:
-        """Draw one blob at each position, on the device of `positions`.
+        """Images (n, 1, size, size) of a blob at each position (n, 2).
 
-        Args:
-            positions: (n, 2), columns x (rightwards) and y (downwards), in pixels; pixel j covers [j, j+1].
-
-        Returns:
-            images (n, 1, size, size) in [0, 1].
-
-        Raises:
-            ValueError: if the shape is not (n, 2) or a value is not finite.
+        Its columns are x (rightwards) and y (downwards), in pixels; pixel j covers [j, j+1]. Raises ValueError if the
+        shape is another or a value is not finite.
         """
         if positions.ndim != 2 or positions.shape[1] != 2:
             raise ValueError(f"positions must have shape (n, 2) with columns x, y, got {tuple(positions.shape)}")
-        if not torch.isfinite(positions).all():
-            raise ValueError("positions must be finite, got NaN or infinity")
+        check_all("positions", positions, torch.isfinite(positions))
         return self._draw(positions)
 
     def _draw(self, positions: Tensor) -> Tensor:
@@ -98,15 +78,10 @@ class Blobs:
         return (bumps[:, 1, :, None] * bumps[:, 0, None, :])[:, None]
 
     def grid(self, n: int = 32) -> Tensor:
-        """Positions of an n × n grid over the square around the domain: (n·n, 2), y slowest, in pixels.
-
-        Raises:
-            ValueError: if n < 2.
-        """
+        """Positions of an n × n grid, n ≥ 2, over the square around the domain: (n·n, 2), y slowest, in pixels."""
         check_count("n", n, least=2)
         line = torch.linspace(self.margin, self.size - self.margin, n)
-        y, x = torch.meshgrid(line, line, indexing="ij")
-        return torch.stack([x.flatten(), y.flatten()], dim=1)
+        return torch.cartesian_prod(line, line).flip(1)
 
     def contains(self, positions: Tensor) -> Tensor:
         """Whether each position (n, 2) lies in the domain: (n,) bool."""

@@ -1,9 +1,9 @@
 """Chairs with known factors, drawn in three dimensions. Taught in chapter 7.
 
-A chair is a handful of upright prisms: boxes, and cylinders that stand on end. The camera is far away and looks down on
-them, so all rays of a column of pixels lie in one upright plane. Where they enter and leave a prism's footprint depends
-on the column alone, where they meet its top and its bottom on the row alone. A picture is then a few comparisons a ray
-and prism: it enters at the later of two depths, leaves at the earlier of two, and the nearest prism wins.
+A chair is a handful of upright prisms, boxes and cylinders. The camera is far away and looks down on them, so all rays
+of a column of pixels lie in one upright plane. Where they enter and leave a prism's footprint depends on the column
+alone, where they meet its top and its bottom on the row alone. So a ray enters a prism at the later of two depths and
+leaves it at the earlier of two, and the nearest prism is seen.
 """
 
 import math
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minivae._arguments import check_count
+from minivae._arguments import check_all, check_count
 
 LEGS = ("four legs", "sled", "star", "disc", "panels")
 BACKS = ("solid", "slats", "ladder", "tub")
@@ -45,13 +45,10 @@ class Chairs:
     Args:
         size: side of the canvas, in pixels.
         number: of different chairs, always the same ones, which `sample` draws from; None: another one each time. On a
-            processor a chair of a finite set is drawn once and kept, size² bytes each, so that a long training does not
-            spend most of its time on drawing.
+            CPU a chair of a finite set is drawn once and kept, size² bytes each, because drawing takes long.
 
-    Raises:
-        ValueError: if size or number is no whole number ≥ 1.
-
-    Source: Figure 4b of the paper; Aubry et al. 2014 for the style. Taught in chapter 7.
+    Raises ValueError if size or number is no whole number ≥ 1. Source: Figure 4b of the paper; Aubry et al. 2014 for
+    the style; chapter 7.
     """
 
     size: int = 64
@@ -61,8 +58,7 @@ class Chairs:
     factors: ClassVar[tuple[str, ...]] = ("azimuth", "elevation", "legs", "back", "size", "height", "width", "arms")
     categories: ClassVar[tuple[str, ...]] = ("legs", "back", "arms")
     ranges: ClassVar[tuple[tuple[float, float], ...]] = (
-        (-math.inf, math.inf), (1.0, 89.0), (0, len(LEGS) - 1), (0, len(BACKS) - 1), (0.7, 1.0), (0.4, 1.0), (0.7, 1.3),
-        (0, 1),
+        (-math.inf, math.inf), (1, 89), (0, len(LEGS) - 1), (0, len(BACKS) - 1), (0.7, 1), (0.4, 1), (0.7, 1.3), (0, 1),
     )  # fmt: skip
     # where continuous factors are cut into classes: low, high, parts; the 31 views each in the middle of a part
     cuts: ClassVar[dict[str, tuple[float, float, int]]] = {
@@ -76,16 +72,9 @@ class Chairs:
             check_count("number", self.number)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n chairs, on the generator's device.
-
-        Returns:
-            images (n, 1, size, size) in [0, 1], 1 is white, and factors (n, 8).
-
-        Raises:
-            ValueError: if n < 1.
-        """
+        """Images (n, 1, size, size), 1 is white, and their factors (n, 8)."""
         check_count("n", n)
-        device = generator.device if generator is not None else torch.device("cpu")
+        device = getattr(generator, "device", torch.device("cpu"))
         if self.number is None:
             factors = self._spread(torch.rand(8, n, generator=generator, device=device))
             return self._draw(factors), factors
@@ -94,7 +83,7 @@ class Chairs:
         return self._draw(factors) if device.type != "cpu" else self._recall(which), factors
 
     def _spread(self, uniform: Tensor) -> Tensor:
-        """Factors (n, 8) from numbers (8, n) in [0, 1)."""
+        """Factors (n, 8) from uniform numbers (8, n) in [0, 1)."""
         columns = []
         for name, (low, high), u in zip(self.factors, self.ranges, uniform, strict=True):
             if name == "azimuth":
@@ -114,7 +103,7 @@ class Chairs:
 
     @cached_property
     def _drawn(self) -> tuple[Tensor, Tensor]:
-        """Greys of those that have been drawn, in bytes, and which have been."""
+        """Of a finite set's chairs the greys, in bytes, and which have been drawn already."""
         return torch.zeros(self.number, self.size, self.size, dtype=torch.uint8), torch.zeros(self.number).bool()
 
     def _recall(self, which: Tensor) -> Tensor:
@@ -126,25 +115,21 @@ class Chairs:
         return greys[which][:, None] / 255
 
     def render(self, factors: Tensor) -> Tensor:
-        """Draw the chair of each row of factors (n, 8), on its device: (n, 1, size, size) in [0, 1].
+        """Images (n, 1, size, size) of factors (n, 8), as in `sample`, but azimuth may be any and elevation 1 to 89.
 
-        Azimuth may be any angle and elevation any from 1 to 89 degrees; the others as in `sample`.
-
-        Raises:
-            ValueError: if the shape is not (n, 8), a factor is outside its range, or a class is no whole number.
+        Raises ValueError if the shape is not (n, 8), a factor is outside its range, or a class is no whole number.
         """
         if factors.ndim != 2 or factors.shape[1] != 8:
             raise ValueError(f"factors must have shape (n, 8), one column a factor, got {tuple(factors.shape)}")
         for name, (low, high), column in zip(self.factors, self.ranges, factors.T, strict=True):
-            if not (column.isfinite() & (column >= low) & (column <= high)).all():
-                raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {column.min():g} to {column.max():g}")
-            if name in self.categories and not (column == column.round()).all():
-                raise ValueError(f"{name} is a class, a whole number from {low} to {high}, got fractions")
+            check_all(name, column, column.isfinite() & (column >= low) & (column <= high), f"in [{low:g}, {high:g}]")
+            if name in self.categories:
+                check_all(name, column, column == column.round(), f"a class, a whole number from {low} to {high}")
         return self._draw(factors.float())
 
     def _draw(self, factors: Tensor) -> Tensor:
-        # few at a time on a processor, so that they stay in its cache, and like with like: a block goes through as many
-        # prisms as its richest chair has
+        # few at a time on a CPU, so that they stay in its cache; sorted by their number of prisms, because a block goes
+        # through as many as its richest chair has
         parts = prisms(factors)
         order = _there(parts).sum(1).argsort(stable=True)
         block = 8 if factors.device.type == "cpu" else 1024
@@ -160,9 +145,8 @@ class Chairs:
         elevation = torch.deg2rad(factors[:, 1])
         sides, backs, tops, bottoms = _depths(parts, elevation, rays)
         nearest = torch.full((len(factors), side, side), BEHIND, dtype=torch.int32, device=rays.device)
-        enter, leave, missed = (
-            torch.empty_like(nearest, dtype=kind) for kind in (torch.int32, torch.int32, torch.bool)
-        )
+        enter, leave = torch.empty_like(nearest), torch.empty_like(nearest)
+        missed = torch.empty_like(nearest, dtype=torch.bool)
         for k, (top, bottom, left, right) in enumerate(_windows(parts, elevation, self.size)):
             window = slice(None), slice(top, bottom), slice(left, right)
             one, other, none = enter[window], leave[window], missed[window]
@@ -175,20 +159,17 @@ class Chairs:
 
 
 def prisms(factors: Tensor) -> Tensor:
-    """The prisms of chairs (n, 8), turned by their azimuth: (n, prisms, 9).
+    """The prisms of chairs (n, 8), turned by their azimuth: (n, prisms, 9), lengths in depths of a seat.
 
     The columns: x (right), y (away from the camera), half the extent along its own two axes, the turn of these axes
     (radians), lowest and highest z (up; the floor of a chair of size 1 is at −0.95), 1 for a cylinder (whose first half
-    extent is its radius), and the grey of its material. A prism that a chair does not have is higher below than above.
+    extent is its radius), and the grey of its material. A prism that a chair lacks has its lowest z above its highest.
     """
     azimuth, _, legs, back, size, height, width, arms = factors.unbind(1)
     w, one = width / 2, torch.ones_like(width)
-    Length = Tensor | float
 
-    def prism(
-        x: Length, y: Length, a: Length, b: Length, low: Length, high: Length, turn: float = 0.0,
-        cylinder: float = 0.0, grey: float = 1.0,
-    ) -> Tensor:  # fmt: skip
+    def prism(*box: Tensor | float, turn: float = 0.0, cylinder: float = 0.0, grey: float = 1.0) -> Tensor:
+        x, y, a, b, low, high = box
         return torch.stack([one * value for value in (x, y, a, b, turn, low, high, cylinder, grey)], dim=1)
 
     def choose(kinds: list[list[Tensor]], which: Tensor) -> Tensor:
@@ -205,7 +186,7 @@ def prisms(factors: Tensor) -> Tensor:
     sled += [prism(0, 0.46, w, 0.04, 0, 0.08, grey=brown)]
     spokes = [2 * math.pi * k / 5 for k in range(5)]
     star = [prism(0, 0, 0.07, 0.07, 0.05, 0.85, cylinder=1, grey=brown)]
-    star += [prism(-0.25 * math.sin(t), 0.25 * math.cos(t), 0.05, 0.25, 0, 0.1, t, grey=brown) for t in spokes]
+    star += [prism(-0.25 * math.sin(t), 0.25 * math.cos(t), 0.05, 0.25, 0, 0.1, turn=t, grey=brown) for t in spokes]
     disc = [prism(0, 0, 0.07, 0.07, 0.05, 0.85, cylinder=1, grey=brown)]
     disc += [prism(0, 0, 0.42, 0.42, 0, 0.06, cylinder=1, grey=brown)]
     panels = [prism(x, 0, 0.04, 0.48, 0, 0.85, grey=brown) for x in sides]
@@ -214,11 +195,10 @@ def prisms(factors: Tensor) -> Tensor:
     posts = [prism(x, 0.45, 0.05, 0.05, seat, top) for x in sides]
     slats = posts + [prism(x * w, 0.45, 0.045, 0.03, seat, top) for x in (-0.45, 0.0, 0.45)]
     slats += [prism(0, 0.45, w, 0.05, top - 0.14, top)]
-    ladder = posts + [
-        prism(0, 0.45, w, 0.04, seat + at * height - 0.07, seat + at * height) for at in (0.36, 0.68, 1.0)
-    ]
+    rungs = [seat + at * height for at in (0.36, 0.68, 1.0)]
+    ladder = posts + [prism(0, 0.45, w, 0.04, rung - 0.07, rung) for rung in rungs]
     arc = [math.pi * (0.1 + 0.8 * (k + 0.5) / 8) for k in range(8)]
-    tub = [prism(w * math.cos(t), 0.5 * math.sin(t), 0.1, 0.04, seat, top, t + math.pi / 2) for t in arc]
+    tub = [prism(w * math.cos(t), 0.5 * math.sin(t), 0.1, 0.04, seat, top, turn=t + math.pi / 2) for t in arc]
 
     rests = [prism(x, -0.05, 0.05, 0.42, seat + 0.24, seat + 0.31) for x in sides]
     rests += [prism(x, -0.4, 0.05, 0.05, seat, seat + 0.24) for x in sides]
@@ -265,10 +245,9 @@ def _depths(parts: Tensor, elevation: Tensor, rays: Tensor) -> tuple[Tensor, Ten
 
     # the upright plane of a column is a line u = const in the floor, along y; the two slabs of a box, and a circle
     u = rays - x
-    c, s = turn.cos(), turn.sin()
-    c, s = (torch.where(v.abs() < 1e-6, 1e-6, v) for v in (c, s))
-    near1, far1 = _sorted((-a - c * u) / s, (a - c * u) / s)
-    near2, far2 = _sorted((-b + s * u) / c, (b + s * u) / c)
+    c, s = (torch.where(v.abs() < 1e-6, 1e-6, v) for v in (turn.cos(), turn.sin()))
+    near1, far1 = torch.stack([(-a - c * u) / s, (a - c * u) / s]).aminmax(dim=0)
+    near2, far2 = torch.stack([(-b + s * u) / c, (b + s * u) / c]).aminmax(dim=0)
     chord = (a.square() - u.square()).clamp_min(0).sqrt()
     hit = u.abs() < a
     first = torch.where(near1 > near2, _light(-c * s.sign(), -s.abs(), 0 * s), _light(s * c.sign(), -c.abs(), 0 * c))
@@ -282,10 +261,6 @@ def _depths(parts: Tensor, elevation: Tensor, rays: Tensor) -> tuple[Tensor, Ten
     top, bottom = (up - high * down) / slope, (up - low * down) / slope
     lid = _light(0 * top, 0 * top, 0 * top + 1)
     return _pack(enter, side * grey), _pack(leave), _pack(top, lid * grey), _pack(bottom)
-
-
-def _sorted(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.minimum(one, other), torch.maximum(one, other)
 
 
 def _light(x: Tensor, y: Tensor, z: Tensor) -> Tensor:

@@ -1,13 +1,12 @@
 """Sprites in colour: three further, continuous factors. Taught in chapter 6."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from minivae._arguments import check_count
+from minivae._arguments import check_all, check_count
 from minivae.datasets.sprites import Sprites
 
 
@@ -15,16 +14,9 @@ from minivae.datasets.sprites import Sprites
 class ColouredSprites:
     """The sprites of `Sprites`, each drawn in a colour of its own on black.
 
-    Red, green and blue are uniform on [0.5, 1], drawn anew with every picture. (The paper does not say how it coloured
-    them; this is the usual public form.)
-
-    Args:
-        size: side of the canvas, in pixels.
-
-    Raises:
-        ValueError: if size is no whole number ≥ 1.
-
-    Source: Figure 4a.
+    Red, green and blue are uniform on [0.5, 1] and drawn anew with every picture. The paper does not say how it
+    coloured the sprites; this is the usual public form. The side `size` of the canvas, in pixels, is a whole number
+    ≥ 1, else ValueError. Source: Figure 4a.
     """
 
     size: int = 64
@@ -37,35 +29,21 @@ class ColouredSprites:
     def __post_init__(self) -> None:
         check_count("size", self.size)
 
-    @cached_property
-    def _sprites(self) -> Sprites:
-        return Sprites(self.size)
-
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n pictures, on the generator's device.
-
-        Returns:
-            images (n, 3, size, size) in [0, 1] and factors (n, 9): the sprite's six classes, then red, green, blue.
-
-        Raises:
-            ValueError: if n < 1.
-        """
-        sprites, classes = self._sprites.sample(n, generator)
+        """Images (n, 3, size, size) and factors (n, 9): the sprite's six classes, then red, green and blue."""
+        sprites, classes = Sprites(self.size).sample(n, generator)
         colours = 0.5 + 0.5 * torch.rand(n, 3, generator=generator, device=sprites.device)
         return sprites * colours[:, :, None, None], torch.cat([classes.float(), colours], dim=1)
 
     def render(self, factors: Tensor) -> Tensor:
-        """Draw the picture of each row of factors (n, 9), on its device: (n, 3, size, size) in [0, 1].
+        """Images (n, 3, size, size) of factors (n, 9), as `sample` gives them.
 
-        Raises:
-            ValueError: if the shape is not (n, 9), a class is no whole number in its range, or a colour is outside
-                [0, 1].
+        Raises ValueError if the shape is not (n, 9), a class is no whole number in its range, or a colour is outside
+        [0, 1].
         """
         if factors.ndim != 2 or factors.shape[1] != 9:
             raise ValueError(f"factors must have shape (n, 9), one column a factor, got {tuple(factors.shape)}")
         classes, colours = factors[:, :6], factors[:, 6:]
-        if not (classes == classes.round()).all():  # written so that NaN fails too
-            raise ValueError("the first six factors are classes: whole numbers, got fractions")
-        if not ((colours >= 0) & (colours <= 1)).all():
-            raise ValueError(f"colours must lie in [0, 1], got {colours.min():g} to {colours.max():g}")
-        return self._sprites.render(classes.long()) * colours[:, :, None, None]
+        check_all("the classes, the first six factors,", classes, classes == classes.round(), "whole numbers")
+        check_all("colours", colours, (colours >= 0) & (colours <= 1), "in [0, 1]")
+        return Sprites(self.size).render(classes.long()) * colours[:, :, None, None]

@@ -1,20 +1,18 @@
 """The 737,280 pictures of dSprites, drawn from their geometry instead of read from a file. Taught in chapter 5.
 
-Every shape is a polygon, so a row of pixels meets it in one interval or two. The ends of these intervals are all that
-is kept: a picture is then one comparison a pixel, and the whole data set takes 24 MB.
+Every shape is a polygon, so a row of pixels meets it in one interval or two. Only the ends of these intervals are kept,
+24 MB for the whole data set, and a pixel is drawn by comparing it with them.
 """
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from minivae._arguments import check_count
-
-SHAPES = ("square", "ellipse", "heart")
+from minivae._arguments import check_all, check_count
 
 
 @dataclass(frozen=True)
@@ -25,12 +23,7 @@ class Sprites:
     314 are met exactly, the others to within 3 pixels. Of 100 others 93 are met exactly, six to within one pixel, and
     a square to within seven.
 
-    Args:
-        size: side of the canvas, in pixels; the geometry grows with it.
-
-    Raises:
-        ValueError: if size is no whole number ≥ 1.
-
+    The geometry grows with the canvas's side `size`, in pixels, a whole number ≥ 1, else ValueError.
     Source: section 4.3 of the paper; Matthey et al. 2017 (the data set); `shapes` for the geometry.
     """
 
@@ -52,72 +45,50 @@ class Sprites:
     @property
     def values(self) -> dict[str, Tensor]:
         """The published value of every class of each factor, float64; orientation 0 and 39 are the same picture."""
-        line = torch.linspace(0, 1, 32, dtype=torch.float64)
         return {
             "colour": torch.ones(1, dtype=torch.float64),
             "shape": torch.arange(1, 4, dtype=torch.float64),
             "scale": torch.linspace(0.5, 1, 6, dtype=torch.float64),
             "orientation": torch.linspace(0, 2 * math.pi, 40, dtype=torch.float64),
-            "x": line,
-            "y": line.clone(),
+            "x": torch.linspace(0, 1, 32, dtype=torch.float64),
+            "y": torch.linspace(0, 1, 32, dtype=torch.float64),
         }
 
     def classes(self, index: Tensor) -> Tensor:
         """Classes (n, 6) of pictures by their place (n,) in the published order, in which y varies fastest.
 
-        Raises:
-            ValueError: if an index is no whole number in [0, 737280).
+        Raises ValueError if an index is no whole number in [0, 737280).
         """
         index = _whole("index", index)
-        if index.ndim != 1 or not ((index >= 0) & (index < len(self))).all():
-            raise ValueError(f"index must be whole numbers (n,) in [0, {len(self)}), got {_range(index)}")
+        check_all("index", index, (index >= 0) & (index < len(self)), f"whole numbers (n,) in [0, {len(self)})")
         return self._unravel(index)
 
     def index(self, classes: Tensor) -> Tensor:
         """Place (n,) in the published order of classes (n, 6).
 
-        Raises:
-            ValueError: if the shape is not (n, 6) or a class is outside its range.
+        Raises ValueError if the shape is another or a class is no whole number in its range.
         """
         if classes.ndim != 2 or classes.shape[1] != 6:
             raise ValueError(f"classes must have shape (n, 6), one column a factor, got {tuple(classes.shape)}")
-        classes = _whole("classes", classes)
-        index = torch.zeros_like(classes[:, 0])
-        for name, size, column in zip(self.factors, self.sizes, classes.T, strict=True):
-            if not ((column >= 0) & (column < size)).all():
-                raise ValueError(f"classes of {name} must lie in [0, {size}), got {_range(column)}")
+        index = 0
+        for name, size, column in zip(self.factors, self.sizes, _whole("classes", classes).T, strict=True):
+            check_all(f"classes of {name}", column, (column >= 0) & (column < size), f"in [0, {size})")
             index = index * size + column
         return index
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n pictures uniformly from the lattice, on the generator's device.
-
-        Returns:
-            images (n, 1, size, size), values 0 and 1, and classes (n, 6).
-
-        Raises:
-            ValueError: if n < 1.
-        """
+        """Images (n, 1, size, size), of values 0 and 1, and their classes (n, 6), uniform on the lattice."""
         classes = self.sample_classes(n, generator)
         return self._draw(classes), classes
 
     def sample_classes(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """Classes (n, 6) of n pictures drawn uniformly from the lattice, on the generator's device.
-
-        Raises:
-            ValueError: if n < 1.
-        """
+        """The classes (n, 6) that `sample` draws, without the images."""
         check_count("n", n)
-        device = generator.device if generator is not None else torch.device("cpu")
-        index = torch.randint(len(self), (n,), generator=generator, device=device)
-        return self._unravel(index)
+        device = getattr(generator, "device", "cpu")
+        return self._unravel(torch.randint(len(self), (n,), generator=generator, device=device))
 
     def render(self, classes: Tensor) -> Tensor:
-        """Draw the picture of each row of classes (n, 6), on its device: (n, 1, size, size), values 0 and 1.
-
-        Raises:
-            ValueError: if the shape is not (n, 6) or a class is outside its range.
-        """
+        """Images (n, 1, size, size) of classes (n, 6); raises as `index` does."""
         self.index(classes)  # raises
         return self._draw(classes.long())
 
@@ -131,36 +102,33 @@ class Sprites:
 
     def _draw(self, classes: Tensor) -> Tensor:
         _, shape, scale, orientation, x, y = classes.unbind(1)
-        edges = self._edges(classes.device)[shape, scale, orientation, y]  # n, size, 4
+        edges = row_ends(self.size, classes.device)[shape, scale, orientation, y]  # n, size, 4
         centres = self.size * (0.25 + 0.5 / 31 * x.float())
         across = torch.arange(self.size, device=classes.device) + 0.5 - centres[:, None, None]  # n, 1, size
         left, right, left2, right2 = edges[:, :, None].unbind(3)
         inside = (across > left) & (across < right) | (across > left2) & (across < right2)
         return inside[:, None].float()
 
-    def _edges(self, device: torch.device) -> Tensor:
-        if device not in self._tables:
-            self._tables[device] = self._table.to(device)
-        return self._tables[device]
 
-    @cached_property
-    def _tables(self) -> dict[torch.device, Tensor]:
-        return {}
+@cache
+def row_ends(size: int, device: torch.device) -> Tensor:
+    """Where each row of pixels enters and leaves each sprite: (3, 6, 40, 32, size, 4), in pixels from its centre.
 
-    @cached_property
-    def _table(self) -> Tensor:
-        """Where each row of pixels enters and leaves the sprite: (3, 6, 40, 32, size, 4), in pixels from its centre."""
-        values = self.values
-        rows = torch.arange(self.size, dtype=torch.float64) + 0.5
-        lines = (rows - self.size * (0.25 + 0.5 * values["y"][:, None])).flatten()
-        table = torch.empty(3, 6, 40, len(lines), 4)
-        for i, outline in enumerate(shapes()):
-            for j, scale in enumerate(values["scale"]):
-                for k, angle in enumerate(values["orientation"]):
-                    c, s = scale * angle.cos(), scale * angle.sin()
-                    turned = outline @ torch.stack([torch.stack([c, -s]), torch.stack([s, c])])
-                    table[i, j, k] = crossings(turned * (self.size / 64), lines)
-        return table.view(3, 6, 40, 32, self.size, 4)
+    The size is the side of the canvas, in pixels; the table is made once for each size and device.
+    """
+    if device.type != "cpu":
+        return row_ends(size, torch.device("cpu")).to(device)
+    values = Sprites().values
+    rows = torch.arange(size, dtype=torch.float64) + 0.5
+    lines = (rows - size * (0.25 + 0.5 * values["y"][:, None])).flatten()
+    table = torch.empty(3, 6, 40, len(lines), 4)
+    for i, outline in enumerate(shapes()):
+        for j, scale in enumerate(values["scale"]):
+            for k, angle in enumerate(values["orientation"]):
+                c, s = scale * angle.cos(), scale * angle.sin()
+                turned = outline @ torch.stack([torch.stack([c, -s]), torch.stack([s, c])])
+                table[i, j, k] = crossings(turned * (size / 64), lines)
+    return table.view(3, 6, 40, 32, size, 4)
 
 
 def shapes() -> list[Tensor]:
@@ -181,12 +149,8 @@ def shapes() -> list[Tensor]:
 def crossings(corners: Tensor, lines: Tensor) -> Tensor:
     """Where horizontal lines enter and leave a polygon, from left to right: (lines, 4); +inf where they do not.
 
-    Args:
-        corners: (n, 2) of the polygon, columns x, y.
-        lines: y of each line, (lines,).
-
-    Raises:
-        ValueError: if a line meets the outline more than four times.
+    The corners (n, 2) of the polygon have the columns x, y, the lines (lines,) are given by their y. Raises ValueError
+    if a line meets the outline more than four times.
     """
     ends = corners.roll(-1, 0)
     # half-open: a line through a corner counts one of the two edges that meet there
@@ -208,9 +172,3 @@ def _whole(name: str, values: Tensor) -> Tensor:
     if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
         raise ValueError(f"{name} must be whole numbers, got {values.dtype}")
     return values.long()
-
-
-def _range(values: Tensor) -> str:
-    if values.numel() == 0:
-        return f"shape {tuple(values.shape)}"
-    return f"{values.dtype} values from {values.min().item():g} to {values.max().item():g}"

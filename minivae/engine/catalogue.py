@@ -19,9 +19,5 @@ EXPERIMENTS = {**experiments.EXPERIMENTS, **{experiment.name: experiment for exp
 
 
 def get(name: str) -> Experiment:
-    """The experiment of that name.
-
-    Raises:
-        ValueError: if there is none; the message suggests the nearest name.
-    """
-    return experiments.find(name, EXPERIMENTS)
+    """The experiment of that name. Raises ValueError if there is none; the message suggests the nearest name."""
+    return experiments.get(name, EXPERIMENTS)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from minivae._arguments import check_count
-from minivae.engine.files import check_output, write_atomically
+from minivae.engine.files import reading, write_atomically
 from minivae.engine.runs import Run
 from minivae.rate_distortion import RateDistortion
 
@@ -20,16 +20,9 @@ _COLUMNS = ("capacities", "rates", "distortions", "errors", "prices")
 
 
 def save_curve(curve: RateDistortion, path: str | Path, overwrite: bool = False) -> Path:
-    """Write a curve as a JSON file, atomically.
-
-    Raises:
-        FileExistsError: if the file exists and overwrite is False.
-        OSError: if it cannot be written; nothing is left behind.
-    """
-    check_output(Path(path), overwrite)
+    """Write a curve as a JSON file, atomically; raises as `files.write_atomically`."""
     text = json.dumps({"format": _FORMAT, **to_dict(curve)}, indent=1, allow_nan=False) + "\n"
-    write_atomically(Path(path), io.BytesIO(text.encode()), overwrite)
-    return Path(path)
+    return write_atomically(Path(path), io.BytesIO(text.encode()), overwrite)
 
 
 def to_dict(curve: RateDistortion) -> dict[str, Any]:
@@ -41,45 +34,32 @@ def to_dict(curve: RateDistortion) -> dict[str, Any]:
 
 
 def load_curve(path: str | Path) -> RateDistortion:
-    """Read what `save_curve` wrote.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is something else or damaged.
-    """
+    """Read what `save_curve` wrote. Raises FileNotFoundError if there is no such file, ValueError if it is another."""
     path = Path(path)
-    if not path.is_file():
-        again = shlex.join(["python", "-m", "minivae", "limit", "NAME", "--out", str(path)])
-        raise FileNotFoundError(f"no file {path}: make it with `{again}`")
-    try:
+    missing = f"make it with `{shlex.join(['python', '-m', 'minivae', 'limit', 'NAME', '--out', str(path)])}`"
+    with reading(path, "is no rate-distortion curve of minivae, or damaged", missing):
         values = json.loads(path.read_text(encoding="utf-8"))
         if values.pop("format") != _FORMAT:
             raise ValueError("another format")
         values["prices"] = [math.nan if price is None else price for price in values["prices"]]
-        tensors = {name: torch.tensor(values.pop(name), dtype=torch.float64) for name in _COLUMNS}
-        factors, made = tuple(values.pop("factors")), values.pop("made")
-        if values:
-            raise ValueError(f"unknown {', '.join(values)}")
-        n = len(tensors["capacities"])
-        if any(tensors[name].shape != (n, len(factors))[: 1 + (name == "rates")] for name in _COLUMNS):
+        values |= {name: torch.tensor(values[name], dtype=torch.float64) for name in _COLUMNS}
+        curve = RateDistortion(factors=tuple(values.pop("factors")), provenance=values.pop("made"), **values)
+        n = len(curve.capacities)
+        if any(values[name].shape != (n, len(curve.factors))[: 1 + (name == "rates")] for name in _COLUMNS):
             raise ValueError("columns of different lengths")
-        if not all(isinstance(factor, str) for factor in factors) or not isinstance(made, dict):
+        if not all(isinstance(factor, str) for factor in curve.factors) or not isinstance(curve.provenance, dict):
             raise ValueError("factors must be texts and made a description")
-        if not all(torch.isfinite(tensors[name]).all() for name in _COLUMNS[:-1]):
+        if not all(torch.isfinite(values[name]).all() for name in _COLUMNS[:-1]):
             raise ValueError("values that are not finite")
-        return RateDistortion(factors=factors, **tensors, provenance=made)
-    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
-        raise ValueError(f"{path} is no rate-distortion curve of minivae, or damaged ({error})") from error
+        return curve
 
 
 def trained_curve(run: Run, window: int = 500) -> RateDistortion:
     """What a run with a schedule of C paid and got on its way, averaged over windows of so many steps.
 
     `capacities` are the targets C, `rates` the KLs; `prices` are (loss − reconstruction)/KL, the β of a
-    `LagrangianELBO` (of a `CapacityELBO` they mean nothing). Factors are called by name in a generator's run.
-
-    Raises:
-        ValueError: if the objective has no schedule, or the window is shorter than a row or longer than the history.
+    `LagrangianELBO` (of a `CapacityELBO` they mean nothing). Factors are called by name in a generator's run. Raises
+    ValueError if the objective has no schedule, or the window is shorter than a row or longer than the history.
 
     Source: Figure 3, top; chapter 5.
     """
@@ -92,21 +72,16 @@ def trained_curve(run: Run, window: int = 500) -> RateDistortion:
         raise ValueError(f"window must lie in [{steps[0]}, {steps[-1]}] steps, got {window}")
     rows = int((steps <= window).sum())
     n = len(steps) // rows
-
-    def mean(name: str) -> Tensor:
-        return windows(torch.from_numpy(run.history[name])).mean(1)
-
-    def windows(values: Tensor) -> Tensor:
-        return values[: n * rows].double().unflatten(0, (n, rows))
-
-    rates, distortions = mean("kl"), mean("reconstruction")
-    spread = windows(torch.from_numpy(run.history["reconstruction"])).std(1) if rows > 1 else torch.zeros(n)
+    columns = {name: torch.from_numpy(values)[: n * rows].double().unflatten(0, (n, rows))
+               for name, values in run.history.items()}  # fmt: skip
+    means = {name: values.mean(1) for name, values in columns.items()}
+    spread = columns["reconstruction"].std(1) if rows > 1 else torch.zeros(n)
     return RateDistortion(
         factors=run.experiment.latent_names,
-        capacities=torch.tensor([schedule(step) for step in windows(steps).mean(1).tolist()], dtype=torch.float64),
-        rates=rates,
-        distortions=distortions,
+        capacities=torch.tensor([schedule(step) for step in means["step"].tolist()], dtype=torch.float64),
+        rates=means["kl"],
+        distortions=means["reconstruction"],
         errors=spread / math.sqrt(rows),
-        prices=(mean("loss") - distortions) / rates.sum(1),
+        prices=(means["loss"] - means["reconstruction"]) / means["kl"].sum(1),
         provenance=dict(run.provenance),
     )

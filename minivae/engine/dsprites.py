@@ -8,12 +8,11 @@ import hashlib
 import io
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import ClassVar
 
 import h5py
 import numpy as np
@@ -21,14 +20,15 @@ import torch
 from torch import Tensor
 
 from minivae.datasets.sprites import Sprites
-from minivae.engine.files import check_output, open_hdf5, reason, write_atomically
+from minivae.engine.files import check_output, open_hdf5, reading, write_atomically
 
 BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB before packing
 
 
 @dataclass(frozen=True)
-class DSprites:
-    """The published dSprites, a bit a pixel in memory (378 MB). Use `dsprites(path)`, which reads at once.
+class DSprites(Sprites):
+    """The published dSprites, a bit a pixel in memory (378 MB): the same as `Sprites`, but for pictures as published.
+    Use `dsprites(path)`, which reads at once. What asks for pictures raises what `dsprites` does.
 
     Args:
         path: of the npz or HDF5 file; read when the first picture is asked for.
@@ -39,10 +39,6 @@ class DSprites:
     content: str = ""
 
     size: ClassVar[int] = 64
-    channels: ClassVar[int] = 1
-    factors: ClassVar[tuple[str, ...]] = Sprites.factors
-    sizes: ClassVar[tuple[int, ...]] = Sprites.sizes
-    categories: ClassVar[tuple[str, ...]] = Sprites.categories
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", os.fspath(self.path))  # a text, so that a run file can hold it
@@ -59,181 +55,105 @@ class DSprites:
         return torch.from_numpy(bits)
 
     def identified(self) -> "DSprites":
-        """The same pictures, by a path that holds in every working folder, and known by their content.
-
-        Raises:
-            as `sample`.
-        """
+        """The same pictures, by a path that holds in every working folder, and known by their content."""
         found = replace(self, path=os.path.abspath(self.path), content=_digest(self.bits.numpy()))
         found.__dict__["bits"] = self.bits  # read once
         return found
 
-    def __len__(self) -> int:
-        """Number of pictures, 737,280."""
-        return len(Sprites())
-
-    @property
-    def values(self) -> dict[str, Tensor]:
-        """The published value of every class of each factor, see `Sprites.values`."""
-        return Sprites().values
-
-    def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n pictures uniformly: the same ones as `Sprites().sample` with this generator, as published.
-
-        Returns:
-            images (n, 1, 64, 64), values 0 and 1, and classes (n, 6), on the generator's device.
-
-        Raises:
-            FileNotFoundError: if there is no such file.
-            OSError: if it cannot be read; the reason is the system's.
-            ValueError: if n < 1, or the file is no whole dSprites, or holds other pictures than `content` says.
-        """
-        classes = Sprites().sample_classes(n, generator)
-        return self.render(classes), classes
-
-    def render(self, classes: Tensor) -> Tensor:
-        """The picture of each row of classes (n, 6), on its device: (n, 1, 64, 64), values 0 and 1.
-
-        Raises:
-            ValueError: if the shape is not (n, 6) or a class is outside its range.
-        """
-        index = Sprites().index(classes)
+    def _draw(self, classes: Tensor) -> Tensor:
+        index = self.index(classes)
         rows = self.bits[index.to(self.bits.device)].to(index.device)
         shifts = torch.arange(7, -1, -1, device=index.device, dtype=torch.uint8)
         return ((rows[:, :, None] >> shifts) & 1).view(-1, 1, 64, 64).float()
 
 
 def dsprites(path: str | Path) -> DSprites:
-    """Read the published dSprites, `dsprites_ndarray_*.npz` or its HDF5 form; pickled parts are never touched.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, is no dSprites, or lacks an array; the message says which.
-    """
+    """Read the published dSprites, `dsprites_ndarray_*.npz` or its HDF5 form; pickled parts are never touched. Raises
+    FileNotFoundError if there is no such file, ValueError if it is damaged, is no dSprites, or lacks an array."""
     dataset = DSprites(str(path))
     dataset.bits  # noqa: B018  read now, so that a bad file is heard of here
     return dataset
 
 
 def export(path: str | Path) -> Path:
-    """Write the rendered sprites in the published HDF5 layout: /imgs, /latents/classes and /latents/values.
-
-    Raises:
-        FileExistsError: if the file exists.
-        OSError: if it cannot be written; nothing is left behind.
-    """
+    """Write the rendered sprites in the published HDF5 layout: /imgs, /latents/classes and /latents/values. Raises as
+    `files.write_atomically`; an existing file is never replaced."""
     path = Path(path)
     check_output(path, overwrite=False)
     sprites, content = Sprites(), io.BytesIO()
-    values = list(sprites.values.values())
+    classes = sprites.classes(torch.arange(len(sprites)))
+    columns = [value[column] for value, column in zip(sprites.values.values(), classes.T, strict=True)]
     with h5py.File(content, "w") as file:
+        file.create_dataset("latents/classes", data=classes.numpy(), compression="gzip")
+        file.create_dataset("latents/values", data=torch.stack(columns, 1).double().numpy(), compression="gzip")
         images = file.create_dataset("imgs", (len(sprites), 64, 64), "u1", chunks=(1024, 64, 64), compression="gzip",
                                      compression_opts=1)  # fmt: skip
-        latents = {name: file.create_dataset(f"latents/{name}", (len(sprites), 6), kind, compression="gzip")
-                   for name, kind in (("classes", "i8"), ("values", "f8"))}  # fmt: skip
         for start in range(0, len(sprites), BLOCK):
-            block = slice(start, min(start + BLOCK, len(sprites)))
-            classes = sprites.classes(torch.arange(block.start, block.stop))
-            images[block] = sprites.render(classes)[:, 0].to(torch.uint8).numpy()
-            latents["classes"][block] = classes.numpy()
-            columns = [value[column] for value, column in zip(values, classes.T, strict=True)]
-            latents["values"][block] = torch.stack(columns, dim=1).numpy()
-    write_atomically(path, content, overwrite=False)
-    return path
-
-
-class _ForeignFileError(ValueError):
-    """A file that is whole but not what was expected; the message names it and says why."""
+            block = sprites.render(classes[start : start + BLOCK])[:, 0]
+            images[start : start + BLOCK] = block.to(torch.uint8).numpy()
+    return write_atomically(path, content, overwrite=False)
 
 
 def _read_bits(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}: data/README.md says where to get dSprites and where to put it")
-    open(path, "rb").close()  # an unreadable file says so itself
-    try:
+    missing = "data/README.md says where to get dSprites and where to put it"
+    with reading(path, "is damaged or no dSprites file, get it again", missing):
+        open(path, "rb").close()  # an unreadable file says so itself
         if zipfile.is_zipfile(path):
-            return _read_npz(path)
+            with zipfile.ZipFile(path) as archive:
+                return _pack(_npz_blocks(archive, "imgs"), _npz_blocks(archive, "latents_classes"))
         if h5py.is_hdf5(path):
-            return _read_hdf5(path)
-    except _ForeignFileError:
-        raise
-    except (
-        OSError, EOFError, KeyError, RuntimeError, ValueError, TypeError, SyntaxError, zlib.error, zipfile.BadZipFile,
-    ) as error:  # fmt: skip
-        damaged = ValueError(f"{path} is damaged or no dSprites file ({error}): get it again")
-        raise reason(error, path, damaged) from error
-    raise ValueError(f"{path} is neither an npz nor an HDF5 file: get it again, see data/README.md")
+            with open_hdf5(path) as file:
+                return _pack(_hdf5_blocks(file, "imgs"), _hdf5_blocks(file, "latents/classes"))
+        raise ValueError("it is neither an npz nor an HDF5 file")
 
 
-def _read_npz(path: Path) -> np.ndarray:
-    with zipfile.ZipFile(path) as archive:
-        _check_classes(path, _array_blocks(path, archive, "latents_classes"))
-        return _pack(path, _array_blocks(path, archive, "imgs"))
+def _hdf5_blocks(file: h5py.File, name: str) -> Iterator[np.ndarray]:
+    array = file.get(name)
+    if not isinstance(array, h5py.Dataset):
+        raise ValueError(f"it has no array {name}")
+    _check_array(name, array.shape, array.dtype)
+    for start in range(0, len(array), BLOCK):
+        yield array[start : start + BLOCK]
 
 
-def _read_hdf5(path: Path) -> np.ndarray:
-    with open_hdf5(path) as file:
-        arrays = {}
-        for name in ("imgs", "latents/classes"):
-            if not isinstance(file.get(name), h5py.Dataset):
-                raise _ForeignFileError(f"{path} has no array {name}: this is no dSprites file")
-            arrays[name] = file[name]
-            _check_array(path, name, arrays[name].shape, arrays[name].dtype)
-        starts = range(0, len(Sprites()), BLOCK)
-        _check_classes(path, (arrays["latents/classes"][start : start + BLOCK] for start in starts))
-        return _pack(path, (arrays["imgs"][start : start + BLOCK] for start in starts))
-
-
-def _array_blocks(path: Path, archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
-    """Read one array of an npz a block at a time: as a whole the pictures would take 3 GB."""
+def _npz_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
+    """An array of an npz, a block at a time: as a whole the pictures would take 3 GB."""
     if f"{name}.npy" not in archive.namelist():
-        raise _ForeignFileError(f"{path} has no array {name}: this is no dSprites file")
+        raise ValueError(f"it has no array {name}")
     with archive.open(f"{name}.npy") as stream:
-        shape, dtype = _header(path, name, stream)
-        row = int(np.prod(shape[1:])) * dtype.itemsize
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError(f"array {name} is not in npy format 1.0")
+        shape, column_order, dtype = np.lib.format.read_array_header_1_0(stream)
+        _check_array(name, shape, dtype)
+        if column_order:
+            raise ValueError(f"array {name} lies in column order, expected row order")
         for start in range(0, shape[0], BLOCK):
-            count = min(BLOCK, shape[0] - start)
-            data = stream.read(count * row)
-            if len(data) != count * row:
+            block = np.empty((min(BLOCK, shape[0] - start), *shape[1:]), dtype)
+            if stream.readinto(block) != block.nbytes:
                 raise EOFError(f"{name} ends too early")
-            yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
+            yield block
 
 
-def _header(path: Path, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise _ForeignFileError(f"{path}: array {name} is not in npy format 1.0")
-    shape, column_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    _check_array(path, name, shape, dtype)
-    if column_order:
-        raise _ForeignFileError(f"{path}: array {name} lies in column order, expected row order")
-    return shape, dtype
-
-
-def _check_array(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+def _check_array(name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
     if dtype.hasobject:
-        raise _ForeignFileError(f"{path}: array {name} holds pickled objects, which are never read")
+        raise ValueError(f"array {name} holds pickled objects, which are never read")
     row, kind = ((64, 64), "uint") if name == "imgs" else ((6,), "int")
     wanted = (len(Sprites()), *row)
     if shape != wanted or dtype.kind != kind[0]:
-        raise _ForeignFileError(f"{path}: {name} is {dtype} {shape}, expected {kind} {wanted}")
+        raise ValueError(f"{name} is {dtype} {shape}, expected {kind} {wanted}")
 
 
-def _check_classes(path: Path, blocks: Iterator[np.ndarray]) -> None:
-    start = 0
-    for block in blocks:
-        expected = Sprites().classes(torch.arange(start, start + len(block))).numpy()
-        if not np.array_equal(block, expected):
-            raise _ForeignFileError(f"{path}: the classes are not in the published order from picture {start} on")
-        start += len(block)
-
-
-def _pack(path: Path, blocks: Iterator[np.ndarray]) -> np.ndarray:
+def _pack(pictures: Iterator[np.ndarray], classes: Iterator[np.ndarray]) -> np.ndarray:
+    """Pixels as bits, of blocks whose classes are in the published order."""
     bits, start = np.empty((len(Sprites()), 512), np.uint8), 0
-    for block in blocks:
+    for block, found in zip(pictures, classes, strict=True):
+        end = start + len(block)
+        if not np.array_equal(found, Sprites().classes(torch.arange(start, end)).numpy()):
+            raise ValueError(f"the classes are not in the published order from picture {start} on")
         if block.max() > 1:
-            raise _ForeignFileError(f"{path}: pixels must be 0 or 1, got {block.max()}")
-        bits[start : start + len(block)] = np.packbits(block.reshape(len(block), -1), axis=1)
-        start += len(block)
+            raise ValueError(f"pixels must be 0 or 1, got {block.max()}")
+        bits[start:end] = np.packbits(block.reshape(len(block), -1), axis=1)
+        start = end
     return bits
 
 

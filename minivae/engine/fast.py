@@ -17,15 +17,10 @@ _WARM_UP = 3  # steps before a CUDA graph is recorded
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes cuda, then mps, then cpu.
-
-    Raises:
-        ValueError: on an unknown device, one that this machine lacks, or one that this PyTorch cannot compute on; the
-            message gives PyTorch's reason.
-    """
+    """The device of that name; "auto" takes cuda, then mps, then cpu. Raises ValueError, with PyTorch's reason, if it
+    cannot be used here."""
     if name == "auto":
-        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        return pick_device(found)
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
         # a card for which this PyTorch has no kernels lets itself be found, and fails at the first sum that is awaited
@@ -37,11 +32,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """ "fp32" or "bf16"; "auto" takes bf16 where the device multiplies it in hardware.
-
-    Raises:
-        ValueError: on another name.
-    """
+    """ "fp32" or "bf16"; "auto" takes bf16 where the device multiplies it in hardware. Raises ValueError on another."""
     if name not in ("auto", "fp32", "bf16"):
         raise ValueError(f"unknown precision {name!r}: choose auto, fp32 or bf16")
     if name != "auto":
@@ -55,8 +46,7 @@ def pick_precision(name: str, device: torch.device) -> str:
 
 
 def layout(device: torch.device) -> torch.memory_format:
-    """How images and kernels lie in memory: channels last is the fast way for cuDNN and oneDNN."""
-    # on MPS it is not, and on macOS 15 it was reported to be wrong
+    """How images and kernels lie in memory: channels last is fast for cuDNN and oneDNN, on MPS slow, or even wrong."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
@@ -74,16 +64,11 @@ def bias_apart(model: nn.Module) -> None:
 
 
 def keep_buffers(mmap: int = 2**30, trim: int = 2**31 - 1) -> None:
-    """Tell glibc to keep freed buffers, which it would return to the kernel after each step: 25 % of the time.
-
-    Args:
-        mmap: size in bytes from which a buffer is mapped by itself, and returned when freed.
-        trim: free bytes at the end of the heap that are kept.
-    """
+    """Tell glibc to keep freed buffers, which it would return to the kernel after each step: 25 % of the time."""
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(-3, mmap)  # M_MMAP_THRESHOLD
-        libc.mallopt(-1, trim)  # M_TRIM_THRESHOLD
+        libc.mallopt(-3, mmap)  # M_MMAP_THRESHOLD: bytes from which a buffer is mapped by itself, and returned
+        libc.mallopt(-1, trim)  # M_TRIM_THRESHOLD: free bytes at the end of the heap that are kept
 
 
 @contextmanager

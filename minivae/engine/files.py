@@ -14,27 +14,31 @@ from filelock import FileLock, Timeout
 
 # an HDF5 file whose structure has checksums: damage to one that has none can make the library go round in circles
 CHECKED = ("v110", "v110")
-# what flock says on a file system without locks
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)  # what flock says where there are none
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file to read, through Python's own file.
-
-    HDF5's way to open files takes a lock, which some file systems lack, and refuses one that another program has open
-    for writing. Neither is needed: what we write is renamed into its place when it is whole.
-    """
+    """An HDF5 file to read, through Python's own file: HDF5 would take a lock, which some file systems lack, and refuse
+    a file that is open for writing. Neither is needed: what we write is renamed into its place when it is whole."""
     with open(path, "rb") as raw, h5py.File(raw, "r") as file:
         yield file
 
 
-def reason(error: Exception, path: Path, damaged: Exception) -> Exception:
-    """What to raise where reading a file failed: the system's own reason if it gave one, else `damaged`."""
-    # a damaged file sends its reader to impossible places, which is EINVAL
-    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-        return OSError(error.errno, error.strerror, str(path))
-    return damaged
+@contextmanager
+def reading(path: Path, damaged: str, missing: str, kind: type[ValueError] = ValueError) -> Iterator[None]:
+    """Make one error of whatever goes wrong while a file is read: FileNotFoundError, which says what to do if it is
+    `missing`; OSError with the system's reason, if it gave one; else one of this kind, which says that it is `damaged`,
+    and why."""
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}: {missing}")
+    try:
+        yield
+    except Exception as error:  # readers raise whatever damage makes of them
+        # a damaged file sends its reader to impossible places, which is EINVAL
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise kind(f"{path} {damaged} ({error})") from error
 
 
 def check_output(path: Path, overwrite: bool) -> None:
@@ -43,23 +47,19 @@ def check_output(path: Path, overwrite: bool) -> None:
         raise IsADirectoryError(f"{path} is a folder: name a file in it")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists: choose another name, remove it, or ask for overwriting")
-    if path.parent.exists() and not path.parent.is_dir():
-        raise NotADirectoryError(f"{path.parent} is a file: it cannot hold {path.name}, choose another folder")
     if not path.parent.is_dir():
-        raise OSError(f"the folder {path.parent} does not exist: create it first")
+        what = "is a file: choose another" if path.parent.exists() else "does not exist: create it first"
+        raise OSError(f"the folder {path.parent} {what}")
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"the folder {path.parent} is not writable: choose another one")
 
 
 @contextmanager
 def claim(path: Path) -> Iterator[None]:
-    """Take an exclusive lock on an output file while it is worked on; another process that wants it is told at once.
+    """Take an exclusive lock on an output file while it is worked on; OSError if another process has it.
 
     The lock ends with the process, however it ends. What an earlier one left half-written when it was killed goes.
     Where the file system has no locks (some NFS and FUSE mounts) there is a RuntimeWarning, and no lock.
-
-    Raises:
-        OSError: if another process has locked the file, or the lock cannot be written beside it.
     """
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
@@ -72,10 +72,8 @@ def claim(path: Path) -> Iterator[None]:
         Path(lock.lock_file).unlink(missing_ok=True)
         warnings.warn(
             f"the file system of {path} has no file locks ({error}): going on without one; let no other process write "
-            "this file",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+            "this file", RuntimeWarning, stacklevel=4,
+        )  # fmt: skip
         yield  # and what looks left behind may be another's, at work
         return
     try:
@@ -88,39 +86,42 @@ def claim(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> None:
+def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> Path:
     """Write a file beside its place and rename it into it: whoever looks sees the old file, or the whole new one.
 
-    Raises:
-        FileExistsError: if the file exists and overwrite is False, even if it appeared only just now.
-        OSError: if it cannot be written; nothing is left behind.
+    Raises FileExistsError if there is one and overwrite is False, even if it appeared only just now, OSError if it
+    cannot be written; nothing is left behind.
     """
     with placed_atomically(path, overwrite) as beside, open(beside, "xb") as raw:
         raw.write(content.getbuffer())
+    return path
 
 
 @contextmanager
-def placed_atomically(path: Path, overwrite: bool, kept: str = "nothing was left behind") -> Iterator[Path]:
-    """The path of a file to write, beside its place, that is renamed into it in the end; see `write_atomically`.
-
-    Args:
-        path: its place.
-        overwrite: whether there may be a file already.
-        kept: what to say of the work done if it cannot be written.
-    """
+def placed_atomically(path: Path, overwrite: bool) -> Iterator[Path]:
+    """The path of a file to write, beside its place, that is renamed into it in the end; see `write_atomically`."""
+    check_output(path, overwrite)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield beside
-        with open(beside, "r+b") as raw:
-            os.fsync(raw.fileno())
-        check_output(path, overwrite)
-        os.replace(beside, path)
+        with written(path):
+            yield beside
+            with open(beside, "r+b") as raw:
+                os.fsync(raw.fileno())
+            check_output(path, overwrite)
+            os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Say of an error of the system which file could not be written, and what to do."""
+    try:
+        yield
     except FileExistsError:
         raise
     except OSError as error:
         raise OSError(
-            f"could not write {path}: {error}. Free some space or choose another folder; "
-            f"{kept} and an older file of that name is untouched"
+            f"could not write {path}: {error}. Free some space or choose another folder; nothing was left behind and "
+            "an older file of that name is untouched"
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)

@@ -19,13 +19,8 @@ from torch import Tensor, nn
 def processes(device: str = "auto") -> Iterator[bool]:
     """Join the processes that torchrun started, if it did; whether this is the one that writes and speaks.
 
-    If they train on GPUs and there is one for each process they talk through NCCL, else through Gloo.
-
-    Args:
-        device: that `minivae.train` is asked for.
-
-    Raises:
-        RuntimeError: if the others cannot be reached.
+    If `minivae.train` is asked for GPUs as `device` and there is one for each process they talk through NCCL, else
+    through Gloo. Raises RuntimeError if the others cannot be reached.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield True
@@ -52,11 +47,7 @@ def writes() -> bool:
 
 
 def rows(batch: int) -> slice:
-    """The rows of a batch that this process takes; all unless there are others.
-
-    Raises:
-        ValueError: if the batch cannot be divided evenly.
-    """
+    """The rows of a batch that this process takes; all unless there are others, and then evenly, or ValueError."""
     if alone():
         return slice(None)
     rank, world = dist.get_rank(), dist.get_world_size()

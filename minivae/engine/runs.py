@@ -20,15 +20,13 @@ from torch import Tensor
 
 from minivae._arguments import check_count
 from minivae.datasets import Arrays
-from minivae.engine.files import CHECKED, check_output, open_hdf5, reason, write_atomically
+from minivae.engine.files import CHECKED, open_hdf5, reading, write_atomically
 from minivae.engine.settings import from_dict, to_dict
 from minivae.experiment import Experiment
 from minivae.generator import FactorGenerator
 from minivae.vae import VAE
 
-FORMAT = "minivae run"
-VERSION = 1
-
+FORMAT, VERSION = "minivae run", 1
 Weights = dict[str, Tensor]
 
 
@@ -38,12 +36,11 @@ class RunFileError(ValueError):
 
 @dataclass
 class Checkpoint:
-    """What an exact resume needs beside the weights: the state of Adam, per parameter, of the random numbers, and of an
-    objective that adapts itself."""
+    """What an exact resume needs beside the weights."""
 
-    optimizer: dict[str, Weights]
-    generator: Tensor
-    objective: Tensor | None = None
+    optimizer: dict[str, Weights]  # its state, of each parameter
+    generator: Tensor  # state of the random numbers
+    objective: Tensor | None = None  # state of one that adapts itself
 
 
 @dataclass
@@ -72,11 +69,8 @@ class Run:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def model(self, step: int | None = None) -> VAE | FactorGenerator:
-        """The trained model in float32 on the CPU, ready for use; with `step`, as it was at that snapshot.
-
-        Raises:
-            ValueError: if there is no snapshot of that step; the message lists those there are.
-        """
+        """The trained model in float32 on the CPU, ready for use; with `step`, as it was at that snapshot. Raises
+        ValueError if there is no snapshot of that step; the message lists those there are."""
         weights = self.weights
         if step is not None and step != self.step:
             if step not in self.snapshots:
@@ -87,35 +81,25 @@ class Run:
         return model.eval().requires_grad_(False)
 
     def mean_kl(self, last: int = 500) -> np.ndarray:
-        """KL of every latent, averaged over the last steps of the training, in nats: (latents,).
-
-        Raises:
-            ValueError: if last < 1.
-        """
+        """KL of every latent, averaged over the last steps of the training, in nats: (latents,). Raises ValueError if
+        last < 1."""
         check_count("last", last)
         recent = self.history["step"] > self.step - last
         return self.history["kl"][recent].mean(0)
 
     def slim(self, every: int | None = None) -> "Run":
-        """A copy small enough to keep for ever: half-precision weights, history averaged, no checkpoint.
-
-        Matrices and kernels keep eight significant bits, what bfloat16 training sees of them: the last bits are
-        noise to a network, and do not compress.
+        """A copy small enough to keep for ever: history averaged, no checkpoint, half-precision weights, of which
+        matrices and kernels keep eight significant bits: the last are noise to a network, and do not compress.
 
         Args:
-            every: steps to average over; fewer in a shorter run. By default 10, or 20 in a run of over 50,000 steps.
-
-        Raises:
-            ValueError: if every < 1.
+            every: steps ≥ 1 to average over; fewer in a shorter run. By default 10, or 20 in a run of over 50,000.
         """
         every = (10 if self.step <= 50_000 else 20) if every is None else every
         check_count("every", every)
         every = min(every, len(self.history["step"]))
 
         def half(weights: Weights) -> Weights:
-            return {
-                name: value.bfloat16().half() if value.dim() > 1 else value.half() for name, value in weights.items()
-            }
+            return {name: (w.bfloat16() if w.dim() > 1 else w).half() for name, w in weights.items()}
 
         ends = list(range(every, len(self.history["step"]) + 1, every))
         history = {name: np.stack([rows[end - every : end].mean(0) for end in ends])
@@ -130,20 +114,12 @@ class Run:
         )
 
     def save(self, path: str | Path, overwrite: bool = False) -> Path:
-        """Write the run to an HDF5 file, atomically.
-
-        Raises:
-            FileExistsError: if the file exists and overwrite is False.
-            OSError: if it cannot be written (folder missing or read-only, disk full); nothing is left behind.
-            ValueError: if the experiment's settings cannot be stored, see `Experiment.to_dict`.
-        """
-        path = Path(path)
-        check_output(path, overwrite)
+        """Write the run to an HDF5 file, atomically; raises as `files.write_atomically`, and ValueError if the settings
+        of the experiment cannot be stored, see `settings.to_dict`."""
         image = io.BytesIO()  # in memory first: HDF5 does not report a full disk in a way that one can catch
         with h5py.File(image, "w", libver=CHECKED) as file:
             _write(file, self)
-        write_atomically(path, image, overwrite)
-        return path
+        return write_atomically(Path(path), image, overwrite)
 
     @classmethod
     def load(cls, path: str | Path, kinds: Collection[type] = (), data: str | Path | Arrays | None = None) -> "Run":
@@ -151,9 +127,8 @@ class Run:
 
         Args:
             path: of the run file.
-            kinds: your own classes of data sets and objectives, if the run was made with one: a file holds their
-                names and settings, never code.
-            data: the run's pictures: where they are now, if they came from a file, or the `Arrays` themselves.
+            kinds: your own classes of data sets and objectives: a file holds names and settings, never code.
+            data: the run's pictures: where they are now, or the `Arrays` themselves, with or without factors.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -162,55 +137,31 @@ class Run:
             ValueError: if `data` holds other pictures than the run was trained on, or the run needs none.
         """
         path = Path(path)
-        if not path.is_file():
-            again = shlex.join(["python", "-m", "minivae", "train", "NAME", "--out", str(path)])
-            raise FileNotFoundError(f"no run file {path}: train one with `{again}`")
-        run = cls._load(path, kinds)
-        if data is not None:
-            dataset = run.experiment.dataset
-            if isinstance(dataset, Arrays) and isinstance(data, Arrays):
-                if data != dataset:
-                    raise ValueError(f"{path} was trained on other pictures: {dataset!r}, got {data!r}")
-                dataset = data
-            elif hasattr(dataset, "identified") and not isinstance(data, Arrays):
-                dataset = dataclasses.replace(dataset, path=data).identified()
-            else:
-                raise ValueError(f"{path} was trained on {dataset!r}: {type(data).__name__} cannot be its data")
-            run.experiment = dataclasses.replace(run.experiment, dataset=dataset)
-        return run
-
-    @classmethod
-    def _load(cls, path: Path, kinds: Collection[type]) -> "Run":
-        try:
-            with open_hdf5(path) as file:
-                if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
-                    raise RunFileError(f"{path} is an HDF5 file but not a minivae run")
-                version = file.attrs.get("version")
-                if version != VERSION:
-                    raise RunFileError(
-                        f"{path} has run format {version}, this minivae reads format {VERSION}: "
-                        "update minivae or train the run again"
-                    )
-                return _read(file, kinds)
-        except RunFileError:
-            raise
-        except (
-            OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError, MemoryError,
-        ) as error:  # fmt: skip
-            foreign = RunFileError(f"{path} is no readable run: it is truncated, damaged or foreign ({error})")
-            raise reason(error, path, foreign) from error
+        missing = f"train one with `{shlex.join(['python', '-m', 'minivae', 'train', 'NAME', '--out', str(path)])}`"
+        damaged = "is no readable run: it is truncated, damaged or foreign"
+        with reading(path, damaged, missing, RunFileError), open_hdf5(path) as file:
+            run = _read(file, kinds)
+            _check(run)
+        if data is None:
+            return run
+        dataset = run.experiment.dataset
+        if isinstance(dataset, Arrays) and isinstance(data, Arrays):
+            if (data.content, data.channels, data.size) != (dataset.content, dataset.channels, dataset.size):
+                raise ValueError(f"{path} was trained on other pictures: {dataset!r}, got {data!r}")
+            dataset = data
+        elif hasattr(dataset, "identified") and not isinstance(data, Arrays):
+            dataset = dataclasses.replace(dataset, path=data).identified()
+        else:
+            raise ValueError(f"{path} was trained on {dataset!r}: {type(data).__name__} cannot be its data")
+        return dataclasses.replace(run, experiment=dataclasses.replace(run.experiment, dataset=dataset))
 
 
 def initial_state(objective: object) -> Tensor | None:
-    """The state with which an objective begins that adapts itself; None for one that does not.
-
-    Raises:
-        ValueError: if the state is no float32 or float64 tensor without gradient, or the objective has no `update`.
-    """
-    begin = getattr(objective, "initial_state", None)
-    if begin is None:
+    """The state with which an objective begins that adapts itself; None for one that does not. Raises ValueError if the
+    state is no float32 or float64 tensor without gradient, or the objective has no `update`."""
+    if not hasattr(objective, "initial_state"):
         return None
-    state = begin()
+    state = objective.initial_state()
     plain = isinstance(state, Tensor) and state.dtype in (torch.float32, torch.float64) and not state.requires_grad
     if not plain or not callable(getattr(objective, "update", None)):
         raise ValueError(
@@ -222,48 +173,50 @@ def initial_state(objective: object) -> Tensor | None:
 
 def _write(file: h5py.File, run: Run) -> None:
     # texts of fixed length lie under the checksum; others would lie elsewhere
-    file.attrs["format"] = np.bytes_(FORMAT)
-    file.attrs["version"] = VERSION
+    file.attrs["format"], file.attrs["version"] = np.bytes_(FORMAT), VERSION
     file.attrs["experiment"] = np.bytes_(json.dumps(to_dict(run.experiment)))
     file.attrs["made"] = np.bytes_(json.dumps(run.provenance))
-    file.attrs["seed"] = run.seed
-    file.attrs["step"] = run.step
-    for name, rows in run.history.items():
-        _write_array(file, f"history/{name}", rows)
-    _write_weights(file, "weights", run.weights)
-    for step, weights in run.snapshots.items():
-        _write_weights(file, f"snapshots/{step}", weights)
-    if run.checkpoint is not None:
-        _write_array(file, "checkpoint/generator", run.checkpoint.generator.numpy())
-        if run.checkpoint.objective is not None:
-            _write_array(file, "checkpoint/objective", run.checkpoint.objective.numpy())
-        for name, state in run.checkpoint.optimizer.items():
-            _write_weights(file, f"checkpoint/optimizer/{name}", state)
+    file.attrs["seed"], file.attrs["step"] = run.seed, run.step
+    checkpoint = {} if run.checkpoint is None else {"checkpoint": vars(run.checkpoint)}
+    _write_tree(file, {"history": run.history, "weights": run.weights, "snapshots": run.snapshots, **checkpoint})
+
+
+def _write_tree(group: h5py.Group, tree: dict[Any, Any]) -> None:
+    """Write arrays by name, those of a dictionary within as a group of their own; a None is left out."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            _write_tree(group.create_group(str(name)), value)
+        elif value is not None:
+            values = np.asarray(value)
+            chunks = values.shape if values.size else True  # small ones take more room
+            # the checksum tells a flipped bit from data; shuffling bytes halves what gzip leaves
+            packed = {"fletcher32": True, "shuffle": True, "compression": "gzip", "chunks": chunks}
+            group.create_dataset(name, data=values, **(packed if values.ndim else {}))
+
+
+def _read_tree(group: h5py.Group) -> dict[str, Any]:
+    """What `_write_tree` wrote, as tensors."""
+    return {
+        name: _read_tree(value) if isinstance(value, h5py.Group) else torch.from_numpy(np.asarray(value[()]))
+        for name, value in group.items()
+    }
 
 
 def _read(file: h5py.File, kinds: Collection[type]) -> Run:
-    checkpoint = None
-    if "checkpoint" in file:
-        optimizer = {name: _read_weights(group) for name, group in file["checkpoint/optimizer"].items()}
-        state = file["checkpoint"].get("objective")
-        checkpoint = Checkpoint(
-            optimizer=optimizer,
-            generator=torch.from_numpy(file["checkpoint/generator"][()]),
-            objective=None if state is None else torch.from_numpy(np.asarray(state[()])),
-        )
-    experiment = from_dict(json.loads(file.attrs["experiment"]), kinds)
-    run = Run(
-        experiment=experiment,
+    if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
+        raise ValueError("an HDF5 file, but not a minivae run")
+    if (version := file.attrs.get("version")) != VERSION:
+        raise ValueError(f"run format {version}, this minivae reads format {VERSION}: update it or train the run again")
+    return Run(
+        experiment=from_dict(json.loads(file.attrs["experiment"]), kinds),
         seed=int(file.attrs["seed"]),
         step=int(file.attrs["step"]),
-        weights=_read_weights(file["weights"]),
-        history={name: file[f"history/{name}"][()] for name in ("step", "loss", "reconstruction", "kl")},
-        snapshots={int(step): _read_weights(group) for step, group in file.get("snapshots", {}).items()},
-        checkpoint=checkpoint,
+        weights=_read_tree(file["weights"]),
+        history={name: file["history"][name][()] for name in ("step", "loss", "reconstruction", "kl")},
+        snapshots={int(step): weights for step, weights in _read_tree(file.get("snapshots", {})).items()},
+        checkpoint=Checkpoint(**_read_tree(file["checkpoint"])) if "checkpoint" in file else None,
         provenance=json.loads(file.attrs["made"]),
     )
-    _check(run)
-    return run
 
 
 def _check(run: Run) -> None:
@@ -273,49 +226,25 @@ def _check(run: Run) -> None:
         run.model(step)
     n, latents = len(run.history["step"]), run.experiment.latents
     shapes = {"step": (n,), "loss": (n,), "reconstruction": (n,), "kl": (n, latents)}
-    for name, shape in shapes.items():
-        if run.history[name].shape != shape:
-            raise ValueError(f"history {name} has shape {run.history[name].shape}, expected {shape}")
+    if {name: rows.shape for name, rows in run.history.items()} != shapes:
+        raise ValueError(f"the history's shapes must be {shapes}")
     if not isinstance(run.provenance, dict):
         raise ValueError("it does not say how it was made")
     if run.checkpoint is None:
         return
-    parameters = dict(model.named_parameters())
-    if run.checkpoint.optimizer.keys() != parameters.keys():
-        raise ValueError("the optimizer's state is not of this model")
-    adam = run.experiment.optimizer == "adam"
-    moments, scalars = (("exp_avg", "exp_avg_sq"), ("step",)) if adam else (("momentum",), ())
-    for name, parameter in parameters.items():
-        state = run.checkpoint.optimizer[name]
-        # the fused Adam trusts these shapes blindly: a wrong one would write beyond the buffer
-        if state.keys() != {*moments, *scalars} or any(
-            state[key].shape != parameter.shape or state[key].dtype != parameter.dtype for key in moments
-        ) or any(state[key].numel() != 1 for key in scalars):  # fmt: skip
-            raise ValueError(f"the optimizer's state of {name} does not fit the model")
+    expected = {}
+    for name, p in model.named_parameters():
+        adam = {"exp_avg": p, "exp_avg_sq": p, "step": torch.zeros(())}
+        expected[name] = _kinds(adam if run.experiment.optimizer == "adam" else {"momentum": p})
+    # the fused Adam trusts these shapes blindly: a wrong one would write beyond the buffer
+    if {name: _kinds(state) for name, state in run.checkpoint.optimizer.items()} != expected:
+        raise ValueError("the optimizer's state does not fit the model")
     if run.checkpoint.generator.dtype != torch.uint8 or run.checkpoint.generator.ndim != 1:
         raise ValueError("the random state is no byte string")
-    state, fresh = run.checkpoint.objective, initial_state(run.experiment.objective)
-    kinds = [None if s is None else (s.shape, s.dtype) for s in (state, fresh)]
-    if kinds[0] != kinds[1]:
+    found, expected = run.checkpoint.objective, initial_state(run.experiment.objective)
+    if _kinds({"state": found}) != _kinds({"state": expected}):
         raise ValueError("the objective's state does not fit the objective")
 
 
-def _write_array(parent: h5py.Group, name: str, values: np.ndarray) -> None:
-    if values.ndim == 0:
-        parent.create_dataset(name, data=values)
-    else:
-        # the checksum tells a flipped bit from data; shuffling bytes halves what gzip leaves; small chunks take more
-        parent.create_dataset(
-            name, data=values, fletcher32=True, shuffle=True, compression="gzip",
-            chunks=values.shape if values.size else True,
-        )  # fmt: skip
-
-
-def _write_weights(parent: h5py.Group, name: str, weights: Weights) -> None:
-    group = parent.create_group(name)
-    for key, value in weights.items():
-        _write_array(group, key, value.numpy())
-
-
-def _read_weights(group: h5py.Group) -> Weights:
-    return {name: torch.from_numpy(np.asarray(dataset[()])) for name, dataset in group.items()}
+def _kinds(tensors: dict[str, Tensor | None]) -> dict[str, Any]:
+    return {name: None if value is None else (value.shape, value.dtype) for name, value in tensors.items()}

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,13 @@ from tqdm.auto import tqdm
 from minivae.engine import parallel
 from minivae.engine.runs import Checkpoint, Run, Weights
 
-# Steps between looks at the numbers: reading them synchronises with a GPU.
-LOOK_EVERY = 100
-# Steps between two questions whether to stop, of several processes: torchrun gives them 30 s from SIGTERM to the end.
-ASK_EVERY = 10
+LOOK_EVERY = 100  # steps between looks at the numbers: reading them synchronises with a GPU
+ASK_EVERY = 10  # steps between asking several processes whether to stop: torchrun gives them 30 s from SIGTERM
 SAVE_EVERY = 60  # seconds from one save on the way to the next
 
 
-class TrainingError(RuntimeError):
-    """The loss stopped being finite, or the result could not be written. `run` is the last good state, if any."""
+class _WithRun(BaseException):
+    """What ends a training, and the run that there is."""
 
     def __init__(self, message: str, run: Run | None) -> None:
         super().__init__(message)
@@ -35,51 +34,38 @@ class TrainingError(RuntimeError):
         return type(self), (str(self), self.run)  # so that it passes whole between processes
 
 
-class TrainingInterrupted(KeyboardInterrupt):
-    """The training was interrupted (Ctrl-C, the stop button of a notebook, SIGTERM). `run` is what it had done.
-
-    As a KeyboardInterrupt it also ends what called `train`: a script, a loop, the cells below in a notebook.
-    """
-
-    def __init__(self, message: str, run: Run) -> None:
-        super().__init__(message)
-        self.run = run
-
-    def __reduce__(self) -> tuple[type, tuple[str, Run]]:
-        return type(self), (str(self), self.run)
+class TrainingError(_WithRun, RuntimeError):
+    """The loss stopped being finite, or the result could not be written. `run` is the last good state, if any."""
 
 
+class TrainingInterrupted(_WithRun, KeyboardInterrupt):
+    """The training was interrupted (Ctrl-C, the stop button of a notebook, SIGTERM). `run` is what it had done. As a
+    KeyboardInterrupt it also ends what called `train`: a script, a loop, the cells below in a notebook."""
+
+
+@dataclass
 class Keeper:
-    """The hook after each step: notes what it reported and, at every look, checks, shows and saves.
+    """The hook after each step: notes what it reported and, at every look, checks, shows and saves."""
 
-    Args:
-        model: in training.
-        columns: of the history's rows: loss, reconstruction, and the KL of each latent.
-        steps: the first and the last step of the training.
-        describe: a run from weights, history, snapshots and the step.
-        resumed: the run that is continued.
-        snapshots: steps at which to keep the weights.
-        out: where this process saves, if it does.
-        overwrite: allow `out` to exist.
-        interrupted: whether somebody wants the training to end.
-        bar: of progress.
-    """
+    model: nn.Module  # in training
+    columns: int  # of the history's rows: loss, reconstruction, and the KL of each latent
+    first: int  # step of the training
+    last: int
+    describe: Callable[..., Run]  # a run from weights, history, snapshots and the step
+    run: Run | None  # the last good state; at first the run that is continued
+    wanted: Collection[int]  # steps at which to keep the weights
+    out: Path | None  # where this process saves, if it does
+    overwrite: bool  # allow `out` to exist
+    interrupted: Callable[[], bool]  # whether somebody wants the training to end
+    bar: tqdm  # of progress
 
-    def __init__(
-        self, model: nn.Module, columns: int, steps: tuple[int, int], describe: Callable[..., Run], resumed: Run | None,
-        snapshots: Collection[int], out: Path | None, overwrite: bool, interrupted: Callable[[], bool], bar: tqdm,
-    ) -> None:  # fmt: skip
-        self.model, self.describe, self.out, self.overwrite, self.bar = model, describe, out, overwrite, bar
-        self.first, self.last = steps
-        self.interrupted = interrupted
-        self.wanted = set(snapshots)
-        self.place = next(model.parameters()).device
-        self.rows = torch.zeros(min(LOOK_EVERY, self.last), columns, device=self.place)
+    def __post_init__(self) -> None:
+        self.place = next(self.model.parameters()).device
+        self.rows = torch.zeros(min(LOOK_EVERY, self.last), self.columns, device=self.place)
         self.filled = 0
-        self.before = None if resumed is None else resumed.history
-        self.snapshots: dict[int, Weights] = {} if resumed is None else dict(resumed.snapshots)
+        self.before = {} if self.run is None else self.run.history
+        self.snapshots = {} if self.run is None else dict(self.run.snapshots)
         self.blocks: list[np.ndarray] = []
-        self.run = resumed  # the last good state
         self.saved = time.perf_counter()
 
     def __call__(self, step: int, row: Tensor) -> None:
@@ -89,11 +75,8 @@ class Keeper:
         if step in self.wanted:
             self.snapshots[step] = to_cpu(self.model.state_dict())
         # several processes agree now and then: to ask one another at every step would cost as much as the step
-        stop = step == self.last or (
-            self.interrupted()
-            if parallel.alone()
-            else step % ASK_EVERY == 0 and parallel.any_process(self.interrupted(), self.place)
-        )
+        asks = parallel.alone() or step % ASK_EVERY == 0
+        stop = step == self.last or (asks and parallel.any_process(self.interrupted(), self.place))
         if self.filled < len(self.rows) and not stop:
             return
         block = self.rows[: self.filled].cpu().numpy().copy()
@@ -103,12 +86,8 @@ class Keeper:
         self.blocks.append(block)
         self.bar.update(len(block))
         self.bar.set_postfix(nats=f"{block[:, 1].mean():.1f}", kl=f"{block[:, 2:].sum(1).mean():.2f}")
-        self.run = self.describe(
-            step=step,
-            weights=to_cpu(self.model.state_dict()),
-            history=_join(self.before, self.first, self.blocks),
-            snapshots=dict(self.snapshots),
-        )
+        weights = to_cpu(self.model.state_dict())
+        self.run = self.describe(step=step, weights=weights, history=self._history(), snapshots=dict(self.snapshots))
         if self.out is not None and (stop or time.perf_counter() - self.saved > SAVE_EVERY):
             self._save(final=stop)
             self.saved = time.perf_counter()
@@ -117,6 +96,12 @@ class Keeper:
                 self.bar.set_description(f"{self.run.experiment.name}, interrupted")
             where = "in the error's `run` (sys.last_value.run in a notebook)" if self.out is None else f"in {self.out}"
             raise TrainingInterrupted(f"interrupted at step {step}; the run so far is {where}", self.run)
+
+    def _history(self) -> dict[str, np.ndarray]:
+        rows = np.concatenate(self.blocks)
+        steps = np.arange(self.first, self.first + len(rows))
+        new = {"step": steps, "loss": rows[:, 0], "reconstruction": rows[:, 1], "kl": rows[:, 2:]}
+        return {name: np.concatenate([self.before[name], new[name]]) for name in new} if self.before else new
 
     def _kept(self) -> str:
         """Write the last good state, if there is one and a place for it; returns what to say of it."""
@@ -153,17 +138,17 @@ def checkpoint(
 def restore(
     run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator, reseed: bool
 ) -> Tensor | None:
-    """Bring model, optimizer and generator to where a run stopped; returns the state of its objective.
-
-    Raises:
-        ValueError: if the generator is of another kind of device, unless it is to be reseeded.
-    """
+    """Bring model, optimizer and generator to where a run stopped; returns the state of its objective. Raises
+    ValueError if the generator is of another kind of device, unless it is to be reseeded."""
     model.load_state_dict(run.weights)
     state = optimizer.state_dict()
-    state["state"] = {
-        i: {key: _like(value, parameter) for key, value in run.checkpoint.optimizer[name].items()}
-        for i, (name, parameter) in enumerate(model.named_parameters())
-    }
+    for i, (name, p) in enumerate(model.named_parameters()):
+        # copies, as the optimizer changes them in place; and the fused Adam walks through memory: its moments must lie
+        # there in the order of their parameter
+        state["state"][i] = {
+            key: torch.empty_like(p).copy_(value) if value.shape == p.shape else value.clone()
+            for key, value in run.checkpoint.optimizer[name].items()
+        }
     optimizer.load_state_dict(state)
     if reseed:
         fresh = np.random.SeedSequence([run.seed, run.step]).generate_state(1, np.uint64)[0]
@@ -181,11 +166,8 @@ def restore(
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first interrupt into a flag, so that a step is never broken off half-way; a second one breaks off.
-
-    Not so in a group of processes: at one Ctrl-C each gets two, from the terminal and from torchrun, which ends those
-    that linger.
-    """
+    """Turn the first interrupt into a flag, so that a step is never broken off half-way; a second one breaks off, but
+    not in a group of processes: at one Ctrl-C each gets two, from the terminal and from torchrun."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield lambda: False
         return
@@ -210,12 +192,6 @@ def to_cpu(tensors: dict[str, Any]) -> Weights:
     return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
 
 
-def _like(value: Tensor, parameter: Tensor) -> Tensor:
-    # a copy, as the optimizer changes it in place; and the fused Adam walks through memory: its moments must lie there
-    # in the order of their parameter
-    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value.clone()
-
-
 def _broken(block: np.ndarray, step: int, model: nn.Module) -> str | None:
     """What is no longer finite, and at which step; None if all is well."""
     bad = ~np.isfinite(block).all(1)
@@ -224,15 +200,3 @@ def _broken(block: np.ndarray, step: int, model: nn.Module) -> str | None:
     if not all(p.isfinite().all() for p in model.parameters()):
         return f"a weight became NaN or infinite at step {step}"
     return None
-
-
-def _join(before: dict[str, np.ndarray] | None, first: int, blocks: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """The history so far: what was before, and blocks of rows from the step `first` on."""
-    rows = np.concatenate(blocks)
-    new = {
-        "step": np.arange(first, first + len(rows)),
-        "loss": rows[:, 0],
-        "reconstruction": rows[:, 1],
-        "kl": rows[:, 2:],
-    }
-    return new if before is None else {name: np.concatenate([before[name], new[name]]) for name in new}

@@ -18,25 +18,20 @@ _RENAMED = {"Experiment": {"revive": "reset_dormant"}, "LagrangianELBO": {"rate"
 
 
 def to_dict(experiment: Experiment) -> dict[str, Any]:
-    """The settings as plain JSON values; `from_dict` builds an equal experiment from them.
-
-    Raises:
-        ValueError: if data set or objective is no dataclass of plain values, which alone a file can hold.
-    """
+    """The settings as plain JSON values; `from_dict` builds an equal experiment from them. Raises ValueError if data
+    set or objective is no dataclass of plain values, which alone a file can hold."""
     own = (type(experiment.dataset), type(experiment.objective))
-    reason = ""
     try:
-        settings = {key: value for key, value in _describe(experiment).items() if key != "kind"}
-        settings = json.loads(json.dumps(settings, default=_plain, allow_nan=False))
-        if from_dict(settings, own) == experiment:
-            return settings
+        settings = json.loads(json.dumps(_fields(experiment), default=_plain, allow_nan=False))
+        if from_dict(settings, own) != experiment:
+            raise ValueError("it would come back as another")
     except (TypeError, AttributeError, ValueError, RuntimeError) as error:
-        reason = f" ({error})"
-    raise ValueError(
-        f"experiment {experiment.name!r} cannot be stored in a file{reason}: its data set ({own[0].__name__}) and "
-        f"objective ({own[1].__name__}) must be dataclasses whose fields are numbers, texts, or tuples of these, "
-        "or one of the course's schedules"
-    )
+        raise ValueError(
+            f"experiment {experiment.name!r} cannot be stored in a file ({error}): its data set ({own[0].__name__}) "
+            f"and objective ({own[1].__name__}) must be dataclasses whose fields are numbers, texts, or tuples of "
+            "these, or one of the course's schedules"
+        ) from None
+    return settings
 
 
 def from_dict(settings: dict[str, Any], kinds: Collection[type] = ()) -> Experiment:
@@ -51,11 +46,9 @@ def from_dict(settings: dict[str, Any], kinds: Collection[type] = ()) -> Experim
     """
     settings = _renamed("Experiment", settings)
     for part, course in (("dataset", DATASETS), ("objective", OBJECTIVES)):
-        known = {kind.__name__: kind for kind in (*course, *kinds)}
+        known = {kind.__name__: kind for kind in (*course, *SCHEDULES, *kinds)}
         try:
-            outer = known[settings[part]["kind"]]
-            within = {key: _build(value, known) for key, value in settings[part].items() if key != "kind"}
-            settings[part] = getattr(outer, "described", outer)(**_renamed(outer.__name__, within))
+            settings[part] = _build(settings[part], known)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"unknown {part} ({error}): known kinds are {', '.join(known)}; give your own class in `kinds`"
@@ -77,20 +70,24 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} is no plain value")
 
 
-def _describe(part: Any) -> Any:
-    """A dataclass, and those within it, as the name of its class and its fields."""
-    if not dataclasses.is_dataclass(part):
-        return part
-    kind = type(part)
+def _fields(part: Any) -> dict[str, Any]:
+    """The fields of a dataclass; of those that are dataclasses the name of the class and the fields."""
+    return {field.name: _described(getattr(part, field.name)) for field in dataclasses.fields(part)}
+
+
+def _described(value: Any) -> Any:
+    if not dataclasses.is_dataclass(value):
+        return value
+    kind = type(value)
     if _COURSE.get(kind.__name__, kind) is not kind:
         raise ValueError(f"{kind.__name__} is the name of one of the course's own classes: rename yours")
-    fields = {field.name: _describe(getattr(part, field.name)) for field in dataclasses.fields(part)}
-    return {"kind": kind.__name__, **fields}
+    return {"kind": kind.__name__, **_fields(value)}
 
 
 def _build(value: Any, known: dict[str, type]) -> Any:
     if isinstance(value, dict) and "kind" in value:
-        kind = (known | {kind.__name__: kind for kind in SCHEDULES})[value["kind"]]
-        return kind(**{key: _build(v, known) for key, v in value.items() if key != "kind"})
+        kind = known[value["kind"]]
+        fields = {key: _build(v, known) for key, v in value.items() if key != "kind"}
+        return getattr(kind, "described", kind)(**_renamed(kind.__name__, fields))
     # JSON knows no tuples, and a frozen dataclass holds no lists
     return tuple(_build(v, known) for v in value) if isinstance(value, list) else value

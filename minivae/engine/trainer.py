@@ -1,9 +1,10 @@
 """`train(experiment, …) -> Run`: the loop of `minivae.training` with all that a long training needs hooked in."""
 
 import dataclasses
+import functools
 import platform
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -28,8 +29,7 @@ from minivae.objectives import check_range
 
 __all__ = ["TrainingError", "TrainingInterrupted", "train", "versions"]
 
-# made on the device; a learner's own data and objectives may need the host
-_GRAPHABLE = (Blobs, Sprites, ColouredSprites)
+_GRAPHABLE = (Blobs, Sprites, ColouredSprites)  # made on the device; a learner's own data may need the host
 
 
 def train(
@@ -49,22 +49,20 @@ def train(
 ) -> Run:
     """Train the model of an experiment.
 
-    An interrupt (Ctrl-C, the stop button of a notebook, SIGTERM) ends the training after the step in progress: the run
-    as it stands is written to `out` and comes with the error; a second one breaks off at once. Within a group of
-    processes (`engine.parallel`) the batch is divided among them; all return the run, and the first one writes it.
+    An interrupt (Ctrl-C, the stop button of a notebook, SIGTERM) ends the training after the step in progress, a second
+    one at once. Within a group of processes (`engine.parallel`) the batch is divided among them; all return the run,
+    and the first one writes it.
 
     Args:
         experiment: what to train.
         steps: the step to reach, counted from the beginning also when resuming; experiment.steps if None.
         seed: of the initial weights, the data and the posterior samples.
         device: "auto" (cuda, else mps, else cpu) or a PyTorch device.
-        precision: "auto" (bf16 where the hardware has it, else fp32), "fp32" or "bf16". bf16 concerns the layers'
-            arithmetic only: weights, losses and the optimizer are always fp32. fp32 is fp32 in convolutions on CUDA
-            too, not TF32.
+        precision: of the layers' arithmetic, all else is always fp32: "auto" (bf16 where the hardware has it, else
+            fp32), "fp32" (on CUDA too, not TF32) or "bf16".
         progress: show a progress bar.
         resume: continue this run. On one CPU the result equals an unbroken training bit for bit.
-        reseed: draw fresh random numbers from the step of `resume` on, as on another kind of device one must; the run
-            notes the step in `provenance["reseeded"]`.
+        reseed: draw fresh random numbers from the step of `resume` on, as on another kind of device one must.
         snapshots: steps at which to keep the weights.
         out: write the run here when done, and on the way about once a minute.
         overwrite: allow `out` to exist.
@@ -75,9 +73,8 @@ def train(
 
     Raises:
         ValueError: on a setting out of range, a resume that does not fit, or settings that `out` cannot hold.
-        TrainingInterrupted: if it was interrupted; the error's `run` is ready to be resumed.
-        TrainingError: if the loss stops being finite (the message says at which step), or if at the end `out` cannot
-            be written; the error's `run` holds what there is.
+        TrainingInterrupted: if it was interrupted; the error's `run`, which is also in `out`, can be resumed.
+        TrainingError: if the loss stops being finite, or `out` cannot be written at the end; `run` is what there is.
         OSError: if `out` exists, another process is writing it, or its folder cannot be written to.
 
     Source: appendix A.2 (Adam, learning rate 5e-4); chapters 4 and 6.
@@ -109,7 +106,11 @@ def train(
     model = model.to(place, memory_format=fast.layout(place))
     if place.type == "cpu":
         fast.bias_apart(model)
-    optimizer = _optimizer(experiment, model, precision)
+    if experiment.optimizer == "muon":
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        optimizer = Muon(model.parameters(), experiment.learning_rate, dtype=dtype)
+    else:
+        optimizer = torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
     state = initial_state(experiment.objective)
     if resume is not None:
         state = saving.restore(resume, model, optimizer, generator, reseed)
@@ -127,42 +128,38 @@ def train(
     began = time.perf_counter()
     before = resume.provenance if resume is not None else {}
     reseeded = [*before.get("reseeded", []), *([resume.step] if reseed else [])]
+    made = {
+        "command": command or f"minivae.train({experiment.name!r}, steps={steps}, seed={seed})",
+        "device": str(place),
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "seconds": before.get("seconds", 0.0),
+        "versions": versions(),
+        **({"reseeded": reseeded} if reseeded else {}),
+    }
 
     def describe(**reached: object) -> Run:
-        made = {
-            "command": command or f"minivae.train({experiment.name!r}, steps={steps}, seed={seed})",
-            "device": str(place),
-            "precision": precision,
-            "threads": torch.get_num_threads(),
-            "seconds": round(before.get("seconds", 0.0) + time.perf_counter() - began, 1),
-            "versions": versions(),
-            **({"reseeded": reseeded} if reseeded else {}),
-        }
+        seconds = round(made["seconds"] + time.perf_counter() - began, 1)
         kept = saving.checkpoint(model, optimizer, generator, state)
-        return Run(experiment=experiment, seed=seed, checkpoint=kept, provenance=made, **reached)
+        return Run(experiment, seed, checkpoint=kept, provenance={**made, "seconds": seconds}, **reached)
 
     if not parallel.writes():
         out, progress = None, False
     with claim(out) if out is not None else nullcontext(), fast.ieee(place), saving.deferred_interrupt() as interrupted:
         with tqdm(total=steps, initial=first - 1, disable=not progress, desc=experiment.name, unit="step") as bar:
             keeper = saving.Keeper(
-                model, 2 + experiment.latents, (first, steps), describe, resume, snapshots, out, overwrite, interrupted,
-                bar,
+                model, columns=2 + experiment.latents, first=first, last=steps, describe=describe, run=resume,
+                wanted=set(snapshots), out=out, overwrite=overwrite, interrupted=interrupted, bar=bar,
             )  # fmt: skip
-            hooks = _hooks(experiment, model, optimizer, generator)
-            training.loop(take, range(first, steps + 1), hooks, [keeper])
+            change = functools.partial(_change, experiment, model, optimizer, generator)
+            training.loop(take, range(first, steps + 1), [change], [keeper])
     return keeper.run
 
 
 def versions() -> dict[str, str]:
     """Versions of what a run's numbers depend on."""
-    return {
-        "minivae": minivae.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "h5py": h5py.__version__,
-    }
+    others = {module.__name__: module.__version__ for module in (torch, np, h5py)}
+    return {"minivae": minivae.__version__, "python": platform.python_version(), **others}
 
 
 def _checked(steps: int, seed: int, first: int, snapshots: Collection[int]) -> tuple[int, int]:
@@ -177,17 +174,9 @@ def _checked(steps: int, seed: int, first: int, snapshots: Collection[int]) -> t
         raise ValueError(f"snapshots must be a collection of steps such as [500, 2000], got {snapshots!r}")
     for step in snapshots:
         check_count("a snapshot's step", step, least=0)
-    outside = [step for step in snapshots if not first <= step <= steps]
-    if outside:
+    if outside := [step for step in snapshots if not first <= step <= steps]:
         raise ValueError(f"snapshots must lie in {first} … {steps}, the steps of this training, got {outside}")
     return int(steps), int(seed)
-
-
-def _optimizer(experiment: Experiment, model: nn.Module, precision: str) -> torch.optim.Optimizer:
-    if experiment.optimizer == "muon":
-        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        return Muon(model.parameters(), experiment.learning_rate, dtype=dtype)
-    return torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
 
 
 def _graphable(experiment: Experiment, place: torch.device) -> bool:
@@ -198,33 +187,27 @@ def _graphable(experiment: Experiment, place: torch.device) -> bool:
     return place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and ours and adam and parallel.alone()
 
 
-def _hooks(
-    experiment: Experiment, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator
-) -> list[Callable[[int], None]]:
+def _change(
+    experiment: Experiment, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator, step: int
+) -> None:
     """What comes before a step: dormant units reset, latents opened, the learning rate of the cooldown."""
-    opened = getattr(experiment.objective, "opened", lambda step: range(0))
-
-    def grow(step: int) -> None:
-        resets = experiment.reset_dormant and step % experiment.reset_dormant == 0 and step <= experiment.cooled
-        if resets:
-            growing.reset_dormant(model, experiment.dataset.sample(512, generator)[0], generator)
-        if fresh := opened(step):
-            growing.open_latents(model, fresh, experiment.dataset.sample(512, generator)[0], generator)
-        if resets or fresh:
-            parallel.agree(model)
-
-    def cool(step: int) -> None:
+    resets = experiment.reset_dormant and step % experiment.reset_dormant == 0 and step <= experiment.cooled
+    if resets:
+        growing.reset_dormant(model, experiment.dataset.sample(512, generator)[0], generator)
+    opened = getattr(experiment.objective, "opened", None)
+    if fresh := opened and opened(step):
+        growing.open_latents(model, fresh, experiment.dataset.sample(512, generator)[0], generator)
+    if resets or fresh:
+        parallel.agree(model)
+    if experiment.cooldown:
         for group in optimizer.param_groups:
             group["lr"] = experiment.learning_rate_at(step)
-
-    return [grow, cool] if experiment.cooldown else [grow]
 
 
 def _identified(experiment: Experiment) -> Experiment:
     """The experiment, whose pictures, if they come from a file, are known by their content."""
-    if getattr(experiment.dataset, "content", None) != "":
-        return experiment
-    return dataclasses.replace(experiment, dataset=experiment.dataset.identified())
+    known = getattr(experiment.dataset, "content", None) != ""
+    return experiment if known else dataclasses.replace(experiment, dataset=experiment.dataset.identified())
 
 
 def _check_resume(run: Run, experiment: Experiment, seed: int) -> None:

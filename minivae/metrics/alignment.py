@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from minivae.datasets import Sprites
-from minivae.metrics.scores import Array, _numbers, _relabelled
+from minivae.metrics.scores import Array, numbers, relabelled
 
 
 def explained(codes: Array, target: Array, groups: Array | None = None, bins: int = 20) -> Tensor:
-    """R²: the share of a target's variance that each latent explains, by the target's mean in bins of the latent.
+    """R² (latents,): the share of a target's variance that each latent explains, by its mean in bins of the latent.
 
     Args:
         codes: posterior means (n, latents).
@@ -19,24 +19,14 @@ def explained(codes: Array, target: Array, groups: Array | None = None, bins: in
         groups: (n,) whole numbers of any kind; if given, R² is taken within each group and averaged over them.
         bins: of equal numbers of points.
 
-    Returns:
-        (latents,), from 0 (a little above by chance, some bins/n) to 1.
-
-    Raises:
-        ValueError: if shapes do not fit or values are not finite.
-
-    Source: chapter 6.
+    By chance R² is some bins/n. Raises ValueError if shapes do not fit or values are not finite. Source: chapter 6.
     """
-    codes, target = _numbers("codes", codes), _numbers("target", target)
-    groups = None if groups is None else _relabelled(groups)
-    if target.ndim != 2 or len(target) != len(codes) or (groups is not None and groups.shape != (len(codes),)):
-        raise ValueError(
-            f"codes {tuple(codes.shape)}, target {tuple(target.shape)} and groups must be of the same points"
-        )
-    if not (torch.isfinite(codes).all() and torch.isfinite(target).all()):
-        raise ValueError("codes and target must be finite, got NaN or infinity")
+    codes, target = numbers("codes", codes), numbers("target", target)
+    if target.ndim != 2 or len(target) != len(codes) or (groups is not None and len(groups) != len(codes)):
+        shapes = f"codes {tuple(codes.shape)}, target {tuple(target.shape)}"
+        raise ValueError(f"{shapes} and groups must be of the same points")
     if groups is not None:
-        members = [groups == group for group in range(int(groups.max()) + 1)]
+        members = F.one_hot(relabelled(groups)).bool().T
         return torch.stack([explained(codes[own], target[own], None, bins) for own in members]).mean(0)
     target = target.double() - target.double().mean(0)
     bin_of = codes.argsort(0).argsort(0) * bins // len(codes)  # n, latents
@@ -50,18 +40,19 @@ def explained(codes: Array, target: Array, groups: Array | None = None, bins: in
 def alignment(codes: Array, dataset: Any, factors: Array) -> dict[str, Tensor]:
     """Which latent holds which factor: R² of every factor with every latent, name → (latents,).
 
-    A factor of `dataset.categories` has one column a class as its target, an angle its unit vector. The orientation of
-    a sprite counts modulo the turn after which its shape looks the same: the unit vector is at four times the angle of
-    a square, twice that of an ellipse and once that of a heart, shape by shape.
+    The target is the factor itself; one column a class for a factor of `dataset.categories`; the unit vector for an
+    angle. A sprite's orientation counts modulo the turn after which its shape looks the same: the unit vector is at 4
+    times the angle for a square, 2 for an ellipse and 1 for a heart, and R² is taken shape by shape.
 
     Args:
         codes: posterior means (n, latents).
-        dataset: that has `factors`, their names, and `categories`, the names of those whose classes have no order.
+        dataset: has `factors`, their names, and `categories`, the names of those whose classes have no order.
         factors: of the pictures, (n, factors), as `dataset.sample` gives them.
 
     Source: chapters 6 and 7.
     """
-    column = dict(zip(dataset.factors, _numbers("factors", factors).T, strict=True))
+    column = dict(zip(dataset.factors, numbers("factors", factors).T, strict=True))
+    column.pop("colour", None)  # of one class in dSprites
     found = {}
     for name, f in column.items():
         groups, target = None, f[:, None]
@@ -72,27 +63,21 @@ def alignment(codes: Array, dataset: Any, factors: Array) -> dict[str, Tensor]:
             target = _unit(Sprites().values[name][f.long()] * torch.tensor(Sprites.symmetries)[groups])
         elif name in getattr(dataset, "categories", ()):
             target = F.one_hot(f.long()).double()
-        if name != "colour":
-            found[name] = explained(codes, target, groups)
+        found[name] = explained(codes, target, groups)
     return found
 
 
 def factor_classes(dataset: Any, factors: Array) -> tuple[tuple[str, ...], Tensor]:
     """Names and classes, whole numbers (n, factors), of the factors that vary.
 
-    Continuous factors are cut as the data set's `cuts` say: name → (low, high, parts of equal width).
-
     Args:
-        dataset: that has `factors`, their names, and `cuts` if there are continuous ones.
-        factors: of pictures, (n, factors), as its `sample` gives them.
+        dataset: has `factors`, their names, and for continuous ones `cuts`, name → (low, high, parts of equal width).
+        factors: of pictures, (n, factors), as `dataset.sample` gives them.
 
-    Raises:
-        ValueError: if a factor is neither of whole numbers nor cut: only you know where to cut your own.
-
-    Source: chapters 6 and 7.
+    Raises ValueError if a factor is neither of whole numbers nor cut. Source: chapters 6 and 7.
     """
-    factors, cuts = _numbers("factors", factors), getattr(dataset, "cuts", {})
-    names, columns = [], []
+    factors, cuts = numbers("factors", factors), getattr(dataset, "cuts", {})
+    found = {}
     for name, f in zip(dataset.factors, factors.T, strict=True):
         if name in cuts:
             low, high, parts = cuts[name]
@@ -102,10 +87,9 @@ def factor_classes(dataset: Any, factors: Array) -> tuple[tuple[str, ...], Tenso
                 f"the scores need classes: factor {name!r} of {dataset!r} is not of whole numbers; let its sample() "
                 "give whole numbers, or say how to cut it in its `cuts`, name → (low, high, parts)"
             )
-        if name != "colour":  # of one class in dSprites
-            names.append(name)
-            columns.append(f.long())
-    return tuple(names), torch.stack(columns, dim=1)
+        found[name] = f.long()
+    found.pop("colour", None)  # of one class in dSprites
+    return tuple(found), torch.stack(list(found.values()), dim=1)
 
 
 def _unit(angle: Tensor) -> Tensor:

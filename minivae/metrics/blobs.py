@@ -1,4 +1,4 @@
-"""How a code of blobs stands to their position, and how broken its traversals are. Taught in chapter 4."""
+"""How a code of blobs depends on their position, and how discontinuous its traversals are. Taught in chapter 4."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,13 @@ from minivae.datasets import Blobs
 from minivae.metrics.evaluate import ACTIVE, mean_kl, traversal
 from minivae.vae import VAE
 
+JUMP = 4.0  # pixels; an even walk across the domain at z ∈ [−3, 3] moves less than one pixel in a step of 0.1
+GHOST = 0.6
+
 
 @torch.no_grad()
 def position_tuning(model: VAE, dataset: Blobs, n: int = 32) -> tuple[Tensor, Tensor]:
-    """Posterior means of blobs on a grid of positions.
-
-    Returns:
-        positions (m, 2), the points of an n × n grid that lie in the data's domain, in pixels, and
-        means (m, latents).
+    """Positions (m, 2) of an n × n grid in the domain, in pixels, and posterior means (m, latents) of blobs there.
 
     Source: the heat maps of Figure 2.
     """
@@ -27,20 +26,16 @@ def position_tuning(model: VAE, dataset: Blobs, n: int = 32) -> tuple[Tensor, Te
 
 
 def correlations(model: VAE, dataset: Blobs, n: int = 32) -> Tensor:
-    """Pearson correlation of every latent's posterior mean with x and y over the domain: (latents, 2).
-
-    A latent whose mean never moves has correlation 0.
-    """
+    """Pearson correlation of every latent's `position_tuning` with x and y: (latents, 2); 0 if its mean never moves."""
     positions, means = position_tuning(model, dataset, n)
-    a, b = means - means.mean(0), positions - positions.mean(0)
-    norms = a.norm(dim=0)[:, None] * b.norm(dim=0)
-    return torch.where(norms > 0, a.T @ b / norms.clamp_min(1e-30), 0.0)
+    together = torch.corrcoef(torch.cat([positions, means], dim=1).T)
+    return together[2:, :2].nan_to_num(0.0)
 
 
 def axis_angles(model: VAE, dataset: Blobs, n: int = 32) -> Tensor:
     """Direction in the picture along which each latent's mean rises fastest, in degrees in (−90, 90]: (latents,).
 
-    0 is along x, 90 along y, from a least-squares plane through the tuning; a line has no sign, so 180° is 0°.
+    0 is along x, 90 along y, by a least-squares plane through the `position_tuning`; a line has no sign, so 180° is 0°.
     """
     positions, means = position_tuning(model, dataset, n)
     centred = positions - positions.mean(0)
@@ -51,13 +46,12 @@ def axis_angles(model: VAE, dataset: Blobs, n: int = 32) -> Tensor:
 
 @dataclass(frozen=True)
 class Fragmentation:
-    """How broken the drawn traversals are. For a code that moves one blob smoothly, jump is small and the others 0.
+    """How discontinuous the drawn traversals are; a code that moves one blob smoothly has a small jump and zeros.
 
     Attributes:
         jump: the farthest that the drawn blob moves in one small step of any traversal, in pixels.
         broken: share of traversals with a step of more than `JUMP` pixels.
-        ghosts: share of traversals with a frame that shows two blobs or a ghost (less than `GHOST` of the seed
-            image's light).
+        ghosts: share of traversals with a frame of two blobs, or of less than `GHOST` of the seed image's light.
     """
 
     jump: float
@@ -65,24 +59,15 @@ class Fragmentation:
     ghosts: float
 
 
-JUMP = 4.0  # pixels; an even walk across the domain at z ∈ [−3, 3] moves less than one pixel in a step of 0.1
-
-
-GHOST = 0.6
-
-
 @torch.no_grad()
 def fragmentation(model: VAE, images: Tensor, step: float = 0.1) -> Fragmentation:
     """Traverse every active latent over [−3, 3] from each seed image and measure what is drawn.
 
     Args:
-        model: a trained VAE.
-        images: seed images (n, 1, 64, 64).
+        model, images: a trained VAE, and seed images (n, 1, H, W).
         step: distance of neighbouring frames, in units of z.
 
-    Returns:
-        The statistics over all images and all latents with at least `ACTIVE` nats; zeros if no latent is active.
-
+    The statistics are over all images and all latents above `ACTIVE` nats; zeros if no latent is active.
     Source: section 4.3 describes the effect in words; the statistic is this course's (chapter 4).
     """
     means, _ = model.encode(images)
@@ -96,10 +81,8 @@ def fragmentation(model: VAE, images: Tensor, step: float = 0.1) -> Fragmentatio
             ghosts.append(((count_blobs(frames) > 1) | (frames.sum((1, 2, 3)) < GHOST * light)).any())
     if not jumps:
         return Fragmentation(0.0, 0.0, 0.0)
-    jump = torch.stack(jumps)
-    return Fragmentation(
-        jump.max().item(), (jump > JUMP).float().mean().item(), torch.stack(ghosts).float().mean().item()
-    )
+    jump, ghost = torch.stack(jumps), torch.stack(ghosts).float()
+    return Fragmentation(jump.max().item(), (jump > JUMP).float().mean().item(), ghost.mean().item())
 
 
 def centre_of_light(images: Tensor) -> Tensor:
@@ -113,12 +96,12 @@ def centre_of_light(images: Tensor) -> Tensor:
 def count_blobs(images: Tensor, window: int = 9, share: float = 0.3) -> Tensor:
     """Number of separate bright spots in each image (n, 1, H, W): (n,).
 
-    A spot is a pixel that is the brightest of the window around it and at least `share` as bright as the image's
-    brightest. Images are averaged over 5 × 5 pixels first, so that a decoder's grain does not count.
+    A spot is a pixel that is the brightest of the window × window pixels around it and at least `share` as bright as
+    the image's brightest. Images are averaged over 5 × 5 pixels first, so that a decoder's grain does not count.
     """
     smooth = F.avg_pool2d(images, 5, stride=1, padding=2, count_include_pad=False)
-    # two equal neighbours are one spot: tell them apart by a ramp far below anything visible, in units of the brightest
-    # pixel, so that its steps are not lost to rounding in a dim picture nor in a bright one
+    # two equal neighbours are one spot: an invisible ramp tells them apart, in units of the brightest pixel so that its
+    # steps are lost to rounding neither in a dim picture nor in a bright one
     ramp = torch.arange(smooth[0].numel(), device=images.device).view_as(smooth[:1]) / smooth[0].numel()
     smooth = smooth + 1e-3 * ramp * smooth.amax((1, 2, 3), keepdim=True)
     peak = smooth == F.max_pool2d(smooth, window, stride=1, padding=window // 2)

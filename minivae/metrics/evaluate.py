@@ -17,17 +17,14 @@ ACTIVE = 0.01  # nats of mean KL from which a latent counts as used
 
 @torch.no_grad()
 def mean_kl(model: VAE, images: Tensor) -> Tensor:
-    """Mean KL of every latent over images (n, channels, 64, 64), in nats: (latents,)."""
+    """Mean KL of every latent over images (n, channels, size, size), in nats: (latents,)."""
     return gaussian.kl_per_latent(*model.encode(images)).mean(0)
 
 
 def traversal(z: Tensor, latent: int, values: Tensor) -> Tensor:
-    """Copies of one code z (latents,) in which one latent takes each of the values (n,): (n, latents).
+    """Copies of one code z (latents,) in which the latent of that number takes each of the values (n,): (n, latents).
 
-    Raises:
-        ValueError: if z is not one code or has no such latent.
-
-    Source: section 4.3 and Figure 2.
+    Raises ValueError if z is not one code or has no such latent. Source: section 4.3 and Figure 2.
     """
     if z.ndim != 1 or not 0 <= latent < len(z):
         raise ValueError(f"z must be one code (latents,) that has latent {latent}, got shape {tuple(z.shape)}")
@@ -41,30 +38,23 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
     """Every metric of a VAE, from posterior means of `points` pictures; deterministic.
 
     Args:
-        model: trained on the data set.
-        dataset: whose `factors` are known, such as sprites, chairs or `Arrays` with factors; see `factor_classes`.
+        model, dataset: a VAE, and data whose `factors` are known, such as sprites, chairs or `Arrays` with factors.
         points: pictures to draw, at least 400.
         seed: of the pictures, the noise and the scores.
 
     Returns:
-        mig (of 20 bins), mig_own_bins, dci_disentanglement, dci_completeness (of a quarter of the points: trees cost),
-        factorvae, betavae, sap (of half of them); reconstruction and excess (what it is above `bernoulli_floor`), in
-        nats per picture, and excess_error, the standard error of the excess with so many pictures; kl, the sum over
-        latents in nats; active, the number of latents above `ACTIVE`.
+        mig (of 20 bins), mig_own_bins, dci_disentanglement and dci_completeness (of a quarter of the points, because
+        trees are slow), factorvae, betavae, sap (of half of them); reconstruction and excess (reconstruction minus
+        `bernoulli_floor`), in nats per picture, and excess_error, its standard error; kl, the sum over latents in nats;
+        active, the number of latents above `ACTIVE`.
 
-    Raises:
-        ValueError: if the model is no VAE, the factors of the data set are not known or no classes, or points are fewer
-            than 400.
-
-    Source: chapter 6.
+    Raises ValueError if the model is no VAE or the factors are not known, or as `factor_classes`. Source: chapter 6.
     """
     if not isinstance(model, VAE) or not getattr(dataset, "factors", ()):
-        raise ValueError(
-            "metrics compare a VAE's latents with known factors, as those of sprites, chairs or Arrays(images, factors)"
-            f", got {type(model).__name__} of {dataset!r}"
-        )
+        got = f"{type(model).__name__} of {dataset!r}"
+        raise ValueError(f"metrics compare a VAE with known factors, as Arrays(images, factors) has, got {got}")
     check_count("points", points, least=400)
-    factor_classes(dataset, dataset.sample(1, torch.Generator())[1])  # to be refused before the work, not after it
+    factor_classes(dataset, dataset.sample(1, torch.Generator())[1])  # raises before the work, not after it
     codes, factors, nll, floor, kl = _encode_each(model, dataset, points, seed)
     _, classes = factor_classes(dataset, factors)
     disentanglement, completeness = dci(codes[: points // 4], classes[: points // 4], seed)
@@ -87,15 +77,19 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
 def encode_dataset(
     model: VAE, dataset: Any, points: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor, float, float, Tensor]:
-    """Posterior means (points, latents) and factors of so many pictures; of the same pictures the mean −log p(x|z),
-    its floor, both in nats, and the mean KL of every latent (latents,)."""
+    """Encode and reconstruct `points` pictures of a data set; the seed is of the pictures and the noise.
+
+    Returns:
+        Posterior means (points, latents), factors (points, factors), the mean −log p(x|z) and its mean floor in nats,
+        and the mean KL of every latent (latents,).
+    """
     check_count("points", points)
     codes, factors, nll, floor, kl = _encode_each(model, dataset, points, seed)
     return codes, factors, nll.mean().item(), floor.mean().item(), kl.mean(0)
 
 
 @torch.no_grad()
-def _encode_each(model: VAE, dataset: Any, points: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _encode_each(model: VAE, dataset: Any, points: int, seed: int) -> tuple[Tensor, ...]:
     """As `encode_dataset`, with −log p(x|z) and its floor (points,) and the KLs (points, latents) of each picture."""
     generator = torch.Generator().manual_seed(seed)
     blocks = []
@@ -105,5 +99,4 @@ def _encode_each(model: VAE, dataset: Any, points: int, seed: int) -> tuple[Tens
         logits = model.decode(gaussian.sample(mean, log_std, generator))
         nll, floor = bernoulli_nll(logits, images), bernoulli_floor(images)
         blocks.append((mean, factors, nll.double(), floor.double(), gaussian.kl_per_latent(mean, log_std)))
-    codes, factors, nll, floor, kl = (torch.cat(column) for column in zip(*blocks, strict=True))
-    return codes, factors, nll, floor, kl
+    return tuple(torch.cat(column) for column in zip(*blocks, strict=True))

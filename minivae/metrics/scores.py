@@ -1,10 +1,13 @@
 """Scores of disentanglement: MIG, SAP, DCI, FactorVAE and β-VAE. Taught in chapter 6."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from minivae._arguments import check_count
+from minivae._arguments import check_all, check_count
+from minivae.datasets.arrays import to_tensor
 
 Array = Tensor | np.ndarray
 
@@ -14,50 +17,43 @@ def information(codes: Array, classes: Array, bins: int | None = 20) -> Tensor:
 
     Args:
         codes: posterior means (n, latents), of PyTorch or NumPy.
-        classes: of the factors that made the pictures, (n, factors), whole numbers of any kind: −1 and 1 are as good
-            as 0 and 1, and so are True and False.
+        classes: of the factors that made the pictures, (n, factors), whole numbers or bools, whatever they are.
         bins: of equal width that each latent is cut into; None for as many as the factor has classes.
 
-    Returns:
-        The plug-in estimate from counts: never negative, and too large by some bins · classes / 2n.
-
-    Raises:
-        ValueError: if the shapes do not fit, codes are not finite, classes are no whole numbers, a factor has one class
-            only, or bins is no count.
-
-    Source: chapter 6.
+    The plug-in estimate from counts is never negative, and too large by some bins · classes / 2n. Raises ValueError if
+    the shapes do not fit, codes are not finite, classes are no whole numbers, a factor has one class only, or bins is
+    no count. Source: chapter 6.
     """
+    from sklearn.metrics import mutual_info_score
+
     codes, classes = _checked(codes, classes)
     if bins is not None:
         check_count("bins", bins)
-    return torch.stack(
-        [torch.stack([_information(_cut(z, bins or int(f.max()) + 1), f) for z in codes.T]) for f in classes.T]
-    )
+    found = [[mutual_info_score(f, _cut(z, bins or int(f.max()) + 1)) for z in codes.T] for f in classes.T]
+    return torch.tensor(found, dtype=torch.float64)
 
 
 def mig(codes: Array, classes: Array, bins: int | None = 20) -> float:
     """Mutual information gap: how much more the best latent knows of a factor than the second best, over its entropy.
 
-    The mean over the factors, in [0, 1]. Twenty bins, the custom, cannot tell 32 or 40 classes
-    apart, so that even a perfect code of dSprites stays below 1; with `bins` None each latent has the factor's own.
+    The mean over the factors, in [0, 1]. The usual twenty bins cannot tell 32 or 40 classes apart, so even a perfect
+    code of dSprites stays below 1; with `bins` None each latent has as many bins as the factor has classes.
 
     Args, errors: as `information`; at least two latents.
-
     Source: Chen et al. 2018 (β-TCVAE), with posterior means as Locatello et al. 2019; chapter 6.
     """
     codes, classes = _checked(codes, classes, latents=2)
     best, second = information(codes, classes, bins).topk(2, dim=1).values.T
-    return ((best - second) / torch.stack([_entropy(f) for f in classes.T])).mean().item()
+    return ((best - second) / torch.stack([_entropy(f.bincount()) for f in classes.T])).mean().item()
 
 
 def sap(codes: Array, classes: Array) -> float:
     """Separated attribute predictability: by how much the best latent's linear classifier beats the second best's.
 
-    The first half of the points trains, the second tests, so they must be in no order. A linear classifier of one
-    number can hardly tell more than two or three of many classes, so even a perfect code scores low.
+    The first half of the points trains and the second tests, so they must be in random order. A linear classifier of
+    one number can hardly tell more than two or three of many classes, so even a perfect code scores low.
 
     Args, errors: as `mig`.
-
     Source: Kumar et al. 2018, with the classifier of Locatello et al. 2019; chapter 6.
     """
     from sklearn.svm import LinearSVC
@@ -84,22 +80,18 @@ def dci(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float]:
     Disentanglement is 1 − the entropy of a latent's row of R, in units of its maximum and weighted with how much
     the latent is relied on; completeness the same for a factor's column, every factor with the same weight.
 
-    The trees are what costs: about a minute for dSprites' 113 classes and 2,500 points on one core.
-
+    The trees take about a minute for dSprites' 113 classes and 2,500 points on one core.
     Args, errors: as `mig`, and at least two factors; seed: of the trees.
-
     Source: Eastwood and Williams 2018, with the trees of Locatello et al. 2019; chapter 6.
     """
     from sklearn.ensemble import GradientBoostingClassifier
 
     codes, classes = _checked(codes, classes, latents=2, factors=2)
     z = codes.double().numpy()
-    importance = np.stack(
-        [GradientBoostingClassifier(random_state=seed).fit(z, f).feature_importances_ for f in classes.T.numpy()],
-        axis=1,
-    )  # latents, factors
+    trees = [GradientBoostingClassifier(random_state=seed).fit(z, f) for f in classes.T.numpy()]
+    importance = torch.from_numpy(np.stack([each.feature_importances_ for each in trees], axis=1))  # latents, factors
     weight = importance.sum(1) / importance.sum()
-    return float((weight * _peakedness(importance)).sum()), float(_peakedness(importance.T).mean())
+    return (weight * _peakedness(importance)).sum().item(), _peakedness(importance.T).mean().item()
 
 
 def factorvae_score(
@@ -107,15 +99,12 @@ def factorvae_score(
 ) -> float:
     """Can one tell which factor was held fixed from which latent varied least? Accuracy of a majority vote.
 
-    For each vote a factor and a class of it are fixed, and `batch` of the points that share it are drawn; the latent of
-    least variance, in units of its variance over all points, votes for the factor. Latents whose standard deviation
-    is below 0.05 have no vote.
+    For each vote a factor and a class of it are fixed, and `batch` points that share it are drawn. The latent of least
+    variance, in units of its variance over all points, votes for the factor; latents whose standard deviation is below
+    0.05 have no vote. `votes` train and `tests` test: the score is the share of the tests that the majority gets right,
+    0 if every latent is inactive.
 
-    Args, errors: as `information`; `votes` train and `tests` test.
-
-    Returns:
-        The share of the tests that the majority of the votes gets right; 0 if every latent is inactive.
-
+    Args, errors: as `information`.
     Source: Kim and Mnih 2018, pruned as by Locatello et al. 2019; chapter 6.
     """
     codes, classes = _checked(codes, classes)
@@ -140,12 +129,10 @@ def betavae_score(
 ) -> float:
     """Can a linear classifier tell which factor two pictures share from how far apart their codes are?
 
-    Args, errors: as `factorvae_score`, and at least two factors; a vote is the mean |difference| of `batch` pairs that
-    share a class.
+    A vote is the mean |difference| of `batch` pairs of codes that share a class of one factor. The score is the
+    classifier's accuracy on `tests` after training on `votes`; chance is 1 over the number of factors.
 
-    Returns:
-        Accuracy on the tests; 1 over the number of factors is chance.
-
+    Args, errors: as `information`; at least two factors.
     Source: Higgins et al. 2017, with the sizes of Locatello et al. 2019; chapter 6.
     """
     from sklearn.linear_model import LogisticRegression
@@ -158,25 +145,23 @@ def betavae_score(
         (mine,) = (fixed == k).nonzero(as_tuple=True)
         anchors = torch.randint(len(codes), (len(mine), batch), generator=generator)
         away[mine] = (codes[anchors] - codes[_sharing(f, anchors, generator)]).abs().mean(1)
-    # of one scale and mean 0, or the solver crawls
+    # of mean 0 and scale 1, or the solver converges slowly
     features = ((away - away.mean(0)) / away.std(0).clamp_min(1e-9)).double().numpy()
     classifier = LogisticRegression(max_iter=1_000).fit(features[:votes], fixed[:votes].numpy())
     return float(classifier.score(features[votes:], fixed[votes:].numpy()))
 
 
-def _numbers(name: str, values: Array) -> Tensor:
-    """PyTorch's or NumPy's numbers as a tensor of floats on the CPU, where scikit-learn works."""
-    if isinstance(values, np.ndarray):  # PyTorch reads no foreign order of bytes and no negative stride
-        values = np.array(values, values.dtype.newbyteorder("="), order="C")
-    values = torch.as_tensor(values).detach().cpu()
+def numbers(name: str, values: Array) -> Tensor:
+    """PyTorch's or NumPy's finite real numbers as a tensor of floats on the CPU, where scikit-learn works."""
+    values = to_tensor(values)
     if values.is_complex():
         raise ValueError(f"{name} must be real numbers, got {values.dtype}")
+    check_all(name, values, torch.isfinite(values))
     return values if values.dtype in (torch.float32, torch.float64) else values.double()
 
 
-def _relabelled(labels: Array) -> Tensor:
-    """Whole numbers of any kind and size, PyTorch's or NumPy's, as 0, 1, … in their order, which alone can be counted
-    with: each score adds, indexes or joins them."""
+def relabelled(labels: Array) -> Tensor:
+    """Whole numbers of any kind and size, PyTorch's or NumPy's, as 0, 1, … in their order, which index and count."""
     labels = labels.numpy(force=True) if isinstance(labels, Tensor) else np.asarray(labels)
     if labels.dtype.kind not in "biu":
         raise ValueError(f"classes and groups must be whole numbers, got {labels.dtype}")
@@ -191,29 +176,17 @@ def _checked(codes: Array, classes: Array, latents: int = 1, factors: int = 1) -
     for name, least, (_, count) in (("codes", latents, shapes[0]), ("classes", factors, shapes[1])):
         if count < least:
             raise ValueError(f"{name} must have at least {least} columns for this score, got {count}")
-    codes = _numbers("codes", codes)
-    classes = torch.stack([_relabelled(f) for f in classes.T], dim=1)
-    if not torch.isfinite(codes).all():
-        raise ValueError("codes must be finite, got NaN or infinity")
+    classes = torch.stack([relabelled(f) for f in classes.T], dim=1)
     constant = (classes == 0).all(0).nonzero().flatten().tolist()
     if constant:
         raise ValueError(f"factors {constant} have one class only: leave them out")
-    return codes, classes
+    return numbers("codes", codes), classes
 
 
 def _cut(z: Tensor, bins: int) -> Tensor:
     """Number of the bin of equal width between the least and the greatest value."""
     low, high = z.min(), z.max()
     return ((z - low) / (high - low).clamp_min(1e-12) * bins).long().clamp_max(bins - 1)
-
-
-def _entropy(f: Tensor) -> Tensor:
-    p = f.unique(return_counts=True)[1].double() / len(f)
-    return -(p * p.log()).sum()
-
-
-def _information(a: Tensor, b: Tensor) -> Tensor:
-    return (_entropy(a) + _entropy(b) - _entropy(a * (b.max() + 1) + b)).clamp_min(0)
 
 
 def _sharing(f: Tensor, anchors: Tensor, generator: torch.Generator) -> Tensor:
@@ -225,8 +198,11 @@ def _sharing(f: Tensor, anchors: Tensor, generator: torch.Generator) -> Tensor:
     return f.argsort(stable=True)[starts[own] + place]
 
 
-def _peakedness(weights: np.ndarray) -> np.ndarray:
-    """1 − the entropy of each row over its maximum; 0 for a row of nothing."""
-    share = weights / weights.sum(1, keepdims=True).clip(1e-12)
-    entropy = -(share * np.log(share.clip(1e-12))).sum(1) / np.log(weights.shape[1])
-    return np.where(weights.sum(1) > 0, 1 - entropy, 0.0)
+def _entropy(weights: Tensor) -> Tensor:
+    """Entropy in nats of the distribution in proportion to the weights along the last axis."""
+    return torch.special.entr(weights.double() / weights.sum(-1, keepdim=True)).sum(-1)
+
+
+def _peakedness(weights: Tensor) -> Tensor:
+    """1 − the entropy of each row over its maximum; 0 for a row of zeros, which 1e-15 makes uniform."""
+    return 1 - _entropy(weights + 1e-15) / math.log(weights.shape[1])
