@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from minivae._arguments import check_positive
-from minivae.channel import check_eigenvalues, reverse_water_filling
+from minivae.channel import reverse_water_filling
 from minivae.course import figures
 from minivae.course.explorers.base import Explorer, State, choice, module, slider
 
@@ -115,7 +115,7 @@ class WaterLevelExplorer(ChartExplorer):
         self, eigenvalues: Sequence[float] = (8.0, 4.0, 4.0, 1.5, 0.6, 0.2), noise: float = 0.25
     ) -> None:  # fmt: skip
         self.eigenvalues = torch.tensor(sorted(eigenvalues, reverse=True), dtype=torch.float64)
-        check_eigenvalues(self.eigenvalues)
+        reverse_water_filling(self.eigenvalues, rate=0.0)  # says what is wrong with them, if anything is
         check_positive("noise", noise)
         self.noise = noise
         low, high = self.eigenvalues[-1].item() / (2 * noise), 1.25 * self.eigenvalues[0].item() / noise
@@ -137,9 +137,12 @@ class WaterLevelExplorer(ChartExplorer):
         """The whole state if one control has a value."""
         if name == "beta":
             level = value * self.noise
-        else:
-            given = {"rate" if name == "C" else "distortion": value}
-            level = reverse_water_filling(self.eigenvalues, **given).level
+        elif name == "C":
+            level = reverse_water_filling(self.eigenvalues, rate=value).level
+        else:  # the error at a level is a line between two variances
+            levels = self.eigenvalues.flip(0)
+            errors = torch.minimum(levels[:, None], levels).sum(1)
+            level = float(np.interp(value, [0, *errors.tolist()], [0, *levels.tolist()]))
         rates = (0.5 * (self.eigenvalues / level).log()).clamp_min(0)
         error = self.eigenvalues.clamp_max(level)
         return {"beta": level / self.noise, "C": rates.sum().item(), "distortion": error.sum().item(), name: value}
