@@ -45,7 +45,9 @@ def test_keys_move_a_slider_python_knows_and_reset_brings_it_back(page, screensh
     page.wait_for_timeout(300)
     assert readout.inner_text() != before and box.screenshot() != picture
     moved = json.loads(box.get_attribute("data-drawn"))
-    assert [key for key in start if moved[key] != start[key]] == [next(iter(start))]  # that one, and no other
+    changed, first = {key for key in start if moved[key] != start[key]}, next(iter(start))
+    assert first in changed
+    assert name in ("water", "codes") or changed == {first}  # in these two others follow, else none
     assert becomes(page, name, moved)
     screenshot(page, f"explorer_{name}")
     box.get_by_role("button", name="reset").click()
@@ -63,7 +65,7 @@ def test_mouse_drags_a_slider_to_its_end(page, name):
     page.mouse.down()
     page.mouse.move(place["x"] + place["width"] + 20, y, steps=10)
     page.mouse.up()
-    assert float(slider.input_value()) == float(slider.get_attribute("max"))
+    assert float(slider.input_value()) == pytest.approx(float(slider.get_attribute("max")))
     box.get_by_role("button", name="reset").click()
 
 

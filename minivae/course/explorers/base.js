@@ -6,7 +6,7 @@
 const views = {};
 
 const STYLE = `
-.minivae-explorer { max-width: 62em; color: inherit; line-height: 1.4; }
+.minivae-explorer { max-width: 900px; color: inherit; line-height: 1.4; }
 .minivae-explorer .panels { display: grid; gap: 8px; margin: 4px 0; align-items: start;
   grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); max-width: 784px; }
 .minivae-explorer .panels.wide { grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr));
@@ -17,7 +17,7 @@ const STYLE = `
 .minivae-explorer svg text { fill: currentColor; font: 12px sans-serif; }
 .minivae-explorer .caption { min-height: 1.4em; }
 .minivae-explorer label { display: flex; align-items: center; gap: .6em; max-width: 38em; }
-.minivae-explorer label > span { flex: 0 0 8em; text-align: right; }
+.minivae-explorer label > span { flex: 0 0 9em; text-align: right; }
 .minivae-explorer label > output { flex: 0 0 4.5em; }
 .minivae-explorer .track { flex: 1; position: relative; display: flex; align-items: center; }
 .minivae-explorer .track i { position: absolute; height: 14px; border-radius: 3px; background: #0072b2; opacity: .45; }
