@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "chapters" / "pictures"
 STORED = {
     "01_elbo": 1,
-    "02_awgn_channel": 2,
-    "03_posterior_overlap": 6,
+    "02_awgn_channel": 4,
+    "03_posterior_overlap": 7,
     "05_capacity_generator": 5,
     "06_controlled_capacity": 7,
     "07_chairs_and_your_own_data": 0,
