@@ -674,3 +674,42 @@ def test_each_score_gets_as_many_points_as_its_cost_allows(monkeypatch):
 def test_as_many_pictures_are_encoded_as_are_asked_for(points):
     codes, factors, *_, kl = metrics.encode_dataset(Reader(), Halves(), points)
     assert codes.shape == (points, 10) and factors.shape == (points, 2) and kl.shape == (10,)
+
+
+def test_the_greatest_value_is_in_the_last_bin():
+    codes = torch.tensor([0.0, 0.22, 0.45, 0.55, 0.83, 1.0, 0.1, 1.0])
+    classes = torch.tensor([0, 0, 1, 0, 1, 1, 1, 0])
+    for bins in (2, 4, 5):
+        cut = np.digitize(codes, np.linspace(0, 1, bins + 1)[1:-1])
+        want = mutual_info_score(cut, classes)
+        for z in (codes, 3 * codes - 7):  # wherever the range begins and however wide it is
+            assert metrics.information(z[:, None], classes[:, None], bins).item() == pytest.approx(want, abs=1e-6)
+
+
+def test_both_ends_of_a_factors_range_are_in_its_parts():
+    class Mine:
+        factors, cuts = ("length", "kind"), {"length": (2.0, 4.0, 4)}
+
+    lengths = torch.tensor([2.0, 2.49, 2.51, 3.99, 4.0, 1.9, 4.2])  # and what rounding takes beyond them
+    names, classes = metrics.factor_classes(Mine(), torch.stack([lengths, torch.arange(7.0)], 1))
+    assert names == ("length", "kind") and classes[:, 0].tolist() == [0, 0, 1, 3, 3, 0, 3]
+    assert classes[:, 1].tolist() == list(range(7))
+
+
+def test_r_squared_is_of_twenty_bins_of_equal_numbers():
+    codes = torch.randn(400, 2, generator=torch.Generator().manual_seed(0)).exp()  # far from evenly spread
+    target = torch.stack([codes[:, 0].log(), codes.prod(1)], 1)
+    order = codes.argsort(0).numpy()
+    centred = (target - target.mean(0)).double().numpy()
+    between = [sum((centred[own].mean(0) ** 2).sum() * 20 for own in order[:, i].reshape(20, 20)) for i in (0, 1)]
+    assert metrics.explained(codes, target).tolist() == pytest.approx(np.divide(between, (centred**2).sum()), rel=1e-5)
+
+
+def test_sap_weighs_classes_alike_however_rare_they_are():
+    generator = torch.Generator().manual_seed(0)
+    rare = (torch.rand(2_000, generator=generator) < 0.1).long()
+    noise = torch.randn(2_000, 2, generator=generator)
+    codes = torch.stack([2 * rare + noise[:, 0], noise[:, 1]], 1)
+    # at the middle of the two means 84 % of either class are right, of no use at all half of them; who minds the
+    # common class alone is right nine times in ten with either latent
+    assert 0.25 < metrics.sap(codes, rare[:, None]) < 0.5
