@@ -30,6 +30,12 @@ def test_nll_agrees_with_torch_distributions_and_sums_over_pixels():
     assert torch.allclose(bernoulli_nll(logits, images), oracle, rtol=1e-5)
 
 
+def test_nll_wants_logits_and_images_of_one_shape():
+    for one, other in (((2, 3, 8, 4), (2, 3, 4, 8)), ((2, 1, 8, 8), (2, 8, 8)), ((2, 3, 4, 4), (2, 1, 4, 4))):
+        with pytest.raises(ValueError, match="must have one shape"):
+            bernoulli_nll(torch.zeros(one), torch.zeros(other))
+
+
 def test_floor_is_the_least_nll_of_grey_targets():
     images = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     logits = torch.logit(images).requires_grad_()

@@ -227,3 +227,17 @@ def test_bad_curves_are_refused():
     for window in (5, 41):
         with pytest.raises(ValueError, match=r"window must lie in \[10, 40\] steps"):
             trained_curve(slim, window=window)
+
+
+def test_no_two_seeds_nor_search_and_measure_share_a_picture(monkeypatch):
+    drawn = []
+
+    def spy(channels, n, seed):
+        drawn.append(sobol(channels, n, seed))
+        return drawn[-1]
+
+    monkeypatch.setattr("minivae.rate_distortion.sobol", spy)
+    for seed in range(3):
+        rate_distortion(BlobChannels(Blobs()), [0.0], samples=16, seed=seed)
+    points = torch.cat(drawn)  # for the search, and eight times as many to measure with
+    assert len(points) == 3 * 9 * 16 == len(points.unique(dim=0))
