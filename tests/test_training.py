@@ -816,3 +816,28 @@ def test_several_processes_refuse_an_objective_of_the_posterior(monkeypatch):
     monkeypatch.setattr(parallel, "rows", lambda batch: slice(0, batch // 2))
     with pytest.raises(ValueError, match="needs the whole batch: train it in one process"):
         quick(dataclasses.replace(EXPERIMENT, objective=PerPicture(3.0, 2.0)), steps=1)
+
+
+def test_the_bar_says_reconstruction_and_kl_of_the_last_look(monkeypatch, capsys):
+    monkeypatch.setattr(saving, "LOOK_EVERY", 3)
+    run = train(EXPERIMENT, steps=8, seed=1, device="cpu", precision="fp32", progress=True)
+    bar = capsys.readouterr().err.replace("\r", "\n").strip().splitlines()[-1]
+    kl, nats = run.history["kl"][6:].sum(1).mean(), run.history["reconstruction"][6:].mean()  # of steps 7 and 8
+    assert bar.startswith("blobs-beta150") and "8/8" in bar
+    assert f"nats={nats:.1f}" in bar and f"kl={kl:.2f}" in bar
+    on = train(EXPERIMENT, steps=10, seed=1, device="cpu", progress=True, resume=run)
+    bar = capsys.readouterr().err.replace("\r", "\n").strip().splitlines()[-1]
+    assert "10/10" in bar and f"nats={on.history['reconstruction'][8:].mean():.1f}" in bar
+
+
+def test_the_first_and_the_last_step_may_be_kept():
+    run = quick(steps=2, snapshots=[1, 2])
+    assert run.snapshots.keys() == {1, 2} and torch.equal(
+        run.snapshots[2]["decoder.net.0.bias"], run.weights["decoder.net.0.bias"]
+    )
+    assert quick(steps=4, snapshots=[3, 4], resume=run).snapshots.keys() == {1, 2, 3, 4}
+    for outside in ([0], [3], [1, 9]):
+        with pytest.raises(ValueError, match="snapshots must lie in 1 … 2"):
+            quick(steps=2, snapshots=outside)
+    with pytest.raises(ValueError, match="snapshots must lie in 3 … 4"):
+        quick(steps=4, snapshots=[2], resume=run)
