@@ -348,3 +348,63 @@ except SystemExit:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip().endswith("False"), done.stdout + done.stderr
+
+
+def test_another_file_is_not_replaced_by_going_on(folder, capsys):
+    assert train("--steps", "2", "--out", "a.h5") == 0 == train("--steps", "1", "--seed", "4", "--out", "b.h5")
+    before = (folder / "b.h5").read_bytes()
+    assert train("--steps", "3", "--resume", "a.h5", "--out", "b.h5") == 1
+    assert "b.h5 exists" in capsys.readouterr().err and (folder / "b.h5").read_bytes() == before
+    assert train("--steps", "3", "--resume", "a.h5", "--out", "b.h5", "--force") == 0
+    assert (Run.load("a.h5").step, Run.load("b.h5").step) == (2, 3)
+
+
+@pytest.mark.parametrize(("name", "last"), [("blobs", 12.0), ("sprites-centred", 25.0)])
+def test_a_limit_has_a_capacity_every_half_nat_up_to_what_can_be_carried(folder, capsys, monkeypatch, name, last):
+    asked = []
+
+    def spy(channels, capacities, *, samples, seed, progress):
+        asked.append((list(capacities), samples, seed))
+        raise ValueError("that is all")
+
+    monkeypatch.setattr("minivae.rate_distortion.rate_distortion", spy)
+    assert main(["limit", name]) == 1
+    assert asked == [([0.5 * i for i in range(1, 1 + round(2 * last))], 1024, 0)]
+
+
+def test_one_probe_that_fails_is_a_failure(capsys, monkeypatch):
+    def broken() -> str:
+        raise OSError("no such thing")
+
+    for probes, status in (({"a": str, "b": broken}, 1), ({"b": broken, "a": str}, 1), ({"a": str, "b": str}, 0)):
+        monkeypatch.setattr("minivae.__main__._PROBES", probes)
+        assert main(["check"]) == status
+        said = {line.split()[1]: line.split()[0] for line in capsys.readouterr().out.splitlines()}
+        assert said == {probe: "FAIL" if run is broken else "OK" for probe, run in probes.items()}
+
+
+def test_list_tells_the_steps_of_each(capsys):
+    assert main(["list"]) == 0
+    for line, experiment in zip(capsys.readouterr().out.splitlines(), EXPERIMENTS.values(), strict=True):
+        assert line.split() == [experiment.name, f"{experiment.steps:,}", "steps", *experiment.about.split()]
+
+
+def test_show_tells_how_it_was_made(folder, capsys):
+    run = trainer.train(experiments.get("blobs-vae"), steps=2, device="cpu", precision="fp32", progress=False)
+    made = {
+        "command": "a b",
+        "device": "tpu",
+        "precision": "bf16",
+        "threads": 3,
+        "seconds": 754.4,
+        "versions": {"x": "1", "y": "2"},
+    }
+    dataclasses.replace(run, provenance=made).save("whole.h5")
+    dataclasses.replace(run, provenance={}, checkpoint=None, snapshots={1: run.weights}).save("bare.h5")
+    assert main(["show", "whole.h5"]) == 0
+    *_, snapshots, command, where, versions = capsys.readouterr().out.splitlines()
+    assert snapshots == "  snapshots: none; resumable: yes" and command == "  made by: a b"
+    assert where == "  on tpu, bf16, 3 threads, in 754 s" and versions == "  with x 1, y 2"
+    assert main(["show", "bare.h5"]) == 0
+    *_, snapshots, command = capsys.readouterr().out.splitlines()
+    assert snapshots == "  snapshots: [1]; resumable: no" and command == "  made by: not recorded"
