@@ -241,3 +241,18 @@ def test_no_two_seeds_nor_search_and_measure_share_a_picture(monkeypatch):
         rate_distortion(BlobChannels(Blobs()), [0.0], samples=16, seed=seed)
     points = torch.cat(drawn)  # for the search, and eight times as many to measure with
     assert len(points) == 3 * 9 * 16 == len(points.unique(dim=0))
+
+
+@pytest.mark.parametrize("column", ["capacities", "rates", "distortions", "errors"])
+def test_every_column_must_be_finite_and_of_the_same_length(blobs, tmp_path, column):
+    path = save_curve(blobs, tmp_path / "limit.json")
+    for spoil in (
+        lambda values: [*values[:-1], [math.inf] * 2 if column == "rates" else math.inf],
+        lambda values: [[math.nan, 1.0] if column == "rates" else math.nan, *values[1:]],
+        lambda values: values[:-1],
+    ):
+        columns = json.loads(path.read_text(encoding="utf-8"))
+        spoiled = columns | {column: spoil(columns[column])}
+        (tmp_path / "spoiled.json").write_text(json.dumps(spoiled), encoding="utf-8")
+        with pytest.raises(ValueError, match="is no rate-distortion curve of minivae, or damaged"):
+            load_curve(tmp_path / "spoiled.json")
