@@ -773,3 +773,45 @@ def test_panels_beside_one_another_have_one_scale(run):
     }
     for name, (one, two) in pairs.items():
         assert one.get_ylim() == two.get_ylim(), name
+
+
+def test_each_training_stands_over_its_own_width_and_at_its_own_weight():
+    trained = [(3.0, 40.0, 1.2), (4.5, 130.0, 0.0), (5.0, 90.0, 0.7), (3.5, 210.0, 0.001)]
+    axis = figures.collapse([3, 4, 5], [50, 100, 200], trained).axes[0]
+    assert axis.collections[1].get_offsets().tolist() == [[3, 40], [5, 90]]
+    assert axis.collections[2].get_offsets().tolist() == [[4.5, 130], [3.5, 210]]
+    notes = [(text.xy, text.get_text()) for text in axis.texts if text.get_text().endswith("nats")]
+    assert notes == [((s, b), f"{kl:.2f} nats") for s, b, kl in (trained[0], trained[2], trained[1], trained[3])]
+
+
+def test_every_picture_stands_upright(run):
+    images = torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    made = {
+        "vae_diagram": figures.vae_diagram(images[0, 0]),
+        "image_row": figures.image_row(images),
+        "picture_rows": figures.picture_rows([{"a": images}]),
+        "traversals": figures.traversals(run.model(), Blobs(), images, columns=2, tuning=5),
+        "alignments": figures.alignments({"one": {"a": torch.rand(3), "b": torch.rand(3)}}),
+    }
+    for name, figure in made.items():
+        drawn = [(axis, image) for axis in figure.axes for image in axis.images]
+        assert drawn, name
+        for axis, image in drawn:
+            left, right, bottom, top = image.get_extent()
+            (x0, y0), (x1, y1) = axis.transData.transform([(left, bottom), (right, top)])
+            assert image.origin == "upper" and x0 < x1 and y0 < y1, name  # the first row at the top
+
+
+def test_narrow_marks_lie_on_broad_ones():
+    for axis in (*figures.figure_3({"one": five()}).axes, figures.splits({"one": five()}).axes[0]):
+        x, y = lines(axis)["x"], lines(axis)["y"]
+        assert x.get_zorder() > y.get_zorder() and x.get_linewidth() < y.get_linewidth()
+    share = figures.shares({"one": five()}, [five()]).axes[0]
+    order = figures.marks(share)
+    assert order.index(lines(share)["trained"]) > order.index(lines(share)["best split"])
+    c = torch.linspace(0, 1, 5)
+    axis = figures.turn_ons(c, c[:, None], c, c[1:2], {0.5: c[:1]}).axes[0]
+    assert all(dots.get_zorder() > axis.lines[0].get_zorder() for dots in axis.collections[:1])
+    collapse = figures.collapse([3, 5], [50, 150], [(4, 70, 1.2)]).axes[0]
+    area, *points = collapse.collections
+    assert min(p.get_zorder() for p in points) > max(area.get_zorder(), *(line.get_zorder() for line in collapse.lines))

@@ -634,3 +634,56 @@ def test_the_snapshots_of_a_generator_go_with_their_capacities(capacity):
     weights = [model.scale.detach() for _, model in run]
     assert not torch.equal(*weights)
     assert capacity.start["C"] == pytest.approx(7.3) and capacity.controls["C"].max == 24
+
+
+@pytest.mark.parametrize(
+    ("slider", "n", "expected"),
+    [
+        (ipywidgets.IntSlider(0, 0, 10), 4, [0, 3, 7, 10]),
+        (ipywidgets.IntSlider(2, 2, 7), 21, [2, 3, 4, 5, 6, 7]),
+        (ipywidgets.IntSlider(0, 0, 0), 21, [0]),
+        (ipywidgets.IntSlider(0, 0, 29), 5, [0, 7, 14, 22, 29]),
+        (ipywidgets.FloatSlider(0, min=-3, max=3), 5, [-3, -1.5, 0, 1.5, 3]),
+        (ipywidgets.FloatLogSlider(1, base=10, min=-1, max=1), 3, [0.1, 1, 10]),
+        (ipywidgets.SelectionSlider(options=[("a", 5), ("b", 2), ("c", 9)]), 2, [5, 2, 9]),
+    ],
+)
+def test_values_go_evenly_from_one_end_to_the_other(slider, n, expected):
+    got = widgets.values(slider, n)
+    assert got == pytest.approx(expected)
+    assert got == sorted(got) or isinstance(slider, ipywidgets.SelectionSlider)
+    assert (got[0], got[-1]) == pytest.approx((expected[0], expected[-1])) and len(set(got)) == len(got)
+
+
+@pytest.mark.parametrize(
+    ("make", "under"),
+    [
+        (lambda: widgets.ChannelExplorer(), {"spread": 4.0, "std": 0.1}),
+        (lambda: widgets.ElboExplorer(lambda z: -0.5 * z**2 - 1), {"mean": 2.5, "std": 0.2}),
+        (lambda: widgets.OverlapExplorer(), {"mean 3": 3.0, "σ 3": 0.1}),
+    ],
+)
+def test_the_legend_lies_over_the_data(make, under):
+    explorer = make()
+    box = explorer._figure.axes[0].get_legend().get_window_extent()
+    before = drawn(explorer)
+    rows = slice(len(before) - int(box.y1) + 3, len(before) - int(box.y0) - 3)
+    columns = slice(int(box.x0) + 3, int(box.x1) - 3)
+    explorer.set(under)
+    after = drawn(explorer)
+    assert np.array_equal(before[rows, columns], after[rows, columns])
+    assert before[rows, columns].min() < 100  # there is something to be read
+    beside = after[rows.stop + 5 : rows.stop + 25, columns]
+    assert not np.array_equal(beside, before[rows.stop + 5 : rows.stop + 25, columns])  # and data below it
+
+
+def test_pixels_of_pictures_stay_sharp_and_figures_are_smoothed(explorer):
+    page = explorer.still()
+    assert page.count("image-rendering:pixelated") == 1 and "image-rendering:auto" not in page
+    height, width = np.asarray(Image.open(io.BytesIO(explorer.pictures[0].value))).shape
+    assert f"max-width:{width}px" in page and f"aspect-ratio:{width}/{height}" in page
+    figure = widgets.ChannelExplorer()
+    page = figure.still()
+    assert page.count("image-rendering:auto") == figure.panels == 2 and "image-rendering:pixelated" not in page
+    height, width = np.asarray(Image.open(io.BytesIO(figure.pictures[0].value))).shape[:2]
+    assert page.count(f"aspect-ratio:{width}/{height}") == 2 and f"max-width:{2 * width}px" in page
