@@ -116,3 +116,29 @@ def test_linear_beta_vae_minimises_its_loss():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_probabilities_that_are_none_are_refused():
+    means = torch.tensor([0.0, 1.0, 2.0])
+    for bad in ([0.3, 0.3, 0.3], [0.4, 0.4, 0.4], [0.6, 0.6, -0.2], [0.0, 0.0, 0.0], [math.nan, 0.5, 0.5]):
+        with pytest.raises(ValueError, match="probabilities must be ≥ 0 and add up to 1"):
+            channel.mutual_information(means, 1.0, torch.tensor(bad))
+    sure = channel.mutual_information(means, 1.0, torch.tensor([1.0, 0.0, 0.0]))
+    assert sure.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_totals_out_of_reach_are_refused_and_the_ends_are_not():
+    values = torch.tensor([4.0, 1.0], dtype=torch.float64)
+    for bad in (0.0, -1.0, 5.001, math.inf, math.nan):
+        with pytest.raises(ValueError, match=r"distortion must lie in \(0, 5\]"):
+            channel.reverse_water_filling(values, distortion=bad)
+    for bad in (-0.001, math.inf, math.nan):
+        with pytest.raises(ValueError, match="rate must be a finite number of nats ≥ 0"):
+            channel.reverse_water_filling(values, rate=bad)
+    for nothing in (
+        channel.reverse_water_filling(values, distortion=5.0),
+        channel.reverse_water_filling(values, rate=0),
+    ):
+        assert nothing.rates.tolist() == [0, 0] and nothing.distortions.tolist() == [4, 1] and nothing.level == 4
+    little = channel.reverse_water_filling(values, distortion=1e-6)
+    assert little.rates.tolist() == pytest.approx([0.5 * math.log(4e6 * 2), 0.5 * math.log(1e6 * 2)])

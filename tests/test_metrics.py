@@ -713,3 +713,20 @@ def test_sap_weighs_classes_alike_however_rare_they_are():
     # at the middle of the two means 84 % of either class are right, of no use at all half of them; who minds the
     # common class alone is right nine times in ten with either latent
     assert 0.25 < metrics.sap(codes, rare[:, None]) < 0.5
+
+
+@pytest.mark.parametrize("off", [-5.0, -1e-3, 0.0, 1e-3, 5.0])
+def test_each_view_of_a_chair_is_a_class_whatever_the_rounding(off):
+    factors = torch.zeros(31, 8)
+    factors[:, 0] = torch.arange(31) * 360 / 31 + off
+    names, classes = metrics.factor_classes(Chairs(), factors)
+    assert names == Chairs.factors and classes[:, 0].tolist() == list(range(31))
+
+
+def test_lengths_of_a_chair_are_cut_into_ten_equal_parts():
+    middles = (torch.arange(10) + 0.5) / 10
+    factors = torch.zeros(10, 8)
+    for column, (low, high) in {4: (0.7, 1.0), 5: (0.4, 1.0), 6: (0.7, 1.3)}.items():
+        factors[:, column] = low + (high - low) * middles
+    _, classes = metrics.factor_classes(Chairs(), factors)
+    assert all(classes[:, column].tolist() == list(range(10)) for column in (4, 5, 6))

@@ -763,6 +763,8 @@ def test_sample_is_seeded_and_uniform(made):
         data.sample(0)
     with pytest.raises(ValueError, match=r"index must be whole numbers \(n,\) in \[0, 6\)"):
         data.pick(torch.tensor([6]))
+    with pytest.raises(ValueError, match=r"index must be whole numbers \(n,\) in \[0, 6\)"):
+        data.pick(torch.tensor([0, -1]))
 
 
 def test_experiment_on_pictures_trains_and_is_stored(made, tmp_path, monkeypatch):
