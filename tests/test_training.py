@@ -841,3 +841,23 @@ def test_the_first_and_the_last_step_may_be_kept():
             quick(steps=2, snapshots=outside)
     with pytest.raises(ValueError, match="snapshots must lie in 3 … 4"):
         quick(steps=4, snapshots=[2], resume=run)
+
+
+def test_a_training_is_saved_once_a_minute(monkeypatch, tmp_path):
+    clock, saves = itertools.count(0, 20), []  # at every look at it twenty seconds have passed
+    monkeypatch.setattr(saving, "LOOK_EVERY", 1)
+    monkeypatch.setattr(saving, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(Run, "save", lambda run, path, overwrite: saves.append(run.step))
+    quick(steps=12, out=tmp_path / "run.h5")
+    assert saves == [4, 8, 12]  # more than a minute after the one before, and at the end
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "first"), [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+)
+def test_auto_takes_cuda_then_mps_then_the_processor(monkeypatch, cuda, mps, first):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    asked = []
+    monkeypatch.setattr(torch, "ones", lambda n, device: asked.append(device.type) or torch.zeros(n) + 1)
+    assert fast.pick_device("auto").type == first and asked == [first]
