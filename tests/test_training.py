@@ -861,3 +861,21 @@ def test_auto_takes_cuda_then_mps_then_the_processor(monkeypatch, cuda, mps, fir
     asked = []
     monkeypatch.setattr(torch, "ones", lambda n, device: asked.append(device.type) or torch.zeros(n) + 1)
     assert fast.pick_device("auto").type == first and asked == [first]
+
+
+def test_a_resume_that_differs_in_anything_that_decides_is_refused_either_way():
+    run = quick(steps=1, seed=5)
+    for seed in (4, 6, 0):
+        with pytest.raises(ValueError, match=f"has seed 5, not {seed}"):
+            quick(steps=2, seed=seed, resume=run)
+    others = {
+        "learning_rate": (1e-3, 1e-4), "batch": (4, 16), "latents": (5, 20), "optimizer": ("muon",), "cooldown": (0.5,),
+        "objective": (BetaELBO(1.0), BetaELBO(200.0)), "dataset": (Blobs(6.0), Blobs(8.0)), "reset_dormant": (10,),
+        "name": ("other",),
+    }  # fmt: skip
+    for name, values in others.items():
+        for value in values:
+            with pytest.raises(ValueError, match=f"of another experiment: {name} differ"):
+                quick(dataclasses.replace(EXPERIMENT, **{name: value}), steps=2, seed=5, resume=run)
+    same = dataclasses.replace(EXPERIMENT, about="other words", steps=77)
+    assert quick(same, steps=2, seed=5, resume=run).step == 2
