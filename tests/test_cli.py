@@ -408,3 +408,22 @@ def test_show_tells_how_it_was_made(folder, capsys):
     assert main(["show", "bare.h5"]) == 0
     *_, snapshots, command = capsys.readouterr().out.splitlines()
     assert snapshots == "  snapshots: [1]; resumable: no" and command == "  made by: not recorded"
+
+
+def test_data_are_for_experiments_on_files(folder, capsys):
+    (folder / "pictures.h5").write_bytes(b"")
+    assert train("--steps", "1", "--data", "pictures.h5") == 1
+    assert "blobs-vae draws its own pictures: --data is for celeba and chairs-published" in capsys.readouterr().err
+    assert not (folder / "runs").exists()
+
+
+def test_an_interrupted_training_exits_with_130_and_says_how_to_go_on(folder, capsys, monkeypatch):
+    run = trainer.train(experiments.get("blobs-vae"), steps=2, device="cpu", precision="fp32", progress=False)
+
+    def interrupted(*_, **settings):
+        raise trainer.TrainingInterrupted("interrupted", run)
+
+    monkeypatch.setattr(trainer, "train", interrupted)
+    assert train("--steps", "9", "--out", "a.h5") == 130
+    assert "interrupted at step 2; go on with --resume a.h5" in capsys.readouterr().err
+    assert train("--steps", "2", "--out", "a.h5") == 0  # in the last step: nothing is left to do

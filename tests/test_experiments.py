@@ -241,3 +241,12 @@ def test_the_ends_of_a_range_belong_to_it():
     Muon([torch.nn.Parameter(torch.zeros(2, 2))], lr=1.0, momentum=0)
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\), got 1"):
         Muon([torch.nn.Parameter(torch.zeros(2, 2))], lr=1.0, momentum=1.0)
+
+
+def test_settings_of_before_they_were_renamed_are_read():
+    objective = LagrangianELBO(gain=0.007, beta=3.0)
+    now = Experiment("mine", Blobs(), objective, reset_dormant=50)
+    settings = to_dict(now)
+    settings["revive"] = settings.pop("reset_dormant")
+    settings["objective"]["rate"] = settings["objective"].pop("gain")
+    assert from_dict(json.loads(json.dumps(settings))) == now
