@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from minivae import ELBO, Arrays, Experiment, Run, measure, train
 
@@ -116,3 +117,28 @@ def test_scores_take_own_data_with_known_factors():
     own = dataclasses.replace(run.experiment, dataset=Arrays(images))
     with pytest.raises(ValueError, match="with known factors"):
         measure(run.model(), own.dataset, points=400)
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "columns"),
+    [((3, 4), (2, 5), (1, 5)), ((4, 3), (1, 5), (2, 5)), ((7, 4), (0, 7), (1, 5)), ((5, 5), (1, 6), (1, 6))],
+)
+def test_padded_pictures_lie_in_the_middle_and_an_odd_pixel_below_or_to_the_right(shape, rows, columns):
+    images = RNG.integers(1, 256, (2, *shape), dtype=np.uint8)
+    padded = drawn(Arrays(images, np.arange(2)[:, None], pad_to=7))[:, 0].numpy() * 255
+    expected = np.zeros((2, 7, 7))
+    expected[:, slice(*rows), slice(*columns)] = images
+    assert np.allclose(padded, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("before", "after"), [(64, 16), (60, 32), (48, 64)])
+def test_pictures_are_scaled_as_pillow_scales_them(before, after):
+    images = RNG.random((3, before, before), dtype=np.float32)  # grain, of which many pixels become one
+    scaled = drawn(Arrays(images, np.arange(3)[:, None], scale_to=after))[:, 0]
+    for own, image in zip(scaled, images, strict=True):
+        theirs = np.asarray(Image.fromarray(image).resize((after, after), Image.Resampling.BILINEAR))
+        assert np.allclose(own, theirs, atol=1e-3)
+    assert (Arrays(GREY, np.arange(5)[:, None], pad_to=70, scale_to=64).size, Arrays(GREY, scale_to=64).size) == (
+        64,
+        64,
+    )

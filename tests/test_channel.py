@@ -117,3 +117,21 @@ def test_bad_input(call, message):
 def test_information_refuses_shapes_that_do_not_fit(wrong):
     with pytest.raises(RuntimeError, match="must match the existing size"):
         channel.mutual_information(torch.zeros(2), **wrong)
+
+
+def test_probabilities_that_are_none_are_refused():
+    means = torch.tensor([0.0, 1.0, 2.0])
+    for bad in ([0.3, 0.3, 0.3], [0.4, 0.4, 0.4], [0.6, 0.6, -0.2], [0.0, 0.0, 0.0], [math.nan, 0.5, 0.5]):
+        with pytest.raises(ValueError, match="probabilities must be ≥ 0 and add up to 1"):
+            channel.mutual_information(means, 1.0, torch.tensor(bad))
+    sure = channel.mutual_information(means, 1.0, torch.tensor([1.0, 0.0, 0.0]))
+    assert sure.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_rates_out_of_reach_are_refused_and_none_is_not():
+    values = torch.tensor([4.0, 1.0], dtype=torch.float64)
+    for bad in (-0.001, math.inf, math.nan):
+        with pytest.raises(ValueError, match="rate must be a finite number ≥ 0"):
+            channel.reverse_water_filling(values, rate=bad)
+    nothing = channel.reverse_water_filling(values, rate=0)
+    assert nothing.rates.tolist() == [0, 0] and nothing.distortions.tolist() == [4, 1] and nothing.level == 4

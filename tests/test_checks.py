@@ -694,6 +694,7 @@ JUDGED: dict[str, tuple[list[Any], list[tuple[Any, str]]]] = {
         [(range(9), "cheaper"), (SNAKE, "cheaper"), (SPIRAL, "cheaper"), (BEST[:8], "shape (8,)"),
         ([0, *BEST[1:8], 0], "once"),
          ([i + 1 for i in BEST], "once"), ([5, 2, 1, 0, 3, 4, 6, 7, 8], "cheaper"), (turned(SNAKE), "cheaper"),
+         ([0, 1, 2, 4, 5, 8, 7, 6, 3], "0.2% cheaper"),
          ("spiral", "asked for"),
          ([0.5 + i for i in BEST], "once"), (3, "shape ()"), ([math.nan] * 9, "once"), (lambda: BEST, "a function")],
     ),
@@ -701,10 +702,13 @@ JUDGED: dict[str, tuple[list[Any], list[tuple[Any, str]]]] = {
         [CROWDED, np.array(CROWDED), torch.tensor(CROWDED),
         [0, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 1], tuple(CROWDED), [CROWDED],
          1 - np.linspace(0, 1, 40) ** 8, np.r_[0, np.linspace(0.99, 1, 100)], sorted(CROWDED, reverse=True),
-         torch.tensor(CROWDED).float(), np.r_[0, 0.5, np.linspace(0.97, 1, 30)]],
+         torch.tensor(CROWDED).float(), np.r_[0, 0.5, np.linspace(0.97, 1, 30)], np.r_[0, np.linspace(0.97, 1, 199)]],
         [(np.linspace(0, 1, 8), "raise m²/v"), (np.linspace(0, 1, 100), "raise m²/v"),
         (np.linspace(0.5, 1, 8), "smallest"),
          (1 - np.array(CROWDED), "raise m²/v"), ([0, 1, 1, 1, 1, 1, 1, 1], "different"), ([0, 0.9, 1], "got 3"),
+         (0.5 * np.array(CROWDED), "largest 1"), (1.01 * np.array(CROWDED), "largest 1"),
+         (np.array(CROWDED) - 0.01 * (np.array(CROWDED) == 0), "smallest"), ([*CROWDED[:6], 1], "got 7"),
+         ([*CROWDED[:6], 1, 1], "7 different"), (np.r_[0, np.linspace(0.97, 1, 200)], "got 201"),
          (np.linspace(0, 1, 500), "got 500"), (np.linspace(-1, 1, 9), "smallest"), (0.5, "got 1"),
          (np.sqrt(np.linspace(0, 1, 8)), "raise"),
          ("scale", "asked for"), ([math.nan] * 9, "smallest"), ([], "got 0")],
@@ -716,7 +720,9 @@ JUDGED: dict[str, tuple[list[Any], list[tuple[Any, str]]]] = {
         [([2.22] * 5, "go on"), ([2.0, 2.3, 0, 3.4, 3.4], "angle"), (SPLIT * 1.2, "add up"), (SPLIT[:4], "shape"),
         (11.1, "shape"),
          ([14.1, 0, 0, -1.5, -1.5], "negative"), ([0, 0, 0, 5.55, 5.55], "angle"), ([2.7, 2.7, 2.7, 1.5, 1.5], "go on"),
-         ([1, 1, 1, 1, 1], "add up"), ([math.nan] * 5, "negative"), (len, "a function"), ([11.1, 0, 0, 0, 0], "angle")],
+         ([1, 1, 1, 1, 1], "add up"), (SPLIT * 1.005, "11.16"), (SPLIT * 0.99, "10.99"),
+         ([1.67, 1.73, 2.44, 2.63, 2.63], "D = 76"),
+         ([math.nan] * 5, "negative"), (len, "a function"), ([11.1, 0, 0, 0, 0], "angle")],
     ),
 }  # fmt: skip
 
@@ -736,6 +742,17 @@ def test_an_answer_that_does_not_is_refused(exercise):
     for answer, said in wrong:
         verdict = check(exercise, answer)
         assert not verdict and said in verdict.text, (answer, verdict)
+
+
+@pytest.mark.parametrize("more, right", [(0.01, True), (0.035, False), (0.15, False)])
+def test_a_baseline_may_leave_two_per_cent_of_variance_more_than_the_best(more, right):
+    def answer(h, noise, std):
+        best = (h * noise**2).mean() / (noise**2).mean()
+        least = ((h - best) * noise).var()
+        return quieter(h, noise, std, baseline=lambda h: best - (more * least / (noise**2).mean()).sqrt())
+
+    verdict = check("1.5", answer)
+    assert bool(verdict) == right and (right or "less variance" in verdict.text), verdict
 
 
 def test_every_exercise_is_in_one_table():

@@ -386,3 +386,82 @@ def test_measure_takes_own_pictures_with_known_factors(folder, capsys, monkeypat
         assert main(["measure", *arguments]) == 1
         error = capsys.readouterr().err
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+def test_another_file_is_not_replaced_by_going_on(folder, capsys):
+    assert train("--steps", "2", "--out", "a.h5") == 0 == train("--steps", "1", "--seed", "4", "--out", "b.h5")
+    before = (folder / "b.h5").read_bytes()
+    assert train("--steps", "3", "--resume", "a.h5", "--out", "b.h5") == 1
+    assert "b.h5 exists" in capsys.readouterr().err and (folder / "b.h5").read_bytes() == before
+    assert train("--steps", "3", "--resume", "a.h5", "--out", "b.h5", "--force") == 0
+    assert (Run.load("a.h5").step, Run.load("b.h5").step) == (2, 3)
+
+
+@pytest.mark.parametrize(("name", "last"), [("blobs", 12.0), ("sprites-centred", 25.0)])
+def test_a_limit_has_a_capacity_every_half_nat_up_to_what_can_be_carried(folder, capsys, monkeypatch, name, last):
+    asked = []
+
+    def spy(channels, capacities, *, samples, seed, progress):
+        asked.append((list(capacities), samples, seed))
+        raise ValueError("that is all")
+
+    monkeypatch.setattr("minivae.rate_distortion.rate_distortion", spy)
+    assert main(["limit", name]) == 1
+    assert asked == [([0.5 * i for i in range(1, 1 + round(2 * last))], 1024, 0)]
+
+
+def test_one_probe_that_fails_is_a_failure(capsys, monkeypatch):
+    def broken() -> str:
+        raise OSError("no such thing")
+
+    for probes, status in (({"a": str, "b": broken}, 1), ({"b": broken, "a": str}, 1), ({"a": str, "b": str}, 0)):
+        monkeypatch.setattr("minivae.__main__._PROBES", probes)
+        assert main(["check"]) == status
+        said = {line.split()[1]: line.split()[0] for line in capsys.readouterr().out.splitlines()}
+        assert said == {probe: "FAIL" if run is broken else "OK" for probe, run in probes.items()}
+
+
+def test_list_tells_the_steps_of_each(capsys):
+    assert main(["list"]) == 0
+    for line, experiment in zip(capsys.readouterr().out.splitlines(), EXPERIMENTS.values(), strict=True):
+        assert line.split() == [experiment.name, f"{experiment.steps:,}", "steps", *experiment.about.split()]
+
+
+def test_show_tells_how_it_was_made(folder, capsys):
+    run = trainer.train(experiments.get("blobs-vae"), steps=2, device="cpu", precision="fp32", progress=False)
+    made = {
+        "command": "a b",
+        "device": "tpu",
+        "precision": "bf16",
+        "threads": 3,
+        "seconds": 754.4,
+        "versions": {"x": "1", "y": "2"},
+    }
+    dataclasses.replace(run, provenance=made).save("whole.h5")
+    dataclasses.replace(run, provenance={}, checkpoint=None, snapshots={1: run.weights}).save("bare.h5")
+    assert main(["show", "whole.h5"]) == 0
+    *_, snapshots, command, where, versions = capsys.readouterr().out.splitlines()
+    assert snapshots == "  snapshots: none; resumable: yes" and command == "  made by: a b"
+    assert where == "  on tpu, bf16, 3 threads, in 754 s" and versions == "  with x 1, y 2"
+    assert main(["show", "bare.h5"]) == 0
+    *_, snapshots, command = capsys.readouterr().out.splitlines()
+    assert snapshots == "  snapshots: [1]; resumable: no" and command == "  made by: not recorded"
+
+
+def test_data_are_for_experiments_on_files(folder, capsys):
+    (folder / "pictures.h5").write_bytes(b"")
+    assert train("--steps", "1", "--data", "pictures.h5") == 1
+    assert "blobs-vae draws its own pictures: --data is for celeba and chairs-published" in capsys.readouterr().err
+    assert not (folder / "runs").exists()
+
+
+def test_an_interrupted_training_exits_with_130_and_says_how_to_go_on(folder, capsys, monkeypatch):
+    run = trainer.train(experiments.get("blobs-vae"), steps=2, device="cpu", precision="fp32", progress=False)
+
+    def interrupted(*_, **settings):
+        raise trainer.TrainingInterrupted("interrupted", run)
+
+    monkeypatch.setattr(trainer, "train", interrupted)
+    assert train("--steps", "9", "--out", "a.h5") == 130
+    assert "interrupted at step 2; go on with --resume a.h5" in capsys.readouterr().err
+    assert train("--steps", "2", "--out", "a.h5") == 0  # in the last step: nothing is left to do

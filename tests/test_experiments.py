@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 from dataclasses import dataclass
 
@@ -16,7 +17,9 @@ from minivae.engine.settings import from_dict, to_dict
 from minivae.engine.trainer import train
 from minivae.experiment import Experiment
 from minivae.experiments import EXPERIMENTS
-from minivae.objectives import ELBO, BetaELBO, LinearSchedule
+from minivae.lagrangian import LagrangianELBO
+from minivae.muon import Muon
+from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LinearSchedule, PolylineSchedule
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -207,3 +210,43 @@ def test_a_schedule_in_a_file_is_no_objective():
     settings = to_dict(experiments.get("generator"))
     with pytest.raises(ValueError, match="objective must be an object to call"):
         from_dict({**settings, "objective": settings["objective"]["schedule"]})
+
+
+def test_the_ends_of_a_range_belong_to_it():
+    vae = Experiment("mine", Blobs(), ELBO(), steps=1, latents=1, batch=1)
+    for whole in (0, 0.0, 1, 1.0):
+        dataclasses.replace(vae, cooldown=whole)
+    assert dataclasses.replace(vae, cooldown=1.0, steps=100).cooled == 0
+    opened = LagrangianELBO(LinearSchedule(0.0, 0.0, 0, 1), openings=((0, 1), (1, 2)))
+    dataclasses.replace(vae, objective=opened, latents=2)
+    with pytest.raises(ValueError, match="of at least as many latents"):
+        dataclasses.replace(vae, objective=opened, latents=1)
+    for zero in (
+        BetaELBO(0),
+        BetaELBO(0.0),
+        CapacityELBO(0.0),
+        PolylineSchedule(((0, 0.0),)),
+        LagrangianELBO(damping=0),
+    ):
+        assert zero == dataclasses.replace(zero)
+    for least in (math.exp(-3), math.exp(7)):
+        LagrangianELBO(least=least, beta=max(least, 1.0))
+        LagrangianELBO(least=least, beta=math.exp(7))
+    with pytest.raises(ValueError, match="ends at step 3, before it starts at step 3"):
+        LinearSchedule(first=3, last=3)
+    for bad in ({"least": 0.049}, {"least": 1.0, "beta": 0.99}, {"beta": 1097.0}, {"damping": -0.1}):
+        with pytest.raises(ValueError, match="must"):
+            LagrangianELBO(**bad)
+    assert Blobs(margin=0).half_width == 32 and Blobs(margin=31.9).half_width == pytest.approx(0.1)
+    Muon([torch.nn.Parameter(torch.zeros(2, 2))], lr=1.0, momentum=0)
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\), got 1"):
+        Muon([torch.nn.Parameter(torch.zeros(2, 2))], lr=1.0, momentum=1.0)
+
+
+def test_settings_of_before_they_were_renamed_are_read():
+    objective = LagrangianELBO(gain=0.007, beta=3.0)
+    now = Experiment("mine", Blobs(), objective, reset_dormant=50)
+    settings = to_dict(now)
+    settings["revive"] = settings.pop("reset_dormant")
+    settings["objective"]["rate"] = settings["objective"].pop("gain")
+    assert from_dict(json.loads(json.dumps(settings))) == now

@@ -700,3 +700,132 @@ def test_a_tilted_posterior_and_its_fit_have_their_widths_and_price():
     assert (fit.width / 2) ** 2 == pytest.approx(1 / precision) and fit.angle == 0
     other = 0.25 / 0.08 + 0.75 / 0.6
     assert axis.get_title() == f"turned by 30°: {0.5 * np.log(precision * other * 0.08 * 0.6):.2f} nats"
+
+
+# What a reader sees without colour, and between which ends.
+
+
+def test_lines_of_one_frame_differ_in_more_than_colour(run):
+    c = torch.linspace(0, 1, 5)
+    domain = figures.compass({"square": [(0.0, 90.0), (30.0, 120.0), (60.0, 150.0)]}, {"square": Blobs()}).axes[0]
+    cloud = {"a": [(5.0, 0.4)], "b": [(7.0, 0.3)], "c": [(8.0, 0.2)]}
+    trade = figures.tradeoff({"one": cloud}, {"one": {"d": (c, c), "e": (c, 1 - c)}}).axes[0]
+    frames = {
+        "overlap": figures.overlap(torch.tensor([-1.0, 0.0, 1.0]), torch.ones(3)).axes[0].lines[:3],
+        "turn_ons": figures.turn_ons(c, torch.rand(5, 3), c, torch.tensor([3.0, 2.0, 1.0]), {}).axes[0].lines,
+        "figure_3": figures.figure_3({"one": five()}).axes[1].lines,
+        "splits": figures.splits({"one": five()}).axes[0].lines,
+        "limits": figures.frontier({}, {"a": five(), "b": five(), "c": five()}).axes[0].lines,
+        "runs": figures.frontier({"a": five(), "b": five(), "c": five()}, {}).axes[0].lines,
+        "compass": [line for line in domain.lines if len(line.get_xdata())][::2],
+        "methods": trade.lines[2:],
+    }
+    for name, drawn in frames.items():
+        traits = [(line.get_linestyle(), line.get_linewidth(), line.get_marker()) for line in drawn]
+        assert len(set(traits)) == len(traits) > 1, name
+        assert len({line.get_color() for line in drawn}) == len(drawn), name
+    assert trade.lines[0].get_linestyle() != trade.lines[1].get_linestyle()
+    latents = figures.kl_history({"a run": run}).axes[0].lines[:10]  # more than there are colours
+    assert len({looks(line) for line in latents}) == 10
+
+
+def test_frames_have_the_ends_that_their_figures_give_them(run):
+    left, right = figures.figure_3({"one": five()}).axes
+    assert left.get_xlim() == (0, 25) and right.get_xlim() == (-600, 0) and left.get_ylim()[0] == 0
+    share = figures.shares({"one": five()}, [five()]).axes[0]
+    assert share.get_xlim() == (0, 25) and share.get_xticks().tolist() == [0, 5, 10, 15, 20, 25]
+    above, below = figures.splits({"one": five()}).axes
+    assert above.get_xlim() == (0, 25) and above.get_ylim()[0] == 0
+    assert below.get_ylim() == (1, 200) and below.get_yscale() == "log"
+    assert figures.frontier({"one": five()}, {}).axes[0].get_xlim() == (0, 25)
+    assert figures.tradeoff({"one": {"a": [(5.0, 0.4)]}}, {}).axes[0].get_xlim()[0] == 0
+    c = torch.linspace(0.5, 1, 5)
+    assert figures.turn_ons(c, c[:, None], c, c[:1], {}).axes[1].get_ylim()[0] == 0
+    collapse = figures.collapse([3, 5], [50, 150], [(4, 70, 1.2)]).axes[0]
+    assert collapse.get_ylim() == (20, 450) and collapse.get_xlim() == pytest.approx((2.85, 5.15))
+    assert figures.kl_history({"a run": run}).axes[0].get_ylim() == (1e-4, 10)
+    output, read = figures.messages(spread=1.5, std=0.4, levels=4).axes
+    assert output.get_xlim() == (-6, 6) and read.get_xlim() == (-0.5, 3.5) and read.get_ylim() == (3.5, -0.5)
+    belief = figures.overlap(torch.tensor([-1.0, 1.0]), torch.ones(2)).axes[1]
+    assert belief.get_xlim() == (-4, 4) and belief.get_ylim() == (0, 1)
+    densities, steps = figures.elbo_gap(lambda z: -0.5 * z**2 - 1, mean=0.5, std=0.5).axes
+    assert densities.get_xlim() == (-3.5, 3.5) and densities.get_ylim() == (0, 2) and steps.get_xlim() == (-0.6, 2.6)
+
+
+@pytest.mark.parametrize("mean, std", [(0.3, 0.6), (-2.0, 0.05), (3.0, 0.1), (0.5, 1.9)])
+def test_no_bar_or_curve_is_cut_off(mean, std):
+    def within(axis, heights) -> bool:
+        return axis.get_ylim()[0] <= np.min(heights) <= np.max(heights) <= axis.get_ylim()[1]
+
+    def log_joint(z):
+        return -0.5 * (1 - z) ** 2 - 0.5 * z**2 - np.log(2 * np.pi)
+
+    for figure in (None, figures.elbo_gap(log_joint, 0.5, 0.7)):  # a new one, and one that has other limits
+        right = figures.elbo_gap(log_joint, mean, std, figure).axes[1]
+        bars = np.concatenate([path.vertices[:, 1] for path in right.collections[0].get_paths()])
+        assert within(right, bars) and all(within(right, line.get_ydata()) for line in right.lines)
+        assert np.ptp(bars) > 0.2 * np.ptp(right.get_ylim())  # and not lost in the frame
+    two = figures.overlap(torch.tensor([0.0, mean]), torch.tensor([1.0, std]))
+    for axis in (figures.messages(abs(mean), std).axes[0], two.axes[0]):
+        assert all(within(axis, line.get_ydata()) for line in axis.lines)
+        assert max(line.get_ydata().max() for line in axis.lines) > 0.3 * axis.get_ylim()[1]
+
+
+def test_panels_beside_one_another_have_one_scale(run):
+    costs = {"one": torch.tensor([0.9, 0.5, 1.5]), "two": torch.tensor([2.0, 1.0])}
+    for axis in figures.orders(costs).axes:
+        edges = [patch.get_x() for patch in axis.patches]
+        assert np.allclose(edges, np.arange(40) * 1.05 * 2 / 40, atol=1e-6)
+    little = dataclasses.replace(run, history=run.history | {"kl": 0.001 * run.history["kl"]})
+    pairs = {
+        "kl_history": figures.kl_history({"one": run, "two": little}).axes,
+        "codes": figures.codes({of: (torch.tensor([0.5, m]), torch.ones(2)) for of, m in (("a", 9), ("b", 1))}, 1).axes,
+        "figure_3": figures.figure_3({"one": curve(), "two": curve(scale=3)}).axes[::2],
+        "shares": figures.shares({"one": curve(), "two": curve(scale=3)}, [curve(), curve()]).axes[::2],
+        "splits": figures.splits({"one": curve(), "two": curve(scale=3)}).axes[:2],
+        "tradeoff": figures.tradeoff({of: {"a": [(5.0, m)]} for of, m in (("one", 0.1), ("two", 0.9))}, {}).axes,
+    }
+    for name, (one, two) in pairs.items():
+        assert one.get_ylim() == two.get_ylim(), name
+
+
+def test_each_training_stands_over_its_own_width_and_at_its_own_weight():
+    trained = [(3.0, 40.0, 1.2), (4.5, 130.0, 0.0), (5.0, 90.0, 0.7), (3.5, 210.0, 0.001)]
+    axis = figures.collapse([3, 4, 5], [50, 100, 200], trained).axes[0]
+    assert axis.collections[1].get_offsets().tolist() == [[3, 40], [5, 90]]
+    assert axis.collections[2].get_offsets().tolist() == [[4.5, 130], [3.5, 210]]
+    notes = [(text.xy, text.get_text()) for text in axis.texts if text.get_text().endswith("nats")]
+    assert notes == [((s, b), f"{kl:.2f} nats") for s, b, kl in (trained[0], trained[2], trained[1], trained[3])]
+
+
+def test_every_picture_stands_upright(run):
+    images = torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    made = {
+        "vae_diagram": figures.vae_diagram(images[0, 0]),
+        "image_row": figures.image_row(images),
+        "picture_rows": figures.picture_rows([{"a": images}]),
+        "traversals": figures.traversals(run.model(), Blobs(), images, columns=2, tuning=5),
+        "alignments": figures.alignments({"one": {"a": torch.rand(3), "b": torch.rand(3)}}),
+    }
+    for name, figure in made.items():
+        drawn = [(axis, image) for axis in figure.axes for image in axis.images]
+        assert drawn, name
+        for axis, image in drawn:
+            left, right, bottom, top = image.get_extent()
+            (x0, y0), (x1, y1) = axis.transData.transform([(left, bottom), (right, top)])
+            assert image.origin == "upper" and x0 < x1 and y0 < y1, name  # the first row at the top
+
+
+def test_narrow_marks_lie_on_broad_ones():
+    for axis in (*figures.figure_3({"one": five()}).axes, figures.splits({"one": five()}).axes[0]):
+        x, y = lines(axis)["x"], lines(axis)["y"]
+        assert x.get_zorder() > y.get_zorder() and x.get_linewidth() < y.get_linewidth()
+    share = figures.shares({"one": five()}, [five()]).axes[0]
+    order = figures.marks(share)
+    assert order.index(lines(share)["trained"]) > order.index(lines(share)["best split"])
+    c = torch.linspace(0, 1, 5)
+    axis = figures.turn_ons(c, c[:, None], c, c[1:2], {0.5: c[:1]}).axes[0]
+    assert all(dots.get_zorder() > axis.lines[0].get_zorder() for dots in axis.collections[:1])
+    collapse = figures.collapse([3, 5], [50, 150], [(4, 70, 1.2)]).axes[0]
+    area, *points = collapse.collections
+    assert min(p.get_zorder() for p in points) > max(area.get_zorder(), *(line.get_zorder() for line in collapse.lines))

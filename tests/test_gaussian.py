@@ -69,6 +69,13 @@ def test_sample_is_the_reparametrisation_of_the_seeds_noise():
 
 
 @pytest.mark.parametrize("function", [gaussian.kl_per_latent, gaussian.sample])
+def test_shapes_of_as_many_numbers_are_refused_too(function):
+    for one, other in (((2, 3), (3, 2)), ((6,), (2, 3)), ((1,), ()), ((1, 4), (4, 1))):
+        with pytest.raises(ValueError, match="must have one shape"):
+            function(torch.zeros(one), torch.zeros(other))
+
+
+@pytest.mark.parametrize("function", [gaussian.kl_per_latent, gaussian.sample])
 def test_shapes_that_differ_are_refused(function):
     with pytest.raises(ValueError, match=r"one shape, got \(2, 3\) and \(3,\)"):
         function(torch.zeros(2, 3), torch.zeros(3))
@@ -188,3 +195,9 @@ def test_kl_keeps_two_digits_all_the_way_to_the_prior():
         oracle = kl_divergence(Normal(torch.zeros(50).double(), log_std.double().exp()), Normal(0.0, 1.0))
         relative = gaussian.kl_per_latent(torch.zeros(50), log_std).double() / oracle - 1
         assert relative.abs().max() < 0.01
+
+
+def test_confusions_want_means_and_widths_of_one_shape():
+    for one, other in (((3,), (3, 1)), ((1, 3), (1, 3)), ((1,), ()), ((3,), (2,)), ((3,), (1,))):
+        with pytest.raises(ValueError, match="must have one shape"):
+            overlap.confusions(torch.zeros(one), torch.ones(other))

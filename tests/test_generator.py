@@ -77,3 +77,11 @@ def test_factors_that_say_nothing_are_refused(f):
 def test_generator_needs_something_to_send():
     with pytest.raises(ValueError, match="at least one factor with two or more classes"):
         FactorGenerator([torch.ones(1)])
+
+
+def test_factors_of_one_class_may_stand_anywhere():
+    values = [torch.tensor([0.0, 1.0, 5.0]), torch.tensor([7.0]), torch.tensor([-1.0, 3.0]), torch.tensor([2.0])]
+    model = FactorGenerator(values, generator=torch.Generator().manual_seed(0))
+    classes = torch.tensor([[2, 0, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]])
+    sent = torch.tensor([[5.0, 3.0], [0.0, 3.0], [1.0, -1.0]])
+    assert model.decoder.latents == 2 and torch.allclose(model.encode(classes)[0], model.scale * sent)

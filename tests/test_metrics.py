@@ -599,3 +599,134 @@ def test_betavae_score_takes_distances_and_not_their_squares():
     z = f.double()
     z[::100] += 100  # squared, these few would hide all else
     assert metrics.betavae_score(z, f, votes=400, tests=400, batch=4) > 0.8
+
+
+@pytest.mark.parametrize(("share", "spots"), [(0.26, 1), (0.34, 2), (0.9, 2)])
+def test_a_spot_is_at_least_three_tenths_as_bright_as_the_brightest(share, spots):
+    one, other = Blobs(sigma=4).render(torch.tensor([[16.0, 16.0], [48.0, 48.0]]))
+    assert metrics.count_blobs((one + share * other)[None]) == metrics.count_blobs((share * one + other)[None]) == spots
+
+
+@pytest.mark.parametrize(("apart", "spots"), [(6.0, 1), (7.0, 2)])
+def test_spots_nearer_than_half_a_window_are_one(apart, spots):
+    pair = Blobs(sigma=2).render(torch.tensor([[30.5, 30.5], [30.5 + apart, 30.5]])).sum(0, keepdim=True)
+    assert metrics.count_blobs(pair) == metrics.count_blobs(pair.transpose(2, 3)) == spots
+
+
+@pytest.mark.parametrize(("side", "spots"), [(1, 1), (2, 1), (3, 2)])
+def test_a_grain_is_no_spot(side, spots):
+    image = DATA.render(torch.tensor([[20.0, 20.0]]))
+    image[:, :, 50 : 50 + side, 50 : 50 + side] = 1  # of 25 pixels it lights up 1, 4, 9
+    assert metrics.count_blobs(image) == spots
+
+
+@pytest.mark.parametrize(("light", "ghosts"), [(0.57, 0.5), (0.63, 0.0)])
+def test_a_frame_is_a_ghost_below_six_tenths_of_the_light(light, ghosts):
+    class Dim(KnownCode):
+        def decode(self, z):
+            drawn = torch.sigmoid(super().decode(z))
+            dim = torch.where((z[:, 0] - 1.0).abs() < 0.05, light, 1.0)
+            return torch.logit(drawn * dim[:, None, None, None], eps=1e-6)
+
+    images = DATA.render(torch.tensor([[32.0, 30.0], [28.0, 34.0]]))
+    assert metrics.fragmentation(Dim(), images).ghosts == ghosts
+
+
+@pytest.mark.parametrize(("tear", "broken"), [(2.3, 0.0), (3.0, 0.5)])  # and 1.4 pixels a step without it
+def test_a_traversal_is_broken_by_a_step_of_more_than_four_pixels(tear, broken):
+    images = DATA.render(torch.tensor([[20.0, 30.0], [28.0, 40.0]]))
+    found = metrics.fragmentation(KnownCode(tear=tear), images)
+    assert found.broken == broken and found.jump == pytest.approx(1.4 + tear, abs=0.1)
+
+
+def test_each_score_gets_as_many_points_as_its_cost_allows(monkeypatch):
+    from minivae.metrics import evaluate
+
+    asked = {}
+
+    def spy(name, value):
+        def score(codes, classes, *settings):
+            asked.setdefault(name, []).append((len(codes), len(classes), *settings))
+            return value
+
+        monkeypatch.setattr(evaluate, name, score)
+
+    for name, value in (
+        ("mig", 0.1),
+        ("dci", (0.2, 0.3)),
+        ("factorvae_score", 0.4),
+        ("betavae_score", 0.5),
+        ("sap", 0.6),
+    ):
+        spy(name, value)
+    scores = metrics.measure(Reader(), Halves(), points=430, seed=7)
+    assert asked == {
+        "mig": [(430, 430), (430, 430, None)], "dci": [(107, 107, 7)], "sap": [(215, 215)],
+        "factorvae_score": [(430, 430, 7)], "betavae_score": [(430, 430, 7)],
+    }  # fmt: skip
+    wanted = {"mig": 0.1, "mig_own_bins": 0.1, "dci_disentanglement": 0.2, "dci_completeness": 0.3, "factorvae": 0.4}
+    assert wanted | {"betavae": 0.5, "sap": 0.6} == {name: scores[name] for name in (*wanted, "betavae", "sap")}
+    with pytest.raises(ValueError, match="at least 400"):
+        metrics.measure(Reader(), Halves(), points=399)
+
+
+@pytest.mark.parametrize("points", [1, 499, 500, 501, 1_230])
+def test_as_many_pictures_are_encoded_as_are_asked_for(points):
+    codes, factors, *_, kl = metrics.encode_dataset(Reader(), Halves(), points)
+    assert codes.shape == (points, 10) and factors.shape == (points, 2) and kl.shape == (10,)
+
+
+def test_the_greatest_value_is_in_the_last_bin():
+    codes = torch.tensor([0.0, 0.22, 0.45, 0.55, 0.83, 1.0, 0.1, 1.0])
+    classes = torch.tensor([0, 0, 1, 0, 1, 1, 1, 0])
+    for bins in (2, 4, 5):
+        cut = np.digitize(codes, np.linspace(0, 1, bins + 1)[1:-1])
+        want = mutual_info_score(cut, classes)
+        for z in (codes, 3 * codes - 7):  # wherever the range begins and however wide it is
+            assert metrics.information(z[:, None], classes[:, None], bins).item() == pytest.approx(want, abs=1e-6)
+
+
+def test_both_ends_of_a_factors_range_are_in_its_parts():
+    class Mine:
+        factors, cuts = ("length", "kind"), {"length": (2.0, 4.0, 4)}
+
+    lengths = torch.tensor([2.0, 2.49, 2.51, 3.99, 4.0, 1.9, 4.2])  # and what rounding takes beyond them
+    names, classes = metrics.factor_classes(Mine(), torch.stack([lengths, torch.arange(7.0)], 1))
+    assert names == ("length", "kind") and classes[:, 0].tolist() == [0, 0, 1, 3, 3, 0, 3]
+    assert classes[:, 1].tolist() == list(range(7))
+
+
+def test_r_squared_is_of_twenty_bins_of_equal_numbers():
+    codes = torch.randn(400, 2, generator=torch.Generator().manual_seed(0)).exp()  # far from evenly spread
+    target = torch.stack([codes[:, 0].log(), codes.prod(1)], 1)
+    order = codes.argsort(0).numpy()
+    centred = (target - target.mean(0)).double().numpy()
+    between = [sum((centred[own].mean(0) ** 2).sum() * 20 for own in order[:, i].reshape(20, 20)) for i in (0, 1)]
+    assert metrics.explained(codes, target).tolist() == pytest.approx(np.divide(between, (centred**2).sum()), rel=1e-5)
+
+
+def test_sap_weighs_classes_alike_however_rare_they_are():
+    generator = torch.Generator().manual_seed(0)
+    rare = (torch.rand(2_000, generator=generator) < 0.1).long()
+    noise = torch.randn(2_000, 2, generator=generator)
+    codes = torch.stack([2 * rare + noise[:, 0], noise[:, 1]], 1)
+    # at the middle of the two means 84 % of either class are right, of no use at all half of them; who minds the
+    # common class alone is right nine times in ten with either latent
+    assert 0.25 < metrics.sap(codes, rare[:, None]) < 0.5
+
+
+@pytest.mark.parametrize("off", [-5.0, -1e-3, 0.0, 1e-3, 5.0])
+def test_each_view_of_a_chair_is_a_class_whatever_the_rounding(off):
+    factors = torch.zeros(31, 8)
+    factors[:, 0] = torch.arange(31) * 360 / 31 + off
+    names, classes = metrics.factor_classes(Chairs(), factors)
+    assert names == Chairs.factors and classes[:, 0].tolist() == list(range(31))
+
+
+def test_lengths_of_a_chair_are_cut_into_ten_equal_parts():
+    middles = (torch.arange(10) + 0.5) / 10
+    factors = torch.zeros(10, 8)
+    for column, (low, high) in {4: (0.7, 1.0), 5: (0.4, 1.0), 6: (0.7, 1.3)}.items():
+        factors[:, column] = low + (high - low) * middles
+    _, classes = metrics.factor_classes(Chairs(), factors)
+    assert all(classes[:, column].tolist() == list(range(10)) for column in (4, 5, 6))

@@ -8,6 +8,7 @@ import torch
 from scipy import special
 from torch.distributions import Bernoulli
 
+from minivae.collapse import collapse_threshold
 from minivae.engine.runs import initial_state
 from minivae.lagrangian import LagrangianELBO
 from minivae.objectives import (
@@ -28,6 +29,12 @@ def test_nll_agrees_with_torch_distributions_and_sums_over_pixels():
     images = (torch.rand(4, 3, 8, 8, generator=generator) > 0.5).float()
     oracle = -Bernoulli(logits=logits).log_prob(images).sum((1, 2, 3))
     assert torch.allclose(bernoulli_nll(logits, images), oracle, rtol=1e-5)
+
+
+def test_nll_wants_logits_and_images_of_one_shape():
+    for one, other in (((2, 3, 8, 4), (2, 3, 4, 8)), ((2, 1, 8, 8), (2, 8, 8)), ((2, 3, 4, 4), (2, 1, 4, 4))):
+        with pytest.raises(ValueError, match="must have one shape"):
+            bernoulli_nll(torch.zeros(one), torch.zeros(other))
 
 
 def test_floor_is_the_least_nll_of_grey_targets():
@@ -283,3 +290,30 @@ def test_beta_keeps_to_its_least():
 def test_openings_and_least_are_checked(settings, message):
     with pytest.raises(ValueError, match=message):
         LagrangianELBO(**settings)
+
+
+@pytest.mark.parametrize("bad", [1 + 1e-6, 1.005, 1.5, -1e-9, -0.005, float("nan"), float("inf")])
+def test_what_lies_just_outside_of_black_and_white_is_refused(bad):
+    images = torch.full((2, 1, 4, 4), 0.5)
+    images[0, 0, 0, 0], images[0, 0, 0, 1] = 0.0, 1.0
+    check_range(images)
+    images[1, 0, 2, 3] = bad
+    for refuses in (check_range, bernoulli_floor, collapse_threshold):
+        with pytest.raises(ValueError, match=r"images must lie in \[0, 1\]"):
+            refuses(images)
+
+
+def test_what_is_not_said_is_the_papers():
+    """Appendix A.2 and section 4.3: γ = 1000, C from 0 to 25 nats over 100,000 steps."""
+    kl = torch.tensor([3.0, 5.0])
+    assert CapacityELBO()(torch.tensor(40.0), kl, 50_000).item() == pytest.approx(40 + 1000 * (12.5 - 8))
+    assert [LinearSchedule()(step) for step in (0, 25_000, 100_000, 200_000)] == [0, 6.25, 25, 25]
+    held = LagrangianELBO()  # its own: from β = 1, e² more at a nat too many, and 0.002 more of log β a step
+    log_beta = held.initial_state()
+    assert held(torch.tensor(40.0), kl, 100_000, log_beta).item() == pytest.approx(40 + 8 * math.exp(-2))
+    assert held(torch.tensor(40.0), kl, 0, log_beta).item() == pytest.approx(40 + 8 * math.exp(2), rel=1e-6)
+    held.update(kl, 0, log_beta)
+    assert log_beta.item() == pytest.approx(0.002)
+    for _ in range(2_000):
+        held.update(kl, 100_000, log_beta)
+    assert log_beta.item() == pytest.approx(-3, abs=1e-5)  # and no lower

@@ -227,3 +227,32 @@ def test_bad_curves_are_refused():
     for window in (5, 41):
         with pytest.raises(ValueError, match=r"window must lie in \[10, 40\] steps"):
             trained_curve(slim, window=window)
+
+
+def test_no_two_seeds_nor_search_and_measure_share_a_picture(monkeypatch):
+    drawn = []
+
+    def spy(channels, n, seed):
+        drawn.append(sobol(channels, n, seed))
+        return drawn[-1]
+
+    monkeypatch.setattr("minivae.rate_distortion.sobol", spy)
+    for seed in range(3):
+        rate_distortion(BlobChannels(Blobs()), [0.0], samples=16, seed=seed)
+    points = torch.cat(drawn)  # for the search, and eight times as many to measure with
+    assert len(points) == 3 * 9 * 16 == len(points.unique(dim=0))
+
+
+@pytest.mark.parametrize("column", ["capacities", "rates", "distortions", "errors"])
+def test_every_column_must_be_finite_and_of_the_same_length(blobs, tmp_path, column):
+    path = save_curve(blobs, tmp_path / "limit.json")
+    for spoil in (
+        lambda values: [*values[:-1], [math.inf] * 2 if column == "rates" else math.inf],
+        lambda values: [[math.nan, 1.0] if column == "rates" else math.nan, *values[1:]],
+        lambda values: values[:-1],
+    ):
+        columns = json.loads(path.read_text(encoding="utf-8"))
+        spoiled = columns | {column: spoil(columns[column])}
+        (tmp_path / "spoiled.json").write_text(json.dumps(spoiled), encoding="utf-8")
+        with pytest.raises(ValueError, match="is no rate-distortion curve of minivae, or damaged"):
+            load_curve(tmp_path / "spoiled.json")

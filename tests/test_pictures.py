@@ -1,5 +1,6 @@
 """Import of picture archives: small ones in the exact published layout, with the oddities of the real ones."""
 
+import dataclasses
 import io
 import json
 import os
@@ -690,6 +691,8 @@ def test_sample_is_seeded_and_uniform(made):
         data.sample(0)
     with pytest.raises(ValueError, match=r"index must be whole numbers \(n,\) in \[0, 6\)"):
         data.pick(torch.tensor([6]))
+    with pytest.raises(ValueError, match=r"index must be whole numbers \(n,\) in \[0, 6\)"):
+        data.pick(torch.tensor([0, -1]))
 
 
 def test_experiment_on_pictures_trains_and_is_stored(made, tmp_path, monkeypatch):
@@ -803,3 +806,27 @@ def test_command_says_what_it_did(tmp_path, capsys):
     assert "note: the published set has 202,599 pictures" in said
     assert main(["data", "import", "celeba", str(tmp_path / "a.zip"), "--out", str(out)]) == 1
     assert "exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("brightest", [1, 16_384, 32_767, 32_768, 65_535])
+def test_sixteen_bits_up_to_half_of_white_are_asked_for(tmp_path, brightest):
+    files = {"a.png": png(np.full((64, 64), brightest)), "b.png": png(np.zeros((64, 64), int))}
+    if brightest < 32_768:
+        white = 2 ** int(brightest).bit_length() - 1  # of as many bits
+        with pytest.raises(ValueError, match=rf"no brighter than {brightest:,} of 65,535.* white={white} \(--white\)"):
+            imported(tmp_path, files)
+    else:
+        _, found = imported(tmp_path, files)
+        assert (found["a.png"] == round(brightest / 257)).all() and (found["b.png"] == 0).all()
+
+
+@pytest.mark.parametrize(("whole", "noted"), [(4, True), (3, False), (2, False)])
+def test_a_set_is_whole_with_its_duplicates(tmp_path, monkeypatch, whole, noted):
+    layout = dataclasses.replace(pictures.LAYOUTS["celeba"], whole=whole)
+    monkeypatch.setitem(pictures.LAYOUTS, "celeba", layout)
+    files = celeba_files(2)
+    files["000003.jpg"] = next(iter(files.values()))
+    report = quiet("celeba", folder(tmp_path / "in", files), tmp_path / "out.h5")
+    assert (report.pictures, len(report.duplicates)) == (2, 1)
+    said = [note for note in report.notes if "published set" in note]
+    assert said == [f"the published set has {whole} pictures, this source 2"] * noted

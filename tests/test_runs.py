@@ -324,3 +324,24 @@ def test_slim_of_a_short_run_keeps_a_history(run):
         run.slim(every=0)
     with pytest.raises(ValueError, match="last must be a whole number of at least 1"):
         run.mean_kl(last=0)
+
+
+@pytest.mark.parametrize("steps, every", [(50, 10), (50_000, 10), (50_001, 20), (100_000, 20)])
+def test_a_slim_run_has_a_row_every_ten_steps_or_every_twenty_of_a_long_one(run, steps, every):
+    rows = {"step": np.arange(steps - 49, steps + 1), "loss": np.arange(50.0), "reconstruction": np.arange(50.0) ** 2}
+    long = dataclasses.replace(run, step=steps, history=rows | {"kl": np.arange(500.0).reshape(50, 10)})
+    slim = long.slim()
+    assert slim.history["step"].tolist() == rows["step"][every - 1 :: every].tolist()
+    assert slim.history["loss"][:2].tolist() == [(every - 1) / 2, every + (every - 1) / 2]
+    assert slim.history["kl"][0].tolist() == pytest.approx((np.arange(10) + 5 * (every - 1)).tolist())
+
+
+def test_mean_kl_is_of_the_last_500_steps(run):
+    kl = np.zeros((1_200, 10))
+    kl[-500:] = np.arange(10)
+    kl[-499:-50] *= 3
+    history = {"step": np.arange(1, 1_201), "loss": kl[:, 0], "reconstruction": kl[:, 0], "kl": kl}
+    long = dataclasses.replace(run, step=1_200, history=history)
+    assert long.mean_kl() == pytest.approx(np.arange(10) * (51 + 3 * 449) / 500)
+    slim = long.slim(every=20)  # whose rows are means over twenty steps
+    assert slim.mean_kl() == pytest.approx(long.mean_kl())

@@ -216,3 +216,28 @@ def test_small_whole_numbers_do_not_overflow(sprites, kind):
     assert sprites.index(last.to(kind)).tolist() == [737_279]
     assert torch.equal(sprites.render(last.to(kind)), sprites.render(last))
     assert sprites.classes(torch.tensor([5]).to(kind)).tolist() == [[0, 0, 0, 0, 0, 5]]
+
+
+@pytest.mark.parametrize("bad", [-1, -737_280, 737_280])
+def test_places_outside_the_lattice_are_refused_at_both_ends(bad):
+    sprites = Sprites()
+    assert sprites.classes(torch.tensor([0, 737_279])).tolist() == [[0] * 6, [0, 2, 5, 39, 31, 31]]
+    for index in ([bad], [5, bad]):
+        with pytest.raises(ValueError, match=r"index must be whole numbers \(n,\) in \[0, 737280\)"):
+            sprites.classes(torch.tensor(index))
+
+
+@pytest.mark.parametrize("column", range(6))
+def test_classes_outside_their_range_are_refused_at_both_ends(column):
+    sprites, sizes = Sprites(), torch.tensor([[1, 3, 6, 40, 32, 32]])
+
+    def coloured(classes: torch.Tensor) -> torch.Tensor:
+        return ColouredSprites().render(torch.cat([classes.float(), torch.full((2, 3), 0.5)], 1))
+
+    assert sprites.index(sizes - 1).tolist() == [737_279]
+    for bad in (-1, sizes[0, column].item()):
+        classes = torch.zeros(2, 6, dtype=torch.long)
+        classes[1, column] = bad
+        for refuses in (sprites.index, sprites.render, coloured):
+            with pytest.raises(ValueError, match=rf"classes of {Sprites.factors[column]} must lie in"):
+                refuses(classes)

@@ -172,3 +172,21 @@ def test_table_tells_the_end_of_each_training(tmp_path):
         "run": "blobs-beta150-beta16.0-seed3.h5", "seed": 3, "beta": 16.0, "step": 1000, "of": 2000,
         "reconstruction": 1249.5, "kl": 2.036, "active": 2,
     }]  # fmt: skip
+
+
+@pytest.mark.parametrize("done", [2, 3])
+def test_what_has_come_as_far_or_farther_is_left_alone(tmp_path, done):
+    (job,) = sweep.plan("blobs-vae", [3], {}, tmp_path, steps=2)
+    train(job.experiment, steps=done, seed=3, device="cpu", precision="fp32", progress=False, out=job.out)
+    before = job.out.read_bytes()
+    assert sweep.train_job(job, "cpu", threads=None) == job.out and job.out.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("0:3", [0, 1, 2]), ("2:3", [2]), ("4,1,7", [4, 1, 7]), ("0", [0]), (" 1, 2", [1, 2])]
+)
+def test_seeds_are_those_that_the_text_says(text, seeds):
+    assert sweep.parse_seeds(text) == seeds
+    for bad in ("-1:3", "1,-1", "-1", "3:1", "1:2:3", "", ":", "a"):
+        with pytest.raises(ValueError, match="seeds must be like"):
+            sweep.parse_seeds(bad)

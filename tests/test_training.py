@@ -816,3 +816,66 @@ def test_several_processes_refuse_an_objective_of_the_posterior(monkeypatch):
     monkeypatch.setattr(parallel, "rows", lambda batch: slice(0, batch // 2))
     with pytest.raises(ValueError, match="needs the whole batch: train it in one process"):
         quick(dataclasses.replace(EXPERIMENT, objective=PerPicture(3.0, 2.0)), steps=1)
+
+
+def test_the_bar_says_reconstruction_and_kl_of_the_last_look(monkeypatch, capsys):
+    monkeypatch.setattr(saving, "LOOK_EVERY", 3)
+    run = train(EXPERIMENT, steps=8, seed=1, device="cpu", precision="fp32", progress=True)
+    bar = capsys.readouterr().err.replace("\r", "\n").strip().splitlines()[-1]
+    kl, nats = run.history["kl"][6:].sum(1).mean(), run.history["reconstruction"][6:].mean()  # of steps 7 and 8
+    assert bar.startswith("blobs-beta150") and "8/8" in bar
+    assert f"nats={nats:.1f}" in bar and f"kl={kl:.2f}" in bar
+    on = train(EXPERIMENT, steps=10, seed=1, device="cpu", progress=True, resume=run)
+    bar = capsys.readouterr().err.replace("\r", "\n").strip().splitlines()[-1]
+    assert "10/10" in bar and f"nats={on.history['reconstruction'][8:].mean():.1f}" in bar
+
+
+def test_the_first_and_the_last_step_may_be_kept():
+    run = quick(steps=2, snapshots=[1, 2])
+    assert run.snapshots.keys() == {1, 2} and torch.equal(
+        run.snapshots[2]["decoder.net.0.bias"], run.weights["decoder.net.0.bias"]
+    )
+    assert quick(steps=4, snapshots=[3, 4], resume=run).snapshots.keys() == {1, 2, 3, 4}
+    for outside in ([0], [3], [1, 9]):
+        with pytest.raises(ValueError, match="snapshots must lie in 1 … 2"):
+            quick(steps=2, snapshots=outside)
+    with pytest.raises(ValueError, match="snapshots must lie in 3 … 4"):
+        quick(steps=4, snapshots=[2], resume=run)
+
+
+def test_a_training_is_saved_once_a_minute(monkeypatch, tmp_path):
+    clock, saves = itertools.count(0, 20), []  # at every look at it twenty seconds have passed
+    monkeypatch.setattr(saving, "LOOK_EVERY", 1)
+    monkeypatch.setattr(saving, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(Run, "save", lambda run, path, overwrite: saves.append(run.step))
+    quick(steps=12, out=tmp_path / "run.h5")
+    assert saves == [4, 8, 12]  # more than a minute after the one before, and at the end
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "first"), [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+)
+def test_auto_takes_cuda_then_mps_then_the_processor(monkeypatch, cuda, mps, first):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    asked = []
+    monkeypatch.setattr(torch, "ones", lambda n, device: asked.append(device.type) or torch.zeros(n) + 1)
+    assert fast.pick_device("auto").type == first and asked == [first]
+
+
+def test_a_resume_that_differs_in_anything_that_decides_is_refused_either_way():
+    run = quick(steps=1, seed=5)
+    for seed in (4, 6, 0):
+        with pytest.raises(ValueError, match=f"has seed 5, not {seed}"):
+            quick(steps=2, seed=seed, resume=run)
+    others = {
+        "learning_rate": (1e-3, 1e-4), "batch": (4, 16), "latents": (5, 20), "optimizer": ("muon",), "cooldown": (0.5,),
+        "objective": (BetaELBO(1.0), BetaELBO(200.0)), "dataset": (Blobs(6.0), Blobs(8.0)), "reset_dormant": (10,),
+        "name": ("other",),
+    }  # fmt: skip
+    for name, values in others.items():
+        for value in values:
+            with pytest.raises(ValueError, match=f"of another experiment: {name} differ"):
+                quick(dataclasses.replace(EXPERIMENT, **{name: value}), steps=2, seed=5, resume=run)
+    same = dataclasses.replace(EXPERIMENT, about="other words", steps=77)
+    assert quick(same, steps=2, seed=5, resume=run).step == 2
