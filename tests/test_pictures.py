@@ -1,6 +1,5 @@
 """Import of picture archives: small ones in the exact published layout, with the oddities of the real ones."""
 
-import dataclasses
 import io
 import json
 import os
@@ -23,8 +22,7 @@ from PIL import Image
 
 from minivae.__main__ import main
 from minivae.course.explorers import TraversalExplorer
-from minivae.engine import catalogue
-from minivae.engine import imports as pictures
+from minivae.engine import catalogue, imports
 from minivae.engine.imports import Pictures, import_pictures
 from minivae.engine.runs import Run
 from minivae.engine.trainer import train
@@ -83,7 +81,7 @@ def celeba_files(n: int = 12) -> dict[str, bytes]:
     return {f"img_align_celeba/{i:06d}.jpg": content(picture(i, 178, 218), "JPEG", quality=95) for i in range(1, n + 1)}
 
 
-def quiet(kind: str, source: Path, out: Path, **settings) -> pictures.Report:
+def quiet(kind: str, source: Path, out: Path, **settings) -> imports.Report:
     return import_pictures(kind, source, out, progress=False, **settings)
 
 
@@ -206,7 +204,7 @@ def png(values: np.ndarray, transparent: int | None = None) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-def imported(tmp_path: Path, files: dict[str, bytes], **settings) -> tuple[pictures.Report, dict[str, np.ndarray]]:
+def imported(tmp_path: Path, files: dict[str, bytes], **settings) -> tuple[imports.Report, dict[str, np.ndarray]]:
     report = quiet("folder", folder(tmp_path / "in", files), tmp_path / "out.h5", overwrite=True, **settings)
     data = Pictures.open(tmp_path / "out.h5")
     images = 255 * data.pick(torch.arange(len(data)))[0].numpy()
@@ -381,7 +379,7 @@ MESSY = {
 }  # fmt: skip
 
 
-def ends_of(report: pictures.Report, root: str) -> dict[str, set[str]]:
+def ends_of(report: imports.Report, root: str) -> dict[str, set[str]]:
     """Which names ended where; that each ended in one place only is asserted."""
     kept = Pictures.open(report.out).names
     lists = {"pictures": kept} | {
@@ -609,7 +607,7 @@ def test_damaged_entry_of_a_zip_is_named(tmp_path):
 def test_interrupted_import_leaves_nothing_and_starts_again(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "BLOCK", 4)
     source = zipped(tmp_path / "a.zip", celeba_files(11))
-    original, calls = pictures._picture, []
+    original, calls = imports._picture, []
 
     def dying(*arguments):
         calls.append(1)
@@ -822,8 +820,8 @@ def test_sixteen_bits_up_to_half_of_white_are_asked_for(tmp_path, brightest):
 
 @pytest.mark.parametrize(("whole", "noted"), [(4, True), (3, False), (2, False)])
 def test_a_set_is_whole_with_its_duplicates(tmp_path, monkeypatch, whole, noted):
-    layout = dataclasses.replace(pictures.LAYOUTS["celeba"], whole=whole)
-    monkeypatch.setitem(pictures.LAYOUTS, "celeba", layout)
+    *layout, _ = imports.LAYOUTS["celeba"]
+    monkeypatch.setitem(imports.LAYOUTS, "celeba", (*layout, whole))
     files = celeba_files(2)
     files["000003.jpg"] = next(iter(files.values()))
     report = quiet("celeba", folder(tmp_path / "in", files), tmp_path / "out.h5")

@@ -239,5 +239,5 @@ def test_classes_outside_their_range_are_refused_at_both_ends(column):
         classes = torch.zeros(2, 6, dtype=torch.long)
         classes[1, column] = bad
         for refuses in (sprites.index, sprites.render, coloured):
-            with pytest.raises(ValueError, match=rf"classes of {Sprites.factors[column]} must lie in"):
+            with pytest.raises(ValueError, match=rf"classes of {Sprites.factors[column]} must be in"):
                 refuses(classes)

@@ -170,9 +170,12 @@ def write_table(rows: Sequence[dict[str, Any]], folder: Path) -> Path:
 def parse_seeds(text: str) -> list[int]:
     """Seeds as "0:10" (0 to 9) or "1,4,7"; ValueError if the text is neither."""
     try:
-        parts = [int(part) for part in text.replace(":", ",").split(",")]
-        seeds = list(range(*parts)) if ":" in text else parts
-    except (ValueError, TypeError):
+        if ":" in text:
+            first, end = map(int, text.split(":"))
+            seeds = list(range(first, end))
+        else:
+            seeds = [int(part) for part in text.split(",")]
+    except ValueError:
         seeds = []
     if not seeds or min(seeds) < 0:
         raise ValueError(f"seeds must be like 0:10 (0 to 9) or 1,4,7; got {text!r}")

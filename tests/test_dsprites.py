@@ -211,9 +211,10 @@ def test_bad_files_give_one_clear_error(few, tmp_path, make, message):
 @pytest.mark.parametrize("value", [2, 3, 128, 255])
 def test_any_other_pixel_than_0_and_1_is_told(value):
     blocks = [np.zeros((4, 64, 64), np.uint8), np.ones((4, 64, 64), np.uint8)]
+    classes = Sprites().classes(torch.arange(8)).numpy().reshape(2, 4, 6)
     blocks[1][2, 5, 9] = value
     with pytest.raises(ValueError, match=f"pixels must be 0 or 1, got {value}"):
-        originals._pack(Path("file.npz"), iter(blocks))
+        originals._pack(iter(blocks), iter(classes))
     blocks[1][2, 5, 9] = 0
-    bits = np.unpackbits(originals._pack(Path("file.npz"), iter(blocks))[:8], axis=1)
+    bits = np.unpackbits(originals._pack(iter(blocks), iter(classes))[:8], axis=1)
     assert np.array_equal(bits, np.concatenate(blocks).reshape(8, -1))
