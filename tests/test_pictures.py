@@ -507,7 +507,7 @@ def test_too_small_for_the_crop_is_named(tmp_path):
 
 def test_picture_that_would_fill_the_memory_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000)
-    monkeypatch.setattr(pictures, "LARGEST", 10_000)
+    monkeypatch.setattr(imports, "LARGEST", 10_000)
     rng = np.random.default_rng(0)
     files = {
         "a.png": content(picture(1, 64, 64)),
@@ -605,7 +605,7 @@ def test_damaged_entry_of_a_zip_is_named(tmp_path):
 
 
 def test_interrupted_import_leaves_nothing_and_starts_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "BLOCK", 4)
+    monkeypatch.setattr(imports, "BLOCK", 4)
     source = zipped(tmp_path / "a.zip", celeba_files(11))
     original, calls = imports._picture, []
 
@@ -616,7 +616,7 @@ def test_interrupted_import_leaves_nothing_and_starts_again(tmp_path, monkeypatc
         return original(*arguments)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(pictures, "_picture", dying)
+        patch.setattr(imports, "_picture", dying)
         quiet("celeba", source, tmp_path / "out.h5")
     assert os.listdir(tmp_path) == ["a.zip"]
     assert quiet("celeba", source, tmp_path / "out.h5").pictures == 11
