@@ -172,9 +172,7 @@ def parse_seeds(text: str) -> list[int]:
     try:
         if ":" in text:
             first, end = map(int, text.split(":"))
-            seeds = list(range(first, end))
-        else:
-            seeds = [int(part) for part in text.split(",")]
+        seeds = list(range(first, end)) if ":" in text else [int(part) for part in text.split(",")]
     except ValueError:
         seeds = []
     if not seeds or min(seeds) < 0:
