@@ -16,11 +16,11 @@ def test_capacity():
 
 
 def test_information_of_a_gaussian_input_is_the_capacity():
-    quantiles = (torch.arange(800, dtype=torch.float64) + 0.5) / 800
-    means = 1.7 * torch.special.ndtri(quantiles)  # 800 equally likely points of a normal distribution
+    quantiles = (torch.arange(300, dtype=torch.float64) + 0.5) / 300
+    means = 1.7 * torch.special.ndtri(quantiles)  # 300 equally likely points of a normal distribution
     capacity = channel.awgn_capacity(means.var(unbiased=False) / 0.8**2)
-    assert channel.mutual_information(means, 0.8).item() == pytest.approx(capacity.item(), abs=2e-3)
-    assert channel.mutual_information(means, 0.8) <= capacity
+    information = channel.mutual_information(means, 0.8)
+    assert information.item() == pytest.approx(capacity.item(), abs=2e-3) and information <= capacity
 
 
 def test_information_limits():
