@@ -23,6 +23,8 @@ for (const host of document.querySelectorAll(".minivae-explorer")) {
   new IntersectionObserver(([entry], observer) => {
     if (!entry.isIntersecting) return;
     observer.disconnect();
-    mount(host, { spec, state, buffers, keep() {}, listen() {} });
+    const loading = buffers();  // meanwhile the picture stays
+    const show = () => mount(host, { spec, state, buffers: () => loading, keep() {}, listen() {} });
+    loading.then(show, show);
   }, { rootMargin: "300px" }).observe(host);
 }
