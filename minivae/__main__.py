@@ -343,7 +343,7 @@ def _probe(name: str) -> str:
     if name == "python":
         return platform.python_version()
     if name == "packages":
-        wanted = ("torch", "numpy", "h5py", "matplotlib", "ipywidgets", "tqdm", "jupyterlab")
+        wanted = ("torch", "numpy", "h5py", "matplotlib", "ipywidgets", "anywidget", "tqdm", "jupyterlab")
         if missing := [package for package in wanted if importlib.util.find_spec(package) is None]:
             raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]'")
         return ", ".join(f"{package} {importlib.import_module(package).__version__}" for package in wanted)
