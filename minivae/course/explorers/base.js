@@ -48,7 +48,8 @@ const valueAt = (control, place) =>
 const placeOf = (control, value) =>
   control.options ? control.options.findIndex(([, other]) => other === value) : control.log ? Math.log10(value) : value;
 const readout = (control, value) =>
-  control.options ? control.options[placeOf(control, value)][0] : value.toFixed(control.digits).replace("-", "−");
+  control.options ? control.options[placeOf(control, value)][0]
+    : (control.log && value < 0.1 ? value.toPrecision(2) : value.toFixed(control.digits)).replace("-", "−");
 
 // Runs tasks in slices of some milliseconds, so that the page never stutters; new tasks replace those that wait.
 function slices(milliseconds = 8) {
@@ -104,7 +105,7 @@ async function mount(host, home) {
   const sliders = {};
 
   const redraw = () => {
-    frame ??= requestAnimationFrame(() => {
+    frame ??= draw && requestAnimationFrame(() => {
       frame = null;
       for (const name in sliders) sliders[name].show(state[name]);
       caption.innerHTML = draw(state, touched) ?? "";
@@ -141,10 +142,10 @@ async function mount(host, home) {
     play.textContent = "play";
   };
   const start = () => {
-    const values = steps(controls[touched]);
-    let i = values.findIndex((value) => value >= state[touched]);
+    const control = controls[touched], values = steps(control), here = placeOf(control, state[touched]);
+    let i = values.findIndex((value) => placeOf(control, value) >= here);
     play.textContent = "stop";
-    playing = setInterval(() => touch(touched, values[(i = (i + 1) % values.length)]), 100);
+    playing = setInterval(() => host.parentElement ? touch(touched, values[(i = (i + 1) % values.length)]) : stop(), 100);
   };
 
   const panel = make("div", { className: "panels", role: "group", ariaLabel: spec.about });
@@ -163,8 +164,10 @@ async function mount(host, home) {
   const extra = make("div", { className: "buttons" });
   host.classList.add("minivae-explorer");
   host.addEventListener("keydown", (event) => {
-    if (/^(Arrow|Page|Home|End)/.test(event.key)) event.stopPropagation();  // else JupyterLab takes the slider's keys
+    // else JupyterLab takes the slider's keys, and letters cut its cell or delete it
+    if (/^(Arrow|Page|Home|End|.$)/.test(event.key) && !event.ctrlKey && !event.metaKey) event.stopPropagation();
   });
+  const stills = host.querySelectorAll("img");
   host.replaceChildren(
     make("style", { textContent: STYLE }), make("b", { textContent: spec.title }), panel, caption, rows,
     make("div", { className: "buttons" }, play, back), extra,
@@ -184,6 +187,7 @@ async function mount(host, home) {
     draw = await views[spec.view](panel, home, act);
   } catch (error) {
     panel.replaceChildren(make("p", { className: "wrong", textContent: `This explorer cannot be shown: ${error.message}` }));
+    host.replaceChildren(...[...host.children].slice(0, 2), panel, ...stills);
     return;
   }
   redraw();
@@ -202,7 +206,8 @@ export default {
         model.set("state", state);
         model.save_changes();
       },
-      listen: (callback) => model.on("change:state", () => callback(model.get("state"))),
+      listen: (callback) => model.on("change:state", () => host.parentElement && callback(model.get("state"))),
     });
+    return () => host.remove();  // when the cell is run again: the old view neither draws nor plays on
   },
 };
