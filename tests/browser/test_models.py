@@ -173,6 +173,9 @@ def test_two_latents_are_dragged_at_once(page, blobs):
     assert state[across] == pytest.approx(1.5, abs=0.06) and state[upwards] == pytest.approx(1.5, abs=0.06)
     field.press("ArrowUp")
     assert page.evaluate("() => window.kept")[upwards] == pytest.approx(state[upwards] + 0.1)
+    choices = [page.get_by_role("combobox", name=f"latent {way}") for way in ("across", "upwards")]
+    choices[0].select_option(upwards)  # the two stay different
+    assert [choice.input_value() for choice in choices] == [upwards, across]
     assert set(state.items()) - {(across, state[across]), (upwards, state[upwards])} <= set(blobs.spec["start"].items())
 
 
@@ -367,6 +370,10 @@ def test_play_moves_what_was_touched_until_it_is_stopped(page, blobs):
     state = page.evaluate("() => window.kept")
     page.wait_for_timeout(300)
     assert page.evaluate("() => window.kept") == state
+    page.get_by_role("button", name="play").click()
+    page.locator(".control input").first.press("End")  # taken over by hand
+    assert page.get_by_role("button", name="stop").count() == 0
+    assert page.evaluate("() => window.kept")[name] == 3
 
 
 def test_what_cannot_be_shown_says_why(page, blobs):

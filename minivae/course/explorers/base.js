@@ -20,7 +20,7 @@ const STYLE = `
 .minivae-explorer label > span { flex: 0 0 9em; text-align: right; }
 .minivae-explorer label > output { flex: 0 0 4.5em; }
 .minivae-explorer .track { flex: 1; position: relative; display: flex; align-items: center; }
-.minivae-explorer .track i { position: absolute; height: 14px; border-radius: 3px; background: #0072b2; opacity: .45; }
+.minivae-explorer .track i { position: absolute; height: 14px; min-width: 3px; background: #0072b2; opacity: .45; }
 .minivae-explorer .track.prior { border-radius: 3px;
   background: radial-gradient(closest-side, color-mix(in srgb, currentColor 30%, transparent), transparent); }
 .minivae-explorer input[type=range] { width: 100%; margin: 2px 0; height: 18px; position: relative; appearance: none;
@@ -73,7 +73,7 @@ function slider(control, moved) {
   const input = make("input", {
     type: "range", min: list ? 0 : control.min, max: list ? list.length - 1 : control.max, step: list ? 1 : control.step,
   });
-  const output = make("output");
+  const output = make("output", { ariaLive: "off" });  // the slider itself is read out
   const band = make("i", { hidden: true });
   const track = make("div", { className: control.prior ? "track prior" : "track" }, band, input);
   const label = make("label", { className: "control" }, make("span", { textContent: control.label }), track, output);
@@ -118,7 +118,6 @@ async function mount(host, home) {
     redraw();
   };
   const touch = (name, value) => {
-    if (name !== touched) stop();
     touched = name;
     set({ [name]: value, ...(spec.follow?.[name]?.[value] ?? {}), ...alongside(name, value) });
   };
@@ -152,7 +151,7 @@ async function mount(host, home) {
   const caption = make("div", { className: "caption" });
   const rows = make("div"), folded = make("details", {}, make("summary", { textContent: spec.fold ?? "" }));
   for (const control of spec.controls) {
-    const row = slider(control, (value) => touch(control.name, value));
+    const row = slider(control, (value) => (stop(), touch(control.name, value)));
     sliders[control.name] = row;
     (control.folded ? folded : rows).append(row.label);
   }
@@ -181,7 +180,8 @@ async function mount(host, home) {
   // a view may do more at a reset, and let other controls follow the one that is touched
   let draw, whenReset = () => {}, alongside = () => ({});
   const act = {
-    set, touch, redraw, sliders, extra, whenReset: (f) => (whenReset = f), alongside: (f) => (alongside = f),
+    set, redraw, sliders, extra, touch: (name, value) => (stop(), touch(name, value)),
+    whenReset: (f) => (whenReset = f), alongside: (f) => (alongside = f),
   };
   try {
     draw = await views[spec.view](panel, home, act);

@@ -235,8 +235,10 @@ function plane(act, spec) {
     event.stopPropagation();
     to(code[across.value] + 0.1 * move[0], code[upwards.value] + 0.1 * move[1]);
   });
-  across.addEventListener("change", act.redraw);
-  upwards.addEventListener("change", act.redraw);
+  for (const [one, other] of [[across, upwards], [upwards, across]]) one.addEventListener("change", () => {
+    if (one.value === other.value) other.value = names.find((name) => name !== one.value) ?? one.value;
+    act.redraw();
+  });
   return {
     box,
     draw(z, mean, std) {
@@ -275,10 +277,7 @@ function drawing(canvas, extra, { channels, infer }) {
   };
   canvas.addEventListener("pointerdown", (event) => (canvas.setPointerCapture(event.pointerId), (last = 0), stroke(event)));
   canvas.addEventListener("pointermove", (event) => event.buttons && stroke(event));
-  const empty = () => {
-    context.fillStyle = "#000";
-    context.fillRect(0, 0, size, size);
-  };
+  const empty = () => Object.assign(context, { fillStyle: "#000" }).fillRect(0, 0, size, size);
   clear.addEventListener("click", () => (empty(), infer()));
   // the middle square of a picture; grey where the model knows no colours
   const put = async (blob) => {
