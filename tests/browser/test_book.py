@@ -111,7 +111,8 @@ def test_every_slider_moves_its_drawing(book, page, name):
     for i in range(explorers.count()):
         explorer = explorers.nth(i)
         explorer.scroll_into_view_if_needed()
-        explorer.locator("label.control").first.wait_for()
+        page.wait_for_function("e => e.dataset.drawn", arg=explorer.element_handle())
+        assert explorer.locator("img").count() == 0  # the picture has given way
         box = explorer.locator(".panels").bounding_box()
         assert box["width"] > 200 and box["height"] > 100
         for slider in explorer.locator("input[type=range]").all():

@@ -168,7 +168,7 @@ async function mount(host, home) {
   });
   const stills = host.querySelectorAll("img");
   host.replaceChildren(
-    make("style", { textContent: STYLE }), make("b", { textContent: spec.title }), panel, caption, rows,
+    make("style", { textContent: STYLE }), make("b", { textContent: spec.title }), panel, ...stills, caption, rows,
     make("div", { className: "buttons" }, play, back), extra,
   );
   home.listen((changed) => {
@@ -190,6 +190,7 @@ async function mount(host, home) {
     host.replaceChildren(...[...host.children].slice(0, 2), panel, ...stills);
     return;
   }
+  stills.forEach((still) => still.remove());  // what was there before is there until something else is drawn
   redraw();
 }
 
