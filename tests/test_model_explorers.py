@@ -113,17 +113,28 @@ def test_it_begins_with_the_code_of_its_image_and_another_image_brings_another(r
 
 def test_python_sets_one_control_or_several_and_what_there_is_not_is_refused(run):
     explorer = TraversalExplorer(run, seeds=3)
-    start = explorer.state
+    code = explorer.inferred(2)
+    explorer.state = {"image": np.int64(2)}  # whose code follows, as in the page
+    assert explorer.state == code | {"image": 2}
+    explorer.state = {"image": 0}
     explorer.state = {"z4": 1.5, "image": 2}
-    assert explorer.state == start | {"z4": 1.5, "image": 2}
+    assert explorer.state == code | {"z4": 1.5, "image": 2}
+    explorer.state = {"z4": np.float32(1.5)}
+    assert explorer.state == code | {"z4": 1.5, "image": 2} and type(explorer.state["z4"]) is float
     for wrong, why in (
         ({"z10": 0.0}, "'z10' is no control; there are z"),
         ({"z4": 3.5}, r"z4 must be from -3 to 3, got 3\.5"),
+        ({"z4": float("nan")}, "z4 must be from -3 to 3, got nan"),
+        ({"z4": "1"}, "z4 must be a number, got '1'"),
+        ({"z4": None}, "z4 must be a number, got None"),
+        ({"z4": True}, "z4 must be a number, got True"),
+        ({"z4": torch.tensor(1.0)}, "z4 must be a number, got tensor"),
         ({"image": 3}, "image must be from 0 to 2, got 3"),
+        ({"image": 0.5}, r"image must be a whole number, got 0\.5"),
     ):
         with pytest.raises(traitlets.TraitError, match=why):
             explorer.state = wrong
-    assert explorer.state == start | {"z4": 1.5, "image": 2}
+    assert explorer.state == code | {"z4": 1.5, "image": 2}
 
 
 def test_the_bundle_shows_a_picture_where_no_javascript_runs_and_tells_the_book_what_to_mount(run):

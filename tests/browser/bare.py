@@ -18,6 +18,7 @@ const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCo
 const {{ spec, state, buffers }} = {explorer};
 for (const name in buffers) buffers[name] = bytes(buffers[name]);
 window.kept = state;
+window.view = {{ spec, state, buffers }};
 window.listeners = [];
 mount(document.getElementById("explorer"), {{
   spec, state, buffers: async () => buffers, keep: (state) => {{ window.kept = state; }},

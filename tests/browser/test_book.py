@@ -112,6 +112,7 @@ def test_every_slider_moves_its_drawing(book, page, name):
         explorer = explorers.nth(i)
         explorer.scroll_into_view_if_needed()
         page.wait_for_function("e => e.dataset.drawn", arg=explorer.element_handle())
+        assert explorer.locator("img").count() == 0  # the picture has given way
         box = explorer.locator(".panels").bounding_box()
         assert box["width"] > 200 and box["height"] > 100
         for slider in explorer.locator("input[type=range]").all():

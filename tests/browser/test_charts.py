@@ -135,7 +135,33 @@ def test_the_caption_says_what_the_titles_of_the_figure_say(page, name):
     titles = " ".join(axis.get_title() for axis in shown.explorer.figure(shown.start).axes)
     plt.close("all")
     said = page.locator(".caption").inner_text()
-    assert re.findall(r"−?[\d.]+", said) == re.findall(r"−?[\d.]+", titles) != []
+    said, titles = (re.findall(r"−?[\d.]+", words) for words in (said, titles))
+    digits = [len(number.partition(".")[2]) for number in titles]  # the page may say one more
+    said = [
+        f"{float(number.replace('−', '-')):.{n}f}".replace("-", "−") for number, n in zip(said, digits, strict=True)
+    ]
+    assert said == titles != []
+
+
+def test_small_widths_are_read_out_with_two_digits(page):
+    shown = Shown(page, "codes")
+    page.locator("summary").click()
+    slider = page.get_by_role("slider", name="σ 1", exact=True)
+    slider.press("Home")
+    shown.wait({"σ 1": 0.001})
+    assert page.locator("label", has=slider).locator("output").inner_text() == "0.0010"
+
+
+@pytest.mark.parametrize(("width", "beside"), [(742, True), (560, False)])
+def test_two_drawings_stand_side_by_side_as_long_as_there_is_room(page, width, beside):
+    page.set_viewport_size({"width": width + 32, "height": 900})
+    try:
+        Shown(page, "water")
+        first, second = (page.locator("svg[viewBox^='0 0 ']").nth(i).bounding_box() for i in (0, 1))
+        assert (first["y"] == second["y"]) == beside
+        assert max(first["x"] + first["width"], second["x"] + second["width"]) <= width + 16
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_axes_stay_while_things_move_a_little(page):

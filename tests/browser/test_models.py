@@ -173,6 +173,9 @@ def test_two_latents_are_dragged_at_once(page, blobs):
     assert state[across] == pytest.approx(1.5, abs=0.06) and state[upwards] == pytest.approx(1.5, abs=0.06)
     field.press("ArrowUp")
     assert page.evaluate("() => window.kept")[upwards] == pytest.approx(state[upwards] + 0.1)
+    choices = [page.get_by_role("combobox", name=f"latent {way}") for way in ("across", "upwards")]
+    choices[0].select_option(upwards)  # the two stay different
+    assert [choice.input_value() for choice in choices] == [upwards, across]
     assert set(state.items()) - {(across, state[across]), (upwards, state[upwards])} <= set(blobs.spec["start"].items())
 
 
@@ -211,6 +214,73 @@ def test_a_picture_may_be_opened_and_what_is_none_is_refused(page, blobs, tmp_pa
     page.get_by_role("button", name="open a picture").wait_for()
     canvas = pixels(page, 0)
     assert canvas[:, :31].max() == 0 and canvas[:, 33:].min() == 255
+    Image.fromarray(np.zeros((64, 64, 4), np.uint8)).save(tmp_path / "clear.png")  # nothing of what was there shines
+    page.locator("input[type=file]").set_input_files(tmp_path / "clear.png")
+    page.wait_for_function("() => kept && document.querySelector('canvas').getContext('2d').getImageData(50, 9, 1, 1)"
+                           ".data[0] === 0")  # fmt: skip
+    assert pixels(page, 0).max() == 0
+    page.get_by_role("button", name="reset").click()
+    settle(page)
+    with page.expect_file_chooser() as chosen:  # the same once more, which a browser does not report by itself
+        page.get_by_role("button", name="open a picture").click()
+    chosen.value.set_files(tmp_path / "clear.png")
+    page.get_by_text("your picture").wait_for()
+
+
+def test_a_large_photograph_is_averaged_and_grey(page, blobs, tmp_path):
+    mount(page, blobs)
+    photo = np.zeros((640, 640, 3), np.uint8)
+    photo[::2] = [255, 0, 0]
+    Image.fromarray(photo).save(tmp_path / "red.png")
+    page.locator("input[type=file]").set_input_files(tmp_path / "red.png")
+    page.get_by_text("your picture").wait_for()
+    assert np.abs(pixels(page, 0).astype(int) - round(0.2126 * 255 / 2)).max() <= 3  # every second line is black
+
+
+def test_a_stroke_is_a_line_and_a_drop_beside_the_picture_keeps_the_page(page, blobs):
+    mount(page, blobs)
+    page.get_by_role("button", name="draw your own").click()
+    place = page.locator("canvas").first.bounding_box()
+    page.mouse.move(place["x"] + 0.2 * place["width"], place["y"] + 0.5 * place["height"])
+    page.mouse.down()
+    page.mouse.move(place["x"] + 0.8 * place["width"], place["y"] + 0.5 * place["height"])
+    page.mouse.up()
+    assert pixels(page, 0)[32, 14:50].min() == 255
+    assert page.evaluate("""() => {
+        const drop = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: new DataTransfer() });
+        document.querySelector(".caption").dispatchEvent(drop);
+        return drop.defaultPrevented;
+    }""")
+
+
+def test_a_view_that_is_taken_away_neither_plays_nor_draws_on(page, blobs):
+    mount(page, blobs)
+    page.evaluate("""async () => {
+        const traits = { spec: JSON.parse(JSON.stringify(view.spec)), state: view.state, buffers: view.buffers };
+        window.said = [];
+        const on = (_, callback) => { window.tell = callback; };
+        const model = { get: (name) => traits[name], set: (_, state) => said.push(state), save_changes() {}, on };
+        window.el = document.createElement("div");
+        document.body.append(el);
+        window.leave = await window.minivae.render({ model, el });
+        window.gone = el.firstChild;
+    }""")
+    page.get_by_role("button", name="play").last.click()
+    page.wait_for_function("() => said.length > 1")
+    page.evaluate("() => leave()")
+    said, drawn = page.evaluate("() => [said.length, gone.dataset.drawn]")
+    page.evaluate("() => tell()")
+    page.wait_for_timeout(400)
+    assert page.evaluate("() => [said.length, gone.dataset.drawn]") == [said, drawn]
+
+
+def test_letters_on_a_slider_are_not_commands_of_jupyterlab(page, blobs):
+    mount(page, blobs)
+    page.evaluate("() => { window.heard = []; document.addEventListener('keydown', (e) => heard.push(e.key)); }")
+    slider = page.locator(".control input").first
+    for key in ("x", "d", "0", "ArrowLeft", "Home", "Control+s", "Shift+Enter"):
+        slider.press(key)
+    assert set(page.evaluate("() => heard")) == {"Control", "s", "Shift", "Enter"}
 
 
 def rows_are(page, panel: int, model: VAE, image: torch.Tensor, order: list[int], rows: int) -> None:
@@ -300,6 +370,10 @@ def test_play_moves_what_was_touched_until_it_is_stopped(page, blobs):
     state = page.evaluate("() => window.kept")
     page.wait_for_timeout(300)
     assert page.evaluate("() => window.kept") == state
+    page.get_by_role("button", name="play").click()
+    page.locator(".control input").first.press("End")  # taken over by hand
+    assert page.get_by_role("button", name="stop").count() == 0
+    assert page.evaluate("() => window.kept")[name] == 3
 
 
 def test_what_cannot_be_shown_says_why(page, blobs):
@@ -308,6 +382,7 @@ def test_what_cannot_be_shown_says_why(page, blobs):
     short = {name: base64.b64encode(data[:-2]).decode() for name, data in blobs.buffers.items()}
     mount(page, blobs, buffers=short)
     assert "the weights are 249952 numbers, but the model has 249953" in page.locator(".wrong").inner_text()
+    assert page.locator("#explorer input, #explorer button").count() == 0  # there is nothing to move
 
 
 @pytest.mark.parametrize("width", [1280, 420])

@@ -23,8 +23,6 @@ for (const host of document.querySelectorAll(".minivae-explorer")) {
   new IntersectionObserver(([entry], observer) => {
     if (!entry.isIntersecting) return;
     observer.disconnect();
-    const loading = buffers();  // meanwhile the picture stays
-    const show = () => mount(host, { spec, state, buffers: () => loading, keep() {}, listen() {} });
-    loading.then(show, show);
+    mount(host, { spec, state, buffers, keep() {}, listen() {} });
   }, { rootMargin: "300px" }).observe(host);
 }

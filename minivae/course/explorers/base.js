@@ -20,7 +20,7 @@ const STYLE = `
 .minivae-explorer label > span { flex: 0 0 9em; text-align: right; }
 .minivae-explorer label > output { flex: 0 0 4.5em; }
 .minivae-explorer .track { flex: 1; position: relative; display: flex; align-items: center; }
-.minivae-explorer .track i { position: absolute; height: 14px; border-radius: 3px; background: #0072b2; opacity: .45; }
+.minivae-explorer .track i { position: absolute; height: 14px; min-width: 3px; background: #0072b2; opacity: .45; }
 .minivae-explorer .track.prior { border-radius: 3px;
   background: radial-gradient(closest-side, color-mix(in srgb, currentColor 30%, transparent), transparent); }
 .minivae-explorer input[type=range] { width: 100%; margin: 2px 0; height: 18px; position: relative; appearance: none;
@@ -48,7 +48,8 @@ const valueAt = (control, place) =>
 const placeOf = (control, value) =>
   control.options ? control.options.findIndex(([, other]) => other === value) : control.log ? Math.log10(value) : value;
 const readout = (control, value) =>
-  control.options ? control.options[placeOf(control, value)][0] : value.toFixed(control.digits).replace("-", "−");
+  control.options ? control.options[placeOf(control, value)][0]
+    : (control.log && value < 0.1 ? value.toPrecision(2) : value.toFixed(control.digits)).replace("-", "−");
 
 // Runs tasks in slices of some milliseconds, so that the page never stutters; new tasks replace those that wait.
 function slices(milliseconds = 8) {
@@ -72,7 +73,7 @@ function slider(control, moved) {
   const input = make("input", {
     type: "range", min: list ? 0 : control.min, max: list ? list.length - 1 : control.max, step: list ? 1 : control.step,
   });
-  const output = make("output");
+  const output = make("output", { ariaLive: "off" });  // the slider itself is read out
   const band = make("i", { hidden: true });
   const track = make("div", { className: control.prior ? "track prior" : "track" }, band, input);
   const label = make("label", { className: "control" }, make("span", { textContent: control.label }), track, output);
@@ -104,7 +105,7 @@ async function mount(host, home) {
   const sliders = {};
 
   const redraw = () => {
-    frame ??= requestAnimationFrame(() => {
+    frame ??= draw && requestAnimationFrame(() => {
       frame = null;
       for (const name in sliders) sliders[name].show(state[name]);
       caption.innerHTML = draw(state, touched) ?? "";
@@ -117,7 +118,6 @@ async function mount(host, home) {
     redraw();
   };
   const touch = (name, value) => {
-    if (name !== touched) stop();
     touched = name;
     set({ [name]: value, ...(spec.follow?.[name]?.[value] ?? {}), ...alongside(name, value) });
   };
@@ -141,17 +141,17 @@ async function mount(host, home) {
     play.textContent = "play";
   };
   const start = () => {
-    const values = steps(controls[touched]);
-    let i = values.findIndex((value) => value >= state[touched]);
+    const control = controls[touched], values = steps(control), here = placeOf(control, state[touched]);
+    let i = values.findIndex((value) => placeOf(control, value) >= here);
     play.textContent = "stop";
-    playing = setInterval(() => touch(touched, values[(i = (i + 1) % values.length)]), 100);
+    playing = setInterval(() => host.parentElement ? touch(touched, values[(i = (i + 1) % values.length)]) : stop(), 100);
   };
 
   const panel = make("div", { className: "panels", role: "group", ariaLabel: spec.about });
   const caption = make("div", { className: "caption" });
   const rows = make("div"), folded = make("details", {}, make("summary", { textContent: spec.fold ?? "" }));
   for (const control of spec.controls) {
-    const row = slider(control, (value) => touch(control.name, value));
+    const row = slider(control, (value) => (stop(), touch(control.name, value)));
     sliders[control.name] = row;
     (control.folded ? folded : rows).append(row.label);
   }
@@ -163,10 +163,12 @@ async function mount(host, home) {
   const extra = make("div", { className: "buttons" });
   host.classList.add("minivae-explorer");
   host.addEventListener("keydown", (event) => {
-    if (/^(Arrow|Page|Home|End)/.test(event.key)) event.stopPropagation();  // else JupyterLab takes the slider's keys
+    // else JupyterLab takes the slider's keys, and letters cut its cell or delete it
+    if (/^(Arrow|Page|Home|End|.$)/.test(event.key) && !event.ctrlKey && !event.metaKey) event.stopPropagation();
   });
+  const stills = host.querySelectorAll("img");
   host.replaceChildren(
-    make("style", { textContent: STYLE }), make("b", { textContent: spec.title }), panel, caption, rows,
+    make("style", { textContent: STYLE }), make("b", { textContent: spec.title }), panel, ...stills, caption, rows,
     make("div", { className: "buttons" }, play, back), extra,
   );
   home.listen((changed) => {
@@ -178,14 +180,17 @@ async function mount(host, home) {
   // a view may do more at a reset, and let other controls follow the one that is touched
   let draw, whenReset = () => {}, alongside = () => ({});
   const act = {
-    set, touch, redraw, sliders, extra, whenReset: (f) => (whenReset = f), alongside: (f) => (alongside = f),
+    set, redraw, sliders, extra, touch: (name, value) => (stop(), touch(name, value)),
+    whenReset: (f) => (whenReset = f), alongside: (f) => (alongside = f),
   };
   try {
     draw = await views[spec.view](panel, home, act);
   } catch (error) {
     panel.replaceChildren(make("p", { className: "wrong", textContent: `This explorer cannot be shown: ${error.message}` }));
+    host.replaceChildren(...[...host.children].slice(0, 2), panel, ...stills);
     return;
   }
+  stills.forEach((still) => still.remove());  // what was there before is there until something else is drawn
   redraw();
 }
 
@@ -202,7 +207,8 @@ export default {
         model.set("state", state);
         model.save_changes();
       },
-      listen: (callback) => model.on("change:state", () => callback(model.get("state"))),
+      listen: (callback) => model.on("change:state", () => host.parentElement && callback(model.get("state"))),
     });
+    return () => host.remove();  // when the cell is run again: the old view neither draws nor plays on
   },
 };

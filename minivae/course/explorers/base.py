@@ -2,6 +2,7 @@
 
 import base64
 from importlib import resources
+from numbers import Real
 from typing import Any
 
 import anywidget
@@ -48,8 +49,9 @@ class Explorer(anywidget.AnyWidget):
 
     @traitlets.validate("state")
     def _known(self, proposal: traitlets.Bunch) -> State:
-        """What is not set stays; a name or value that no control has is refused."""
+        """What is not set stays, or follows as in the page; a name or value that no control has is refused."""
         controls = {control["name"]: control for control in self.spec["controls"]}
+        wanted: State = {}
         for name, value in proposal["value"].items():
             if name not in controls:
                 raise traitlets.TraitError(f"{name!r} is no control; there are {', '.join(controls)}")
@@ -57,12 +59,22 @@ class Explorer(anywidget.AnyWidget):
                 values = [option for _, option in options]
                 if value not in values:
                     raise traitlets.TraitError(f"{name} must be one of {', '.join(map(str, values))}, got {value!r}")
+                wanted[name] = values[values.index(value)]
             else:
                 low, high = (controls[name][end] for end in ("min", "max"))
                 low, high = (10**low, 10**high) if controls[name].get("log") else (low, high)
+                whole = controls[name]["digits"] == 0
+                kind = "a whole number" if whole else "a number"
+                if not isinstance(value, Real) or isinstance(value, bool) or (whole and value % 1):
+                    raise traitlets.TraitError(f"{name} must be {kind}, got {value!r}")
                 if not low - 1e-6 <= value <= high + 1e-6:
                     raise traitlets.TraitError(f"{name} must be from {low:g} to {high:g}, got {value!r}")
-        return {**self.spec["start"], **self.state, **proposal["value"]}
+                wanted[name] = int(value) if whole else float(value)
+        followed: State = {}
+        for name, states in self.spec.get("follow", {}).items():  # another seed image brings its code
+            if self.state and wanted.get(name, self.state[name]) != self.state[name]:
+                followed |= states[wanted[name]]
+        return {**self.spec["start"], **self.state, **followed, **wanted}
 
     def still(self) -> np.ndarray:
         """The drawing of the present state for readers without JavaScript: uint8 (height, width) or (…, 3)."""

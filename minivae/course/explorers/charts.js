@@ -52,7 +52,7 @@ views.elbo = async (panel, home, act) => {
     const elbo = trapezoid(q.map((p, i) => p && p * (joint[i] - logDensity(z[i], mean, std))), low, high);
     const fit = elbo + kl, gap = logP - elbo;
 
-    const left = chart({ width: wide(400), height: 290, x: [-3.5, 3.5], y: [0, 2], across: "z", upwards: "density" });
+    const left = chart({ width: wide(400, 800), height: 290, x: [-3.5, 3.5], y: [0, 2], across: "z", upwards: "density" });
     const places = shown.map((i) => z[i]);
     left.area(places, shown.map(() => 0), shown.map((i) => Math.exp(joint[i] - logP)), GREY, 0.5);
     left.line(places, shown.map((i) => q[i]), BLUE);
@@ -61,7 +61,7 @@ views.elbo = async (panel, home, act) => {
     const depth = roundUp(Math.max(-elbo, 4 - logP)), top = roundUp(Math.max(0.12 * depth, 1.05 * logP, 1.05 * fit));
     const names = ["E log p(x | z)", "− KL(q ‖ p(z))", "gap"].map((name, i) => [i, name]);
     const ends = [-0.6, 2.6], y = [-1.1 * depth, top];
-    const right = chart({ width: wide(400), height: 290, x: ends, y, upwards: "nats", xticks: names });
+    const right = chart({ width: wide(400, 800), height: 290, x: ends, y, upwards: "nats", xticks: names });
     [[0, fit, BLUE], [fit, elbo, GREEN], [elbo, logP, ORANGE]].forEach(([from, to, colour], i) =>
       right.bar([i - 0.4, i + 0.4], [from, to], colour));
     for (const [level, dash] of [[0, ""], [logP, "6 3"], [elbo, "2 2"]])
@@ -89,7 +89,7 @@ views.channel = (panel, home, act) => {
     const each = means.map((mean) => z.map((value) => density(value, mean, std) / levels));
     const output = z.map((_, i) => sum(each.map((message) => message[i])));
     const top = Math.max(0.6, roundUp(1.02 * Math.max(...output)));
-    const left = chart({ width: wide(480), height: 330, x: [-6, 6], y: [0, top], across: "z", upwards: "density" });
+    const left = chart({ width: wide(480, 832), height: 330, x: [-6, 6], y: [0, top], across: "z", upwards: "density" });
     each.forEach((message, i) => left.area(z, z.map(() => 0), message, COLOURS[i % COLOURS.length], 0.4));
     left.line(z, output, INK);
     left.line(z, prior, GREY, "6 3");
@@ -97,7 +97,7 @@ views.channel = (panel, home, act) => {
 
     const numbers = range(levels, (i) => [i, i]), ends = [-0.5, levels - 0.5];
     const right = chart({
-      width: wide(352), height: 330, x: ends, y: [...ends].reverse(), across: "read as", upwards: "message sent",
+      width: wide(352, 832), height: 330, x: ends, y: [...ends].reverse(), across: "read as", upwards: "message sent",
       xticks: numbers, yticks: numbers,
     });
     read.forEach((row, i) => row.forEach((part, j) => right.bar([j - 0.5, j + 0.5], [i - 0.5, i + 0.5], BLUE, part)));
@@ -131,7 +131,7 @@ views.overlap = (panel, home, act) => {
     const below = (n) => beliefs.map((belief) => sum(belief.slice(0, n)));
     means.forEach((_, i) => bottom.area(z, below(i), below(i + 1), COLOURS[i], 0.5));
     show({ kl, wrong, cost, middle: beliefs[200] }, top, bottom);
-    return `mean KL ${words(kl)} nats, best guess wrong ${words(100 * wrong, 0)}%, likelihood cost ${words(cost)} D`;
+    return `mean KL ${words(kl)} nats, best guess wrong ${words(100 * wrong, 1)}%, likelihood cost ${words(cost)} D`;
   };
 };
 
@@ -171,7 +171,7 @@ views.water = (panel, home, act) => {
     const yticks = tens.flatMap((ten) => [1, 2, 5].map((digit) => +(digit * ten).toPrecision(1)))
       .map((value) => [Math.log10(value), value]).filter(([place]) => place >= y[0] && place <= y[1]);
     bars = chart({
-      width: wide(430), height: 310, x: [0.4, n + 2.2], y, across: "component", upwards: "variance λ", yticks,
+      width: wide(430, 860), height: 310, x: [0.4, n + 2.2], y, across: "component", upwards: "variance λ", yticks,
       xticks: range(n, (i) => [i + 1, i + 1]),
     });
     eigenvalues.forEach((value, i) => {
@@ -184,7 +184,7 @@ views.water = (panel, home, act) => {
     bars.text([n + 2.1, Math.log10(level)], `η = ${words(level)}`, "end", level > eigenvalues[0] ? 15 : -6);
 
     plane = chart({
-      width: wide(430), height: 310, x: ends, y: [0, (1.06 * most) / (2 * noise)], across: "C (nats)",
+      width: wide(430, 860), height: 310, x: ends, y: [0, (1.06 * most) / (2 * noise)], across: "C (nats)",
       upwards: "reconstruction D/2s² (nats)",
     });
     const here = distortion / (2 * noise);
@@ -374,7 +374,7 @@ views.codes = (panel, home, act) => {
     const rank = means.map((mean) => means.filter((other) => other < mean).length);
     const torn = range(n - 1).filter((i) => Math.abs(rank[i + 1] - rank[i]) > 1);
     plane = chart({
-      width: wide(430), height: 330, x: [0.4, n + 0.6], y: [-4, 5], across: "picture", upwards: "z: mean ± σ",
+      width: wide(430, 860), height: 330, x: [0.4, n + 0.6], y: [-4, 5], across: "picture", upwards: "z: mean ± σ",
       xticks: range(n, (i) => [i + 1, i + 1]), yticks: ticks(-4, 4),
     });
     for (let i = 0; i < n - 1; i++) {
@@ -390,7 +390,7 @@ views.codes = (panel, home, act) => {
     plane.key([...pieces, ["tear", GREY, "6 3"]]);
     const top = roundUp(1.3 * Math.max(...history.map((one) => one[3])));
     const path = chart({
-      width: wide(430), height: 330, x: [0, steps], y: [0, top], across: "step of descent", upwards: "nats",
+      width: wide(430, 860), height: 330, x: [0, steps], y: [0, top], across: "step of descent", upwards: "nats",
     });
     const column = (i) => history.map((one) => one[i]);
     path.line(column(0), column(3), INK, "", 2);

@@ -139,10 +139,12 @@ function sheet(width, height, zoom, title) {
   return canvas;
 }
 
-// What a canvas shows, as an image (channels, size, size) in [0, 1].
+// What a canvas shows, as an image (channels, size, size) in [0, 1]; its luminance where there is one channel.
 function imageOf(context, size, channels, top = 0) {
   const { data } = context.getImageData(0, top, size, size), area = size * size;
-  return Float32Array.from({ length: channels * area }, (_, i) => data[4 * (i % area) + Math.floor(i / area)] / 255);
+  const grey = (at) => 0.2126 * data[at] + 0.7152 * data[at + 1] + 0.0722 * data[at + 2];
+  const value = (i) => (channels === 1 ? grey(4 * i) : data[4 * (i % area) + Math.floor(i / area)]);
+  return Float32Array.from({ length: channels * area }, (_, i) => value(i) / 255);
 }
 
 // The seed images, which a strip of one picture below the other holds.
@@ -233,8 +235,10 @@ function plane(act, spec) {
     event.stopPropagation();
     to(code[across.value] + 0.1 * move[0], code[upwards.value] + 0.1 * move[1]);
   });
-  across.addEventListener("change", act.redraw);
-  upwards.addEventListener("change", act.redraw);
+  for (const [one, other] of [[across, upwards], [upwards, across]]) one.addEventListener("change", () => {
+    if (one.value === other.value) other.value = names.find((name) => name !== one.value) ?? one.value;
+    act.redraw();
+  });
   return {
     box,
     draw(z, mean, std) {
@@ -260,36 +264,38 @@ function drawing(canvas, extra, { channels, infer }) {
   canvas.style.touchAction = "none";
   canvas.style.cursor = "crosshair";
   extra.append(clear, open, file, ...(channels === 3 ? [colour] : []));
+  let last = 0;
   const stroke = (event) => {
     const place = canvas.getBoundingClientRect(), unit = size / place.width;
-    context.fillStyle = channels === 3 ? colour.value : "#fff";
+    const x = (event.clientX - place.left) * unit, y = (event.clientY - place.top) * unit;
+    Object.assign(context, { strokeStyle: colour.value, lineWidth: size / 6, lineCap: "round" });
     context.beginPath();
-    context.arc((event.clientX - place.left) * unit, (event.clientY - place.top) * unit, size / 12, 0, 2 * Math.PI);
-    context.fill();
+    context.moveTo(...(last || [x - 0.01, y]));
+    context.lineTo(...(last = [x, y]));
+    context.stroke();
     infer();
   };
-  canvas.addEventListener("pointerdown", (event) => (canvas.setPointerCapture(event.pointerId), stroke(event)));
+  canvas.addEventListener("pointerdown", (event) => (canvas.setPointerCapture(event.pointerId), (last = 0), stroke(event)));
   canvas.addEventListener("pointermove", (event) => event.buttons && stroke(event));
-  clear.addEventListener("click", () => {
-    context.fillStyle = "#000";
-    context.fillRect(0, 0, size, size);
-    infer();
-  });
+  const empty = () => Object.assign(context, { fillStyle: "#000" }).fillRect(0, 0, size, size);
+  clear.addEventListener("click", () => (empty(), infer()));
   // the middle square of a picture; grey where the model knows no colours
   const put = async (blob) => {
     const picture = await createImageBitmap(blob).catch(() => null);
     if (!picture) return void (open.textContent = "that is no picture: open another");
     const part = Math.min(picture.width, picture.height);
-    context.filter = channels === 1 ? "grayscale(1)" : "none";
+    empty();  // where the picture is transparent
+    context.imageSmoothingQuality = "high";
     context.drawImage(picture, (picture.width - part) / 2, (picture.height - part) / 2, part, part, 0, 0, size, size);
-    context.filter = "none";
+    paint(context, imageOf(context, size, channels), size);
     open.textContent = "open a picture";
     infer();
   };
-  open.addEventListener("click", () => file.click());
+  open.addEventListener("click", () => ((file.value = ""), file.click()));  // the same picture may be opened again
   file.addEventListener("change", () => file.files[0] && put(file.files[0]));
-  canvas.addEventListener("dragover", (event) => event.preventDefault());
-  canvas.addEventListener("drop", (event) => {
+  const place = canvas.closest(".minivae-explorer");  // a browser leaves the page for a picture that nobody takes
+  place.addEventListener("dragover", (event) => event.preventDefault());
+  place.addEventListener("drop", (event) => {
     event.preventDefault();
     if (event.dataTransfer.files[0]) put(event.dataTransfer.files[0]);
   });

@@ -106,8 +106,10 @@ function drawings(panel, act, n) {
   new ResizeObserver(act.redraw).observe(panel);
   return {
     boxes,
-    // drawings are made as narrow as the page, for words in pictures that are shrunk cannot be read
-    wide: (width) => Math.min(width, panel.clientWidth || width),
+    // drawings are made as narrow as the page, for words in pictures that are shrunk cannot be read; those beside one
+    // another, `all` pixels together, give way by a quarter before they stand below one another
+    wide: (width, all = width, room = panel.clientWidth || all + 8) =>
+      Math.min(width, room >= 0.75 * all + 8 ? Math.floor(((room - 8) / all) * width) : room),
     // the numbers behind the drawings go to the host, where tests read them
     show(numbers, ...charts) {
       charts.forEach((drawn, i) => (boxes[i].innerHTML = drawn.markup()));
