@@ -163,3 +163,14 @@ def test_missing_folder_is_told_before_measuring(capsys, tmp_path):
 def test_package_alone_imports_without_pytorch():
     code = "import sys, minivae; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_the_benchmarks_are_the_clones_whatever_else_is_called_so(tmp_path, monkeypatch, capsys):
+    for whose in ("ours", "theirs"):
+        (tmp_path / whose).mkdir()
+        (tmp_path / whose / "bench.py").write_text(f"measure = lambda *_, **__: {{'whose': {whose!r}}}\ntable = str\n")
+    monkeypatch.setattr("minivae.__main__.BENCHMARKS", tmp_path / "ours")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "theirs"), *sys.path])  # as the folder that one works in
+    monkeypatch.delitem(sys.modules, "bench")
+    assert main(["bench", "--quick", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"whose": "ours"}

@@ -239,3 +239,12 @@ def test_backs_rise_at_the_back_and_arms_at_the_sides():
     arms = armed[len(plain) :]
     assert len(arms) == 4 and {np.sign(c[:, 0].mean()) for c, _, _ in arms} == {-1, 1}
     assert all(0.4 < abs(c[:, 0].mean()) < 0.5 and c[:, 1].mean() < 0 and low > 0.96 for c, low, _ in arms)
+
+
+def test_factors_are_drawn_where_the_generator_is(monkeypatch):
+    class OnMeta(torch.Generator):
+        device = torch.device("meta")  # stands for an accelerator: tensors there have a shape, but no values
+
+    monkeypatch.setattr(Chairs, "_draw", lambda self, factors: prisms(factors))  # rendering needs values
+    drawn, factors = Chairs().sample(3, OnMeta())
+    assert drawn.device.type == factors.device.type == "meta" and drawn.shape[::2] == (3, 9)

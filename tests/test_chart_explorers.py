@@ -121,3 +121,28 @@ def test_a_torn_code_is_that_of_chapter_3():
         assert [state[f"mean {i + 1}"] for i in range(12)] == pytest.approx(torn.tolist())
         assert {state[f"σ {i + 1}"] for i in range(12)} == {0.1}
     assert explorer.state == explorer.spec["follow"]["cut"][6] | {"cut": 6, "beta": 2}
+
+
+MEANS, WIDTHS = ([f"{name} {i}" for i in range(1, 13)] for name in ("mean", "σ"))
+
+
+def test_means_and_widths_of_twelve_codes_are_put_away():
+    controls = explorers.TwelveCodesExplorer().spec["controls"]
+    assert [control["name"] for control in controls if control.get("folded")] == [*MEANS, *WIDTHS]
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("elbo", {"mean": (-2, 3), "std": (0.032, 2)}),
+        ("channel", {"spread": (0, 4), "std": (0.032, 2)}),
+        ("overlap", {f"mean {i}": (-3, 3) for i in (1, 2, 3)} | {f"σ {i}": (0.05, 2) for i in (1, 2, 3)}),
+        ("ellipse", {"angle": (-90, 90), "variance 1": (0.02, 1), "variance 2": (0.02, 1)}),
+        ("codes", {"beta": (1, 64), **dict.fromkeys(MEANS, (-4, 4)), **dict.fromkeys(WIDTHS, (0.001, 4))}),
+    ],
+)
+def test_sliders_go_so_far(name, ends):
+    for control in MAKE[name]().spec["controls"]:
+        if "options" not in control:
+            low, high = (10 ** control[end] if control.get("log") else control[end] for end in ("min", "max"))
+            assert (low, high) == pytest.approx(ends[control["name"]], rel=0.02)

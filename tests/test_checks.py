@@ -452,6 +452,7 @@ FUNCTIONS: dict[str, tuple[list[Callable], dict[Callable, str]]] = {
         lambda v, k: 0.5 * torch.log(v[0] / v[k]): "first alone", lambda v, k: onset(v, k) / k: "mean",
         lambda v, k: onset(v, k) / LOG2: "bits", lambda v, k: 0.5 * torch.log(v[:k] / v[k - 1]).sum(): "one before",
         lambda v, k: 0.5 * torch.log(v[:k]).sum(): "", lambda v, k: v[:k].sum() / v[k]: "", lambda v, k: 0.0: "",
+        **{lambda v, k, n=n: onset(v, k) + (k == n): "" for n in (1, 2, 3, 4)},
         lambda v, k: 0.5 * torch.log(v[:k] / v[k]): "shape", lambda v, k: 0.5 * (v[:k] / v[k]).sum().log(): "",
         lambda v, k: v[k + 9]: "raised IndexError",
     }),
@@ -783,6 +784,12 @@ def test_the_learners_own_line_is_shown_wherever_the_error_was_raised():
         return np.linalg.inv(np.zeros((2, 2)))
 
     assert "LinAlgError" in (said := check("4.3", inside_of_a_library).text) and "return np.linalg.inv(" in said
+
+
+def test_random_numbers_of_the_checks_are_the_same_each_time():
+    expected = torch.randn(2, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for _ in range(2):
+        assert torch.equal(checks.base.randn(2, 3), expected)
 
 
 def test_every_named_slip_is_recognised_as_itself():

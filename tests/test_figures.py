@@ -127,6 +127,15 @@ def test_elbo_gap_of_a_known_posterior():
         assert last.get_y() + last.get_height() == pytest.approx(log_p, abs=1e-4)  # the stairs end at log p(x)
 
 
+@pytest.mark.parametrize("mean", [0.5, 3.5])  # the highest is the fit, or where q is far off log p(x)
+def test_the_stairs_of_the_elbo_lie_within_the_axis(mean):
+    # log p(x) = 2, as where x is dense; the posterior is N(½, ½)
+    axis = figures.elbo_gap(lambda z: 2 - (z - 0.5) ** 2 - 0.5 * np.log(np.pi), mean=mean, std=0.5**0.5).axes[1]
+    low, high = axis.get_ylim()
+    ends = [end for bar in axis.patches for end in (bar.get_y(), bar.get_y() + bar.get_height())]
+    assert max(ends) >= 1.999 and low < min(0, *ends) and max(ends) < high < 2 * max(ends)
+
+
 def test_overlap_draws_the_decoders_belief_and_the_mistakes():
     means, stds = torch.tensor([-1.0, 1.0]), torch.tensor([1.0, 1.0])
     top, bottom = figures.overlap(means, stds, star=0.3).axes
@@ -813,6 +822,12 @@ def test_every_picture_stands_upright(run):
             left, right, bottom, top = image.get_extent()
             (x0, y0), (x1, y1) = axis.transData.transform([(left, bottom), (right, top)])
             assert image.origin == "upper" and x0 < x1 and y0 < y1, name  # the first row at the top
+
+
+def test_pictures_have_neither_frame_nor_ticks():
+    for axis in figures.image_row(torch.rand(2, 1, 8, 8)).axes:
+        assert not any(spine.get_visible() for spine in axis.spines.values())
+        assert not [*axis.get_xticks(), *axis.get_yticks()]
 
 
 def test_narrow_marks_lie_on_broad_ones():

@@ -201,3 +201,12 @@ def test_confusions_want_means_and_widths_of_one_shape():
     for one, other in (((3,), (3, 1)), ((1, 3), (1, 3)), ((1,), ()), ((3,), (2,)), ((3,), (1,))):
         with pytest.raises(ValueError, match="must have one shape"):
             overlap.confusions(torch.zeros(one), torch.ones(other))
+
+
+def test_noise_is_drawn_where_the_means_are():
+    class OnMeta(torch.Generator):
+        device = torch.device("meta")  # stands for an accelerator: tensors there have a shape, but no values
+
+    mean, log_std = torch.zeros(2, 4, 3, device="meta")
+    z = gaussian.sample(mean, log_std, OnMeta())
+    assert (z.device.type, z.shape) == ("meta", (4, 3))

@@ -109,6 +109,12 @@ def test_centre_of_light_is_the_position_of_a_blob_inside_the_canvas():
     assert torch.allclose(metrics.centre_of_light(Blobs(sigma=4).render(positions)), positions, atol=1e-3)
 
 
+def test_light_is_measured_where_the_images_are():
+    images = torch.zeros(3, 1, 8, 8, device="meta")
+    centres, counts = metrics.centre_of_light(images), metrics.count_blobs(images)
+    assert (centres.device.type, centres.shape, counts.device.type, counts.shape) == ("meta", (3, 2), "meta", (3,))
+
+
 def test_traversal_changes_one_latent_only():
     z = torch.tensor([0.5, -1.0, 2.0])
     codes = metrics.traversal(z, 1, torch.tensor([-3.0, 3.0]))

@@ -15,7 +15,7 @@ from minivae.engine.curves import load_curve, save_curve, trained_curve
 from minivae.engine.runs import Run
 from minivae.ideal_decoder import BlobChannels, SpriteChannels, distortion, sobol
 from minivae.objectives import CapacityELBO
-from minivae.rate_distortion import RateDistortion, _descend, rate_distortion
+from minivae.rate_distortion import RateDistortion, _descend, _trials, rate_distortion
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,14 @@ def test_search_crosses_the_barrier_that_stops_descent():
     assert best(0.4) > best(0.0) + 0.3 and best(1.6) < best(0.0) - 1
     limit = rate_distortion(channels, [5.0, 6.8], samples=512)
     assert limit.rates[0, :3].tolist() == [0, 0, 0] and limit.rates[1, 1] > 1
+
+
+@pytest.mark.parametrize("capacity", [0.5, 2.0, 6.0])
+def test_every_trial_of_the_search_sends_the_whole_capacity(capacity):
+    before = torch.tensor([0.0, 0.1, 0.4, 1.2], dtype=torch.float64)
+    trials = [rates for group in _trials(capacity, before, most=5.0) for rates in group]
+    assert torch.stack(trials).sum(1).tolist() == pytest.approx([capacity] * len(trials))
+    assert len({tuple((rates > 0).tolist()) for rates in trials}) >= 11  # of 15 sets; one factor alone cannot carry 6
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from minivae.engine.curves import load_curve
+from minivae.engine.curves import load_curve, save_curve
 from minivae.ideal_decoder import LIMITS, Channels, distortion, sobol
 
 FILES = sorted((Path(__file__).parents[1] / "data" / "limits").glob("*.json"))
@@ -26,6 +26,11 @@ def test_recorded_limit_is_what_its_name_says(path):
     assert int((re.search(r"--seed (\d+)", command) or ["", "0"])[1]) == int(seed)  # 0 unless given
     assert torch.allclose(limit.rates.sum(1), limit.capacities, atol=1e-3)
     assert (limit.distortions.diff() < 3 * limit.errors[1:] + 0.01).all()  # more capacity never costs
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_recorded_limit_is_written_again_as_it_was(path, tmp_path):
+    assert save_curve(load_curve(path), tmp_path / path.name).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

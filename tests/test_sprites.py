@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from minivae.datasets import ColouredSprites, Sprites
+from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.datasets.sprites import crossings, row_ends, shapes
 
 FRAMES = Path(__file__).parent / "dsprites_frames.txt"
@@ -208,6 +208,18 @@ def test_memory_of_the_whole_set_is_small_and_shared():
 def test_cuda_draws_what_the_cpu_draws(sprites):
     classes = sprites.classes(torch.randint(len(sprites), (2000,), generator=generator()))
     assert torch.equal(sprites.render(classes.cuda()).cpu(), sprites.render(classes))
+
+
+class OnMeta(torch.Generator):
+    """Stands for one of an accelerator: tensors on PyTorch's meta device have a place and a shape, but no values."""
+
+    device = torch.device("meta")
+
+
+@pytest.mark.parametrize("dataset", [Sprites(), ColouredSprites(), Blobs()], ids=lambda dataset: type(dataset).__name__)
+def test_pictures_are_drawn_where_the_generator_is(dataset):
+    drawn = dataset.sample(3, OnMeta())
+    assert {tensor.device.type for tensor in drawn} == {"meta"} and {len(tensor) for tensor in drawn} == {3}
 
 
 @pytest.mark.parametrize("kind", [torch.uint8, torch.int8, torch.int16, torch.int32])

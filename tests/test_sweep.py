@@ -50,6 +50,13 @@ def test_sweep_trains_every_combination_once_and_writes_a_table(tmp_path, capsys
     assert len(said) == 5 and said[0].split()[:4] == ["run", "seed", "beta", "step"]
 
 
+def test_a_sweep_without_a_folder_makes_one_among_the_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # where there are no runs yet
+    assert main(["sweep", "blobs-vae", "--seeds", "0:2", "--steps", "1", "--table", "--json"]) == 0
+    assert [row["step"] for row in json.loads(capsys.readouterr().out)] == [0, 0]
+    assert [path.name for path in (tmp_path / "runs" / "blobs-vae-sweep").iterdir()] == ["sweep.csv"]
+
+
 def test_sweep_goes_on_where_a_training_was_broken_off(tmp_path):
     (job,) = sweep.plan("blobs-vae", [3], {}, tmp_path, steps=6)
     train(job.experiment, steps=4, seed=3, device="cpu", precision="fp32", progress=False, out=job.out)

@@ -254,6 +254,21 @@ def test_layers_lie_in_memory_as_the_device_likes_it():
     assert fast.layout(torch.device("cuda")) is fast.layout(torch.device("cpu")) is torch.channels_last
 
 
+@pytest.mark.parametrize(("system", "libc"), [("linux", ""), ("linux", "musl"), ("darwin", ""), ("win32", "")])
+def test_only_glibc_is_told_to_keep_buffers(monkeypatch, system, libc):
+    """Others have no mallopt: to ask for it ends the training."""
+    asked = []
+    monkeypatch.setattr(fast.ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=lambda *told: asked.append(told)))
+    monkeypatch.setattr(fast.platform, "libc_ver", lambda: (libc, ""))
+    monkeypatch.setattr(fast.sys, "platform", system)
+    fast.keep_buffers()
+    assert not asked
+    monkeypatch.setattr(fast.platform, "libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setattr(fast.sys, "platform", "linux")
+    fast.keep_buffers(mmap=5, trim=7)
+    assert asked == [(-3, 5), (-1, 7)]  # as malloc.h numbers M_MMAP_THRESHOLD and M_TRIM_THRESHOLD
+
+
 def test_fp32_is_no_tf32_while_a_training_runs():
     cudnn = torch.backends.cudnn
     before = cudnn.allow_tf32
