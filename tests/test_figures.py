@@ -843,3 +843,11 @@ def test_narrow_marks_lie_on_broad_ones():
     collapse = figures.collapse([3, 5], [50, 150], [(4, 70, 1.2)]).axes[0]
     area, *points = collapse.collections
     assert min(p.get_zorder() for p in points) > max(area.get_zorder(), *(line.get_zorder() for line in collapse.lines))
+
+
+def test_a_density_above_1_has_its_elbo_too():
+    def log_joint(z):  # log p(x) = 5
+        return -0.5 * z**2 - 0.5 * np.log(2 * np.pi) + 5
+
+    right = figures.elbo_gap(log_joint, 0.0, 1.0).axes[1]
+    assert "log p(x) = 5.00" in right.get_title() and right.get_ylim()[0] < 0 < 5 < right.get_ylim()[1]

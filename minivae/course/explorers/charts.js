@@ -58,7 +58,7 @@ views.elbo = async (panel, home, act) => {
     left.line(places, shown.map((i) => q[i]), BLUE);
     left.key([["p(z | x)", GREY, null], ["q(z | x)", BLUE, ""]]);
 
-    const depth = roundUp(Math.max(-elbo, 4 - logP)), top = roundUp(Math.max(0.12 * depth, 1.05 * logP, 1.05 * fit));
+    const depth = roundUp(Math.max(1, -elbo, 4 - logP)), top = roundUp(Math.max(0.12 * depth, 1.05 * logP, 1.05 * fit));
     const names = ["E log p(x | z)", "− KL(q ‖ p(z))", "gap"].map((name, i) => [i, name]);
     const ends = [-0.6, 2.6], y = [-1.1 * depth, top];
     const right = chart({ width: wide(400, 800), height: 290, x: ends, y, upwards: "nats", xticks: names });

@@ -67,7 +67,7 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> 
     levels = ("zero", 0.0, "black", "-"), ("log p(x)", log_p, "black", "--"), ("ELBO", elbo, GREY, ":")
     for name, level, colour, dashes in levels:
         right.axhline(level, color=colour, linestyle=dashes, linewidth=0.8, label=name)
-    depth = round_up(max(-elbo, 4 - log_p))
+    depth = round_up(max(1, -elbo, 4 - log_p))
     right.set_ylim(-1.1 * depth, round_up(max(0.12 * depth, 1.05 * log_p, 1.05 * (elbo + kl))))
     title = (
         f"ELBO = {elbo + kl:.2f} − {kl:.2f} = {elbo:.2f} (dotted)\n"
