@@ -405,7 +405,7 @@ def test_frames_while_a_slider_is_dragged(page, blobs):
     """How long they take is printed, not asserted: it depends on the machine."""
     run = Run.load("data/runs/sprites-opened-seed0.h5")
     coloured = {name: Run.load(f"data/runs/coloured-{name}-seed0.h5") for name in ("beta4", "opened", "vae")}
-    print(f"\n{'explorer':>10} {'median':>7} {'95 %':>6} {'worst':>6}   milliseconds a frame, and of drawing to a key")
+    print(f"\n{'explorer':>10} {'median':>7} {'95 %':>6} {'worst':>6}   milliseconds a frame")
     for name, explorer in (
         ("traversal", blobs),
         ("training", TrainingExplorer(run)),
