@@ -9,9 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from test_chart_explorers import MAKE, bent
 
 from minivae import channel, gaussian
-from minivae.course import checks, explorers
+from minivae.course import checks
 from minivae.overlap import confusions, right_guesses
 
 PAGE = """<body style="margin:16px;color-scheme:%(scheme)s;background:%(ground)s;color:%(ink)s"><div id="el"></div>"""
@@ -29,20 +30,6 @@ MOUNT = """async ({source, state, spec, buffers}) => {
     };
     await widget.render({model: window.model, el: document.querySelector("#el")});
 }"""
-
-
-def bent(z: torch.Tensor) -> torch.Tensor:
-    return -0.5 * ((0.9 - torch.tanh(z)) / 0.3) ** 2 - 0.5 * z**2
-
-
-MAKE = {
-    "elbo": lambda: explorers.ElboExplorer(bent),
-    "channel": explorers.ChannelExplorer,
-    "overlap": explorers.OverlapExplorer,
-    "water": explorers.WaterLevelExplorer,
-    "ellipse": explorers.TiltedEllipseExplorer,
-    "codes": explorers.TwelveCodesExplorer,
-}
 
 
 class Shown:

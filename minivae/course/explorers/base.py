@@ -107,12 +107,17 @@ def slider(name: str, label: str, start: float, low: float, high: float, step: f
     """
     digits = 0 if step == 1 else 1 if step == 0.1 else 2
     place = np.log10(start) if more.get("log") else start
-    place = round(low + round((place - low) / step) * step, 6)
+    place = on_step(place, low, step)
     place = int(place) if digits == 0 else place
     start = float(10**place) if more.get("log") else place
     return {
         "name": name, "label": label, "start": start, "min": low, "max": high, "step": step, "digits": digits, **more,
     }  # fmt: skip
+
+
+def on_step(value: float, low: float, step: float = 0.05) -> float:
+    """The nearest value that a slider has, which goes from low in steps: the browser would change one between them."""
+    return round(low + round((value - low) / step) * step, 6)
 
 
 def choice(name: str, label: str, start: Any, options: list[tuple[str, Any]]) -> dict:

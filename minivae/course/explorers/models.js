@@ -350,6 +350,5 @@ views.rows = async (panel, home) => {
       });
     });
     later(tasks);
-    return spec.caption;
   };
 };

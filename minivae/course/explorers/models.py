@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from minivae._arguments import check_count
-from minivae.course.explorers.base import Explorer, State, choice, module, slider
+from minivae.course.explorers.base import Explorer, State, choice, module, on_step, slider
 from minivae.course.explorers.pixels import LIMIT, draw, rows_picture, strip
 from minivae.engine.runs import Run
 from minivae.metrics.evaluate import ACTIVE, mean_kl
@@ -104,7 +104,7 @@ class TraversalExplorer(ModelExplorer):
     def inferred(self, image: int) -> State:
         """The latents' part of the state that the encoder infers from a seed image, within ±3, to a slider's step."""
         means = self.means[image].clamp(-LIMIT, LIMIT).tolist()
-        return {f"z{i}": round(round(mean / 0.05) * 0.05, 6) for i, mean in enumerate(means)}
+        return {f"z{i}": on_step(mean, -LIMIT) for i, mean in enumerate(means)}
 
     def code(self, state: State) -> Tensor:
         """The code (latents,) of a state."""
