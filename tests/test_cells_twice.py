@@ -18,7 +18,7 @@ ONCE = {
     "04_blob_position": {"live = {name: train(": "two trainings of 500 steps"},
     "05_capacity_generator": {"live = train(": "a training of 300 steps"},
     "06_controlled_capacity": {"live = {title: train(": "trainings of hundreds of steps"},
-    "07_chairs_and_your_own_data": {"run = train(careful)": "a training of 600 steps, like the one before it"},
+    "11_chairs": {"run = train(careful)": "a training of 600 steps, like the one before it"},
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import build_chapters
 import gates
+import jupytext
 import nbformat
 import pytest
 from jupyter_server.services.contents.largefilemanager import LargeFileManager
@@ -46,6 +47,36 @@ def test_another_chapter_is_named_with_a_link_to_it(path):
                 assert file == files[int(number)], (path.name, number, file)
             bare = re.findall(r"(?<!\[)\b[Cc]hapter (\d+)", text)
             assert not {int(number) for number in bare} & set(files) - {int(path.stem[:2])}, (path.name, text)
+
+
+# Words of prose and lines of code that a reader meets; folds and cells tagged `checks` do not count. Ceilings only come
+# down: to 2,600 and 230 in the six core chapters, to 3,200 and 300 in the deeper ones.
+CEILINGS = {
+    "01_elbo": (2_260, 300), "02_awgn_channel": (2_650, 335), "03_posterior_overlap": (2_450, 335),
+    "04_blob_position": (4_400, 535), "05_capacity_generator": (5_800, 795), "06_controlled_capacity": (5_000, 775),
+    "11_chairs": (4_350, 590),
+}  # fmt: skip
+
+
+def read(path: Path) -> tuple[int, int]:
+    """Words of prose and lines of code of a chapter's text file; a formula counts as one word."""
+    words = lines = 0
+    for cell in jupytext.read(path).cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"<details.*?</details>", "", cell.source, flags=re.DOTALL)
+            words += len(re.findall(r"\w[\w'’.,-]*", re.sub(r"\$\$.*?\$\$|\$[^$]+\$", "M", text, flags=re.DOTALL)))
+        elif build_chapters.FOLDED not in cell.metadata.get("tags", []):
+            lines += sum(bool(line.strip()) for line in cell.source.splitlines())
+    return words, lines
+
+
+@pytest.mark.parametrize("path", sorted(CHAPTERS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_chapter_keeps_to_its_budget_and_says_how_long_it_takes(path):
+    (words, lines), (most_words, most_lines) = read(path), CEILINGS[path.stem]
+    assert words <= most_words and lines <= most_lines, f"{words} words, {lines} lines of code"
+    stated = int(re.search(r"\*\*Time:\*\* (\d+) minutes to read", path.read_text(encoding="utf-8")).group(1))
+    if most_words <= 3_200:  # ninety words, or fifteen lines of code, a minute: as fresh readers took
+        assert words / 90 + lines / 15 <= stated <= (45 if path.stem < "07" else 60)
 
 
 def test_prose_is_brought_over_and_changed_code_is_not(tmp_path):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from build_chapters import WIDGET
+from build_chapters import FOLDED, WIDGET
 from nbformat import NotebookNode
 from sphinx.cmd.build import build_main
 
@@ -36,6 +36,8 @@ CHAPTERS = ROOT / "chapters"
 STATIC = ROOT / "tools" / "book" / "static"
 # "*Figure 4.1. What it shows.*", or "*Figures 4.2 and 4.3. …*" below two pictures
 CAPTION = re.compile(r"^\*Figures? [\d.]+\d( and [\d.]+\d)?\.\s*(.+?)\*(?=\s|$)", re.MULTILINE | re.DOTALL)
+
+PARTS = {"I · The paper": range(1, 7), "II · What the paper left open": range(7, 11), "III · Your data": range(11, 14)}
 
 CONF = """
 project = "Why β-VAE disentangles"
@@ -115,6 +117,8 @@ def make_ready(notebook: NotebookNode, path: Path, folder: Path) -> None:
             for other, text in reversed(CAPTION.findall(cell.source)):
                 captions = [plain(text)] * (1 + bool(other))
             continue
+        if FOLDED in cell.metadata.get("tags", []):
+            cell.metadata["tags"] = [*cell.metadata["tags"], "hide-input"]
         # the bars of progress are widgets too, which a page has no use for
         cell.outputs = [
             o for o in cell.get("outputs", []) if WIDGET not in (data := o.get("data", {})) or "image/png" in data
@@ -177,10 +181,11 @@ def index(chapters: list[Path]) -> str:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     opening = readme.split("\n\n", 2)[1]
     table = readme[readme.index("## Chapters") : readme.index("## The library")].strip()
-    names, answers = (
-        "\n".join(path.relative_to(ROOT).with_suffix("").as_posix() for path in paths)
-        for paths in (chapters, sorted(CHAPTERS.glob("solutions/*.ipynb")))
+    parts = "\n\n".join(
+        toctree(part, [f"chapters/{path.stem}" for path in chapters if int(path.stem[:2]) in numbers])
+        for part, numbers in PARTS.items()
     )
+    answers = [f"chapters/solutions/{path.stem}" for path in sorted(CHAPTERS.glob("solutions/*.ipynb"))]
     return f"""# Why β-VAE disentangles
 
 {opening}
@@ -190,22 +195,15 @@ repository and type `make lab`.
 
 {table}
 
-```{{toctree}}
-:hidden:
-:caption: Chapters
+{parts}
 
-{names}
-```
-
-```{{toctree}}
-:hidden:
-:caption: To look up
-
-chapters/NOTATION
-data/README
-{answers}
-```
+{toctree("To look up", ["chapters/NOTATION", "data/README", *answers])}
 """
+
+
+def toctree(caption: str, pages: list[str]) -> str:
+    """A heading of the sidebar and its pages."""
+    return "\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```"])
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from nbformat import NotebookNode
 CHAPTERS = Path(__file__).parents[1] / "chapters"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
+FOLDED = "checks"  # the tag of cells that tie prose to numbers: JupyterLab and the book fold their code
 
 
 def main() -> int:
@@ -112,6 +113,8 @@ def canonicalise(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         # with the blank lines below a cell noted, jupytext writes the very text that the notebook was made from
         kept = {key: cell.metadata[key] for key in ("tags", "lines_to_next_cell") if key in cell.metadata}
+        if FOLDED in kept.get("tags", []):
+            kept["jupyter"] = {"source_hidden": True}
         cell.metadata = nbformat.from_dict(kept)
         if cell.cell_type != "code":
             continue

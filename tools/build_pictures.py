@@ -25,7 +25,7 @@ STORED = {
     "03_posterior_overlap": 7,
     "05_capacity_generator": 5,
     "06_controlled_capacity": 7,
-    "07_chairs_and_your_own_data": 0,
+    "11_chairs": 0,
 }  # which of the chapter's own figures
 
 

@@ -54,7 +54,7 @@ class Chapter:
 
 
 class TestChairs(Chapter):
-    name = "07_chairs_and_your_own_data"
+    name = "11_chairs"
 
 
 class TestControlledCapacity(Chapter):

@@ -881,7 +881,7 @@ TraversalExplorer(run)
 # ## 7. Exercises
 #
 # Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
-# [solutions/07_chairs_and_your_own_data](solutions/07_chairs_and_your_own_data.ipynb).
+# [solutions/11_chairs](solutions/11_chairs.ipynb).
 #
 # **7.1** (easy, 5 min) A grey chair, 0.9 everywhere, covers 600 pixels of a white picture. What is the floor of its reconstruction, in nats? *Hint: white pixels have none.*
 

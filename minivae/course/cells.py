@@ -1,0 +1,49 @@
+"""What cells of the chapters share: a table of results, a guess beside the measurement, a training to watch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+
+from minivae.course.figures.latents import kl_history
+from minivae.engine.runs import Run
+from minivae.engine.trainer import train
+from minivae.experiment import Experiment
+
+
+def table(rows: Sequence[dict[str, Any]], digits: int = 2) -> None:
+    """Print rows in columns, which take their names and their order from the first row; floats have so many digits."""
+    shown = [[f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    columns = list(zip(rows[0], *shown, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    for line in zip(*columns, strict=True):
+        first, *others = (
+            text.ljust(width) if i == 0 else text.rjust(width)
+            for i, (text, width) in enumerate(zip(line, widths, strict=True))
+        )
+        print("   ".join([first, *others]).rstrip())
+
+
+def compare(what: str, guess: Any, measured: float, unit: str = "", digits: int = 2) -> None:
+    """Print what was measured and, beside it, what the learner had guessed; None: no guess yet."""
+    unit = f" {unit}" if unit else ""
+    said = "no guess yet" if guess is None else f"your guess was {guess}{unit}"
+    print(f"{what}: {measured:.{digits}f}{unit} ({said})")
+
+
+def watch(experiment: Experiment, *, steps: int, seed: int = 0, every: int = 100) -> Run:
+    """Train an experiment and draw the KL of its latents anew after every so many steps.
+
+    Stopped by the notebook's stop button it raises KeyboardInterrupt, as `train` does. Arguments as `train` has them.
+    """
+    picture, run = None, None
+    for step in (*range(every, steps, every), steps):
+        run = train(experiment, steps=step, seed=seed, resume=run, progress=False)
+        figure = kl_history({f"{experiment.name}, step {step}": run})
+        if picture is None:
+            picture = display(figure, display_id=True)
+        else:
+            picture.update(figure)
+        plt.close(figure)
+    return run
