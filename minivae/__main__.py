@@ -1,4 +1,4 @@
-"""`python -m minivae list | train | sweep | show | measure | limit | data | bench | check`, all with --json."""
+"""`python -m minivae list|train|sweep|show|measure|export|limit|data|bench|check`, all with --json."""
 
 import argparse
 import dataclasses
@@ -76,6 +76,11 @@ def main(argv: list[str] | None = None) -> int:
     add("--factors", type=Path, metavar="FILE", help="of the codes' pictures, whole numbers: csv, npy or npz")
     add("--data", type=Path, metavar="FILE", help="the run's pictures: an npz of images, factors and names; or where "
         "the file is that data import made")  # fmt: skip
+    add = command("export", _export_run, "write a run's model for other programs")
+    add("path", type=Path, metavar="RUN")
+    add("--onnx", type=Path, metavar="FILE", help="NAME.onnx writes NAME-encoder.onnx and NAME-decoder.onnx")
+    add("--weights", type=Path, metavar="FILE", help="name → tensor, for torch.load")
+    add("--force", action="store_true", help=FORCE)
     add = command("limit", _limit, "find the least distortion at each capacity, without a network")
     add("name", metavar="NAME", help="sprites-raw, -classes, -centred, -symmetric[-centroid], -moments or blobs")
     add("--capacities", type=float, nargs="+", metavar="NATS", help="default: 0.5, 1, … 25, or what can be carried")
@@ -239,6 +244,18 @@ def _export(args: argparse.Namespace) -> int:
 
     out = dsprites.export(args.out)
     return _tell(args, {"out": str(out)}, [f"wrote {out}"])
+
+
+def _export_run(args: argparse.Namespace) -> int:
+    from minivae.engine import export
+    from minivae.engine.runs import Run
+
+    if args.onnx is None and args.weights is None:
+        raise ValueError("nothing to write: name a file with --onnx or --weights")
+    run = Run.load(args.path)
+    written = [] if args.onnx is None else export.export_onnx(run, args.onnx, args.force)
+    written += [] if args.weights is None else [export.export_weights(run, args.weights, args.force)]
+    return _tell(args, {"out": [str(path) for path in written]}, [f"wrote {path}" for path in written])
 
 
 def _show(args: argparse.Namespace) -> int:

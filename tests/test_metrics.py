@@ -215,6 +215,24 @@ def test_sap_of_known_codes():
     assert scores["noise"] < 0.05
 
 
+def test_infomec_of_known_codes():
+    scores = {
+        name: metrics.infomec(CODES[name][:1_500], CLASSES[:1_500]) for name in ("perfect", "all turned", "twice")
+    }
+    modularity, explicitness, compactness = scores["perfect"]
+    assert modularity > 0.95 and compactness > 0.95 and explicitness > 0.6
+    assert max(scores["all turned"][0], scores["all turned"][2]) < 0.6  # a turn mixes, and can be read off as before
+    assert scores["all turned"][1] == pytest.approx(explicitness, abs=0.02)
+    assert scores["twice"][0] > 0.95 and scores["twice"][2] == pytest.approx(4 / 9, abs=0.03)  # (1/2 − 1/10) / (9/10)
+
+
+def test_infomec_passes_over_latents_that_hardly_vary():
+    codes = torch.cat([CODES["perfect"], 0.01 * CODES["perfect"][:, :2]], dim=1)[:1_000]
+    with_them, without = metrics.infomec(codes, CLASSES[:1_000]), metrics.infomec(codes[:, :5], CLASSES[:1_000])
+    assert with_them[0] == pytest.approx(without[0], abs=0.01)  # two more that count would take some 0.3 off
+    assert with_them[2] == pytest.approx(without[2], abs=0.01)
+
+
 def test_dci_of_known_codes():
     few = CLASSES[:500, :2]
     for name, low, high in (("perfect", 0.98, 1), ("noise", 0, 0.2)):
@@ -392,6 +410,7 @@ def test_measure_has_every_key_and_refuses_others():
     scores = metrics.measure(model, Sprites(), points=400)
     assert set(scores) == {
         "mig", "mig_own_bins", "dci_disentanglement", "dci_completeness", "factorvae", "betavae", "sap",
+        "modularity", "explicitness", "compactness",
         "reconstruction", "excess", "excess_error", "kl", "active",
     }  # fmt: skip
     assert scores["excess"] == scores["reconstruction"]  # white sprites have no floor
@@ -663,15 +682,17 @@ def test_each_score_gets_as_many_points_as_its_cost_allows(monkeypatch):
         ("factorvae_score", 0.4),
         ("betavae_score", 0.5),
         ("sap", 0.6),
+        ("infomec", (0.7, 0.8, 0.9)),
     ):
         spy(name, value)
     scores = metrics.measure(Reader(), Halves(), points=430, seed=7)
     assert asked == {
-        "mig": [(430, 430), (430, 430, None)], "dci": [(107, 107, 7)], "sap": [(215, 215)],
+        "mig": [(430, 430), (430, 430, None)], "dci": [(107, 107, 7)], "sap": [(215, 215)], "infomec": [(107, 107, 7)],
         "factorvae_score": [(430, 430, 7)], "betavae_score": [(430, 430, 7)],
     }  # fmt: skip
     wanted = {"mig": 0.1, "mig_own_bins": 0.1, "dci_disentanglement": 0.2, "dci_completeness": 0.3, "factorvae": 0.4}
-    assert wanted | {"betavae": 0.5, "sap": 0.6} == {name: scores[name] for name in (*wanted, "betavae", "sap")}
+    wanted |= {"betavae": 0.5, "sap": 0.6, "modularity": 0.7, "explicitness": 0.8, "compactness": 0.9}
+    assert wanted == {name: scores[name] for name in wanted}
     with pytest.raises(ValueError, match="at least 400"):
         metrics.measure(Reader(), Halves(), points=399)
 
