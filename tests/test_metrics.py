@@ -1,6 +1,7 @@
 """Metrics on codes whose score is known: a hand-made encoder and decoder stand in for the trained ones."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sklearn.metrics import mutual_info_score
 
 from minivae import metrics
 from minivae.datasets import Blobs, Chairs, ColouredSprites, Sprites
+from minivae.engine.runs import Run
 from minivae.generator import FactorGenerator
 from minivae.metrics.scores import _peakedness
 from minivae.vae import VAE

@@ -9,8 +9,8 @@ import pytest
 
 CHAPTERS = Path(__file__).parents[1] / "chapters"
 GREEK = (
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi varphi chi psi "
-    "omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell"
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi varphi chi "
+    "psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell"
 ).split()
 WORDS = re.compile(r"\\(text|mathrm|operatorname|begin|end)\*?\s*\{[^{}]*\}")
 SYMBOL = re.compile(r"\\(mathcal|mathbb)\s*\{?\s*(\w)\s*\}?|\\([A-Za-z]+)|([A-Za-z])")
