@@ -15,9 +15,10 @@ _MODULES = {
     "generator": ("FactorGenerator",),
     "objectives": ("ELBO", "BetaELBO", "CapacityELBO", "LinearSchedule", "PolylineSchedule"),
     "lagrangian": ("LagrangianELBO",),
+    "total_correlation": ("TotalCorrelationELBO",),
     "datasets": ("Arrays", "Blobs", "Chairs", "ColouredSprites", "Sprites"),
     "experiment": ("Experiment",),
-    "metrics": ("mig", "dci", "sap", "factorvae_score", "betavae_score", "measure"),
+    "metrics": ("mig", "dci", "sap", "factorvae_score", "betavae_score", "infomec", "udr", "measure"),
     "engine.trainer": ("train", "TrainingError", "TrainingInterrupted"),
     "engine.runs": ("Run",),
 }

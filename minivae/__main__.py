@@ -1,4 +1,4 @@
-"""`python -m minivae list | train | sweep | show | measure | limit | data | bench | check`, all with --json."""
+"""`python -m minivae list|train|sweep|show|measure|export|limit|data|bench|check`, all with --json."""
 
 import argparse
 import dataclasses
@@ -8,6 +8,7 @@ import io
 import json
 import os
 import platform
+import re
 import shlex
 import sys
 import tempfile
@@ -71,9 +72,15 @@ def main(argv: list[str] | None = None) -> int:
     add = command("show", _show, "show what a run file holds and how it was made")
     add("path", type=Path, metavar="RUN")
     add = command("measure", _measure, "score a VAE of data with known factors: disentanglement, reconstruction, KL")
-    add("path", type=Path, metavar="RUN")
+    add("path", type=Path, metavar="RUN", help="a run file; or, with --factors, codes: csv, npy or npz")
+    add("--factors", type=Path, metavar="FILE", help="of the codes' pictures, whole numbers: csv, npy or npz")
     add("--data", type=Path, metavar="FILE", help="the run's pictures: an npz of images, factors and names; or where "
         "the file is that data import made")  # fmt: skip
+    add = command("export", _export_run, "write a run's model for other programs")
+    add("path", type=Path, metavar="RUN")
+    add("--onnx", type=Path, metavar="FILE", help="NAME.onnx writes NAME-encoder.onnx and NAME-decoder.onnx")
+    add("--weights", type=Path, metavar="FILE", help="name → tensor, for torch.load")
+    add("--force", action="store_true", help=FORCE)
     add = command("limit", _limit, "find the least distortion at each capacity, without a network")
     add("name", metavar="NAME", help="sprites-raw, -classes, -centred, -symmetric[-centroid], -moments or blobs")
     add("--capacities", type=float, nargs="+", metavar="NATS", help="default: 0.5, 1, … 25, or what can be carried")
@@ -87,8 +94,12 @@ def main(argv: list[str] | None = None) -> int:
     data = commands.add_parser("data", help="make a file of pictures, or write dSprites anew")
     data = data.add_subparsers(dest="action", required=True, metavar="import|export")
     add = command("import", _import, "make one HDF5 file of pictures, 64×64", data)
-    add("kind", choices=["chairs", "celeba", "folder"], help="how the pictures lie, see data/README.md")
-    add("source", type=Path, metavar="PATH", help="folder, zip or tar")
+    add(
+        "kind",
+        choices=["chairs", "celeba", "folder", "shapes3d", "mpi3d"],
+        help="how the pictures lie, see data/README.md",
+    )
+    add("source", type=Path, metavar="PATH", help="folder, zip or tar; the published array of shapes3d, mpi3d")
     add("--out", type=Path, required=True, help="file to write")
     add("--channels", type=int, choices=[1, 3], help="1 grey, 3 RGB (default: chairs 1, others 3)")
     add("--white", type=float, metavar="VALUE", help="of white, in grey pictures of more than 8 bits")
@@ -211,7 +222,11 @@ def _bench(args: argparse.Namespace) -> int:
 
 def _import(args: argparse.Namespace) -> int:
     from minivae.engine.imports import import_pictures
+    from minivae.engine.published import LATTICES, import_lattice
 
+    if args.kind in LATTICES:
+        pictures = import_lattice(args.kind, args.source, args.out, args.force, not args.json)
+        return _tell(args, {"out": str(args.out), "pictures": pictures}, [f"wrote {args.out}: {pictures:,} pictures"])
     report = import_pictures(args.kind, args.source, args.out, args.channels, args.force, not args.json, args.white)
     lines = [f"wrote {report.out}: {report.pictures:,} pictures"]
     same = [(name, f"the same as {other}") for name, other in report.duplicates]
@@ -229,6 +244,18 @@ def _export(args: argparse.Namespace) -> int:
 
     out = dsprites.export(args.out)
     return _tell(args, {"out": str(out)}, [f"wrote {out}"])
+
+
+def _export_run(args: argparse.Namespace) -> int:
+    from minivae.engine import export
+    from minivae.engine.runs import Run
+
+    if args.onnx is None and args.weights is None:
+        raise ValueError("nothing to write: name a file with --onnx or --weights")
+    run = Run.load(args.path)
+    written = [] if args.onnx is None else export.export_onnx(run, args.onnx, args.force)
+    written += [] if args.weights is None else [export.export_weights(run, args.weights, args.force)]
+    return _tell(args, {"out": [str(path) for path in written]}, [f"wrote {path}" for path in written])
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -256,6 +283,9 @@ def _measure(args: argparse.Namespace) -> int:
     from minivae.datasets import Arrays
     from minivae.engine.runs import Run
 
+    if args.factors is not None:
+        scores = metrics.score(_columns(args.path, "codes"), _columns(args.factors, "factors").astype(int))
+        return _tell(args, scores, [str(args.path), *(f"  {name:20} {value:.3g}" for name, value in scores.items())])
     run, data = Run.load(args.path), args.data
     if run.experiment.model != "vae":
         raise ValueError(f"{args.path} is a generator, which is told the factors: there is no code to measure")
@@ -269,6 +299,26 @@ def _measure(args: argparse.Namespace) -> int:
     nats = ("reconstruction", "excess", "kl")
     lines = [f"  {name:20} {score:{'.1f' if name in nats else '.3g'}}" for name, score in scores.items()]
     return _tell(args, scores, [title, *lines])
+
+
+def _columns(path: Path, name: str) -> Any:
+    """A table of numbers from a csv, whose first line may be of names, from npy, or the npz's array of a name."""
+    import numpy as np
+
+    from minivae.engine.files import reading
+
+    with reading(path, f"is no table of numbers (csv, npy, or npz with an array {name})", f"give the {name}"):
+        if path.suffix == ".csv":
+            with open(path, encoding="utf-8-sig") as file:
+                head = file.readline().split(",")
+            names = not all(re.fullmatch(r"\s*[-+.\deE]+\s*", field) for field in head)
+            table = np.loadtxt(path, delimiter=",", skiprows=int(names), ndmin=2, encoding="utf-8-sig")
+        else:
+            table = np.load(path)
+            table = table[name] if path.suffix == ".npz" else table
+    if name == "factors" and not np.array_equal(table, np.round(table)):
+        raise ValueError(f"{path}: the scores need classes: factors must be whole numbers")
+    return table
 
 
 def _arrays(path: Path) -> Any:

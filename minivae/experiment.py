@@ -10,9 +10,10 @@ from minivae._arguments import check_choice, check_count, check_positive, is_num
 from minivae.generator import FactorGenerator
 from minivae.lagrangian import LagrangianELBO
 from minivae.objectives import ELBO, BetaELBO, CapacityELBO, LinearSchedule, PolylineSchedule
+from minivae.total_correlation import TotalCorrelationELBO
 from minivae.vae import VAE
 
-OBJECTIVES = (ELBO, BetaELBO, CapacityELBO, LagrangianELBO)
+OBJECTIVES = (ELBO, BetaELBO, CapacityELBO, LagrangianELBO, TotalCorrelationELBO)
 SCHEDULES = (LinearSchedule, PolylineSchedule)
 MODELS = ("vae", "generator", "generator-centred")
 OPTIMIZERS = ("adam", "muon")

@@ -388,6 +388,33 @@ def test_measure_takes_own_pictures_with_known_factors(folder, capsys, monkeypat
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
 
 
+def test_measure_takes_codes_without_any_model(folder, capsys):
+    generator = np.random.default_rng(0)
+    factors = generator.integers(0, 3, (400, 2))
+    codes = factors + 0.1 * generator.normal(size=(400, 2))
+    np.savetxt("codes.csv", codes, delimiter=",", header="z0,z1", comments="")
+    np.savetxt("factors.csv", factors, delimiter=",", fmt="%d")
+    np.save("codes.npy", codes)
+    np.savez("both.npz", codes=codes, factors=factors)
+    np.savetxt("halves.csv", factors + 0.5, delimiter=",")
+    (folder / "words.csv").write_text("a,b\nc,d\n")
+    told = []
+    for path, known in (("codes.csv", "factors.csv"), ("codes.npy", "factors.csv"), ("both.npz", "both.npz")):
+        assert main(["measure", path, "--factors", known, "--json"]) == 0
+        told.append(json.loads(capsys.readouterr().out))
+    assert told[1] == told[2] and told[0] == pytest.approx(told[1], abs=0.02)
+    assert told[0]["mig"] > 0.9 and told[0]["modularity"] > 0.8 and told[0]["factorvae"] == 1
+    for path, known, message in (
+        ("codes.csv", "halves.csv", "factors must be whole numbers"),
+        ("words.csv", "factors.csv", "words.csv is no table of numbers"),
+        ("none.csv", "factors.csv", "no file none.csv"),
+        ("codes.csv", "both.npz", None),
+    ):
+        assert main(["measure", path, "--factors", known]) == (1 if message else 0)
+        error = capsys.readouterr().err
+        assert (message or "") in error and error.count("\n") == (1 if message else 0)
+
+
 def test_another_file_is_not_replaced_by_going_on(folder, capsys):
     assert train("--steps", "2", "--out", "a.h5") == 0 == train("--steps", "1", "--seed", "4", "--out", "b.h5")
     before = (folder / "b.h5").read_bytes()

@@ -1,6 +1,7 @@
 """Metrics on codes whose score is known: a hand-made encoder and decoder stand in for the trained ones."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sklearn.metrics import mutual_info_score
 
 from minivae import metrics
 from minivae.datasets import Blobs, Chairs, ColouredSprites, Sprites
+from minivae.engine.runs import Run
 from minivae.generator import FactorGenerator
 from minivae.metrics.scores import _peakedness
 from minivae.vae import VAE
@@ -215,6 +217,24 @@ def test_sap_of_known_codes():
     assert scores["noise"] < 0.05
 
 
+def test_infomec_of_known_codes():
+    scores = {
+        name: metrics.infomec(CODES[name][:1_500], CLASSES[:1_500]) for name in ("perfect", "all turned", "twice")
+    }
+    modularity, explicitness, compactness = scores["perfect"]
+    assert modularity > 0.95 and compactness > 0.95 and explicitness > 0.6
+    assert max(scores["all turned"][0], scores["all turned"][2]) < 0.6  # a turn mixes, and can be read off as before
+    assert scores["all turned"][1] == pytest.approx(explicitness, abs=0.02)
+    assert scores["twice"][0] > 0.95 and scores["twice"][2] == pytest.approx(4 / 9, abs=0.03)  # (1/2 − 1/10) / (9/10)
+
+
+def test_infomec_passes_over_latents_that_hardly_vary():
+    codes = torch.cat([CODES["perfect"], 0.01 * CODES["perfect"][:, :2]], dim=1)[:1_000]
+    with_them, without = metrics.infomec(codes, CLASSES[:1_000]), metrics.infomec(codes[:, :5], CLASSES[:1_000])
+    assert with_them[0] == pytest.approx(without[0], abs=0.01)  # two more that count would take some 0.3 off
+    assert with_them[2] == pytest.approx(without[2], abs=0.01)
+
+
 def test_dci_of_known_codes():
     few = CLASSES[:500, :2]
     for name, low, high in (("perfect", 0.98, 1), ("noise", 0, 0.2)):
@@ -392,6 +412,7 @@ def test_measure_has_every_key_and_refuses_others():
     scores = metrics.measure(model, Sprites(), points=400)
     assert set(scores) == {
         "mig", "mig_own_bins", "dci_disentanglement", "dci_completeness", "factorvae", "betavae", "sap",
+        "modularity", "explicitness", "compactness",
         "reconstruction", "excess", "excess_error", "kl", "active",
     }  # fmt: skip
     assert scores["excess"] == scores["reconstruction"]  # white sprites have no floor
@@ -663,15 +684,17 @@ def test_each_score_gets_as_many_points_as_its_cost_allows(monkeypatch):
         ("factorvae_score", 0.4),
         ("betavae_score", 0.5),
         ("sap", 0.6),
+        ("infomec", (0.7, 0.8, 0.9)),
     ):
         spy(name, value)
     scores = metrics.measure(Reader(), Halves(), points=430, seed=7)
     assert asked == {
-        "mig": [(430, 430), (430, 430, None)], "dci": [(107, 107, 7)], "sap": [(215, 215)],
+        "mig": [(430, 430), (430, 430, None)], "dci": [(107, 107, 7)], "sap": [(215, 215)], "infomec": [(107, 107, 7)],
         "factorvae_score": [(430, 430, 7)], "betavae_score": [(430, 430, 7)],
     }  # fmt: skip
     wanted = {"mig": 0.1, "mig_own_bins": 0.1, "dci_disentanglement": 0.2, "dci_completeness": 0.3, "factorvae": 0.4}
-    assert wanted | {"betavae": 0.5, "sap": 0.6} == {name: scores[name] for name in (*wanted, "betavae", "sap")}
+    wanted |= {"betavae": 0.5, "sap": 0.6, "modularity": 0.7, "explicitness": 0.8, "compactness": 0.9}
+    assert wanted == {name: scores[name] for name in wanted}
     with pytest.raises(ValueError, match="at least 400"):
         metrics.measure(Reader(), Halves(), points=399)
 
@@ -736,3 +759,27 @@ def test_lengths_of_a_chair_are_cut_into_ten_equal_parts():
         factors[:, column] = low + (high - low) * middles
     _, classes = metrics.factor_classes(Chairs(), factors)
     assert all(classes[:, column].tolist() == list(range(10)) for column in (4, 5, 6))
+
+
+# what public implementations give for the codes of three recorded runs: Google's disentanglement_lib for MIG (10,000
+# pictures), SAP (1,000 to train, 1,000 to test), DCI (600; both parts) and FactorVAE's score, Hsu et al.'s own
+# latent_quantization for InfoMEC (2,000; modularity, explicitness, compactness). Their random choices are seeded with 0
+PUBLIC = {
+    "sprites-opened-seed0": (0.25346, 0.0396, (0.1689, 0.1565), 0.859, (0.5170, 0.4012, 0.5284)),
+    "coloured-capacity-seed0": (0.13557, 0.0383, (0.0925, 0.1120), 0.366, (0.8551, 0.2479, 0.8049)),
+    "chairs-opened-seed0": (0.18879, 0.0866, (0.1797, 0.1844), 0.652, (0.4511, 0.4013, 0.4298)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLIC)
+def test_scores_are_those_of_public_implementations(name):
+    run = Run.load(Path(__file__).parents[1] / "data" / "runs" / f"{name}.h5")
+    codes, factors, *_ = metrics.encode_dataset(run.model(), run.experiment.dataset)
+    _, classes = metrics.factor_classes(run.experiment.dataset, factors)
+    mig, sap, dci, factorvae, infomec = PUBLIC[name]
+    assert metrics.mig(codes, classes) == pytest.approx(mig, abs=1e-4)
+    assert metrics.sap(codes[:2_000], classes[:2_000]) == pytest.approx(sap, abs=0.003)
+    assert metrics.dci(codes[:600], classes[:600]) == pytest.approx(dci, abs=0.004)
+    assert metrics.factorvae_score(codes, classes) == pytest.approx(factorvae, abs=0.02)  # other pictures are drawn
+    assert metrics.infomec(codes[:2_000], classes[:2_000]) == pytest.approx(infomec, abs=0.002)

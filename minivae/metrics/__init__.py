@@ -13,5 +13,6 @@ from minivae.metrics.blobs import (
     fragmentation,
     position_tuning,
 )
-from minivae.metrics.evaluate import ACTIVE, encode_dataset, mean_kl, measure, traversal
-from minivae.metrics.scores import Array, betavae_score, dci, factorvae_score, information, mig, sap
+from minivae.metrics.evaluate import ACTIVE, encode_dataset, mean_kl, measure, score, traversal
+from minivae.metrics.scores import Array, betavae_score, dci, factorvae_score, infomec, information, mig, sap
+from minivae.metrics.udr import udr
