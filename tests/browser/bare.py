@@ -10,7 +10,7 @@ from PIL import Image
 
 from minivae.course.explorers import Explorer
 
-PAGE = """<html><body style="margin:8px;font:14px sans-serif;background:{ground};color:{colour}">
+PAGE = """<html><head><style>{style}</style></head><body style="margin:8px;font:14px sans-serif;background:{ground};color:{colour}">
 <div id="explorer"></div>
 <script>
 {module}
@@ -37,7 +37,7 @@ def mount(page: Any, explorer: Explorer, dark: bool = False, **changed: Any) -> 
     module = str(explorer._esm).replace("export default", "window.minivae =")
     text = json.dumps(sent).replace("</", "<\\/")
     page.goto("about:blank")  # forgets the names that the module before declared
-    page.set_content(PAGE.format(ground=ground, colour=colour, module=module, explorer=text))
+    page.set_content(PAGE.format(ground=ground, colour=colour, module=module, style=explorer._css, explorer=text))
     page.wait_for_selector("#explorer[data-drawn], .wrong")
     settle(page)
 

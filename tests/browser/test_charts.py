@@ -15,7 +15,7 @@ from minivae import channel, gaussian
 from minivae.course import checks
 from minivae.overlap import confusions, right_guesses
 
-PAGE = """<body style="margin:16px;color-scheme:%(scheme)s;background:%(ground)s;color:%(ink)s"><div id="el"></div>"""
+PAGE = """<style>%(css)s</style><body style="margin:16px;color-scheme:%(scheme)s;background:%(ground)s;color:%(ink)s"><div id="el"></div>"""
 MOUNT = """async ({source, state, spec, buffers}) => {
     const {default: widget} = await import(URL.createObjectURL(new Blob([source], {type: "text/javascript"})));
     const bytes = Object.fromEntries(Object.entries(buffers).map(([name, data]) =>
@@ -39,7 +39,7 @@ class Shown:
         self.page, self.explorer = page, MAKE[name]()
         page.goto("about:blank")
         page.set_content(PAGE % {"scheme": scheme, "ground": "#fff" if scheme == "light" else "#111", "ink":
-                                 "#111" if scheme == "light" else "#eee"})  # fmt: skip
+                                 "#111" if scheme == "light" else "#eee", "css": self.explorer._css})  # fmt: skip
         self.start = dict(self.explorer.state)
         given = {
             "source": self.explorer._esm, "state": self.start, "spec": self.explorer.spec,
