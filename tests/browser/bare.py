@@ -10,7 +10,8 @@ from PIL import Image
 
 from minivae.course.explorers import Explorer
 
-PAGE = """<html><head><style>{style}</style></head><body style="margin:8px;font:14px sans-serif;background:{ground};color:{colour}">
+PAGE = """<html><head><style>{style}</style></head>
+<body style="margin:8px;font:14px sans-serif;background:{ground};color:{colour}">
 <div id="explorer"></div>
 <script>
 {module}

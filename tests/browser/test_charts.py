@@ -15,7 +15,8 @@ from minivae import channel, gaussian
 from minivae.course import checks
 from minivae.overlap import confusions, right_guesses
 
-PAGE = """<style>%(css)s</style><body style="margin:16px;color-scheme:%(scheme)s;background:%(ground)s;color:%(ink)s"><div id="el"></div>"""
+PAGE = """<style>%(css)s</style>
+<body style="margin:16px;color-scheme:%(scheme)s;background:%(ground)s;color:%(ink)s"><div id="el"></div>"""
 MOUNT = """async ({source, state, spec, buffers}) => {
     const {default: widget} = await import(URL.createObjectURL(new Blob([source], {type: "text/javascript"})));
     const bytes = Object.fromEntries(Object.entries(buffers).map(([name, data]) =>

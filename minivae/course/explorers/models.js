@@ -21,21 +21,36 @@ function linear(x, weight, bias) {
 }
 
 // Convolution of kernel 4, stride 2 and padding 1, from planes of 2·side pixels to 32 planes of side × side; or, the
-// other way, its transpose. w[s][b][k][l] lies between small[s][i][j] and big[b][2i+k−1][2j+l−1].
+// other way, its transpose. w[s][b][k][l] lies between small[s][i][j] and big[b][2i+k][2j+l], whose rim is the padding.
 function convolve(x, weight, bias, side, transposed) {
-  const wide = 2 * side, area = transposed ? wide ** 2 : side ** 2, y = new Float32Array(bias.length * area);
-  bias.forEach((value, i) => y.fill(value, i * area, (i + 1) * area));
+  const planes = weight.length / 512, wide = 2 * side, rim = wide + 2, big = new Float32Array(planes * rim ** 2);
+  const y = new Float32Array(bias.length * (transposed ? wide : side) ** 2);
+  const within = (copy) => {  // each row of pixels, and where it lies in `big`
+    for (let row = 0; row < planes * wide; row++) copy(row * wide, (row + 2 * Math.floor(row / wide) + 1) * rim + 1);
+  };
+  if (!transposed) within((from, to) => big.set(x.subarray(from, from + wide), to));
+  const filled = transposed ? big : y, area = filled.length / bias.length;
+  bias.forEach((value, i) => filled.fill(value, i * area, (i + 1) * area));
   for (let s = 0, at = 0; s < 32; s++)
-    for (let b = 0; b < weight.length / 512; b++)
-      for (let k = 0; k < 4; k++)
-        for (let l = 0; l < 4; l++, at++) {
-          const w = weight[at], first = l ? 0 : 1, last = l < 3 ? side : side - 1;
-          for (let i = k ? 0 : 1; i < (k < 3 ? side : side - 1); i++) {
-            const small = (s * side + i) * side, big = (b * wide + 2 * i + k - 1) * wide + l - 1;
-            if (transposed) for (let j = first; j < last; j++) y[big + 2 * j] += w * x[small + j];
-            else for (let j = first; j < last; j++) y[small + j] += w * x[big + 2 * j];
+    for (let row = 0; row < 4 * planes; row++, at += 4) {
+      const w0 = weight[at], w1 = weight[at + 1], w2 = weight[at + 2], w3 = weight[at + 3];
+      for (let i = 0; i < side; i++) {
+        let small = (s * side + i) * side, b = ((row >> 2) * rim + 2 * i + (row & 3)) * rim, before = 0;
+        const end = small + side;
+        if (transposed) {
+          for (; small < end; small++) {
+            const here = x[small];
+            big[b++] += w0 * here + w2 * before;
+            big[b++] += w1 * here + w3 * before;
+            before = here;
           }
-        }
+          big[b] += w2 * before;
+        } else
+          for (; small < end; small++, b += 2)
+            y[small] += w0 * big[b] + w1 * big[b + 1] + w2 * big[b + 2] + w3 * big[b + 3];
+      }
+    }
+  if (transposed) within((to, from) => y.set(big.subarray(from, from + wide), to));
   return y;
 }
 
