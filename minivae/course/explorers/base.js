@@ -60,6 +60,8 @@ function dragging(box, moved) {
     moved([(event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height], first);
   };
   box.classList.add("draggable");
+  const hold = (event) => event.target.closest(".handle") && event.preventDefault();
+  box.addEventListener("touchstart", hold, { passive: false });  // browsers heed no touch-action within an SVG
   box.addEventListener("pointerdown", (event) => {
     held = event.pointerType !== "touch" || event.target.closest(".handle");
     if (held) (box.setPointerCapture(event.pointerId), tell(event));
@@ -79,7 +81,7 @@ async function mount(host, home) {
     frame ??= requestAnimationFrame(() => {
       frame = null;
       for (const name in sliders) sliders[name].show(state[name]);
-      caption.innerHTML = draw(state, touched);
+      caption.innerHTML = draw(state, touched) ?? "";
       host.dataset.drawn = JSON.stringify(state);  // so that a test knows what it sees
     });
   };
