@@ -85,7 +85,7 @@ def write_source(folder: Path) -> None:
     shutil.copytree(STATIC, folder / "static")
     (folder / "static" / "weights").mkdir()
     views = text_of("base.js", "models.js", "capacity.js", "plot.js", "charts.js")
-    scripts = views.replace("export default", "window.minivae =") + (STATIC.parent / "explorers.js").read_text("utf-8")
+    scripts = views + (STATIC.parent / "explorers.js").read_text("utf-8")
     (folder / "static" / "explorers.js").write_text(scripts, encoding="utf-8")
     (folder / "static" / "explorers.css").write_text(text_of("base.css"), encoding="utf-8")
     (folder / "conf.py").write_text(CONF, encoding="utf-8")

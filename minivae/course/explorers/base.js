@@ -1,4 +1,4 @@
-// What every explorer is in a page: a drawing above its controls. JupyterLab (by anywidget) and the book use the same.
+// What every explorer is in a page: a drawing above its controls. Notebooks (by anywidget) and the book use the same.
 //
 // A home holds an explorer: { spec, buffers, state, keep(state), listen(callback) }. A view draws: it is a function
 // (panel, home, act) → draw(state, touched) → caption, and each file of views adds its own to `views`.
@@ -19,11 +19,6 @@ const numbers = (view, Kind) => new Kind(view.buffer.slice(view.byteOffset, view
 const valueAt = ({ options, log }, place) => (options ? options[place][1] : log ? 10 ** place : place);
 const placeOf = ({ options, log }, value) =>
   options ? options.findIndex(([, other]) => other === value) : log ? Math.log10(value) : value;
-// The nearest value that a slider has.
-const nearest = ({ min, max, step, log }, value) => {
-  const place = Math.min(max, Math.max(min, log ? Math.log10(value) : value));
-  return valueAt({ log }, +(min + Math.round((place - min) / step) * step).toFixed(6));
-};
 
 // One slider with its label and number; `moved` is told each value that the reader chooses.
 function slider(control, moved) {
@@ -36,6 +31,7 @@ function slider(control, moved) {
   input.addEventListener("input", tell);
   return {
     input, tell,
+    nearest: (value) => ((input.value = placeOf(control, value)), valueAt(control, +input.value)),
     row: make("label", { className: "control" }, make("span", { textContent: label }), track, output),
     show(value) {
       input.value = placeOf(control, value);
@@ -72,7 +68,6 @@ function dragging(box, moved) {
 // Puts an explorer into a page's element.
 async function mount(host, home) {
   const { spec } = home, { follow = {} } = spec, sliders = {};
-  const controls = Object.fromEntries(spec.controls.map((control) => [control.name, control]));
   let state = { ...home.state }, touched = spec.controls[0].name, playing = null, frame = null, draw;
   // a view may do more at a reset, and let other controls follow those that are moved
   const act = { sliders, whenReset() {}, alongside: () => ({}), extra: make("div", { className: "buttons" }) };
@@ -97,7 +92,7 @@ async function mount(host, home) {
   // by hand, to the nearest values that the sliders have
   act.move = (changes) => {
     stop();
-    for (const name in changes) move(name, nearest(controls[name], changes[name]));
+    for (const name in changes) move(name, sliders[name].nearest(changes[name]));
   };
   const reset = () => {
     stop();
@@ -108,12 +103,12 @@ async function mount(host, home) {
   // there and back through the control that was touched last
   const start = () => {
     const { input, tell } = sliders[touched], steps = Math.ceil((input.max - input.min) / input.step / 20);
-    let way = "stepUp";
+    let way = 1;
     play.textContent = "stop";
     playing = setInterval(() => {
       if (!host.isConnected) return stop();
-      if (+input.value === +(way === "stepUp" ? input.max : input.min)) way = way === "stepUp" ? "stepDown" : "stepUp";
-      input[way](steps);
+      if (input.value === (way > 0 ? input.max : input.min)) way = -way;
+      input.stepUp(way * steps);
       tell();
     }, 100);
   };
@@ -158,49 +153,3 @@ async function mount(host, home) {
   });
   act.redraw();
 }
-
-// JupyterLab saves widgets with a notebook only where a setting says so, and then these with all their weights. Saved
-// is, instead, what they show as HTML: so it stands there when the notebook is opened again without their model.
-function leaveStill(model, host) {
-  const kind = "application/vnd.jupyter.widget-state+json", { context } = model.widget_manager ?? {};
-  const save = (_, when) => {
-    if (when !== "started") return;
-    const still = host.cloneNode(true), canvases = host.querySelectorAll("canvas");
-    still.querySelectorAll("canvas").forEach((copy, i) => {
-      const style = `${copy.style.cssText};image-rendering:pixelated`;
-      copy.replaceWith(make("img", { src: canvases[i].toDataURL(), alt: copy.title, style }));
-    });
-    still.querySelectorAll("label, details, .buttons").forEach((part) => part.remove());
-    still.append(make("style", { textContent: model.get("_css") }), make("i", { textContent: "Run the cell to drag." }));
-    const { cells } = context.model.toJSON(), shown = JSON.stringify(cells);  // what is shown no more goes
-    const before = Object.entries(context.model.getMetadata("widgets")?.[kind]?.state ?? {});
-    const state = Object.fromEntries(before.filter(([id]) => shown.includes(id)));
-    state[model.get("key")] = {
-      model_name: "HTMLModel", model_module: "@jupyter-widgets/controls", model_module_version: "2.0.0",
-      state: { value: still.outerHTML },
-    };
-    context.model.setMetadata("widgets", { [kind]: { version_major: 2, version_minor: 0, state } });
-  };
-  context?.saveState.connect(save);
-  return () => context?.saveState.disconnect(save);
-}
-
-// anywidget's door
-export default {
-  async render({ model, el }) {
-    const host = make("div");
-    el.append(host);
-    const forget = leaveStill(model, host);
-    await mount(host, {
-      spec: model.get("spec"),
-      buffers: async () => model.get("buffers"),
-      state: model.get("state"),
-      keep(state) {
-        model.set("state", state);
-        model.save_changes();
-      },
-      listen: (callback) => model.on("change:state", () => host.parentElement && callback(model.get("state"))),
-    });
-    return () => (forget(), host.remove());  // when the cell is run again: the old view neither draws nor plays on
-  },
-};

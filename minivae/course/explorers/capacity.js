@@ -3,7 +3,8 @@
 // The optimal decoder E[x | z]: the mean of the templates by the belief in each, moved down and across by the beliefs
 // in y and x. `ideal_decoder.SpriteChannels.decode` is the same.
 function idealDecoder(templates, signals, { side, places }) {
-  const n = 3 * templates.length, parts = [signals.subarray(0, n), signals.subarray(n, n + 32), signals.subarray(n + 32)];
+  const n = 3 * templates.length, ends = [0, n, n + 32, n + 64];
+  const parts = [0, 1, 2].map((i) => signals.subarray(ends[i], ends[i + 1]));
   const believe = (z, amplitude, values) => {
     const n = values.length / z.length, away = (i, d) => z[d] - amplitude[d] * values[i * z.length + d];
     const logs = Array.from({ length: n }, (_, i) => -0.5 * z.reduce((sum, _, d) => sum + away(i, d) ** 2, 0));

@@ -27,7 +27,7 @@ class CapacityExplorer(ModelExplorer):
         pictures: number of pictures to choose from.
     """
 
-    _esm = source("base.js", "models.js", "capacity.js")
+    _esm = source("base.js", "notebook.js", "models.js", "capacity.js")
 
     def __init__(self, run: Run, limit: RateDistortion, channels: SpriteChannels, pictures: int = 8) -> None:
         check_count("pictures", pictures)

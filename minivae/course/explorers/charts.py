@@ -20,7 +20,7 @@ from minivae.course.explorers.base import Explorer, State, choice, slider, sourc
 class ChartExplorer(Explorer):
     """An explorer whose drawing without JavaScript is a figure of the state."""
 
-    _esm = source("base.js", "plot.js", "charts.js")
+    _esm = source("base.js", "notebook.js", "plot.js", "charts.js")
 
     def figure(self, state: State) -> Figure:
         """The drawing of a state in Matplotlib."""

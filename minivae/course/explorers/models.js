@@ -21,36 +21,34 @@ function linear(x, weight, bias) {
 }
 
 // Convolution of kernel 4, stride 2 and padding 1, from planes of 2·side pixels to 32 planes of side × side; or, the
-// other way, its transpose. w[s][b][k][l] lies between small[s][i][j] and big[b][2i+k][2j+l], whose rim is the padding.
+// other way, its transpose. w[s][b][k][l] lies between small[s][i][j] and big[b][2i+k−1][2j+l−1].
 function convolve(x, weight, bias, side, transposed) {
-  const planes = weight.length / 512, wide = 2 * side, rim = wide + 2, big = new Float32Array(planes * rim ** 2);
-  const y = new Float32Array(bias.length * (transposed ? wide : side) ** 2);
-  const within = (copy) => {  // each row of pixels, and where it lies in `big`
-    for (let row = 0; row < planes * wide; row++) copy(row * wide, (row + 2 * Math.floor(row / wide) + 1) * rim + 1);
-  };
-  if (!transposed) within((from, to) => big.set(x.subarray(from, from + wide), to));
-  const filled = transposed ? big : y, area = filled.length / bias.length;
-  bias.forEach((value, i) => filled.fill(value, i * area, (i + 1) * area));
-  for (let s = 0, at = 0; s < 32; s++)
-    for (let row = 0; row < 4 * planes; row++, at += 4) {
-      const w0 = weight[at], w1 = weight[at + 1], w2 = weight[at + 2], w3 = weight[at + 3];
-      for (let i = 0; i < side; i++) {
-        let small = (s * side + i) * side, b = ((row >> 2) * rim + 2 * i + (row & 3)) * rim, before = 0;
-        const end = small + side;
+  const wide = 2 * side, area = (transposed ? wide : side) ** 2, y = new Float32Array(bias.length * area);
+  bias.forEach((value, i) => y.fill(value, i * area, (i + 1) * area));
+  for (let row = 0; row < weight.length / 128; row++)  // of a kernel: b and k
+    for (let s = 0; s < 32; s++) {
+      const [w0, w1, w2, w3] = weight.subarray((s * weight.length) / 32 + 4 * row), k = row % 4;
+      for (let i = k ? 0 : 1; i < (k < 3 ? side : side - 1); i++) {
+        const first = ((row >> 2) * wide + 2 * i + k - 1) * wide, last = first + wide - 1;
+        let small = (s * side + i) * side, big = first + 1;
         if (transposed) {
-          for (; small < end; small++) {
+          let before = x[small++];
+          y[first] += w1 * before;
+          for (; big < last; small++) {
             const here = x[small];
-            big[b++] += w0 * here + w2 * before;
-            big[b++] += w1 * here + w3 * before;
+            y[big++] += w2 * before + w0 * here;
+            y[big++] += w3 * before + w1 * here;
             before = here;
           }
-          big[b] += w2 * before;
-        } else
-          for (; small < end; small++, b += 2)
-            y[small] += w0 * big[b] + w1 * big[b + 1] + w2 * big[b + 2] + w3 * big[b + 3];
+          y[last] += w2 * before;
+        } else {
+          y[small++] += w1 * x[first] + w2 * x[big] + w3 * x[big + 1];
+          for (; big < last - 2; big += 2)
+            y[small++] += w0 * x[big] + w1 * x[big + 1] + w2 * x[big + 2] + w3 * x[big + 3];
+          y[small] += w0 * x[big] + w1 * x[big + 1] + w2 * x[last];
+        }
       }
     }
-  if (transposed) within((to, from) => y.set(big.subarray(from, from + wide), to));
   return y;
 }
 
@@ -137,7 +135,7 @@ function slices() {
   };
 }
 
-// Drag the latents of one model; draw or drop a picture of your own.
+// Drag the latents of one model, one by one or the two touched last in a plane; draw or open a picture of your own.
 views.traversal = async (panel, home, act) => {
   const { spec } = home, { size, channels, latents } = spec.shape, buffers = await home.buffers();
   const decode = decoder(buffers.decoder, spec.shape), encode = encoder(buffers.encoder, spec.shape);
@@ -145,11 +143,12 @@ views.traversal = async (panel, home, act) => {
   const left = sheet(size, 256, 1, "the seed image, or yours: draw on it, or drop a picture");
   const right = sheet(size, 256, 1, "what the decoder draws");
   const strip = sheet(size, 64, columns, "traversal of the latent touched last");
-  const pad = plane(act, spec.order.map((i) => `z${i}`));
-  panel.append(left.canvas, right.canvas, pad.box);
+  const field = make("div", { title: "drag two latents: those touched last" });
+  panel.append(left.canvas, right.canvas, field);
   panel.after(strip.canvas);
-  let own = null, shown = null, latent = spec.order[0];
-  drawing(left, act.extra, channels, () => {
+  let own = null, shown = null, latent = spec.order[0], [across, up = across] = spec.order;
+  dragging(field, ([x, y]) => act.move({ [`z${up}`]: LIMIT * (1 - 2 * y), [`z${across}`]: LIMIT * (2 * x - 1) }));
+  drawing(left, panel.parentElement, act.extra, channels, () => {
     own = encode(imageOf(left.context, size, channels));
     act.set(Object.fromEntries(own.mean.map((mean, i) => [`z${i}`, Math.min(LIMIT, Math.max(-LIMIT, mean))])));
   });
@@ -161,58 +160,40 @@ views.traversal = async (panel, home, act) => {
       left.paint(seeds[(shown = state.image)]);
       left.canvas.classList.remove("handle");
     }
+    if (touched !== "image") latent = +touched.slice(1);
+    if (latent !== across && latent !== up) [across, up] = [up, latent];
     const z = Array.from({ length: latents }, (_, i) => state[`z${i}`]);
     const { mean, std } = own ?? { mean: spec.means[state.image], std: spec.stds[state.image] };
     for (let i = 0; i < latents; i++) act.sliders[`z${i}`].mark(mean[i] - std[i], mean[i] + std[i]);
-    pad.draw(z, mean, std);
     right.paint(decode(z));
-    if (touched !== "image") latent = +touched.slice(1);
     later(traversed(columns).map((value, i) => () => strip.paint(decode(z.with(latent, value)), i)));
+    field.innerHTML = plane(across, up, z, mean, std);
     const nats = mean.reduce((sum, m, i) => sum + (m * m + std[i] ** 2 - 1) / 2 - Math.log(std[i]), 0);
     const name = own ? "your picture" : `seed image ${state.image}`;
-    return `left: ${name}, whose posterior is ${nats.toFixed(1)} nats from the prior; right: decoded from the ` +
-      `sliders' code; below: z${latent} from −3 to 3. Blue on the sliders: the posterior's mean ± σ`;
+    return `left: ${name}, whose posterior is ${nats.toFixed(1)} nats from the prior; middle: decoded from the ` +
+      `sliders' code; right: z${across} across and z${up} upwards; below: z${latent} from −3 to 3. Blue: the ` +
+      "posterior's mean ± σ";
   };
 };
 
-// A plane of two latents to drag in: the prior's circles of 1, 2 and 3 σ, the posterior's ellipse, and the code. Keys
-// have the sliders of both.
-function plane(act, names) {
-  const choose = (ariaLabel) => make("select", { ariaLabel }, ...names.map((name) => new Option(name)));
-  const both = [choose("latent across"), choose("latent upwards")], rest = (name) => names.find((other) => other !== name);
-  both[1].value = rest(names[0]) ?? names[0];
-  const field = make("div", { title: "drag both latents" });
-  dragging(field, ([x, y]) => {
-    act.move({ [both[1].value]: LIMIT * (1 - 2 * y) });
-    act.move({ [both[0].value]: LIMIT * (2 * x - 1) });
-  });
-  both.forEach((one, i) => one.addEventListener("change", () => {
-    if (one.value === both[1 - i].value) both[1 - i].value = rest(one.value) ?? one.value;
-    act.redraw();
-  }));
-  return {
-    box: make("div", {}, field, make("div", { className: "buttons" }, "across", both[0], "up", both[1])),
-    draw(z, mean, std) {
-      const [i, j] = both.map(({ value }) => +value.slice(1)), place = `${z[i]},${-z[j]}`;
-      const prior = [3, 2, 1].map((r) => `<circle r="${r}" fill="currentColor" fill-opacity=".07"/>`).join("");
-      field.innerHTML = `<svg viewBox="-3 -3 6 6" width="256"><rect x="-3" y="-3" width="6" height="6" fill="none"
-        stroke="currentColor" stroke-width=".03"/>${prior}<ellipse cx="${mean[i]}" cy="${-mean[j]}" rx="${std[i]}"
-        ry="${std[j]}" fill="#0072b2" fill-opacity=".35" stroke="#0072b2" stroke-width=".03"/>
-        <circle cx="${z[i]}" cy="${-z[j]}" r=".12" fill="#d55e00"/>
-        <polyline class="handle" points="${place} ${place}" stroke-width="1"/></svg>`;
-    },
-  };
+// Two latents: the prior's circles of 1, 2 and 3 σ, the posterior's ellipse, and the code to drag.
+function plane(i, j, z, mean, std) {
+  const code = `${z[i]},${-z[j]}`, prior = [3, 2, 1].map((r) => `<circle r="${r}" fill-opacity=".07"/>`).join("");
+  return `<svg viewBox="-3 -3 6 6" width="256" fill="currentColor" stroke-width=".03">${prior}
+    <rect x="-3" y="-3" width="6" height="6" fill="none" stroke="currentColor"/>
+    <ellipse cx="${mean[i]}" cy="${-mean[j]}" rx="${std[i]}" ry="${std[j]}" fill="#0072b2" fill-opacity=".35"
+      stroke="#0072b2"/><circle cx="${z[i]}" cy="${-z[j]}" r=".12" fill="#d55e00"/>
+    <polyline class="handle" points="${code} ${code}" stroke-width="1"/></svg>`;
 }
 
 // Lets the reader draw on a sheet with a finger or the mouse, open a picture or drop one; `done` is told of each.
-function drawing({ canvas, context, paint }, extra, channels, done) {
+function drawing({ canvas, context, paint }, host, extra, channels, done) {
   const size = canvas.width;
   const empty = () => Object.assign(context, { fillStyle: "#000" }).fillRect(0, 0, size, size);
   const colour = make("input", { type: "color", value: "#ffffff", title: "colour to draw with" });
-  colour.hidden = channels === 1;
   const clear = make("button", { type: "button", textContent: "draw your own", title: "an empty picture to draw on" });
   const file = make("input", { type: "file", accept: "image/*", title: "open a picture, or drop one on the explorer" });
-  extra.append(clear, colour, file);
+  extra.append(clear, ...(channels === 3 ? [colour] : []), file);
   clear.addEventListener("click", () => {
     canvas.classList.add("handle");
     empty();
@@ -242,9 +223,8 @@ function drawing({ canvas, context, paint }, extra, channels, done) {
   };
   file.addEventListener("click", () => (file.value = ""));  // the same picture may be opened again
   file.addEventListener("change", () => file.files[0] && put(file.files[0]));
-  const place = canvas.closest(".minivae-explorer");  // a browser leaves the page for a picture that nobody takes
-  place.addEventListener("dragover", (event) => event.preventDefault());
-  place.addEventListener("drop", (event) => {
+  host.addEventListener("dragover", (event) => event.preventDefault());  // else a browser leaves the page for it
+  host.addEventListener("drop", (event) => {
     event.preventDefault();
     if (event.dataTransfer.files[0]) put(event.dataTransfer.files[0]);
   });

@@ -31,7 +31,7 @@ class ModelExplorer(Explorer):
         spec: the rest of the explorer.
     """
 
-    _esm = source("base.js", "models.js")
+    _esm = source("base.js", "notebook.js", "models.js")
 
     def __init__(
         self, view: str, images: Tensor, parts: dict[str, tuple[Run, int | None, VAE, str]],
