@@ -57,3 +57,15 @@ def canvas(place: Any) -> np.ndarray:
 def pixels(page: Any, number: int) -> np.ndarray:
     """What the explorer's canvas of this number holds."""
     return canvas(page.locator("#explorer canvas").nth(number))
+
+
+def swipe(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """With a finger, from one place of the window to another."""
+    finger = page.context.new_cdp_session(page)
+    places = [[a + (b - a) * i / 10 for a, b in zip(start, end, strict=True)] for i in range(11)]
+    for i, (x, y) in enumerate(places):
+        kind = "touchStart" if i == 0 else "touchMove"
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        page.wait_for_timeout(20)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(200)

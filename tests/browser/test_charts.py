@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from bare import swipe
 from test_chart_explorers import MAKE, bent
 
 from minivae import channel, gaussian
@@ -386,18 +387,6 @@ def test_a_key_a_drag_and_reset(page, name):
     page.get_by_role("button", name="reset").click()
     shown.wait(shown.start)
     assert page.locator(".panels").inner_html() == before
-
-
-def swipe(page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """With a finger, from one place of the window to another."""
-    finger = page.context.new_cdp_session(page)
-    places = [[a + (b - a) * i / 10 for a, b in zip(start, end, strict=True)] for i in range(11)]
-    for i, (x, y) in enumerate(places):
-        kind = "touchStart" if i == 0 else "touchMove"
-        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-        page.wait_for_timeout(20)
-    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(200)
 
 
 @pytest.mark.parametrize(

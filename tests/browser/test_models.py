@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import pytest
 import torch
-from bare import mount, pixels, settle
+from bare import mount, pixels, settle, swipe
 from PIL import Image
 
 from minivae import VAE, Run
@@ -175,7 +175,7 @@ def test_two_latents_are_dragged_at_once(page, blobs):
     third = f"z{blobs.order[2]}"  # its slider is folded away, and may be touched all the same
     page.locator("details summary").click()
     page.get_by_role("slider", name=third).press("ArrowRight")
-    page.get_by_text(f"right: {upwards} across and {third} upwards").wait_for()
+    page.get_by_text(f"in the plane: {upwards} across, {third} upwards").wait_for()
 
 
 def test_a_picture_of_ones_own_is_encoded(page, blobs, screenshot):
@@ -252,6 +252,30 @@ def test_a_stroke_is_a_line_and_a_drop_beside_the_picture_keeps_the_page(page, b
         document.querySelector(".caption").dispatchEvent(drop);
         return drop.defaultPrevented;
     }""")
+
+
+def test_a_finger_scrolls_over_pictures_until_one_draws(browser, blobs):
+    context = browser.new_context(has_touch=True, viewport={"width": 420, "height": 900})
+    page = context.new_page()
+    mount(page, blobs)
+    page.evaluate("() => { document.body.style.paddingBottom = '2000px'; }")
+
+    def swiped(box, x: float, y: float) -> float:
+        """How far the page goes with a finger from a place in a box."""
+        page.evaluate("() => scrollTo(0, 20)")
+        place = box.bounding_box()
+        start = place["x"] + x * place["width"], place["y"] + y * place["height"]
+        swipe(page, start, (start[0], start[1] - 60))
+        return page.evaluate("() => scrollY") - 20
+
+    canvas, plane = page.locator("canvas").first, page.locator(".panels svg")
+    assert swiped(canvas, 0.5, 0.7) > 20 and swiped(plane, 0.1, 0.6) > 20
+    assert page.evaluate("() => kept") == blobs.state
+    assert swiped(plane.locator(".handle"), 0.5, 0.5) == 0
+    assert page.evaluate("() => kept")[f"z{blobs.order[1]}"] > 1
+    page.get_by_role("button", name="draw your own").click()
+    assert swiped(canvas, 0.5, 0.7) == 0 and pixels(page, 0).max() == 255
+    context.close()
 
 
 def test_a_view_that_is_taken_away_neither_plays_nor_draws_on(page, blobs):

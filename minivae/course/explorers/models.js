@@ -170,8 +170,8 @@ views.traversal = async (panel, home, act) => {
     field.innerHTML = plane(across, up, z, mean, std);
     const nats = mean.reduce((sum, m, i) => sum + (m * m + std[i] ** 2 - 1) / 2 - Math.log(std[i]), 0);
     const name = own ? "your picture" : `seed image ${state.image}`;
-    return `left: ${name}, whose posterior is ${nats.toFixed(1)} nats from the prior; middle: decoded from the ` +
-      `sliders' code; right: z${across} across and z${up} upwards; below: z${latent} from −3 to 3. Blue: the ` +
+    return `left: ${name}, whose posterior is ${nats.toFixed(1)} nats from the prior; beside it: decoded from the ` +
+      `sliders' code; in the plane: z${across} across, z${up} upwards; below: z${latent} from −3 to 3. Blue: the ` +
       "posterior's mean ± σ";
   };
 };
