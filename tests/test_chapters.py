@@ -82,7 +82,7 @@ def test_a_chapter_keeps_to_its_budget_and_says_how_long_it_takes(path):
 def test_prose_is_brought_over_and_changed_code_is_not(tmp_path):
     source = tmp_path / "a.py"
     shutil.copy(NOTEBOOKS[0].with_suffix(".py"), source)
-    shutil.copy(NOTEBOOKS[0], tmp_path / "a.ipynb")
+    build_chapters.write(nbformat.read(NOTEBOOKS[0], as_version=4), tmp_path / "a.ipynb")
     before = json.loads((tmp_path / "a.ipynb").read_text())
     text = source.read_text()
     source.write_text(text.replace("# # Chapter", "# # A new title of chapter", 1))
@@ -95,6 +95,19 @@ def test_prose_is_brought_over_and_changed_code_is_not(tmp_path):
     source.write_text(text.replace("import torch\n", "import torch\n\nx = 1\n", 1))
     assert not build_chapters.bring_text(source)
     assert json.loads((tmp_path / "a.ipynb").read_text()) == after
+
+
+def test_of_widgets_their_pictures_are_stored_and_nothing_that_needs_a_kernel():
+    view = {build_chapters.WIDGET: {"model_id": "0"}, "text/plain": "Explorer"}
+    outputs = [
+        nbformat.v4.new_output("display_data", data) for data in (view, view | {"image/png": "…"}, {"text/plain": "1"})
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("Explorer()", outputs=outputs)])
+    for _ in range(2):  # a second time changes nothing
+        build_chapters.canonicalise(notebook)
+        assert [output.data for output in notebook.cells[0].outputs] == [
+            {"text/plain": "Explorer", "image/png": "…"}, build_chapters.HINT, {"text/plain": "1"},
+        ]  # fmt: skip
 
 
 def lab(root: Path) -> LargeFileManager:

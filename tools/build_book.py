@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from build_chapters import FOLDED, WIDGET
+from build_chapters import FOLDED, HINT, canonicalise
 from nbformat import NotebookNode
 from sphinx.cmd.build import build_main
 
 from minivae.course.explorers import STILL
-from minivae.course.explorers.base import module
+from minivae.course.explorers.base import source as text_of
 from minivae.course.explorers.models import weights
 from minivae.engine.runs import Run
 
@@ -49,7 +49,7 @@ myst_links_external_new_tab = False
 html_theme = "furo"
 html_title = project
 html_static_path = ["static"]
-html_css_files = ["book.css"]
+html_css_files = ["book.css", "explorers.css"]
 html_js_files = [("explorers.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
@@ -84,12 +84,10 @@ def write_source(folder: Path) -> None:
     """What Sphinx reads: the notebooks made ready for it, the notation, an index and the settings."""
     shutil.copytree(STATIC, folder / "static")
     (folder / "static" / "weights").mkdir()
-    views = module("base.js", "models.js", "capacity.js", "plot.js", "charts.js").replace(
-        "export default", "window.minivae ="
-    )
-    (folder / "static" / "explorers.js").write_text(
-        f"{views}\n{(STATIC.parent / 'explorers.js').read_text(encoding='utf-8')}", encoding="utf-8"
-    )
+    views = text_of("base.js", "models.js", "capacity.js", "plot.js", "charts.js")
+    scripts = views + (STATIC.parent / "explorers.js").read_text("utf-8")
+    (folder / "static" / "explorers.js").write_text(scripts, encoding="utf-8")
+    (folder / "static" / "explorers.css").write_text(text_of("base.css"), encoding="utf-8")
     (folder / "conf.py").write_text(CONF, encoding="utf-8")
     chapters = sorted(CHAPTERS.glob("*.ipynb"))
     for path in (*chapters, *sorted(CHAPTERS.glob("solutions/*.ipynb"))):
@@ -109,8 +107,9 @@ def make_ready(notebook: NotebookNode, path: Path, folder: Path) -> None:
     """Change a notebook into what its page should show, and write the weights that it needs into a folder.
 
     Raises:
-        ValueError: if a picture has no caption to say what it shows, or an explorer does not store what it is.
+        ValueError: if a picture has no caption to say what it shows.
     """
+    canonicalise(notebook)
     captions: list[str] = []  # of the pictures above, the lowest first
     for cell in reversed(notebook.cells):  # a caption stands below its figure
         if cell.cell_type == "markdown":
@@ -119,17 +118,12 @@ def make_ready(notebook: NotebookNode, path: Path, folder: Path) -> None:
             continue
         if FOLDED in cell.metadata.get("tags", []):
             cell.metadata["tags"] = [*cell.metadata["tags"], "hide-input"]
-        # the bars of progress are widgets too, which a page has no use for
-        cell.outputs = [
-            o for o in cell.get("outputs", []) if WIDGET not in (data := o.get("data", {})) or "image/png" in data
-        ]
+        cell.outputs = [output for output in cell.outputs if output.get("data") != HINT]
         drawn = False
         for output in cell.outputs:
             data = output.get("data", {})
             if STILL in data:
                 output.data = nbformat.from_dict({"text/html": alive(data[STILL], data["image/png"], folder)})
-            elif WIDGET in data:
-                raise ValueError(f"{path.name}: an explorer does not store what it is: execute the chapter anew")
             elif "image/png" in data:
                 if not captions:
                     raise ValueError(f"{path.name}: a picture has no caption below it: {cell.source.splitlines()[-2:]}")

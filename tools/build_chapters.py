@@ -22,6 +22,7 @@ from nbformat import NotebookNode
 CHAPTERS = Path(__file__).parents[1] / "chapters"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
+HINT = {"text/markdown": "*Run the cell to drag.*"}  # below an explorer's picture
 FOLDED = "checks"  # the tag of cells that tie prose to numbers: JupyterLab and the book fold their code
 
 
@@ -107,7 +108,7 @@ def from_text(source: Path) -> NotebookNode:
 
 
 def canonicalise(notebook: NotebookNode) -> None:
-    """Take out of an executed notebook what differs from run to run: counters, random widget ids, colours."""
+    """Take out of an executed notebook what differs from run to run: counters, models of widgets, colours."""
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     number = 0
     for cell in notebook.cells:
@@ -120,16 +121,18 @@ def canonicalise(notebook: NotebookNode) -> None:
             continue
         number += 1
         cell.execution_count = number
-        for i, output in enumerate(cell.outputs):
+        outputs = []
+        for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = number
-            if WIDGET in output.get("data", {}):
-                output.data[WIDGET]["model_id"] = hashlib.md5(f"{cell.id}/{i}".encode()).hexdigest()
-                # a widget's repr holds its whole state, of no use to a reader: keep its name
-                plain = output.data.get("text/plain", "")
-                output.data["text/plain"] = re.sub(r"^(\w+)\(.*\)$", r"\1", plain, flags=re.DOTALL)
             if output.output_type == "error":
                 output.traceback = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in output.traceback[-1:]]
+            # a widget's model ends with its kernel, and JupyterLab would show an error in the place of its picture
+            if not output.get("data", {}).pop(WIDGET, None):
+                outputs.append(output)
+            elif "image/png" in output.data:  # a bar of progress has none
+                outputs += [output, nbformat.v4.new_output("display_data", HINT)]
+        cell.outputs = outputs
 
 
 if __name__ == "__main__":

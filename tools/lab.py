@@ -127,8 +127,8 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def run_all(browser: Any, address: str, name: str) -> Any:
-    """The page of a notebook in the folder of chapters, opened and run; its errors are listed in `page.errors`."""
+def open_notebook(browser: Any, address: str, name: str) -> Any:
+    """The page of a notebook in the folder of chapters with a kernel; its errors are listed in `page.errors`."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(60_000)
     page.errors = []
@@ -138,6 +138,12 @@ def run_all(browser: Any, address: str, name: str) -> Any:
     page.wait_for_function(f"() => {CURRENT}?.context?.isReady")
     page.wait_for_function(f"() => {CURRENT}.sessionContext.session?.kernel?.status === 'idle'")
     assert page.locator(".jp-Dialog").count() == 0, page.locator(".jp-Dialog").first.inner_text()
+    return page
+
+
+def run_all(browser: Any, address: str, name: str) -> Any:
+    """The page of a notebook in the folder of chapters, opened and run."""
+    page = open_notebook(browser, address, name)
     page.set_default_timeout(RUN_ALL_SECONDS * 1000)
     # the command's promise ends with the last cell; it does so also when a cell fails, so tests look at the outputs
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")

@@ -10,7 +10,8 @@ from PIL import Image
 
 from minivae.course.explorers import Explorer
 
-PAGE = """<html><body style="margin:8px;font:14px sans-serif;background:{ground};color:{colour}">
+PAGE = """<html><head><style>{style}</style></head>
+<body style="margin:8px;font:14px sans-serif;background:{ground};color:{colour}">
 <div id="explorer"></div>
 <script>
 {module}
@@ -37,7 +38,7 @@ def mount(page: Any, explorer: Explorer, dark: bool = False, **changed: Any) -> 
     module = str(explorer._esm).replace("export default", "window.minivae =")
     text = json.dumps(sent).replace("</", "<\\/")
     page.goto("about:blank")  # forgets the names that the module before declared
-    page.set_content(PAGE.format(ground=ground, colour=colour, module=module, explorer=text))
+    page.set_content(PAGE.format(ground=ground, colour=colour, module=module, style=explorer._css, explorer=text))
     page.wait_for_selector("#explorer[data-drawn], .wrong")
     settle(page)
 
@@ -56,3 +57,15 @@ def canvas(place: Any) -> np.ndarray:
 def pixels(page: Any, number: int) -> np.ndarray:
     """What the explorer's canvas of this number holds."""
     return canvas(page.locator("#explorer canvas").nth(number))
+
+
+def swipe(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """With a finger, from one place of the window to another."""
+    finger = page.context.new_cdp_session(page)
+    places = [[a + (b - a) * i / 10 for a, b in zip(start, end, strict=True)] for i in range(11)]
+    for i, (x, y) in enumerate(places):
+        kind = "touchStart" if i == 0 else "touchMove"
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        page.wait_for_timeout(20)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(200)

@@ -9,13 +9,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from bare import swipe
 from test_chart_explorers import MAKE, bent
 
 from minivae import channel, gaussian
 from minivae.course import checks
 from minivae.overlap import confusions, right_guesses
 
-PAGE = """<body style="margin:16px;color-scheme:%(scheme)s;background:%(ground)s;color:%(ink)s"><div id="el"></div>"""
+PAGE = """<style>%(css)s</style>
+<body style="margin:16px;color-scheme:%(scheme)s;background:%(ground)s;color:%(ink)s"><div id="el"></div>"""
 MOUNT = """async ({source, state, spec, buffers}) => {
     const {default: widget} = await import(URL.createObjectURL(new Blob([source], {type: "text/javascript"})));
     const bytes = Object.fromEntries(Object.entries(buffers).map(([name, data]) =>
@@ -39,7 +41,7 @@ class Shown:
         self.page, self.explorer = page, MAKE[name]()
         page.goto("about:blank")
         page.set_content(PAGE % {"scheme": scheme, "ground": "#fff" if scheme == "light" else "#111", "ink":
-                                 "#111" if scheme == "light" else "#eee"})  # fmt: skip
+                                 "#111" if scheme == "light" else "#eee", "css": self.explorer._css})  # fmt: skip
         self.start = dict(self.explorer.state)
         given = {
             "source": self.explorer._esm, "state": self.start, "spec": self.explorer.spec,
@@ -385,3 +387,43 @@ def test_a_key_a_drag_and_reset(page, name):
     page.get_by_role("button", name="reset").click()
     shown.wait(shown.start)
     assert page.locator(".panels").inner_html() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "chart", "handle", "moved"),
+    [("water", 0, 0, "beta"), ("water", 1, 0, "C"), ("ellipse", 0, 1, "variance 2"), ("codes", 0, 2, "mean 3")],
+)
+def test_a_finger_moves_a_handle_and_scrolls_the_page_elsewhere(browser, name, chart, handle, moved):
+    context = browser.new_context(has_touch=True, viewport={"width": 420, "height": 700})
+    page = context.new_page()
+    shown = Shown(page, name)
+    page.evaluate("() => { document.body.style.paddingBottom = '2000px'; }")
+    box = page.locator(".panels > div").nth(chart)
+    box.evaluate("e => e.scrollIntoView()")
+
+    def places():
+        part = page.locator(".panels > div").nth(chart).bounding_box()
+        at = [one.bounding_box() for one in box.locator(".handle").all()]
+        return part, [(of["x"] + of["width"] / 2, of["y"] + of["height"] / 2) for of in at]
+
+    frame, handles = places()
+    # as far from any handle as can be
+    x, y = max(
+        ((frame["x"] + frame["width"] * u / 20, frame["y"] + frame["height"] * v / 20)
+         for u in range(4, 19) for v in range(4, 17)),
+        key=lambda at: min(abs(at[1] - b) + (name != "water" or chart) * abs(at[0] - a) for a, b in handles),
+    )  # fmt: skip
+    before = page.evaluate("() => scrollY")
+    swipe(page, (x, y), (x, y - 150))
+    assert page.evaluate("() => scrollY") > before + 50
+    assert shown.drawn == pytest.approx(shown.start) and page.evaluate("() => window.told") == []
+    box.evaluate("e => e.scrollIntoView()")
+    page.evaluate("() => scrollBy(0, -60)")
+    before = page.evaluate("() => scrollY")
+    x, y = places()[1][handle]
+    swipe(page, (x, y), (x + 25, y + 25))
+    assert page.evaluate("() => scrollY") == before
+    assert abs(shown.drawn[moved] - shown.start[moved]) > 0.01
+    steps = len(page.evaluate("() => window.told"))
+    assert steps > 3  # it followed the finger all along
+    context.close()

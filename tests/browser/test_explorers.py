@@ -140,3 +140,48 @@ def test_on_a_narrow_screen_nothing_sticks_out(page, screenshot):
                 assert place is None or place["x"] + place["width"] <= 420, (name, place)
     finally:
         page.set_viewport_size({"width": 1280, "height": 900})
+
+
+KIND = "application/vnd.jupyter.widget-state+json"
+
+
+def test_a_saved_notebook_shows_what_was_drawn_when_it_is_opened_anew(page, browser, address, screenshot):
+    moved = lab.explorer(page, "water").locator("input[type=range]").first
+    moved.focus()
+    moved.press("Home")
+    page.wait_for_timeout(500)
+    drawn = [lab.explorer(page, name).locator(".caption").inner_text() for name in lab.EXPLORERS]
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    copied = page.evaluate(
+        "async () => (await jupyterapp.serviceManager.contents.copy('chapters/explorers.ipynb', 'chapters')).name"
+    )
+    other = lab.open_notebook(browser, address, copied.removesuffix(".ipynb"))
+    try:
+        hints = other.get_by_text("Run the cell to drag.")
+        hints.nth(len(lab.EXPLORERS) - 1).wait_for()
+        assert other.get_by_text("Error displaying widget").count() == 0 and other.errors == []
+        boxes = other.locator(".minivae-explorer").all()
+        assert [box.locator(".caption").inner_text() for box in boxes] == drawn
+        for name, box in zip(lab.EXPLORERS, boxes, strict=True):
+            box.scroll_into_view_if_needed()
+            assert box.locator("input, button").count() == 0  # there is nothing to move
+            for part in box.locator("svg[viewBox^='0 0 '], .panels img").all():
+                place = part.bounding_box()
+                assert place["width"] > 40 and place["height"] > 40
+            screenshot(other, f"reopened_{name}")
+        saved = other.evaluate(f"kind => {lab.CURRENT}.context.model.getMetadata('widgets')[kind].state", KIND)
+        assert len(saved) == len(lab.EXPLORERS) and max(len(json.dumps(of)) for of in saved.values()) < 400_000
+        print({name: len(json.dumps(of)) for name, of in zip(lab.EXPLORERS, saved.values(), strict=True)})
+        # what is run again is alive again, and what it showed before goes from the file
+        other.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        other.locator(".minivae-explorer[data-drawn] button").nth(2 * len(lab.EXPLORERS) - 1).wait_for()
+        other.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        again = other.evaluate(f"kind => {lab.CURRENT}.context.model.getMetadata('widgets')[kind].state", KIND)
+        assert len(again) == len(saved) and not again.keys() & saved.keys()
+        other.reload()  # with its kernel: alive
+        other.locator(".minivae-explorer[data-drawn] button").nth(2 * len(lab.EXPLORERS) - 1).wait_for()
+        assert other.get_by_text("Run the cell to drag.").count() == 0
+        assert other.errors == []
+    finally:
+        other.close()
+        lab.explorer(page, "water").get_by_role("button", name="reset").click()

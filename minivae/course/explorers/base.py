@@ -16,8 +16,8 @@ STILL = "application/vnd.minivae.explorer+json"  # kind of output that only the 
 State = dict[str, Any]  # value of every control by its name
 
 
-def module(*names: str) -> str:
-    """Source of one ES module made of files beside this one, which is all that a browser is given."""
+def source(*names: str) -> str:
+    """Text of files beside this one: the ES module, or the style, that a browser is given."""
     return "\n".join(resources.files(__package__).joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
@@ -35,6 +35,9 @@ class Explorer(anywidget.AnyWidget):
         spec: what else it needs, as JSON.
     """
 
+    _css = source("base.css")
+
+    key = traitlets.Unicode().tag(sync=True)  # under which a notebook keeps what it showed when it was saved
     state = traitlets.Dict().tag(sync=True)
     spec = traitlets.Dict().tag(sync=True)
     buffers = traitlets.Dict().tag(sync=True)
@@ -46,6 +49,7 @@ class Explorer(anywidget.AnyWidget):
         start = {control["name"]: control.pop("start") for control in controls}
         spec |= {"view": view, "title": title, "about": about, "controls": controls, "start": start}
         super().__init__(spec=spec, buffers=buffers or {}, state=start)
+        self.key = self.model_id
 
     @traitlets.validate("state")
     def _known(self, proposal: traitlets.Bunch) -> State:

@@ -1,28 +1,58 @@
 // Chapter 5's generator: what the factors are told at a capacity, and what is drawn from it.
+
+// The optimal decoder E[x | z]: the mean of the templates by the belief in each, moved down and across by the beliefs
+// in y and x. `ideal_decoder.SpriteChannels.decode` is the same.
+function idealDecoder(templates, signals, { side, places }) {
+  const n = 3 * templates.length, ends = [0, n, n + 32, n + 64];
+  const parts = [0, 1, 2].map((i) => signals.subarray(ends[i], ends[i + 1]));
+  const believe = (z, amplitude, values) => {
+    const n = values.length / z.length, away = (i, d) => z[d] - amplitude[d] * values[i * z.length + d];
+    const logs = Array.from({ length: n }, (_, i) => -0.5 * z.reduce((sum, _, d) => sum + away(i, d) ** 2, 0));
+    const top = Math.max(...logs), all = logs.reduce((sum, log) => sum + Math.exp(log - top), 0);
+    return logs.map((log) => Math.exp(log - top) / all);
+  };
+  // rows of n pixels, moved down to the places of the classes, and what is turned about its diagonal
+  const moved = (picture, n, belief) => {
+    const y = new Float32Array(64 * n);
+    belief.forEach((part, k) => picture.forEach((value, i) => (y[i + places[k] * n] += part * value)));
+    return y;
+  };
+  const turned = (picture, n, rows = picture.length / n) =>
+    picture.map((_, i) => picture[(i % rows) * n + Math.floor(i / rows)]);
+  return (z, amplitude) => {
+    const [sprite, x, y] = [[0, 3], [3, 4], [4, 5]].map(([from, to], i) =>
+      believe(z.slice(from, to), amplitude.slice(from, to), parts[i]));
+    const mean = new Float32Array(side * side);
+    sprite.forEach((part, t) => part > 1e-9 && templates[t].forEach((value, i) => (mean[i] += part * value)));
+    return turned(moved(turned(moved(mean, side, y), side), 64, x), 64);
+  };
+}
+
 views.capacity = async (panel, home) => {
-  const { spec } = home, { size } = spec.shape, buffers = await home.buffers(), zoom = (ZOOM * 64) / size;
-  const originals = await seeds(spec), best = await seeds({ ...spec, seeds: spec.best });
+  const { spec } = home, { size } = spec.shape, buffers = await home.buffers();
+  const originals = await images(spec.seeds, size, 1), templates = await images(spec.templates, spec.side, 1);
   const decoders = spec.models.map(({ key }) => decoder(buffers[key], spec.shape));
-  const canvases = ["a sprite", "what the best decoder draws", "what the trained decoder draws"].map((title) =>
-    sheet(size, size, zoom, title));
-  panel.append(...canvases);
-  const nearest = (values, wanted) =>
+  const best = idealDecoder(templates, numbers(buffers.signals, Float32Array), spec);
+  const sheets = ["a sprite", "what the best decoder draws", "what the trained decoder draws"].map((title) =>
+    sheet(size, 256, 1, title));
+  panel.append(...sheets.map(({ canvas }) => canvas));
+  const closest = (values, wanted) =>
     values.reduce((best, value, i) => (Math.abs(value - wanted) < Math.abs(values[best] - wanted) ? i : best), 0);
   const bar = (nats, colour) => `<div style="background:${colour};width:${Math.max(0, nats)}em;height:.45em"></div>`;
 
   return ({ C, image }) => {
-    const model = nearest(spec.models.map((of) => of.C), C), drawn = nearest(spec.drawn, C);
-    const row = nearest(spec.capacities, C), { means, stds, C: at } = spec.models[model];
-    const z = means[image].map((mean, i) => mean + stds[i] * spec.noise[image][i]);
-    const pictures = [originals[image], best[drawn * originals.length + image], decoders[model](z)];
-    canvases.forEach((canvas, i) => paint(canvas.getContext("2d"), pictures[i], size));
+    const model = closest(spec.models.map((of) => of.C), C), row = closest(spec.capacities, C);
+    const { means, stds, C: at } = spec.models[model], noise = spec.noise[image];
+    const amplitude = spec.rates[row].map((nats, i) => Math.sqrt(Math.expm1(2 * nats) / (1 + spec.offset[i])));
+    const sent = amplitude.map((a, i) => a * spec.sent[image][i] + noise[i]);
+    const z = means[image].map((mean, i) => mean + stds[i] * noise[i]);
+    [originals[image], best(sent, amplitude), decoders[model](z)].forEach((drawn, i) => sheets[i].paint(drawn));
     const rows = spec.factors.map((name, i) => {
       const nats = [spec.rates[row][i], spec.trained[row][i]];
       return `<tr><td>${name}</td><td>${nats.map((x) => x.toFixed(2)).join(" | ")}</td>` +
         `<td>${bar(nats[0], "#777777")}${bar(nats[1], "#0072b2")}</td></tr>`;
     });
-    return `left: original; middle: best decoder, C = ${spec.drawn[drawn].toFixed(1)}; right: trained, nearest ` +
-      `snapshot, C = ${at.toFixed(1)}<table><caption>nats: best split (grey) | trained (blue)</caption>` +
-      `${rows.join("")}</table>`;
+    return `left: original; middle: best decoder, C = ${C.toFixed(1)}; right: trained, nearest snapshot, ` +
+      `C = ${at.toFixed(1)}<table><caption>nats: best split (grey) | trained (blue)</caption>${rows.join("")}</table>`;
   };
 };

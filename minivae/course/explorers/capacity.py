@@ -5,15 +5,13 @@ import torch
 from torch import Tensor
 
 from minivae._arguments import check_count
-from minivae.course.explorers.base import module, slider
+from minivae.course.explorers.base import slider, source
 from minivae.course.explorers.models import ModelExplorer
 from minivae.course.explorers.pixels import side_by_side, strip
 from minivae.engine.curves import trained_curve
 from minivae.engine.runs import Run
 from minivae.ideal_decoder import SpriteChannels, amplitudes
 from minivae.rate_distortion import RateDistortion
-
-DRAWN = 0.5  # nats between two pictures of the best decoder, which is too slow to be computed in the page
 
 
 class CapacityExplorer(ModelExplorer):
@@ -29,7 +27,7 @@ class CapacityExplorer(ModelExplorer):
         pictures: number of pictures to choose from.
     """
 
-    _esm = module("base.js", "models.js", "capacity.js")
+    _esm = source("base.js", "notebook.js", "models.js", "capacity.js")
 
     def __init__(self, run: Run, limit: RateDistortion, channels: SpriteChannels, pictures: int = 8) -> None:
         check_count("pictures", pictures)
@@ -44,27 +42,33 @@ class CapacityExplorer(ModelExplorer):
         if raw[0] != raw[1]:
             given = "raw run, centred channels" if raw[0] else "centred run, raw channels"
             raise ValueError(f"run and channels must both send the factors raw or both centred, got {given}")
-        generator = torch.Generator().manual_seed(3)
-        dataset = run.experiment.dataset
+        generator, dataset = torch.Generator().manual_seed(3), run.experiment.dataset
         classes = dataset.sample_classes(pictures, generator)
         noise = torch.randn(pictures, len(channels.factors), generator=generator)
         low, high = limit.capacities[0].item(), limit.capacities[-1].item()
         capacities = torch.arange(round((high - low) / 0.1) + 1, dtype=torch.float64) * 0.1 + low
-        drawn = torch.arange(low, high + 1e-6, DRAWN).tolist()
         curve = trained_curve(run, window=max(int(run.history["step"][0]), run.step // 200))
         first, last = curve.capacities[[0, -1]].tolist()
         models, parts = [], {}
         for step in [*sorted(run.snapshots), run.step]:
-            model = run.model(step)
+            snapshot = step if step in run.snapshots else None
+            model = run.model(snapshot)
             with torch.no_grad():
                 mean, log_std = model.encode(classes)
-            key, snapshot = str(step), step if step in run.snapshots else None
-            models.append({"key": key, "C": schedule(step), "means": mean.tolist(), "stds": log_std[0].exp().tolist()})
-            parts[key] = (run, snapshot, "decoder")
+            models.append(
+                {
+                    "key": str(step),
+                    "C": schedule(step),
+                    "means": mean.tolist(),
+                    "stds": log_std[0].exp().tolist(),
+                }
+            )
+            parts[str(step)] = (run, snapshot, model, "decoder")
         self.classes, self.limit, self.channels, self.noise = classes, limit, channels, noise
-        best = torch.cat([self.best(capacity) for capacity in drawn])
+        _, self.sent = channels.draw(channels.points(classes))
         super().__init__(
-            "capacity", run, dataset.render(classes), parts,
+            "capacity", dataset.render(classes), parts,
+            {"signals": np.concatenate([of.numpy().ravel() for of in channels.signals]).astype("<f4").tobytes()},
             title=f"{run.experiment.name}, seed {run.seed}, beside the best there is",
             about="Left: a sprite. Middle: what the best decoder draws from C nats about its factors. Right: what the "
             "trained one draws.",
@@ -72,11 +76,11 @@ class CapacityExplorer(ModelExplorer):
                 slider("C", "C (nats)", min(high, max(low, 7.3)), low, high, 0.1),
                 slider("image", "picture", 0, 0, pictures - 1, 1),
             ],
-            factors=channels.factors, capacities=capacities.tolist(),
-            rates=limit.at(capacities.clamp(low, high))[0].tolist(),
-            trained=curve.at(capacities.clamp(first, last))[0].tolist(),
-            drawn=drawn, models=models, noise=noise.tolist(),
-            best=strip(best),
+            factors=channels.factors, capacities=_short(capacities), models=models, noise=noise.tolist(),
+            rates=_short(limit.at(capacities.clamp(low, high))[0]),
+            trained=_short(curve.at(capacities.clamp(first, last))[0]),
+            offset=channels.offset.tolist(), sent=self.sent.tolist(), templates=strip(channels.templates[:, None]),
+            side=channels.shift.shape[2], places=channels.shift[:, :, 0].argmax(1).tolist(),
         )  # fmt: skip
 
     @torch.no_grad()
@@ -84,17 +88,17 @@ class CapacityExplorer(ModelExplorer):
         """What the best decoder draws of every picture at a capacity in nats, (pictures, 1, 64, 64) in [0, 1]."""
         rates, _ = self.limit.at(capacity)
         amplitude = amplitudes(rates.float(), self.channels.offset)
-        _, signals = self.channels.draw(self.channels.points(self.classes))
-        return torch.stack([
-            self.channels.decode(amplitude * signals[i : i + 1] + self.noise[i], amplitude)[0].view(1, 64, 64)
-            for i in range(len(self.classes))
-        ])  # fmt: skip
+        return self.channels.decode(amplitude * self.sent + self.noise, amplitude)[:, None]
 
     def still(self) -> np.ndarray:
         C, image = self.state["C"], self.state["image"]
         model = min(self.spec["models"], key=lambda of: abs(of["C"] - C))
-        run, step, _ = self.parts[model["key"]]
         z = torch.tensor(model["means"][image]) + torch.tensor(model["stds"]) * self.noise[image]
         with torch.no_grad():
-            trained = torch.sigmoid(run.model(step).decode(z[None]))[0]
+            trained = torch.sigmoid(self.parts[model["key"]][2].decode(z[None]))[0]
         return side_by_side(self.images[image], self.best(C)[image], trained)
+
+
+def _short(values: Tensor) -> list:
+    """Numbers for JSON, to a hundred-thousandth."""
+    return np.round(values.numpy(), 5).tolist()

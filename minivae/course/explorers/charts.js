@@ -42,8 +42,8 @@ function rightGuesses(means, stds) {
 // ---- chapter 1: a Gaussian q over the true posterior, and log p(x) in three steps
 
 views.elbo = async (panel, home, act) => {
-  const view = (await home.buffers()).joint, { show, wide } = drawings(panel, act, 2);
-  const joint = Array.from(new Float64Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength)));
+  const joint = Array.from(numbers((await home.buffers()).joint, Float64Array));
+  const { show, wide } = drawings(panel, act, 2);
   const [low, high] = home.spec.ends, z = grid(low, high, joint.length);
   const logP = Math.log(trapezoid(joint.map(Math.exp), low, high));
   const shown = z.map((_, i) => i).filter((i) => i % 4 === 0 && Math.abs(z[i]) <= 4);
@@ -152,19 +152,17 @@ views.water = (panel, home, act) => {
     C: (nats) => consistent((k) => Math.exp((sum(eigenvalues.slice(0, k).map(Math.log)) - 2 * nats) / k)),
     distortion: (error) => consistent((k) => (error - sum(eigenvalues.slice(k))) / k),
   };
-  act.alongside((name, value) => {
-    const level = levelOf[name](value), all = { beta: level / noise, C: sum(rates(level)), distortion: left(level) };
-    return { ...all, [name]: value };
-  });
+  act.alongside = (name, value) => {
+    const level = levelOf[name](value);
+    return { beta: level / noise, C: sum(rates(level)), distortion: left(level), [name]: value };
+  };
 
   const levels = grid(Math.log(eigenvalues[0]), Math.log(lowest), 161).map(Math.exp);
   const curve = [levels.map((level) => sum(rates(level))), levels.map((level) => left(level) / (2 * noise))];
   const onsets = eigenvalues.map((value) => sum(rates(value))), ends = [0, controls[1].max];
   let bars, plane;
-  dragging(boxes[0], "pan-x", (place) => {
-    act.touch("beta", nearest(controls[0], 10 ** bars.at(place)[1] / noise));
-  });
-  dragging(boxes[1], "pan-y", (place) => act.touch("C", nearest(controls[1], plane.at(place)[0])));
+  dragging(boxes[0], (place) => act.move({ beta: 10 ** bars.at(place)[1] / noise }));
+  dragging(boxes[1], (place) => act.move({ C: plane.at(place)[0] }));
   return ({ beta, C, distortion }) => {
     const level = beta * noise, each = rates(level), y = [lowest, 1.6 * eigenvalues[0]].map(Math.log10);
     const tens = range(Math.ceil(y[1] - y[0]) + 1, (i) => 10 ** (Math.floor(y[0]) + i));
@@ -181,6 +179,7 @@ views.water = (panel, home, act) => {
       each[i] > 0 ? bars.text([i + 1, top], words(each[i]), "middle", -4) : bars.text([i + 1, top], "0", "middle", 15);
     });
     bars.line([0, n + 3], [level, level].map(Math.log10), ORANGE, "", 2.5);
+    bars.handle([0.4, n + 2.2], [level, level].map(Math.log10));
     bars.text([n + 2.1, Math.log10(level)], `η = ${words(level)}`, "end", level > eigenvalues[0] ? 15 : -6);
 
     plane = chart({
@@ -192,6 +191,7 @@ views.water = (panel, home, act) => {
     plane.line(...curve, BLUE, "", 2);
     plane.line(ends, ends.map((nats) => here - beta * (nats - C)), ORANGE, "6 3");
     plane.point([C, here], ORANGE, 6);
+    plane.handle([C, C], [here, here]);
     plane.key([["least reconstruction", BLUE, ""], ["tangent of slope −β", ORANGE, "6 3"],
       ["a component begins", GREY, "2 2"]]);
     show({ level, rates: each, C, distortion, onsets }, bars, plane);
@@ -221,19 +221,16 @@ function price([a, b], [p, q], cos2, sin2) {
 }
 
 views.ellipse = (panel, home, act) => {
-  const { boxes, show, wide } = drawings(panel, act, 3), { controls } = home.spec, round = grid(0, 2 * Math.PI, 91);
+  const { boxes, show, wide } = drawings(panel, act, 3), round = grid(0, 2 * Math.PI, 91);
   const squares = (degrees) => [Math.cos, Math.sin].map((f) => f((degrees * Math.PI) / 180) ** 2);
   let state, first, axis;
   // the ends of the two axes are handles
-  dragging(boxes[0], "none", (place, pressed) => {
+  dragging(boxes[0], (place, pressed) => {
     const [x, y] = first.at(place), turn = (state.angle * Math.PI) / 180;
     const [along, across] = [x * Math.cos(turn) + y * Math.sin(turn), y * Math.cos(turn) - x * Math.sin(turn)];
     if (pressed) axis = Math.abs(along) > Math.abs(across) ? 1 : 2;
     const degrees = (Math.atan2(y, x) * 180) / Math.PI + (axis === 1 ? 0 : -90);
-    act.set({
-      angle: nearest(controls[0], degrees - 180 * Math.round(degrees / 180)),
-      [`variance ${axis}`]: nearest(controls[axis], x * x + y * y),
-    });
+    act.move({ angle: degrees - 180 * Math.round(degrees / 180), [`variance ${axis}`]: x * x + y * y });
   });
   const ellipses = ([p, q], degrees, title) => {
     const [cos2, sin2] = squares(degrees), turn = (degrees * Math.PI) / 180;
@@ -259,8 +256,11 @@ views.ellipse = (panel, home, act) => {
     first = ellipses(best, state.angle, `gains kept: ${words(here.kept)} nats`);
     first.key([["true posterior", GREY, null], ["best axis-aligned", BLUE, ""], ["prior", GREY, "2 2"]]);
     const [along, across] = best.map((precision) => precision ** -0.5);
-    first.point([along * Math.cos(turn), along * Math.sin(turn)], ORANGE, 6);
-    first.point([-across * Math.sin(turn), across * Math.cos(turn)], ORANGE, 6);
+    const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
+    for (const [x, y] of [[along * cos, along * sin], [-across * sin, across * cos]]) {
+      first.point([x, y], ORANGE, 6);
+      first.handle([x, x], [y, y]);
+    }
     const second = ellipses(here.free, state.angle, `gains readjusted: ${words(here.readjusted)} nats`);
 
     const top = roundUp(Math.max(0.1, 1.3 * prices[22].kept)), place = Math.abs(state.angle);
@@ -349,11 +349,11 @@ views.codes = (panel, home, act) => {
     act.redraw();
   });
   act.extra.append(button);
-  act.whenReset(() => run(false));
-  dragging(boxes[0], "pan-x", (place, first) => {
+  act.whenReset = () => run(false);
+  dragging(boxes[0], (place, first) => {
     const [x, y] = plane.at(place);
     if (first) held = Math.min(n, Math.max(1, Math.round(x)));
-    act.touch(`mean ${held}`, Math.min(3, Math.max(-3, +y.toFixed(2))));
+    act.move({ [`mean ${held}`]: Math.min(3, Math.max(-3, y)) });
   });
 
   return (now) => {
@@ -385,6 +385,7 @@ views.codes = (panel, home, act) => {
       const std = Math.exp(code[n + i]), colour = i < state.cut ? BLUE : ORANGE;
       plane.line([i + 1, i + 1], [mean - std, mean + std], colour, "", 2);
       plane.point([i + 1, mean], colour, 5);
+      plane.handle([i + 1, i + 1], [mean, mean], 28);
     });
     const pieces = state.cut ? [["first piece", BLUE, ""], ["second piece", ORANGE, ""]] : [];
     plane.key([...pieces, ["tear", GREY, "6 3"]]);

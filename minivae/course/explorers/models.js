@@ -1,142 +1,108 @@
 // Views of trained VAEs: appendix A.1's encoder and decoder, computed in the page.
 
-const ZOOM = 4;  // screen pixels per image pixel
 const LIMIT = 3;  // traversals run over [−LIMIT, LIMIT], as in Figure 2
+const traversed = (n) => Array.from({ length: n }, (_, i) => -LIMIT + (2 * LIMIT * i) / (n - 1));
 
 // Half-precision numbers as single-precision ones.
 function singles(view) {
-  const halves = new Uint16Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-  return Float32Array.from(halves, (h) => {
+  if (!view) throw new Error("the run has no weights");
+  return Float32Array.from(numbers(view, Uint16Array), (h) => {
     const exponent = (h >> 10) & 31, fraction = h & 1023;
     return (h & 32768 ? -1 : 1) * (exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction);
   });
 }
 
-const relu = (x) => {
-  for (let i = 0; i < x.length; i++) if (x[i] < 0) x[i] = 0;
-  return x;
-};
-
 // y = W x + b
 function linear(x, weight, bias) {
-  const y = new Float32Array(bias);
-  for (let i = 0, at = 0; i < y.length; i++) for (let j = 0; j < x.length; j++) y[i] += weight[at++] * x[j];
-  return y;
+  return bias.map((y, i) => {
+    for (let j = 0, at = i * x.length; j < x.length; j++) y += weight[at++] * x[j];
+    return y;
+  });
 }
 
-// Transposed convolution, kernel 4, stride 2, padding 1: y[o][2i+k−1][2j+l−1] += w[c][o][k][l] x[c][i][j].
-function grow(x, weight, bias, side) {
-  const channels = x.length / side ** 2, out = bias.length, wide = 2 * side, y = new Float32Array(out * wide * wide);
-  for (let o = 0; o < out; o++) {
-    y.fill(bias[o], o * wide * wide, (o + 1) * wide * wide);
-    for (let k = 0; k < 4; k++) {
-      const last = k === 3 ? side - 1 : side;
-      for (let i = k === 0 ? 1 : 0; i < last; i++) {
-        const row = (o * wide + 2 * i + k - 1) * wide;
-        for (let c = 0; c < channels; c++) {
-          const at = ((c * out + o) * 4 + k) * 4, from = (c * side + i) * side;
-          const w0 = weight[at], w1 = weight[at + 1], w2 = weight[at + 2], w3 = weight[at + 3];
-          y[row] += w1 * x[from];
-          for (let j = 0; j < side - 1; j++) {
-            const here = x[from + j], next = x[from + j + 1];
-            y[row + 2 * j + 1] += w2 * here + w0 * next;
-            y[row + 2 * j + 2] += w3 * here + w1 * next;
+// Convolution of kernel 4, stride 2 and padding 1, from planes of 2·side pixels to 32 planes of side × side; or, the
+// other way, its transpose. w[s][b][k][l] lies between small[s][i][j] and big[b][2i+k−1][2j+l−1].
+function convolve(x, weight, bias, side, transposed) {
+  const wide = 2 * side, area = (transposed ? wide : side) ** 2, y = new Float32Array(bias.length * area);
+  bias.forEach((value, i) => y.fill(value, i * area, (i + 1) * area));
+  for (let row = 0; row < weight.length / 128; row++)  // of a kernel: b and k
+    for (let s = 0; s < 32; s++) {
+      const [w0, w1, w2, w3] = weight.subarray((s * weight.length) / 32 + 4 * row), k = row % 4;
+      for (let i = k ? 0 : 1; i < (k < 3 ? side : side - 1); i++) {
+        const first = ((row >> 2) * wide + 2 * i + k - 1) * wide, last = first + wide - 1;
+        let small = (s * side + i) * side, big = first + 1;
+        if (transposed) {
+          let before = x[small++];
+          y[first] += w1 * before;
+          for (; big < last; small++) {
+            const here = x[small];
+            y[big++] += w2 * before + w0 * here;
+            y[big++] += w3 * before + w1 * here;
+            before = here;
           }
-          y[row + wide - 1] += w2 * x[from + side - 1];
+          y[last] += w2 * before;
+        } else {
+          y[small++] += w1 * x[first] + w2 * x[big] + w3 * x[big + 1];
+          for (; big < last - 2; big += 2)
+            y[small++] += w0 * x[big] + w1 * x[big + 1] + w2 * x[big + 2] + w3 * x[big + 3];
+          y[small] += w0 * x[big] + w1 * x[big + 1] + w2 * x[last];
         }
       }
     }
-  }
   return y;
 }
 
-// Convolution, kernel 4, stride 2, padding 1: y[o][i][j] += w[o][c][k][l] x[c][2i+k−1][2j+l−1].
-function shrink(x, weight, bias, side) {
-  const channels = x.length / side ** 2, half = side / 2, y = new Float32Array(bias.length * half * half);
-  for (let o = 0, to = 0; o < bias.length; o++)
-    for (let i = 0; i < half; i++)
-      for (let j = 0; j < half; j++, to++) {
-        let sum = bias[o];
-        for (let c = 0; c < channels; c++)
-          for (let k = 0; k < 4; k++) {
-            const row = 2 * i + k - 1;
-            if (row < 0 || row >= side) continue;
-            const at = ((o * channels + c) * 4 + k) * 4, from = (c * side + row) * side;
-            for (let l = 0; l < 4; l++) {
-              const column = 2 * j + l - 1;
-              if (column >= 0 && column < side) sum += weight[at + l] * x[from + column];
-            }
-          }
-        y[to] = sum;
-      }
-  return y;
-}
-
-// The decoder: z → image (channels, size, size) in [0, 1]. The weights lie in the order of its layers.
-function decoder(view, { channels, latents, size }) {
-  const next = reader(view);
-  const dense = [latents, 256, 256, 512].map((n, i, all) => (i ? [next(all[i - 1] * n), next(n)] : null)).slice(1);
-  const up = [];
-  for (let side = 4; side < size; side *= 2) {
-    const out = 2 * side === size ? channels : 32;
-    up.push([next(32 * out * 16), next(out), side]);
-  }
-  next.end();
-  return (z) => {
-    let x = Float32Array.from(z);
-    for (const [weight, bias] of dense) x = relu(linear(x, weight, bias));
-    up.forEach(([weight, bias, side], i) => {
-      x = grow(x, weight, bias, side);
-      if (i < up.length - 1) relu(x);
-    });
-    return x.map((logit) => 1 / (1 + Math.exp(-logit)));
-  };
-}
-
-// The encoder: image (channels, size, size) → posterior { mean, std }.
-function encoder(view, { channels, latents, size }) {
-  const next = reader(view), down = [];
-  for (let side = size; side > 4; side /= 2) down.push([next(32 * (side === size ? channels : 32) * 16), next(32), side]);
-  const dense = [512, 256, 256, 2 * latents].map((n, i, all) => (i ? [next(all[i - 1] * n), next(n)] : null)).slice(1);
-  next.end();
-  return (image) => {
-    let x = image;
-    for (const [weight, bias, side] of down) x = relu(shrink(x, weight, bias, side));
-    dense.forEach(([weight, bias], i) => {
-      x = linear(x, weight, bias);
-      if (i < dense.length - 1) relu(x);
-    });
-    return { mean: Array.from(x.slice(0, latents)), std: Array.from(x.slice(latents), Math.exp) };
-  };
-}
-
-// Gives out weights one array after another.
-function reader(view) {
-  if (!view) throw new Error("the run has no weights");
-  const all = singles(view);
+// A network whose weights lie in the order of its layers, with ReLUs between them.
+function network(view, { channels, size }, before, transposed, after) {
+  const all = singles(view), sides = [];
   let at = 0;
-  const next = (n) => all.subarray(at, (at += n));
-  next.end = () => {
-    if (at !== all.length) throw new Error(`the weights are ${all.length} numbers, but the model has ${at}`);
+  const take = (n) => all.subarray(at, (at += n));
+  const dense = (sizes) => sizes.slice(1).map((n, i) => {
+    const weight = take(n * sizes[i]), bias = take(n);
+    return (x) => linear(x, weight, bias);
+  });
+  for (let side = 4; side < size; side *= 2) transposed ? sides.push(side) : sides.unshift(side);
+  const layers = [...dense(before), ...sides.map((side) => {
+    const outer = 2 * side === size ? channels : 32, weight = take(512 * outer), bias = take(transposed ? outer : 32);
+    return (x) => convolve(x, weight, bias, side, transposed);
+  }), ...dense(after)];
+  if (at !== all.length) throw new Error(`the weights are ${all.length} numbers, but the model has ${at}`);
+  return (x) => layers.reduce((y, layer, i) => layer(i ? y.map((value) => Math.max(0, value)) : y), x);
+}
+
+// z → image (channels, size, size) in [0, 1]
+function decoder(view, shape) {
+  const logits = network(view, shape, [shape.latents, 256, 256, 512], true, []);
+  return (z) => logits(z).map((logit) => 1 / (1 + Math.exp(-logit)));
+}
+
+// image (channels, size, size) → posterior { mean, std }
+function encoder(view, shape) {
+  const { latents } = shape, head = network(view, shape, [], false, [512, 256, 256, 2 * latents]);
+  return (image) => {
+    const both = Array.from(head(image));
+    return { mean: both.slice(0, latents), std: both.slice(latents).map(Math.exp) };
   };
-  return next;
 }
 
-// An image (channels, size, size) in [0, 1] into a canvas's context at (x, y).
-function paint(context, image, size, x = 0, y = 0) {
-  const area = size * size, colour = image.length === 3 * area, data = context.createImageData(size, size);
-  for (let i = 0; i < area; i++) {
-    for (let c = 0; c < 3; c++) data.data[4 * i + c] = Math.round(255 * image[colour ? c * area + i : i]);
-    data.data[4 * i + 3] = 255;
-  }
-  context.putImageData(data, x, y);
-}
-
-// A canvas of some pixels, each drawn as zoom × zoom.
-function sheet(width, height, zoom, title) {
-  const canvas = make("canvas", { width, height, title });
-  canvas.style.width = `${width * zoom}px`;
-  return canvas;
+// A canvas of pictures beside one another, each of size × size pixels and so wide on the screen.
+function sheet(size, wide, columns = 1, title = "") {
+  const pitch = size + Math.round(size / 16), area = size * size;
+  const canvas = make("canvas", { width: (columns - 1) * pitch + size, height: size, title });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  canvas.style.width = `${(canvas.width * wide) / size}px`;
+  return {
+    canvas, context,
+    // an image (channels, size, size) in [0, 1]
+    paint(image, column = 0) {
+      const data = context.createImageData(size, size), plane = image.length > area ? area : 0;
+      for (let i = 0; i < area; i++) {
+        for (let c = 0; c < 3; c++) data.data[4 * i + c] = Math.round(255 * image[c * plane + i]);
+        data.data[4 * i + 3] = 255;
+      }
+      context.putImageData(data, column * pitch, 0);
+    },
+  };
 }
 
 // What a canvas shows, as an image (channels, size, size) in [0, 1]; its luminance where there is one channel.
@@ -147,155 +113,118 @@ function imageOf(context, size, channels, top = 0) {
   return Float32Array.from({ length: channels * area }, (_, i) => value(i) / 255);
 }
 
-// The seed images, which a strip of one picture below the other holds.
-async function seeds(spec) {
-  const { size, channels } = spec.shape, strip = new Image();
-  strip.src = spec.seeds;
+// The images of a strip, one of size × size pixels below the other.
+async function images(address, size, channels) {
+  const strip = make("img", { src: address });
   await strip.decode();
   const context = make("canvas", { width: size, height: strip.height }).getContext("2d", { willReadFrequently: true });
   context.drawImage(strip, 0, 0);
   return Array.from({ length: strip.height / size }, (_, i) => imageOf(context, size, channels, i * size));
 }
 
-// The nearest value that a latent's slider has.
-const step = (x) => +(Math.round(Math.min(LIMIT, Math.max(-LIMIT, x)) / 0.05) * 0.05).toFixed(6);
+// Runs tasks in slices of some milliseconds, so that the page never stutters; new tasks replace those that wait.
+function slices() {
+  let waiting = [], frame = null;
+  const turn = () => {
+    for (const end = performance.now() + 8; waiting.length && performance.now() < end; ) waiting.shift()();
+    frame = waiting.length ? requestAnimationFrame(turn) : null;
+  };
+  return (tasks) => {
+    waiting = tasks;
+    frame ??= requestAnimationFrame(turn);
+  };
+}
 
-// Values of a latent in a traversal.
-const traversed = (n) => Array.from({ length: n }, (_, i) => -LIMIT + (2 * LIMIT * i) / (n - 1));
-
-// Drag the latents of one model; draw or drop a picture of your own.
+// Drag the latents of one model, one by one or the two touched last in a plane; draw or open a picture of your own.
 views.traversal = async (panel, home, act) => {
   const { spec } = home, { size, channels, latents } = spec.shape, buffers = await home.buffers();
-  const images = await seeds(spec), decode = decoder(buffers["decoder"], spec.shape), later = slices();
-  const encode = encoder(buffers["encoder"], spec.shape);
-  const zoom = ZOOM * (64 / size), columns = 9, gap = Math.round(size / 16);
-  const left = sheet(size, size, zoom, "the seed image, or yours: draw on it, or drop a picture");
-  const right = sheet(size, size, zoom, "what the decoder draws");
-  const strip = sheet(columns * (size + gap), size, zoom / 4, "traversal of the latent touched last");
-  const pad = plane(act, spec);
-  panel.append(left, right, pad.box);
-  panel.after(strip);
-  const seen = left.getContext("2d", { willReadFrequently: true }), drawn = right.getContext("2d");
-  let own = null, shown = null, latent = spec.order[0];
-
-  const posterior = (state) => own ?? { mean: spec.means[state.image], std: spec.stds[state.image] };
-  const infer = () => {
-    own = encode(imageOf(seen, size, channels));
-    act.set(Object.fromEntries(own.mean.map((mean, i) => [`z${i}`, step(mean)])));
-  };
-  drawing(left, act.extra, { channels, infer });
-  act.whenReset(() => (own = shown = null));
+  const decode = decoder(buffers.decoder, spec.shape), encode = encoder(buffers.encoder, spec.shape);
+  const seeds = await images(spec.seeds, size, channels), later = slices(), columns = 9;
+  const left = sheet(size, 256, 1, "the seed image, or yours: draw on it, or drop a picture");
+  const right = sheet(size, 256, 1, "what the decoder draws");
+  const strip = sheet(size, 64, columns, "traversal of the latent touched last");
+  const field = make("div", { title: "drag two latents: those touched last" });
+  panel.append(left.canvas, right.canvas, field);
+  panel.after(strip.canvas);
+  let own = null, shown = null, latent = spec.order[0], [across, up = across] = spec.order;
+  dragging(field, ([x, y]) => act.move({ [`z${up}`]: LIMIT * (1 - 2 * y), [`z${across}`]: LIMIT * (2 * x - 1) }));
+  drawing(left, panel.parentElement, act.extra, channels, () => {
+    own = encode(imageOf(left.context, size, channels));
+    act.set(Object.fromEntries(own.mean.map((mean, i) => [`z${i}`, Math.min(LIMIT, Math.max(-LIMIT, mean))])));
+  });
+  act.whenReset = () => (own = shown = null);
 
   return (state, touched) => {
     if (shown !== state.image) {
       own = null;
-      paint(seen, images[state.image], size);
-      shown = state.image;
+      left.paint(seeds[(shown = state.image)]);
+      left.canvas.classList.remove("handle");
     }
-    const z = Array.from({ length: latents }, (_, i) => state[`z${i}`]), { mean, std } = posterior(state);
-    for (let i = 0; i < latents; i++) act.sliders[`z${i}`].mark(mean[i] - std[i], mean[i] + std[i]);
-    pad.draw(z, mean, std);
     if (touched !== "image") latent = +touched.slice(1);
-    paint(drawn, decode(z), size);
-    const context = strip.getContext("2d");
-    later(traversed(columns).map((value, i) => () => {
-      const code = Object.assign([...z], { [latent]: value });
-      paint(context, decode(code), size, i * (size + gap));
-    }));
+    if (latent !== across && latent !== up) [across, up] = [up, latent];
+    const z = Array.from({ length: latents }, (_, i) => state[`z${i}`]);
+    const { mean, std } = own ?? { mean: spec.means[state.image], std: spec.stds[state.image] };
+    for (let i = 0; i < latents; i++) act.sliders[`z${i}`].mark(mean[i] - std[i], mean[i] + std[i]);
+    right.paint(decode(z));
+    later(traversed(columns).map((value, i) => () => strip.paint(decode(z.with(latent, value)), i)));
+    field.innerHTML = plane(across, up, z, mean, std);
     const nats = mean.reduce((sum, m, i) => sum + (m * m + std[i] ** 2 - 1) / 2 - Math.log(std[i]), 0);
     const name = own ? "your picture" : `seed image ${state.image}`;
-    return `left: ${name}, whose posterior is ${nats.toFixed(1)} nats from the prior; right: decoded from the sliders' ` +
-      `code; below: z${latent} from −3 to 3. Blue on the sliders: the posterior's mean ± σ`;
+    return `left: ${name}, whose posterior is ${nats.toFixed(1)} nats from the prior; beside it: decoded from the ` +
+      `sliders' code; in the plane: z${across} across, z${up} upwards; below: z${latent} from −3 to 3. Blue: the ` +
+      "posterior's mean ± σ";
   };
 };
 
-// A plane of two latents to drag in: the prior's circles of 1, 2 and 3 σ, the posterior's ellipse, and the code.
-function plane(act, spec) {
-  const names = spec.order.map((i) => `z${i}`), side = 256, at = (x) => ((x + LIMIT) / (2 * LIMIT)) * side;
-  const choose = (name, label) => make("select", { value: name, ariaLabel: label }, ...names.map((other) =>
-    make("option", { textContent: other, selected: other === name })));
-  const across = choose(names[0], "latent across"), upwards = choose(names[1] ?? names[0], "latent upwards");
-  const field = make("div", { tabIndex: 0, title: "drag both latents; or press the arrow keys" });
-  field.setAttribute("role", "application");
-  field.setAttribute("aria-label", "two latents at once: arrow keys move the code");
-  field.style.cssText = `width:${side}px;max-width:100%;touch-action:none;cursor:crosshair`;
-  const box = make("div", {}, field, make("div", {}, "across ", across, " up ", upwards));
-  let code = {};
-  const to = (x, y) => act.set({ [across.value]: step(x), [upwards.value]: step(y) });
-  const follow = (event) => {
-    const place = field.getBoundingClientRect(), unit = (2 * LIMIT) / place.width;
-    to((event.clientX - place.left) * unit - LIMIT, LIMIT - (event.clientY - place.top) * unit);
-  };
-  field.addEventListener("pointerdown", (event) => (field.setPointerCapture(event.pointerId), follow(event)));
-  field.addEventListener("pointermove", (event) => event.buttons && follow(event));
-  field.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    if (!move) return;
-    event.preventDefault();
-    event.stopPropagation();
-    to(code[across.value] + 0.1 * move[0], code[upwards.value] + 0.1 * move[1]);
-  });
-  for (const [one, other] of [[across, upwards], [upwards, across]]) one.addEventListener("change", () => {
-    if (one.value === other.value) other.value = names.find((name) => name !== one.value) ?? one.value;
-    act.redraw();
-  });
-  return {
-    box,
-    draw(z, mean, std) {
-      code = Object.fromEntries(z.map((value, i) => [`z${i}`, value]));
-      const [i, j] = [across, upwards].map((choice) => +choice.value.slice(1)), unit = side / (2 * LIMIT);
-      const rings = [3, 2, 1].map((r) => `<circle cx="${side / 2}" cy="${side / 2}" r="${r * unit}" fill="currentColor"
-        fill-opacity=".07"/>`).join("");
-      field.innerHTML = `<svg viewBox="0 0 ${side} ${side}"><rect width="${side}" height="${side}" fill="none"
-        stroke="currentColor" stroke-opacity=".4"/>${rings}<ellipse cx="${at(mean[i])}" cy="${side - at(mean[j])}"
-        rx="${std[i] * unit}" ry="${std[j] * unit}" fill="#0072b2" fill-opacity=".35" stroke="#0072b2"/>
-        <circle cx="${at(z[i])}" cy="${side - at(z[j])}" r="5" fill="#d55e00"/></svg>`;
-    },
-  };
+// Two latents: the prior's circles of 1, 2 and 3 σ, the posterior's ellipse, and the code to drag.
+function plane(i, j, z, mean, std) {
+  const code = `${z[i]},${-z[j]}`, prior = [3, 2, 1].map((r) => `<circle r="${r}" fill-opacity=".07"/>`).join("");
+  return `<svg viewBox="-3 -3 6 6" width="256" fill="currentColor" stroke-width=".03">${prior}
+    <rect x="-3" y="-3" width="6" height="6" fill="none" stroke="currentColor"/>
+    <ellipse cx="${mean[i]}" cy="${-mean[j]}" rx="${std[i]}" ry="${std[j]}" fill="#0072b2" fill-opacity=".35"
+      stroke="#0072b2"/><circle cx="${z[i]}" cy="${-z[j]}" r=".12" fill="#d55e00"/>
+    <polyline class="handle" points="${code} ${code}" stroke-width="1"/></svg>`;
 }
 
-// Lets the reader draw on a canvas with a finger or the mouse, or drop a picture on it.
-function drawing(canvas, extra, { channels, infer }) {
-  const context = canvas.getContext("2d"), size = canvas.width;
+// Lets the reader draw on a sheet with a finger or the mouse, open a picture or drop one; `done` is told of each.
+function drawing({ canvas, context, paint }, host, extra, channels, done) {
+  const size = canvas.width;
+  const empty = () => Object.assign(context, { fillStyle: "#000" }).fillRect(0, 0, size, size);
   const colour = make("input", { type: "color", value: "#ffffff", title: "colour to draw with" });
   const clear = make("button", { type: "button", textContent: "draw your own", title: "an empty picture to draw on" });
-  const file = make("input", { type: "file", accept: "image/*", hidden: true });
-  const open = make("button", { type: "button", textContent: "open a picture", title: "or drop one on the seed image" });
-  canvas.style.touchAction = "none";
-  canvas.style.cursor = "crosshair";
-  extra.append(clear, open, file, ...(channels === 3 ? [colour] : []));
-  let last = 0;
-  const stroke = (event) => {
-    const place = canvas.getBoundingClientRect(), unit = size / place.width;
-    const x = (event.clientX - place.left) * unit, y = (event.clientY - place.top) * unit;
+  const file = make("input", { type: "file", accept: "image/*", title: "open a picture, or drop one on the explorer" });
+  extra.append(clear, ...(channels === 3 ? [colour] : []), file);
+  clear.addEventListener("click", () => {
+    canvas.classList.add("handle");
+    empty();
+    done();
+  });
+  let last;
+  dragging(canvas, ([x, y], first) => {
+    const here = [x * size, y * size];
     Object.assign(context, { strokeStyle: colour.value, lineWidth: size / 6, lineCap: "round" });
     context.beginPath();
-    context.moveTo(...(last || [x - 0.01, y]));
-    context.lineTo(...(last = [x, y]));
+    context.moveTo(...(first ? here : last));
+    context.lineTo(...(last = here));
     context.stroke();
-    infer();
-  };
-  canvas.addEventListener("pointerdown", (event) => (canvas.setPointerCapture(event.pointerId), (last = 0), stroke(event)));
-  canvas.addEventListener("pointermove", (event) => event.buttons && stroke(event));
-  const empty = () => Object.assign(context, { fillStyle: "#000" }).fillRect(0, 0, size, size);
-  clear.addEventListener("click", () => (empty(), infer()));
+    done();
+  });
   // the middle square of a picture; grey where the model knows no colours
   const put = async (blob) => {
     const picture = await createImageBitmap(blob).catch(() => null);
-    if (!picture) return void (open.textContent = "that is no picture: open another");
+    file.setCustomValidity(picture ? "" : "that is no picture: open another");
+    if (!file.reportValidity()) return;
     const part = Math.min(picture.width, picture.height);
     empty();  // where the picture is transparent
     context.imageSmoothingQuality = "high";
     context.drawImage(picture, (picture.width - part) / 2, (picture.height - part) / 2, part, part, 0, 0, size, size);
-    paint(context, imageOf(context, size, channels), size);
-    open.textContent = "open a picture";
-    infer();
+    paint(imageOf(context, size, channels));
+    done();
   };
-  open.addEventListener("click", () => ((file.value = ""), file.click()));  // the same picture may be opened again
+  file.addEventListener("click", () => (file.value = ""));  // the same picture may be opened again
   file.addEventListener("change", () => file.files[0] && put(file.files[0]));
-  const place = canvas.closest(".minivae-explorer");  // a browser leaves the page for a picture that nobody takes
-  place.addEventListener("dragover", (event) => event.preventDefault());
-  place.addEventListener("drop", (event) => {
+  host.addEventListener("dragover", (event) => event.preventDefault());  // else a browser leaves the page for it
+  host.addEventListener("drop", (event) => {
     event.preventDefault();
     if (event.dataTransfer.files[0]) put(event.dataTransfer.files[0]);
   });
@@ -303,50 +232,41 @@ function drawing(canvas, extra, { channels, infer }) {
 
 // Traversals of all latents, one row a latent, of one model or of two side by side; controls choose which.
 views.rows = async (panel, home) => {
-  const { spec } = home, { size } = spec.shape, buffers = await home.buffers(), images = await seeds(spec);
+  const { spec } = home, { size, channels } = spec.shape, buffers = await home.buffers(), columns = 5, later = slices();
+  const seeds = await images(spec.seeds, size, channels), kept = new Map();
   const decoders = Object.fromEntries(Object.entries(spec.models).map(([key, { means }]) =>
     [key, decoder(buffers[key], { ...spec.shape, latents: means[0].length })]));
-  const columns = 5, gap = Math.round(size / 16), zoom = 64 / size, later = slices(), kept = new Map();
   panel.classList.add("wide");
   const sides = spec.panels.map(() => {
-    const title = make("div"), rows = [];
-    const box = make("div", {}, title);
-    for (let r = 0; r <= spec.rows; r++) {
-      const words = make("div"), canvas = sheet(columns * (size + gap) - gap, size, zoom, "");
-      words.style.cssText = "flex:0 0 6em;align-self:center";
-      const row = make("div", {}, words, make("div", {}, canvas));
-      row.style.cssText = `display:flex;margin-bottom:${gap * zoom}px`;
-      box.append(row);
-      rows.push({ words, context: canvas.getContext("2d") });
-    }
-    panel.append(box);
+    const title = make("div"), rows = Array.from({ length: spec.rows + 1 }, () => {
+      const words = make("div"), drawn = sheet(size, 64, columns);
+      return { words, ...drawn, box: make("div", { className: "row" }, words, make("div", {}, drawn.canvas)) };
+    });
+    panel.append(make("div", {}, title, ...rows.map(({ box }) => box)));
     return { title, rows };
   });
-  // decoded once, and remembered
-  const drawn = (key, image, latent, value) => {
-    const name = `${key} ${image} ${latent} ${value}`;
-    if (!kept.has(name)) {
-      const z = [...spec.models[key].means[image]];
-      if (latent !== null) z[latent] = value;
-      if (kept.size > 4000) kept.clear();
-      kept.set(name, decoders[key](z));
-    }
-    return kept.get(name);
-  };
+  let shown;
   return (state) => {
     const tasks = [];
+    if (shown !== state.image) kept.clear();
+    const seed = seeds[(shown = state.image)];
     spec.panels.forEach(({ by, model }, p) => {
-      const key = String(by ? state[by] : model), { kl, order, title } = spec.models[key], { rows } = sides[p];
+      const key = String(by ? state[by] : model), { kl, order, title, means } = spec.models[key], { rows } = sides[p];
+      const code = means[state.image];
+      const decoded = (latent, value) => {  // once, and remembered
+        const name = `${key} ${latent} ${value}`;
+        if (!kept.has(name)) kept.set(name, decoders[key](code.with(latent, value)));
+        return kept.get(name);
+      };
       sides[p].title.textContent = title;
       rows[0].words.textContent = "seed, redrawn";
-      paint(rows[0].context, images[state.image], size);
-      paint(rows[0].context, drawn(key, state.image, null), size, size + gap);
+      rows[0].paint(seed);
+      rows[0].paint(decoded(0, code[0]), 1);
       order.slice(0, spec.rows).forEach((latent, r) => {
-        const { words, context } = rows[r + 1];
+        const { words, box, paint } = rows[r + 1];
         words.innerHTML = `z${latent}<br>${kl[latent].toFixed(2)} nats`;
-        words.style.opacity = kl[latent] > spec.active ? 1 : 0.65;
-        traversed(columns).forEach((value, i) => tasks.push(() =>
-          paint(context, drawn(key, state.image, latent, value), size, i * (size + gap))));
+        box.classList.toggle("inactive", kl[latent] <= spec.active);
+        traversed(columns).forEach((value, i) => tasks.push(() => paint(decoded(latent, value), i)));
       });
     });
     later(tasks);

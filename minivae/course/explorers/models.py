@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from minivae._arguments import check_count
-from minivae.course.explorers.base import Explorer, State, choice, module, on_step, slider
+from minivae.course.explorers.base import Explorer, State, choice, on_step, slider, source
 from minivae.course.explorers.pixels import LIMIT, draw, rows_picture, strip
 from minivae.engine.runs import Run
 from minivae.metrics.evaluate import ACTIVE, mean_kl
+from minivae.vae import VAE
 
 
 def weights(part: nn.Module) -> bytes:
@@ -24,34 +25,29 @@ class ModelExplorer(Explorer):
 
     Args:
         view: name of the function in the module that draws.
-        run: one of the runs.
         images: the seed images, (n, channels, size, size).
-        parts: name of a buffer → run, step (None: the end) and part of the model ("encoder" or "decoder").
+        parts: name of a buffer → run, step (None: the end), the model of both, and its part ("encoder" or "decoder").
+        buffers: what else the view needs, as bytes.
         spec: the rest of the explorer.
     """
 
-    _esm = module("base.js", "models.js")
+    _esm = source("base.js", "notebook.js", "models.js")
 
     def __init__(
-        self, view: str, run: Run, images: Tensor, parts: dict[str, tuple[Run, int | None, str]], **spec: Any
-    ) -> None:
+        self, view: str, images: Tensor, parts: dict[str, tuple[Run, int | None, VAE, str]],
+        buffers: dict[str, bytes] | None = None, **spec: Any,
+    ) -> None:  # fmt: skip
         self.parts, self.images = parts, images
-        super().__init__(
-            view,
-            buffers={name: weights(getattr(of.model(step), part)) for name, (of, step, part) in parts.items()},
-            seeds=strip(images),
-            shape={
-                "channels": images.shape[1], "size": images.shape[-1], "latents": run.model().decoder.latents,
-            },
-            active=ACTIVE,
-            **spec,
-        )  # fmt: skip
+        sent = {name: weights(getattr(model, part)) for name, (_, _, model, part) in parts.items()}
+        latents = next(iter(parts.values()))[2].decoder.latents
+        shape = {"channels": images.shape[1], "size": images.shape[-1], "latents": latents}
+        super().__init__(view, buffers=sent | (buffers or {}), seeds=strip(images), shape=shape, active=ACTIVE, **spec)
 
     def sources(self) -> dict[str, Any]:
-        return {
+        return super().sources() | {
             name: {"run": f"{run.experiment.name}-seed{run.seed}", "step": step, "part": part,
                    "crc": zlib.crc32(self.buffers[name])}
-            for name, (run, step, part) in self.parts.items()
+            for name, (run, step, _, part) in self.parts.items()
         }  # fmt: skip
 
 
@@ -91,8 +87,7 @@ class TraversalExplorer(ModelExplorer):
             for i in self.order
         ]  # fmt: skip
         super().__init__(
-            "traversal", run, images[:seeds],
-            {part: (run, step, part) for part in ("decoder", "encoder")},
+            "traversal", images[:seeds], {part: (run, step, self.model, part) for part in ("decoder", "encoder")},
             title=f"{run.experiment.name}, seed {run.seed}, step {step or run.step:,}",
             about="Left: a seed image. Right: what the decoder draws from the code of the sliders.",
             controls=[*controls, slider("image", "seed image", 0, 0, seeds - 1, 1)],
@@ -142,8 +137,8 @@ class RowsExplorer(ModelExplorer):
                 means, _ = self.models[key].encode(images[:seeds])
             described[key] = {"title": title, "kl": self.kl[key].tolist(), "order": order, "means": means.tolist()}
         super().__init__(
-            "rows", next(iter(models.values()))[0], images[:seeds],
-            {key: (run, step, "decoder") for key, (run, step, _) in models.items()},
+            "rows", images[:seeds],
+            {key: (run, step, self.models[key], "decoder") for key, (run, step, _) in models.items()},
             controls=[*controls, slider("image", "seed image", 0, 0, seeds - 1, 1)],
             models=described, panels=panels, rows=rows, **spec,
         )  # fmt: skip

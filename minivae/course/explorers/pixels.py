@@ -21,9 +21,11 @@ LIMIT = 3.0  # traversals run over [−LIMIT, LIMIT], as in Figure 2
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """Pixels as a PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
+    """Pixels as a PNG, small: with a bit each where all are black or white."""
+    picture, buffer = Image.fromarray(pixels), io.BytesIO()
+    if not np.any(pixels % 255) and pixels.ndim == 2:
+        picture = picture.convert("1")
+    picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 

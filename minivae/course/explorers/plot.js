@@ -53,10 +53,10 @@ function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(
   const stroke = (colour, dash, thick) =>
     `fill="none" stroke="${colour}" stroke-width="${thick}" stroke-dasharray="${dash}"`;
   return {
-    // the values at a place of the drawing in pixels
+    // the values at a place, which is given in parts of the drawing's width and height
     at: (place) => [
-      x[0] + ((place[0] - left) / (right - left)) * (x[1] - x[0]),
-      y[0] + ((bottom - place[1]) / (bottom - top)) * (y[1] - y[0]),
+      x[0] + ((place[0] * width - left) / (right - left)) * (x[1] - x[0]),
+      y[0] + ((bottom - place[1] * height) / (bottom - top)) * (y[1] - y[0]),
     ],
     line: (xs, ys, colour, dash = "", thick = 1.6) =>
       data.push(`<polyline points="${path(xs, ys)}" ${stroke(colour, dash, thick)}/>`),
@@ -70,6 +70,9 @@ function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(
         height="${Math.abs(py(ys[1]) - py(ys[0]))}" fill="${colour}" fill-opacity="${opacity}"/>`),
     point: (at, colour, radius = 4) =>
       data.push(`<circle cx="${px(at[0])}" cy="${py(at[1])}" r="${radius}" fill="${colour}"/>`),
+    // where a finger may take hold, so many pixels around a line or a point
+    handle: (xs, ys, around = 44) =>
+      above.push(`<polyline class="handle" points="${path(xs, ys)}" stroke-width="${around}"/>`),
     text: (at, label, anchor = "middle", down = 0) =>
       above.push(`<text x="${px(at[0])}" y="${py(at[1]) + down}" text-anchor="${anchor}">${label}</text>`),
     // names of lines [name, colour, dash] or areas [name, colour, null], one below the other in a corner
@@ -116,23 +119,4 @@ function drawings(panel, act, n) {
       panel.parentElement.dataset.numbers = JSON.stringify(numbers);
     },
   };
-}
-
-// Lets the reader drag in a box: `moved` is told places in pixels, the first of them with `true`. `pan` is what a
-// finger still does to the page there.
-function dragging(box, pan, moved) {
-  const tell = (event, first) => {
-    const frame = box.getBoundingClientRect();
-    moved([event.clientX - frame.left, event.clientY - frame.top], first);
-  };
-  Object.assign(box.style, { touchAction: pan, cursor: "grab", userSelect: "none" });
-  box.addEventListener("pointerdown", (event) => (box.setPointerCapture(event.pointerId), tell(event, true)));
-  box.addEventListener("pointermove", (event) => event.buttons && tell(event, false));
-}
-
-// The nearest value that a slider has.
-function nearest({ min, max, step, log }, value) {
-  const place = Math.min(max, Math.max(min, log ? Math.log10(value) : value));
-  const rounded = +(min + Math.round((place - min) / step) * step).toFixed(6);
-  return log ? 10 ** rounded : rounded;
 }
