@@ -117,7 +117,8 @@ VALUES: dict[str, tuple[Any, dict[Any, str]]] = {
     }),
     "12.3": ([2.4, 10, 2], {
         (1 / 2.4, 0.1, 0.5): "upside down", (-2.4, -10, -2): "sign", (4, 16, 64): "between two",
-        (12, 20, 8): "given up", (2.8, 62 / 13, 70 / 9): "differences", (2.4, 10): "shape", 2.4: "shape", (2.4, 10, 2, 0): "shape",
+        (12, 20, 8): "given up", (2.8, 62 / 13, 70 / 9): "differences", (2.4, 10): "shape", 2.4: "shape",
+        (2.4, 10, 2, 0): "shape",
         (1.5, 2.8, 62 / 13): "", (5, 2, 4): "", (2.4, 2, 10): "", (4.8, 20, 4): "twice", (2.5, 10.4, 2): "close",
     }),
 }  # fmt: skip

@@ -26,7 +26,7 @@ CHECKS = {
             "the other way round: a mean makes the reconstruction small, and so β large": 0.002 / _N,
             "β is in one number with the other loss only": 0.002,
             "that is the number of values; the friend's β is not 1": _N}),
-    "12.2": Asks(_found_again, ((randn(12, 3), randn(24, 2)[12:] + randn(12, 3)[:, :2] * torch.tensor([-2.0, 0.5])),),
+    "12.2": Asks(_found_again, ((randn(12, 3), randn(24, 3)[12:] + randn(12, 3) * torch.tensor([-2.0, 0.5, 0.1])),),
         hint="a correlation for every pair of latents; absolute values; then the largest of each row", slips={
             "a latent may come back with its sign turned: take absolute values":
                 lambda a, b: _correlations(a, b).amax(1),
