@@ -34,7 +34,6 @@ my_guess_of_active = None  # latents in use, of ten, after the paper's training
 # |---|---|---|
 # | $\bar p_f$ | mean picture of all chairs with the value $f$ of a factor | – |
 # | $H(\bar p)$ | entropy of Bernoulli pixels at the mean picture, summed: the mean loss of a model that always draws it | nats |
-# | excess | reconstruction loss minus its floor | nats |
 #
 # Losses are **sums over pixels and latents and means over the batch, in nats**. The symbols of the whole course are in
 # [NOTATION.md](NOTATION.md).
@@ -109,7 +108,7 @@ figures.picture_rows([rows])
 plt.show()
 
 # %% [markdown]
-# *Figure 11.2. One chair, a row for each factor. From the top: it turns once round, is seen from higher and higher up (10° to 45°, more than the data's 20° and 30°), stands on other legs, has other backs, grows, gets a higher back, becomes wider, gets armrests.*
+# *Figure 11.2. One chair, a row for each factor. From the top: it turns once round, is seen from higher up (10° to 45°, more than the data's 20° and 30°), stands on other legs, has other backs, grows, gets a higher back, a wider seat, armrests.*
 #
 # <details><summary>How a chair is drawn</summary>
 #
@@ -284,7 +283,7 @@ table(
 # %% [markdown]
 # **What you should see.** Every factor saves more if it comes last, and elevation more than ten times as much. To see a chair from 30° instead of 20° moves its edges by up to three pixels. In the blur of all chairs three pixels do not show. But once a chair is known edge by edge, the wrong elevation draws every edge in the wrong place. Known last, one of two elevations saves about as much as one of ten heights of the back.
 #
-# So we expect a training to begin with legs, size and azimuth, and one that gets far to have elevation too. *What would falsify this:* a training that has elevation while legs or size are missing.
+# So we expect a training to begin with legs, size and azimuth, and one that gets far to have elevation too. *What would falsify this:* a training that has elevation but not legs or size.
 
 # %% tags=["checks"]
 for name in names:
@@ -429,7 +428,7 @@ for title, run in runs.items():
 table(rows)
 
 # %% [markdown]
-# Both draw a chair to within thirty nats of the floor, unseen chairs as well as those of the training. The opened training draws a little better with fewer nats (one seed each, so no proof), and has several times the MIG.
+# Both draw a chair to within thirty nats of the floor, unseen ones too. The opened training draws a little better with fewer nats (one seed each, so no proof), and has several times the MIG.
 
 # %% tags=["checks"]
 free, ordered = (score_of(run) for run in runs.values())
