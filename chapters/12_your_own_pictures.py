@@ -14,7 +14,7 @@
 # 5. a trained model is plain PyTorch, and its file can be read without this library.
 #
 # **You need** the collapse threshold ([chapter 4](04_blob_position.ipynb)), C and β as the price of a nat ([chapter 5](05_capacity_generator.ipynb)), R² and MIG ([chapter 6](06_controlled_capacity.ipynb)).
-# **Time:** 50 minutes to read, 3 minutes of CPU time.
+# **Time:** 48 minutes to read, 2 minutes of CPU time.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -188,9 +188,10 @@ print(f"{len(mine):,} pictures to train on, {len(unseen):,} held back")
 # %% [markdown]
 # A tenth of the pictures is held back (the faces are all 3,125 different ones, so those are really unseen). Without them you could not tell a model that has learnt your pictures by heart.
 #
-# What is said above, checked:
+# The next cell, folded like others to come, checks what is said above.
 
 # %% tags=["checks"]
+# what is said above, checked
 if own is None:
     assert report.pictures == 400 and len(report.duplicates) == 1
     assert len(report.unreadable) == 1 and report.others == 1
@@ -256,6 +257,7 @@ print(f"KL after 200 steps: {collapsed.mean_kl(50).sum():.4f} nats")
 # The model encodes nothing, as $\beta_c$ said before. Its drawings would all be the mean picture.
 
 # %% tags=["checks"]
+# what is said above, checked
 if own is None:
     assert 3.3 < rows[0]["β_c"] / rows[1]["β_c"] < 5
     assert rows[0]["N"] == 4 * rows[1]["N"]
@@ -298,6 +300,7 @@ print(f"excess of unseen pictures: {excess(low_beta, unseen):.0f} nats")
 # The faces' features need 8.0 nats if each is named exactly and nothing else. A VAE's KL can lie on either side of that. It leaves out what is worth less than a nat, and it pays more than $\log 5$ to tell five values apart with a Gaussian code.
 
 # %% tags=["checks"]
+# what is said above, checked
 if own is None:
     assert 5 < wanted < 12
     assert 5 < excess(low_beta, mine) < 35
@@ -334,6 +337,7 @@ table(rows, digits=1)
 # These are a minute's trainings. For your own pictures take some 20,000 steps for the low β (`steps=20_000`), then a ramp over the first half of 50,000, at 64 × 64 about three hours on two cores. With a thousand pictures and that many steps, a network does learn them by heart: the excess falls on, but that of unseen pictures rises. Then take more pictures, or fewer steps. What makes long trainings better is in [chapter 10](10_training_that_goes_on.ipynb).
 
 # %% tags=["checks"]
+# what is said above, checked
 if own is None:
     for row in rows[1:]:
         assert abs(row["KL"] - round(wanted)) < 0.6
@@ -421,6 +425,7 @@ if own is None:
 # [Chapter 6](06_controlled_capacity.ipynb) explains MIG and [chapter 9](09_factors_or_moments.ipynb) the other scores.
 
 # %% tags=["checks"]
+# what is said above, checked
 if own is None:
     best = {
         name: max(row[f"no. {k + 1}"] for k in range(5))
@@ -467,6 +472,7 @@ table(rows)
 # **You cannot say** that a latent *is* a factor of the world, even if it comes back. The chairs' trainings agree on the spread of the ink, which is no factor ([chapter 11](11_chairs.ipynb)). Nor that what has no latent is not there: the smile is there. Nor that the code is "disentangled": a model with a turned code has the same likelihood, and what prefers one set of axes is the diagonal posterior ([chapter 7](07_why_these_axes.ipynb)), not knowledge about your pictures. Locatello et al. (2019) prove that without assumptions on data or model no method can find the factors. So label a few hundred pictures, if the answer matters.
 
 # %% tags=["checks"]
+# what is said above, checked
 if own is None:
     assert rows[0]["largest correlation"] > 0.8
     for one in (run, again):
@@ -511,6 +517,7 @@ same = torch.allclose(plain_mean, mean, atol=1e-4)
 print("plain PyTorch gives the same code:", same)
 
 # %% tags=["checks"]
+# what is said above, checked
 assert same and torch.allclose(plain_log_std, log_std, atol=1e-4)
 
 # %% [markdown]
@@ -545,6 +552,7 @@ table([
 ])  # fmt: skip
 
 # %% tags=["checks"]
+# what is said above, checked
 first_loss = history["reconstruction"][0] / (numbers["N"] * np.log(2))
 assert own is not None or 0.7 < first_loss < 1.7
 
