@@ -133,7 +133,7 @@ for what, array in wrong.items():
         print(f"{what}:\n    {error}")
 
 # %% [markdown]
-# Pictures of mean 0 and variance 1, as classifiers want them, are the most usual mistake. A Bernoulli decoder models a pixel as a probability, so a pixel must lie in [0, 1].
+# Pictures of mean 0 and variance 1, as classifiers want them, are a usual mistake. A Bernoulli decoder models a pixel as a probability, so a pixel must lie in [0, 1].
 #
 # ## 2. From a folder
 #
@@ -169,7 +169,7 @@ print("no pictures by their names:", report.others)
 #
 #     python -m minivae data import folder PATH --out pictures.h5
 #
-# Pictures are turned as their camera noted (EXIF), cut to the largest central square and reduced to 64 × 64, in colour; `channels=1` (`--channels 1`) makes them grey. Files that agree byte for byte are taken once. Near-duplicates, such as a burst of photographs, are not noticed. What cannot be read is named. What does not look like a picture is passed over and counted, HEIC and RAW files among it: convert those first.
+# Pictures are turned as their camera noted (EXIF), cut to the largest central square and reduced to 64 × 64, in colour; `channels=1` (`--channels 1`) makes them grey. Files that agree byte for byte are taken once. Near-duplicates, such as a burst of photographs, are not noticed. What cannot be read is named. What does not look like a picture is passed over and counted, HEIC and RAW files among it: convert those first. `chairs` or `celeba` in place of `folder` reads a published archive ([data/README.md](../data/README.md)).
 #
 # `Pictures` reads the file from the disk as pictures are asked for, so it may be larger than your memory. Train on it directly at 64 × 64. For a first look, take some thousand of them into memory at 32 × 32, where a step takes two fifths of the time:
 
@@ -309,11 +309,12 @@ if own is None:
 # %% [markdown]
 # ## 5. Train with that C
 #
-# We raise C from 0 to this value over the first 1,000 of 1,500 steps. β is a Lagrange multiplier, which finds the price that holds the KL at C ([chapter 5](05_capacity_generator.ipynb), where γ = 1000 is compared with it). It starts at half of $\beta_c$, near what the first nat is worth. And we train a second time with another seed, because section 8 needs it.
+# We raise C from 0 to this value over the first 1,000 of 1,500 steps. β is a Lagrange multiplier, which finds the price that holds the KL at C ([chapter 5](05_capacity_generator.ipynb)). It starts at half of $\beta_c$, near what the first nat is worth. And we train a second time with another seed, because section 8 needs it.
 
 # %% tags=["nbval-ignore-output"]
 ramp = LinearSchedule(0.0, round(wanted), 0, 1000)
-hold_C = LagrangianELBO(ramp, gain=0.01, beta=numbers["β_c"] / 2)
+at_first = min(numbers["β_c"] / 2, 1000.0)  # β may not be larger
+hold_C = LagrangianELBO(ramp, gain=0.01, beta=at_first)
 careful = Experiment("careful", mine, hold_C, steps=1500, learning_rate=1e-3)
 run = watch(careful, steps=1500, every=500)
 
