@@ -335,7 +335,7 @@ table(rows, digits=1)
 # %% [markdown]
 # **What you should see.** The KL is at C, and the few latents in use are the same number or fewer than with β = 1. Unseen faces are drawn as well as the others, so nothing was learnt by heart.
 #
-# These are a minute's trainings. For your own pictures take some 20,000 steps for the low β (`steps=20_000`), then a ramp over the first half of 50,000, at 64 × 64 about three hours on two cores. With a thousand pictures and that many steps, a network does learn them by heart: the excess falls on, but that of unseen pictures rises. Then take more pictures, or fewer steps. What makes long trainings better is in [chapter 10](10_training_that_goes_on.ipynb).
+# These are a minute's trainings. For your own pictures take some 20,000 steps for the low β (`steps=20_000`), then a ramp over the first half of 50,000, at 64 × 64 about three hours on two cores. With a thousand pictures and that many steps, a network can learn them by heart: the excess falls on, but that of unseen pictures rises. Then take more pictures, or fewer steps. What makes long trainings better is in [chapter 10](10_training_that_goes_on.ipynb).
 
 # %% tags=["checks"]
 # what is said above, checked
