@@ -427,7 +427,8 @@ for title, run in runs.items():
     _, _, loss, floor_of_unseen, _ = metrics.encode_dataset(run.model(), data, 2000)
     rows.append({
         "training": title, "active": score["active"], "KL": round(score["kl"], 1),
-        "excess": round(score["excess"]), "of unseen": round(loss - floor_of_unseen),
+        "excess": round(score["excess"]),
+        "of unseen": round(loss - floor_of_unseen),
         "MIG": score["mig"], "DCI": score["dci_disentanglement"],
     })  # fmt: skip
 table(rows)
@@ -638,15 +639,8 @@ plt.show()
 # *Figure 11.7. The paper's training with ten latents: originals, reconstructions, and the three latents with most nats, each changed from −3 to 3. Two of ten are active.*
 
 # %%
-strong = [
-    "legs",
-    "size",
-    "width",
-    "ink",
-    "middle, up",
-    "spread, across",
-    "spread, up",
-]
+strong = ["legs", "size", "width", "ink"]
+strong += ["middle, up", "spread, across", "spread, up"]
 shown = {}
 for title in paper:
     held = of_factors[title] | of_picture[title]

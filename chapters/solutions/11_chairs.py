@@ -114,7 +114,6 @@ library = Chairs().render(torch.tensor([[0.0, 20.0, 0, 0, 1.0, 0.8, 1.0, 0]]))[0
 figures.image_row(torch.stack([by_hand, library])[:, None], ["by hand", "Chairs"])
 plt.show()
 both, either = (by_hand < 1) & (library < 1), (by_hand < 1) | (library < 1)
-print(
-    f"of the pixels that either one covers, both cover {both.sum() / either.sum():.0%}"
-)
-assert both.sum() / either.sum() > 0.9 and (both != either).float().mean() < 0.02
+share = both.sum() / either.sum()
+print(f"of the pixels that either one covers, both cover {share:.0%}")
+assert share > 0.9 and (both != either).float().mean() < 0.02
