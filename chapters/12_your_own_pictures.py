@@ -279,7 +279,7 @@ plain = Experiment("plain", mine, BetaELBO(1.0), steps=1000, learning_rate=1e-3)
 low_beta = watch(plain, steps=1000, every=250)
 
 # %% [markdown]
-# *Figure 12.2. KL of each latent of the plain VAE (colours and dashes, logarithmic axis) during its training. Five latents rise to a nat or two. The others stay near the grey line, below which a latent counts as inactive.*
+# *Figure 12.2. KL of each latent of the plain VAE (colours and dashes, logarithmic axis) during its training. Three latents hold some two nats almost from the start, and two more join them later. The others fall towards the grey line, below which a latent counts as inactive.*
 
 
 # %% tags=["nbval-ignore-output"]
@@ -318,6 +318,9 @@ hold_C = LagrangianELBO(ramp, gain=0.01, beta=at_first)
 careful = Experiment("careful", mine, hold_C, steps=1500, learning_rate=1e-3)
 run = watch(careful, steps=1500, every=500)
 
+# %% [markdown]
+# *Figure 12.3. The same while C rises, up to step 1,000. Now the latents become active one after another, and four hold all nats in the end.*
+
 # %%
 again = train(careful, seed=1, progress=False)
 
@@ -333,7 +336,7 @@ for title, one in (("β = 1", low_beta), ("C", run), ("C, seed 1", again)):
 table(rows, digits=1)
 
 # %% [markdown]
-# **What you should see.** The KL is at C, and the few latents in use are the same number or fewer than with β = 1. Unseen faces are drawn as well as the others, so nothing was learnt by heart.
+# **What you should see.** The KL is at C, and no more latents are in use than with β = 1. Unseen faces are drawn as well as the others, so nothing was learnt by heart.
 #
 # These are a minute's trainings. For your own pictures take some 20,000 steps for the low β (`steps=20_000`), then a ramp over the first half of 50,000, at 64 × 64 about three hours on two cores. With a thousand pictures and that many steps, a network can learn them by heart: the excess falls on, but that of unseen pictures rises. Then take more pictures, or fewer steps. What makes long trainings better is in [chapter 10](10_training_that_goes_on.ipynb).
 
@@ -356,7 +359,7 @@ figures.latent_rows(run.model(), seen, rows=5, columns=9, title="KL held at C")
 plt.show()
 
 # %% [markdown]
-# *Figure 12.3. First two rows: originals and reconstructions. Then five latents, most nats first, each changed from −3 to 3 in the code of the first original. Rows in which nothing moves belong to inactive latents.*
+# *Figure 12.4. First two rows: originals and reconstructions. Then five latents, most nats first, each changed from −3 to 3 in the code of the first original. Rows in which nothing moves belong to inactive latents.*
 
 # %% tags=["nbval-ignore-output"]
 TraversalExplorer(run)
@@ -405,7 +408,7 @@ if own is None:
     table(list(held.values()))
 
 # %% [markdown]
-# **What you should see.** (Latent no. 1 is the one with most nats.) One latent holds the hair and hardly anything else. Turn, skin and eyes are known, but several latents share them. No latent holds the smile, and all together know almost nothing of it. Why hair and not the smile? Hair changes many pixels, the mouth's bow changes few, so a nat about hair is worth much more. A VAE finds first *what changes much of the picture*. Whether that is what you care about is another matter.
+# **What you should see.** (Latent no. 1 is the one with most nats.) One latent holds the hair and hardly anything else. Turn, skin and eyes are known too, but no latent holds one of them alone. None holds the smile, and all together know almost nothing of it. Why hair and not the smile? Hair changes many pixels, the mouth's bow changes few, so a nat about hair is worth much more. A VAE finds first *what changes much of the picture*. Whether that is what you care about is another matter.
 #
 # All scores at once come from the command line. Put pictures, factors and names into one file, save the run, and:
 
