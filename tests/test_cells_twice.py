@@ -84,7 +84,7 @@ def test_own_pictures_are_found_below_the_home_and_as_windows_writes_paths(tmp_p
     code = [cell.source for cell in jupytext.read(OWN).cells if cell.cell_type == "code"]
     (place,) = (i for i, cell in enumerate(code) if cell.startswith("own = None  # or "))
     names = {}
-    exec(code[0], names)
+    exec(next(cell for cell in code if cell.startswith("import ")), names)
     shown = code[place].splitlines()[0].removeprefix("own = None  # or ").split(", or ")  # what the comment proposes
     for path in shown:
         exec("own = " + path, names)  # is Python as it stands, backslashes and all
