@@ -1,4 +1,4 @@
-"""The course's experiments by name. Taught in chapters 4 to 7."""
+"""The course's experiments by name. Taught in chapters 4 to 11."""
 
 import difflib
 
@@ -56,12 +56,12 @@ EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment
                about="chapter 6: capacity-controlled β-VAE on white sprites"),
     Experiment("sprites-opened", Sprites(), steps=40_000, **_OPENED,
                about="chapter 6: latents opened a few at a time, and Muon, on white sprites"),
-    Experiment("chairs-vae", _CHAIRS, ELBO(), 40_000, about="chapter 7: a standard VAE on rendered chairs"),
+    Experiment("chairs-vae", _CHAIRS, ELBO(), 40_000, about="chapter 11: a standard VAE on rendered chairs"),
     Experiment("chairs", _CHAIRS, _CAPACITY_4, 100_000,
                about="Figure 4b: capacity-controlled β-VAE on rendered chairs, C from 0 to 25 nats"),
-    Experiment("chairs-32", _CHAIRS, _CAPACITY_4, 100_000, 32, about="chapter 7: the same with 32 latents"),
+    Experiment("chairs-32", _CHAIRS, _CAPACITY_4, 100_000, 32, about="chapter 11: the same with 32 latents"),
     Experiment("chairs-opened", _CHAIRS, steps=40_000, **_OPENED,
-               about="chapter 7: latents opened a few at a time, and Muon, on rendered chairs"),
+               about="chapter 11: latents opened a few at a time, and Muon, on rendered chairs"),
 ]}  # fmt: skip
 
 

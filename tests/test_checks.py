@@ -104,11 +104,22 @@ VALUES: dict[str, tuple[Any, dict[Any, str]]] = {
         (110, 104, 126): "", (37.5, 31.3): "shape", 53.2: "shape", (75, 62.7, 106.4): "twice", (0, 0, 0): "",
         (18.75, 15.65, 26.6): "half", (37.5, 31.3, 53.2, 0, 0): "shape",
     }),
-    "7.1": (-600 * (0.9 * math.log(0.9) + 0.1 * math.log(0.1)), {
+    "11.1": (-600 * (0.9 * math.log(0.9) + 0.1 * math.log(0.1)), {
         -4096 * (0.9 * math.log(0.9) + 0.1 * math.log(0.1)): "white", -600 * math.log(0.9): "−log 0.9", 0: "not free",
         -300 * (0.9 * math.log(0.9) + 0.1 * math.log(0.1)): "half",
         -600 * (0.9 * math.log2(0.9) + 0.1 * math.log2(0.1)): "bits", 600 * LOG2: "", 540: "", 60: "", 300 * LOG2: "",
         600 * (0.9 * math.log(0.9) + 0.1 * math.log(0.1)): "sign", 0.325: "one pixel", 188: "close",
+    }),
+    "12.1": (24.576, {
+        0.002 * 64**2: "three values", 0.002 / 12_288: "other way round", 0.002: "one number", 12_288: "not 1",
+        0.002 * 64: "", 49.152: "twice", 12.288: "half", -24.576: "sign", 1 / 24.576: "upside down", 0: "", 6.1e6: "",
+        25.5: "close",
+    }),
+    "12.3": ([2.4, 10, 2], {
+        (1 / 2.4, 0.1, 0.5): "upside down", (-2.4, -10, -2): "sign", (4, 16, 64): "between two",
+        (12, 20, 8): "given up", (2.8, 62 / 13, 70 / 9): "differences", (2.4, 10): "shape", 2.4: "shape",
+        (2.4, 10, 2, 0): "shape",
+        (1.5, 2.8, 62 / 13): "", (5, 2, 4): "", (2.4, 2, 10): "", (4.8, 20, 4): "twice", (2.5, 10.4, 2): "close",
     }),
 }  # fmt: skip
 
@@ -179,7 +190,7 @@ def gives_away(text: str, right: Any) -> bool:
     ],
 )
 def test_what_is_no_number_is_told_so(answer, said):
-    assert said in check("7.1", answer).text
+    assert said in check("11.1", answer).text
 
 
 # Functions: right ones written in several ways, and wrong ones with a part of what must be said of them
@@ -325,6 +336,16 @@ def saved_numpy(images, classes):
         return -(p * np.log(p) + (1 - p) * np.log(1 - p)).sum()
 
     return entropy(images.mean(0)) - np.mean([entropy(images[classes == c].mean(0)) for c in classes])
+
+
+def found_again(first, second):
+    first, second = ((z - z.mean(0)) / z.std(0) for z in (first, second))
+    return (first.T @ second / (len(first) - 1)).abs().max(1).values
+
+
+def found_again_numpy(first, second):
+    both = np.corrcoef(np.asarray(first, dtype=float), np.asarray(second, dtype=float), rowvar=False)
+    return np.abs(both[: first.shape[1], first.shape[1] :]).max(1)
 
 
 def enter(s1, v, top, elevation):
@@ -597,7 +618,7 @@ FUNCTIONS: dict[str, tuple[list[Callable], dict[Callable, str]]] = {
         lambda g: even(g) / 2: "half", lambda g: torch.linalg.svdvals(g): "shape", lambda g: torch.zeros_like(g): "",
         lambda g: torch.linalg.svd(g)[0] @ torch.linalg.svd(g)[2]: "raised",
     }),
-    "7.2": ([
+    "11.2": ([
         saved, saved_numpy,
         lambda x, c: HB(x.mean(0)).sum() - sum(HB(x[c == k].mean(0)).sum() for k in c) / len(x),
         lambda x, c: HB(x.mean(0)).sum() - torch.stack([HB(x[c == k].mean(0)) for k in c]).mean(0).sum(),
@@ -614,7 +635,7 @@ FUNCTIONS: dict[str, tuple[list[Callable], dict[Callable, str]]] = {
         lambda x, c: None: "returned None: is its `return` missing?",
         lambda x: 0.0: "must take 2 arguments: images, classes",
     }),
-    "7.3": ([
+    "11.3": ([
         enter, enter_tensors,
         lambda s1, v, top, t: np.maximum(float(s1), (float(v) - float(top) * np.cos(float(t))) / np.sin(float(t))),
         lambda s1, v, top, t: [enter(s1, v, top, t)],
@@ -634,6 +655,22 @@ FUNCTIONS: dict[str, tuple[list[Callable], dict[Callable, str]]] = {
         lambda s1, v, top, t: max(s1, v - top * math.cos(t)): "",
         lambda s1, v, top, t: 2 * enter(s1, v, top, t): "twice",
         lambda s1, v, top, t: s1 + (v - top * math.cos(t)) / math.sin(t): "",
+    }),
+    "12.2": ([
+        found_again, found_again_numpy,
+        lambda a, b: torch.cat([a, b], 1).T.corrcoef()[: a.shape[1], a.shape[1] :].abs().amax(1),
+        lambda a, b: found_again(-a, b), lambda a, b: found_again(a + 3, 2 * b), lambda a, b: [found_again(a, b)],
+        lambda a, b: found_again(a.flip(0), b.flip(0)), lambda a, b: found_again(a, b.flip(1)),
+        lambda a, b: found_again(a.double(), b.double()).tolist(),
+    ], {
+        lambda a, b: found_again(b, a): "not of the second", lambda a, b: found_again(a, b) ** 2: "square",
+        lambda a, b: torch.cat([a, b], 1).T.corrcoef()[:3, 3:].amax(1): "sign turned",
+        lambda a, b: torch.cat([a, b], 1).T.corrcoef()[:3, 3:].abs().mean(1): "not the mean",
+        lambda a, b: ((a - a.mean(0)).T @ (b - b.mean(0)) / len(a)).abs().amax(1): "standard deviations",
+        lambda a, b: torch.cat([a, b], 1).T.corrcoef()[:3, 3:].abs(): "shape", lambda a, b: -found_again(a, b): "sign",
+        lambda a, b: torch.cat([a, b], 1).T.corrcoef()[:3, 3:].abs()[:, 0]: "not with the best",
+        lambda a, b: found_again(a, b).max(): "shape", lambda a, b: torch.zeros(3): "", lambda a, b: torch.ones(3): "",
+        lambda a, b: None: "missing?", lambda a: a: "must take 2 arguments: first, second",
     }),
 }  # fmt: skip
 

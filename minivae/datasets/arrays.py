@@ -1,4 +1,4 @@
-"""Your own pictures in an array, NumPy's or PyTorch's. Taught in chapter 7."""
+"""Your own pictures in an array, NumPy's or PyTorch's. Taught in chapter 12."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Chairs with known factors, drawn in three dimensions. Taught in chapter 7.
+"""Chairs with known factors, drawn in three dimensions. Taught in chapter 11.
 
 A chair is a handful of upright prisms, boxes and cylinders. The camera is far away and looks down on them, so all rays
 of a column of pixels lie in one upright plane. Where they enter and leave a prism's footprint depends on the column
@@ -48,7 +48,7 @@ class Chairs:
             CPU a chair of a finite set is drawn once and kept, size² bytes each, because drawing takes long.
 
     Raises ValueError if size or number is no whole number ≥ 1. Source: Figure 4b of the paper; Aubry et al. 2014 for
-    the style; chapter 7.
+    the style; chapter 11.
     """
 
     size: int = 64

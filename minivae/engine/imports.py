@@ -1,4 +1,4 @@
-"""Pictures from files: published archives or a folder of your own, made into one HDF5 file. Taught in chapter 7.
+"""Pictures from files: published archives or a folder of your own, made into one HDF5 file. Taught in chapter 12.
 
 Files are read a block at a time, so that a million take hardly more memory than a thousand. The file appears when it is
 whole; an interrupted import leaves nothing behind.

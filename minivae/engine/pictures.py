@@ -1,4 +1,4 @@
-"""Pictures in one HDF5 file, as `engine.imports` makes it, and the data set that reads them. Taught in chapter 7."""
+"""Pictures in one HDF5 file, as `engine.imports` makes it, and the data set that reads them. Taught in chapter 12."""
 
 import hashlib
 import json

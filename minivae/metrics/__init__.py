@@ -1,4 +1,4 @@
-"""How well a code fits the factors behind the data. Taught in chapters 4, 6 and 7."""
+"""How well a code fits the factors behind the data. Taught in chapters 4, 6, 9 and 11."""
 
 # ruff: noqa: F401
 from minivae.metrics.alignment import alignment, explained, factor_classes

@@ -1,4 +1,4 @@
-"""Which latent holds which factor. Taught in chapters 6 and 7."""
+"""Which latent holds which factor. Taught in chapters 6 and 11."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def alignment(codes: Array, dataset: Any, factors: Array) -> dict[str, Tensor]:
         dataset: has `factors`, their names, and `categories`, the names of those whose classes have no order.
         factors: of the pictures, (n, factors), as `dataset.sample` gives them.
 
-    Source: chapters 6 and 7.
+    Source: chapters 6 and 11.
     """
     column = dict(zip(dataset.factors, numbers("factors", factors).T, strict=True))
     column.pop("colour", None)  # of one class in dSprites
@@ -74,7 +74,7 @@ def factor_classes(dataset: Any, factors: Array) -> tuple[tuple[str, ...], Tenso
         dataset: has `factors`, their names, and for continuous ones `cuts`, name → (low, high, parts of equal width).
         factors: of pictures, (n, factors), as `dataset.sample` gives them.
 
-    Raises ValueError if a factor is neither of whole numbers nor cut. Source: chapters 6 and 7.
+    Raises ValueError if a factor is neither of whole numbers nor cut. Source: chapters 6 and 11.
     """
     factors, cuts = numbers("factors", factors), getattr(dataset, "cuts", {})
     found = {}

@@ -57,6 +57,10 @@ class TestChairs(Chapter):
     name = "11_chairs"
 
 
+class TestYourOwnPictures(Chapter):
+    name = "12_your_own_pictures"
+
+
 class TestControlledCapacity(Chapter):
     name = "06_controlled_capacity"
 

@@ -1,4 +1,4 @@
-"""Explorers of trained VAEs, chapters 4, 6 and 7: drag latents, go through a training, compare two runs."""
+"""Explorers of trained VAEs, chapters 4, 6 and 10 to 12: drag latents, go through a training, compare two runs."""
 
 import zlib
 from typing import Any

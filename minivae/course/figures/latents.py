@@ -1,4 +1,4 @@
-"""Figures of trained latents, chapters 4 to 7: traversals, KL over training, alignment with factors, trade-off."""
+"""Figures of trained latents, chapters 4 to 12: traversals, KL over training, alignment with factors, trade-off."""
 
 from collections.abc import Sequence
 
@@ -133,12 +133,12 @@ def alignments(tables: dict[str, dict[str, Tensor]], kls: dict[str, Tensor] | No
             kl, xlabel = kls[title], "latent, and its KL in nats"
             order = [i for i in kl.argsort(descending=True).tolist() if kl[i] > ACTIVE]
             labels = [f"$z_{{{i}}}$\n{kl[i]:.1f}" for i in order]
-        shown = values[:, order].numpy()
+        shown, small = values[:, order].numpy(), 8 if len(order) <= 12 else 6.5
         heat = axis.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (y, x), value in np.ndenumerate(shown):
             if value >= 0.05:
                 number, colour = f"{value:.2f}"[1:] if value < 0.995 else "1", "white" if value > 0.6 else "black"
-                axis.text(x, y, number, ha="center", va="center", fontsize=8, color=colour)
+                axis.text(x, y, number, ha="center", va="center", fontsize=small, color=colour)
         axis.set_yticks(range(len(table)), list(table))
         axis.set_xticks(range(len(order)), labels, fontsize=8)
         axis.set(title=title, xlabel=xlabel)
