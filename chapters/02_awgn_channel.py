@@ -470,7 +470,7 @@ figures.tangents(capacities, torch.stack(best_errors) / (2 * noise), points)
 plt.show()
 
 # %% [markdown]
-# *Figure 2.4. The least reconstruction loss at every capacity (black curve). Three models trained at β = 1, 4 and 10 (points), each with a line of slope −β through it (blue, dashed orange and dash-dotted green).*
+# *Figure 2.4. The least reconstruction loss at every capacity (black curve). Three models trained at β = 1, 4 and 10 (points), each with a line of slope −β through it (dashed orange, dash-dotted green and dotted pink).*
 #
 # **What you should see.** Each model lies on the curve, at the place where its line touches the curve and does not cross it. What is said above, checked, by the formulas and on models trained just beside the threshold, and at β = 3.8 and 4.2:
 

@@ -42,7 +42,7 @@ def tangents(capacities: Tensor, losses: Tensor, trained: dict[float, tuple[floa
     """
     figure, ((axis,),) = grid(1, 1, (6.4, 3.6))
     axis.plot(capacities.numpy(), losses.numpy(), color="black", label="least reconstruction at C")
-    for i, (beta, (rate, loss)) in enumerate(trained.items()):
+    for i, (beta, (rate, loss)) in enumerate(trained.items(), start=1):  # 0 looks like the curve
         ends = [max(0.0, rate - 1.2), rate + 1.2]
         label = f"trained at β = {beta:g}: slope −{beta:g}"
         axis.plot(ends, [loss - beta * (end - rate) for end in ends], label=label, **line_style(i))
