@@ -96,6 +96,8 @@ def water_level(eigenvalues: Tensor, beta: float, noise: float) -> Figure:
     left.bar(number, eigenvalues.clamp_max(level).numpy() - bottom, bottom=bottom, color="#bbbbbb")
     left.axhline(level, color=ORANGE)
     left.set(xlabel="component", ylabel="variance λ", yscale="log", ylim=(bottom, None), title=f"η = βs² = {level:.2f}")
+    left.set_yticks(ticks := eigenvalues.unique().tolist(), [f"{tick:g}" for tick in ticks])
+    left.minorticks_off()
     rates = torch.linspace(0, linear_beta_vae(eigenvalues, 1.0, bottom).kl.sum().item(), 161)
     errors = [reverse_water_filling(eigenvalues, rate=C).distortions.sum().item() for C in [*rates.tolist(), total]]
     curve = torch.tensor(errors) / (2 * noise)
