@@ -3,10 +3,10 @@
 #
 # A **variational autoencoder** (VAE) describes a picture $x$ by a few numbers $z$, its **latents**. It consists of two networks.
 #
-# - The **encoder** reads a picture and returns a Gaussian distribution over z, the **posterior** $q(z \mid x)$. It is given by its mean μ and its standard deviation σ.
+# - The **encoder** reads a picture and returns a Gaussian distribution over z, the **posterior** $q(z \mid x)$, with mean μ and standard deviation σ.
 # - The **decoder** reads a z and returns a distribution over pictures, $p(x \mid z)$.
 #
-# Before any picture is seen, z has the **prior** $p(z)$, a standard normal distribution.
+# Before any picture is seen, z has the **prior** $p(z)$, a standard normal distribution. Burgess et al. (2018), called "the paper" from here on, train VAEs.
 
 # %%
 import copy
@@ -32,16 +32,16 @@ figures.vae_diagram(blob)
 plt.show()
 
 # %% [markdown]
-# *Figure 1.1. A β-VAE, from left to right: a picture x, the encoder (blue), the posterior, a sample z of it made with noise ε, the decoder (blue), and the picture that it draws. In orange the two terms of the loss: the reconstruction compares the two pictures, and β times the KL is added for the posterior.*
+# *Figure 1.1. A β-VAE, from left to right: a picture x, the encoder (blue), the posterior, a sample z of it made with noise ε, the decoder (blue), and the picture that it draws. In orange the two terms of the loss: the reconstruction compares the two pictures, and β times the KL belongs to the posterior.*
 #
 # The loss has two terms. The **reconstruction** $-\log p(x \mid z)$ says how badly the decoder predicts the picture from a sample of z. The **KL divergence** $\mathrm{KL}(q \Vert p) = \mathbb E_q[\log (q/p)]$ says how far the posterior is from the prior. It is never negative, and it is zero only if the two are equal. A **β-VAE** multiplies the KL by a number β, and β = 1 is the plain VAE. Logarithms are natural, so both terms are in **nats** (1 nat is 1.44 bits).
 #
 # **By the end you will have shown that**
 #
-# 1. $\log p(x)$ is a lower bound (the **ELBO**, "evidence lower bound") plus a gap, exactly. The loss is minus the ELBO;
+# 1. $\log p(x)$ is a lower bound (the **ELBO**, "evidence lower bound") plus a gap, exactly. At β = 1 the loss is minus the ELBO;
 # 2. the ELBO can be trained by gradients, because a sample $z = \mu + \sigma\varepsilon$ can be differentiated. The older score-function gradient has the same mean and a larger variance;
 # 3. a small VAE finds the one number that its pictures were made from, though nobody tells it that number;
-# 4. its encoder loses some nats against the best q of each picture (the **amortisation gap**), and nearly all of them are lost by the last steps of the optimiser;
+# 4. its encoder loses some nats against the best q of each picture (the **amortisation gap**), and nearly all of this loss is noise of the optimiser's last steps;
 # 5. a mean over pixels in place of a sum multiplies β by the number of pixels. On our VAE this switches the latent off, and a threshold that is known before training predicts it.
 #
 # **You need** calculus, Gaussian densities, a little PyTorch. **Time:** 44 minutes to read, about a minute of CPU time.
@@ -90,7 +90,14 @@ plt.show()
 #
 # $$ \mathrm{KL}(\mathcal N(\mu_1, \sigma_1^2) \Vert \mathcal N(\mu_2, \sigma_2^2)) = \log\frac{\sigma_2}{\sigma_1} + \frac{\sigma_1^2 + (\mu_1 - \mu_2)^2}{2 \sigma_2^2} - \tfrac12, $$
 #
-# and against the prior this is $\tfrac12(\mu^2 + \sigma^2 - 1) - \log \sigma$. The library computes the same as `gaussian.kl_between` and `gaussian.kl_per_latent`, from log σ in place of σ.
+# and against the prior this is $\tfrac12(\mu^2 + \sigma^2 - 1) - \log \sigma$.
+#
+# <details><summary>Where the formula comes from</summary>
+#
+# $\log \frac{q_1}{q_2} = \log \frac{\sigma_2}{\sigma_1} - \frac{(z - \mu_1)^2}{2\sigma_1^2} + \frac{(z - \mu_2)^2}{2\sigma_2^2}$. Average over $z \sim \mathcal N(\mu_1, \sigma_1^2)$: the second term gives $-\tfrac12$, and in the third $\mathbb E (z - \mu_2)^2 = \sigma_1^2 + (\mu_1 - \mu_2)^2$.
+# </details>
+#
+# The library has both, as functions of log σ: `gaussian.kl_between` and `gaussian.kl_per_latent`.
 
 
 # %%
@@ -107,7 +114,12 @@ print(f"by the library: {by_library:.4f} nats")
 # %% [markdown]
 # ### First check: a model where everything is known
 #
-# Let $x = w z + s\,\varepsilon$, where z and ε are standard normal. Then $p(x) = \mathcal N(0, w^2 + s^2)$. The true posterior is Gaussian too, with mean $w x/(w^2+s^2)$ and variance $s^2/(w^2+s^2)$. So ELBO, gap and $\log p(x)$ can each be computed on its own, for three choices of q. The last is the true posterior.
+# Let $x = w z + s\,\varepsilon$, where z and ε are standard normal. Then $p(x) = \mathcal N(0, w^2 + s^2)$. The true posterior is Gaussian too, with mean $w x/(w^2+s^2)$ and variance $s^2/(w^2+s^2)$. So ELBO, gap and $\log p(x)$ can each be computed on its own. Of the three q below, the last is the true posterior.
+#
+# <details><summary>Why the posterior has this mean and variance</summary>
+#
+# As a function of z, $\log p(z) + \log p(x \mid z) = -\tfrac12 z^2 - (x - wz)^2 / 2s^2 + \text{const}$. This is a parabola, so the posterior is Gaussian. The factor of $-\tfrac12 z^2$ is $1 + w^2/s^2$, which is one over the variance. The parabola is highest at $z = wx/(w^2 + s^2)$.
+# </details>
 
 # %%
 w, s, x = 1.5, 0.8, 2.0
@@ -147,7 +159,7 @@ assert linear_rows[2]["gap"] < 1e-9 < linear_rows[1]["gap"]
 # %% [markdown]
 # ### Second check: a model where nothing is Gaussian
 #
-# Now bend the decoder: $x = \tanh(1.5 z) + 0.2 z + 0.3\,\varepsilon$, and let x = 0.9 be observed. The true posterior is no longer a Gaussian. But with one latent every average is a one-dimensional integral, which a fine grid computes to ten digits.
+# Now bend the decoder: $x = \tanh(1.5 z) + 0.2 z + 0.3\,\varepsilon$, and let x = 0.9 be observed. The true posterior is no longer a Gaussian. But there is one latent, so a fine grid of z computes every average to ten digits.
 
 # %%
 observed = 0.9
@@ -190,6 +202,9 @@ for step in range(300):
 
 table([history[i] for i in (0, 10, 30, 299)])
 print(f"log p(x) = {log_p:.2f}")
+
+# %% [markdown]
+# The ELBO rises to within 0.1 nats of $\log p(x)$, and the gap falls with it. What is said above, checked:
 
 # %% tags=["checks"]
 for row in history:
@@ -251,11 +266,11 @@ assert fits[0] - large_fit > 2 * (large_kl - kls[0]) > 0
 # %% [markdown]
 # ## 2. A gradient through a random sample
 #
-# For pictures we draw z from q and average. So we need the gradient of an average with respect to q itself. Write $h = \log p(x, z) - \log q(z \mid x)$. The ELBO is $\mathbb E_q[h]$.
+# For pictures no grid of z is possible. We draw z from q and average. So we need the gradient, with respect to μ and σ, of an average over q: the ELBO is $\mathbb E_q[h]$ with $h = \log p(x \mid z) + \log p(z) - \log q(z \mid x)$.
 #
 # **Reparametrise.** The paper's Eq. 4 writes the sample as $z = \mu + \sigma \varepsilon$. The randomness is now in ε, which does not depend on q, and the gradient of h passes through z to μ and σ.
 #
-# **The score function.** An older way needs no gradient of the model. Because $\nabla q = q\, \nabla \log q$, we have $\nabla \mathbb E_q[h] = \mathbb E_q[h\, \nabla \log q]$. (h depends on q too, but that part drops out: $\mathbb E_q[\nabla \log q] = \nabla \int q = 0$.) For a Gaussian, the derivative of $\log q$ with respect to μ is $(z - \mu)/\sigma^2 = \varepsilon/\sigma$.
+# **The score function.** An older way needs no gradient of the model. Because $\nabla q = q\, \nabla \log q$, we have $\nabla \int q h = \int h\, \nabla q = \mathbb E_q[h\, \nabla \log q]$. (h depends on q too, but that part drops out: $\mathbb E_q[\nabla \log q] = \nabla \int q = 0$.) For a Gaussian, the derivative of $\log q$ with respect to μ is $(z - \mu)/\sigma^2 = \varepsilon/\sigma$.
 #
 # The bent model tells how well each does, because there the true gradient is known from the grid.
 
@@ -315,13 +330,18 @@ def random_centres(n, generator):
 
 
 # %% [markdown]
-# **The model.** Two small networks. The encoder returns two numbers, μ and log σ of one latent. The decoder returns 16 *logits*, one a pixel: the sigmoid of a logit is the brightness $\hat x$ that it draws.
+# **The model.** The encoder returns μ and log σ of one latent. The decoder returns 16 *logits*, one a pixel: the sigmoid of a logit is the brightness $\hat x$ that it draws.
 
 
 # %%
 def network(inputs, outputs):
-    first, last = nn.Linear(inputs, 64), nn.Linear(64, 64)
-    return nn.Sequential(first, nn.ReLU(), last, nn.ReLU(), nn.Linear(64, outputs))
+    return nn.Sequential(
+        nn.Linear(inputs, 64),
+        nn.ReLU(),
+        nn.Linear(64, 64),
+        nn.ReLU(),
+        nn.Linear(64, outputs),
+    )
 
 
 class StripVAE(nn.Module):
@@ -381,9 +401,9 @@ plt.show()
 print(f"KL {gaussian.kl_per_latent(mean, log_std).mean():.1f} nats")
 
 # %% [markdown]
-# *Figure 1.3. A trained VAE on 256 strips in the order of their centres (one seed). Left: the strips, one a column. Middle: what the decoder draws from their posterior means. Right: the posterior of the latent, its mean (line) and one σ to either side (band), against the true centre, which the model never sees.*
+# *Figure 1.3. A trained VAE on 256 strips in the order of their centres (one seed). Left: the strips, one a column. Middle: what the decoder draws from their posterior means. Right: the posterior of the latent, its mean (blue line) and one σ to either side (pale band), against the true centre, which the model never sees.*
 #
-# **What you should see.** The reconstructions follow the bump. The latent is the centre, up to its direction and stretch: the mean rises or falls with the centre throughout. It had to be so, because the centre is all that distinguishes two strips. A mean that turned back would give two places one code. What is said above, checked:
+# **What you should see.** The reconstructions follow the bump. The latent is the centre, up to its direction and stretch: the mean rises or falls with the centre throughout. The reason is that nothing else distinguishes two strips. A mean that turned back would refute this: it would give two places one code. What is said above, checked:
 
 # %% tags=["checks"]
 logits = vae.decoder(mean)
@@ -399,7 +419,7 @@ assert excess.mean() < 0.1 * without_code.mean()
 # %% [markdown]
 # ### How good is the encoder?
 #
-# With one latent, a grid of z again computes what is out of reach for large models. For each strip we compare three numbers: the ELBO with the encoder's q, the ELBO with the *best* Gaussian q for this strip, and $\log p(x)$. The first difference is the **amortisation gap**: q is read off a network that serves all strips, and is not sought for each one. The second is the **Gaussian gap**: the true posterior is not Gaussian.
+# A grid of z again computes what is out of reach for large models. For each strip we compare three numbers: the ELBO with the encoder's q, the ELBO with the *best* Gaussian q for this strip, and $\log p(x)$. The first difference is the **amortisation gap**: q is read off a network that serves all strips, and is not sought for each one. The second is the **Gaussian gap**: the true posterior is not Gaussian.
 #
 # The next cell seeks the best q of each strip by L-BFGS, a quasi-Newton optimiser. With logits $\ell$ the reconstruction is $\sum_j [\log(1 + e^{\ell_j}) - x_j \ell_j]$.
 
@@ -417,8 +437,8 @@ def both_gaps(vae, images):
     """Amortisation gap and Gaussian gap of every strip: (n,), (n,)."""
     with torch.no_grad():
         logits = vae.decoder(points).double()
-        log_partition = F.softplus(logits).sum(1, keepdim=True)
-        log_likelihood = logits @ images.T.double() - log_partition
+        log_likelihood = logits @ images.T.double()
+        log_likelihood -= F.softplus(logits).sum(1, keepdim=True)  # log(1 + e^ℓ)
         joint = log_likelihood - 0.5 * points**2 - 0.5 * math.log(2 * math.pi)
         encoded = [number[:, 0].double() for number in vae.posterior(images)]
     best = [number.clone().requires_grad_() for number in encoded]
@@ -437,7 +457,7 @@ def both_gaps(vae, images):
 
 
 # %% [markdown]
-# Is the amortisation gap a limit of the network, or is the training not finished? Two experiments on five seeds each can tell. The first trains three times as long, 4,500 steps in place of 1,500. (A single step of Adam moves the gap up and down, so we average over five late steps.) The second keeps 1,500 steps, but lets the learning rate fall to zero.
+# Is the amortisation gap a limit of the network, or is the training not finished? Two experiments on five seeds tell. The first trains three times as long, 4,500 steps. (A single step of Adam moves the gap up and down, so we average over five late steps.) The second keeps 1,500 steps, but lets the learning rate fall to zero.
 
 # %%
 my_factor = None  # three times the steps: by which factor does the gap fall?
@@ -480,7 +500,7 @@ assert (amortisation > -1e-6).all() and (of_gaussian > -1e-6).all()
 # %% [markdown]
 # ## 4. What "reconstruction error" means
 #
-# **A Gaussian decoder** of variance $s^2$ has $-\log p(x \mid z) = \lVert x - \hat x \rVert^2 / 2 s^2 + \text{const}$. The plain squared error therefore means $s^2 = \tfrac12$, and any other weight on it is a β in disguise ([chapter 2](02_awgn_channel.ipynb)).
+# **A Gaussian decoder** of variance $s^2$ has $-\log p(x \mid z) = \lVert x - \hat x \rVert^2 / 2 s^2 + \text{const}$. The plain squared error therefore means $s^2 = \tfrac12$, and any other weight on it is a β in disguise: only $\beta s^2$ matters for the optimum ([chapter 2](02_awgn_channel.ipynb)).
 #
 # **A Bernoulli decoder** on grey pictures is not the likelihood of anything, but it works. Its loss is least at $\hat x = x$, and there it is the entropy $\sum_j H_b(x_j)$ with $H_b(p) = -p \log p - (1-p) \log(1-p)$. This **floor** is not zero, so the second puzzle's answer is no. Subtract the floor before you compare. One soft spot of width 6 on 64 × 64 pixels has a floor of hundreds of nats:
 
@@ -489,6 +509,9 @@ images, _ = Blobs(sigma=6).sample(100, torch.Generator().manual_seed(0))
 perfect = bernoulli_nll(torch.logit(images, eps=1e-7), images).mean()
 print(f"a perfect reconstruction of a blob costs {perfect:.0f} nats")
 print(f"the floor is {bernoulli_floor(images).mean():.0f} nats")
+
+# %% [markdown]
+# What is said above, checked:
 
 # %% tags=["checks"]
 floor = bernoulli_floor(images)
@@ -504,9 +527,9 @@ assert torch.allclose(constant, constant[0], atol=0.01)  # the plain squared err
 # %% [markdown]
 # ### A mean over pixels multiplies β by their number
 #
-# Suppose the reconstruction is averaged over N pixels and the KL stays a sum. Then the loss is $\frac1N\left(\text{sum over pixels} + N\,\mathrm{KL}\right)$. A factor in front of the whole loss does not change Adam's steps. So "β = 1" means β = N. On 64 × 64 pixels that is 4096, which answers the third puzzle.
+# Suppose the reconstruction is averaged over N pixels and the KL stays a sum. Then the loss is $\frac1N\left(\text{sum over pixels} + N\,\mathrm{KL}\right)$. A factor in front of the whole loss does not change Adam's steps, because Adam divides every gradient by its usual size. So "β = 1" means β = N. On 64 × 64 pixels that is 4096, which answers the third puzzle.
 #
-# Our strips have 16 pixels, so on them the mistake is β = 16. Is that too much? [Chapter 4](04_blob_position.ipynb) derives a threshold $\beta_c$ from the data alone. Below it a Bernoulli VAE gains by sending a first faint signal through its latent, and above it the signal costs more than it brings. We compute it before any training, and then train at several β.
+# On our strips of 16 pixels the mistake is β = 16. [Chapter 4](04_blob_position.ipynb) derives a threshold $\beta_c$ from the data alone. Below it a Bernoulli VAE gains by sending a first faint signal through its latent, and above it the signal costs more than it brings. We compute it before any training, and then train at several β.
 
 # %%
 my_last_beta = None  # the largest of 1, 2, 3, 5.5, 8, 16 that keeps the latent on
@@ -530,7 +553,7 @@ last = max(row["β"] for row in kl_rows if row["KL (nats)"] > 0.1)
 compare("largest β with an active latent", my_last_beta, last, digits=1)
 
 # %% [markdown]
-# The threshold is right: at β = 3 the latent sends nats, and at 5.5 it sends none (one seed). A latent with a KL of zero is **inactive**, and the model has *collapsed*. The careless model has collapsed too, and no warning was given. What is said above, checked, and that the same holds for the gradients of the network in the paper's appendix:
+# The threshold is right: at β = 3 the latent sends nats, and at 5.5 it sends none (one seed). A latent with a KL of zero is **inactive**, and the model has *collapsed*. The careless model has collapsed too, and no warning was given. What is said above, checked, and the factor of 4096 on the network of the paper's appendix:
 
 # %% tags=["checks"]
 threshold = collapse_threshold(strips(evenly))
@@ -567,22 +590,22 @@ assert not torch.allclose(by_mean, wrong_price, **tolerance)  # it can fail
 # %% [markdown]
 # ## 5. The paper and this chapter, side by side
 #
-# Burgess et al. (2018), called "the paper" from here on, has no figure on this. Its section 2 states the equations that we derived. As printed, Eq. 1 and 2 have $\log p(x \mid z)$ where the marginal likelihood $\log p(x)$ is meant, and Eq. 2 has the prior in the KL where its text speaks of the divergence "between the true and the approximate posterior". (There φ and θ are the weights of encoder and decoder, and $\mathcal L$ is the ELBO.)
+# The paper has no figure on this. Its section 2 states the equations. As printed, Eq. 1 and 2 have $\log p(x \mid z)$ where the marginal likelihood $\log p(x)$ is meant, and Eq. 2 has the prior in the KL where its text speaks of the divergence "between the true and the approximate posterior". (There φ and θ are the weights of encoder and decoder, and $\mathcal L$ is the ELBO.)
 #
 # | paper | here |
 # |---|---|
 # | Eq. 1, what is maximised | $\max_\theta \mathbb E \log p_\theta(x)$ |
 # | Eq. 2, the identity | $\log p_\theta(x) = \mathrm{KL}(q(z \mid x) \Vert p(z \mid x)) + \mathcal L$, checked on a Gaussian and on a bent model |
-# | Eq. 3, the bound | right once its left side is $\log p_\theta(x)$; watched at every step of a descent |
+# | Eq. 3, the bound | right with $\log p_\theta(x)$ on its left side |
 # | Eq. 4, the reparametrisation | the same mean as the score function, a quarter of its variance |
 # | Eq. 5, $\mathcal L = \mathbb E_q[\log p(x \mid z)] - \beta\, \mathrm{KL}$ | for β > 1 it lies $(\beta - 1)\,\mathrm{KL}$ below the ELBO, so it is a looser bound on log p(x) |
 # | sums or means: not stated | sums over pixels and latents, means over the batch; a mean over pixels collapses our strips (one seed) |
 #
-# What the price β buys is the subject of the course. [Chapter 2](02_awgn_channel.ipynb) reads the KL as the rate of a channel, [chapter 3](03_posterior_overlap.ipynb) as overlap, and [chapter 4](04_blob_position.ipynb) trains the paper's network on blobs at β = 150.
+# [Chapter 2](02_awgn_channel.ipynb) and [chapter 3](03_posterior_overlap.ipynb) show what the price β buys.
 #
 # ## 6. Exercises
 #
-# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns. Tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns. Solutions, and wrong answers that the checks must refuse, are in
 # [solutions/01_elbo](solutions/01_elbo.ipynb).
 #
 # **1.1** (warm-up, 3 min) Write `draw(mean, log_std, noise)`, the reparametrised sample of Eq. 4.
@@ -606,13 +629,13 @@ answer = None  # def answer(h, noise, std): ...
 check("1.3", answer)
 
 # %% [markdown]
-# **1.4** (open, 30 min) How well does the threshold predict? Make the bump narrower or broader than 1.5 pixels, compute $\beta_c$, and train a little below and a little above it. For which widths is the threshold high, and can you say why? There is no check. The solutions show what four widths gave.
+# **1.4** (open, 30 min) How well does the threshold predict? Make the bump narrower or broader than 1.5 pixels, compute $\beta_c$, and train a little below and a little above it. For which widths is the threshold high, and can you say why? No check; the solutions show four widths.
 #
 # ## Summary
 #
 # - $\log p(x)$ = ELBO + gap, an identity. Improving q moves nats from the gap to the ELBO.
 # - A reparametrised sample passes the gradient on to the encoder, with less noise than the score function.
-# - A small VAE finds the hidden number of its pictures. Most of its amortisation gap is noise of the last steps: let the learning rate fall before you measure it.
+# - A small VAE finds the hidden number of its pictures. Let the learning rate fall before you measure its amortisation gap.
 # - The Bernoulli loss on grey pictures has a floor. Sum over pixels, or β is not what you think.
 #
 # **Readings.** Kingma and Welling 2014 (VAE); Rezende et al. 2014; Cremer et al. 2018, *Inference suboptimality in variational autoencoders*; Burgess et al. 2018, sections 2 and 3.

@@ -1,14 +1,14 @@
 # %% [markdown]
 # # Chapter 2 · Read the KL as the rate of a noisy channel
 #
-# A latent of a β-VAE is a number $z = \mu(x) + \sigma\varepsilon$: a signal μ that depends on the picture, plus Gaussian noise. Communication engineers know this as a channel with **additive white Gaussian noise** (AWGN). Section 4.2 of Burgess et al. (2018), the paper, says in passing that latents are such channels, and that the KL bounds what they can carry. In this chapter we send messages through a latent and measure what a nat of KL buys. At the end we can solve a whole (linear) β-VAE with pencil and paper. Its solution shows most of what chapters 4 to 6 are about.
+# A latent of a β-VAE is a number $z = \mu(x) + \sigma\varepsilon$: a signal μ that depends on the picture, plus Gaussian noise. Communication engineers know this as a channel with **additive white Gaussian noise** (AWGN). Section 4.2 of Burgess et al. (2018), the paper, says in passing that latents are such channels, and that the KL bounds what they can carry. We send messages through a latent and measure what a nat of KL buys. At the end we can solve a whole (linear) β-VAE with pencil and paper. Its solution shows most of what chapters 4 to 6 are about.
 #
 # **By the end you will have shown that**
 #
 # 1. the KL of a latent, averaged over the pictures, is the information that it carries plus a *slack* that you can compute;
 # 2. at its best scale a latent's KL is Shannon's $\tfrac12 \log(1 + \mathrm{SNR})$, and a signal whose mean is not zero pays for sending the mean;
 # 3. messages sent through a latent come back right or wrong as this number says;
-# 4. several latents share a rate by *reverse water-filling*, and **a linear β-VAE does exactly this**. It follows which components are encoded, at which capacity each turns on, which share equally, when everything collapses, and what β means.
+# 4. several latents share a rate by *reverse water-filling*, and **a linear β-VAE does exactly this**. The solution says which components are encoded, at which capacity each turns on, which share equally, when everything collapses, and what β means.
 #
 # **You need** Gaussian densities, eigenvalues, the ELBO ([chapter 1](01_elbo.ipynb)). **Time:** 44 minutes to read, under a minute of CPU time.
 #
@@ -130,7 +130,7 @@ assert slack_rows[2]["I(x; z)"] > math.log(8) - 0.1
 #
 # $$ \mathbb E\,\mathrm{KL} = \tfrac12\left( \sigma^2 A - 1 \right) - \tfrac12 \log \sigma^2, \qquad A = 1 + \mathrm{SNR}\left(1 + \frac{m^2}{v}\right). $$
 #
-# The derivative with respect to $\sigma^2$ is zero at $\sigma^2 = 1/A$. There
+# Its derivative with respect to $\sigma^2$, $\tfrac12 (A - 1/\sigma^2)$, is zero at $\sigma^2 = 1/A$. There
 #
 # $$ \boxed{\;\mathrm{KL} = \tfrac12 \log A = \tfrac12 \log\!\left(1 + \mathrm{SNR}\left(1 + \tfrac{m^2}{v}\right)\right)\;} $$
 #
@@ -180,7 +180,7 @@ for snr, m, v in ((7.0, 2.0, 1 / 3), (0.2, 0.5, 3.0)):
 #
 # $$ P(\text{wrong}) = 2(1 - 1/K)\,\Phi(-d/2\sigma), \qquad d/\sigma = \sqrt{12\,\mathrm{SNR}/(K^2 - 1)}, \qquad \mathrm{SNR} = e^{2\mathrm{KL}} - 1, $$
 #
-# where Φ is the normal distribution function. First your guess on the first puzzle, then the experiment.
+# where Φ is the normal distribution function. (K points a distance $d$ apart have the variance $d^2 (K^2 - 1)/12$, and SNR is this over $\sigma^2$.) First your guess on the first puzzle, then the experiment.
 
 # %%
 my_share = None  # ten messages through 2 nats: how many per cent are read wrong?
@@ -292,9 +292,14 @@ for reach, std in ((4.0, 0.2), (4.0, 1.0), (0.0, 0.2)):
 #
 # A source has independent Gaussian components of variances $\lambda_1 \ge \lambda_2 \ge \dots$. We may spend $C$ nats in all, and want the least squared error $D$. Who gets the nats?
 #
-# A component that gets $r$ nats has an SNR of $e^{2r} - 1$ (section 3). The best linear guess from such a latent leaves the error $\lambda/(1 + \mathrm{SNR}) = \lambda e^{-2r}$. So one more nat reduces the error at the rate $2 \lambda e^{-2r}$. If this rate differed between two components, we would move nats from one to the other. So at the best split it is the same for every component that gets anything; call it $2\eta$. A component with $\lambda_i \le \eta$ gets nothing, since even its first nat buys less. Solve $\lambda_i e^{-2 r_i} = \eta$:
+# A component that gets $r$ nats has an SNR of $e^{2r} - 1$ (section 3). The best linear guess from such a latent leaves the error $\lambda/(1 + \mathrm{SNR}) = \lambda e^{-2r}$ (fold below). So one more nat reduces the error at the rate $2 \lambda e^{-2r}$. If this rate differed between two components, we would move nats from one to the other. So at the best split it is the same for every component that gets anything; call it $2\eta$. A component with $\lambda_i \le \eta$ gets nothing, since even its first nat buys less. Solve $\lambda_i e^{-2 r_i} = \eta$:
 #
 # $$ r_i = \tfrac12 \log \frac{\lambda_i}{\eta} \;\text{ if } \lambda_i > \eta, \text{ else } 0; \qquad \text{error}_i = \min(\lambda_i, \eta). $$
+#
+# <details><summary>The error of the best linear guess</summary>
+#
+# Guess $x$, of variance λ, from $z = a x + \sigma\varepsilon$ as $c z$. The error $\mathbb E (x - cz)^2 = \lambda - 2 c a \lambda + c^2 (a^2 \lambda + \sigma^2)$ is least at $c = a\lambda/(a^2\lambda + \sigma^2)$, and there it is $\lambda \sigma^2 / (a^2\lambda + \sigma^2) = \lambda/(1 + \mathrm{SNR})$.
+# </details>
 #
 # Think of η as a **water level** in a bar chart of the variances. What stands above the level is sent, and what is below stays as error. The level follows from C, here by bisection. The library's `channel.reverse_water_filling` does it in closed form.
 
@@ -334,7 +339,7 @@ assert torch.allclose(two, 0.5 + 0.5 * math.log(2) * torch.tensor([1.0, -1.0]))
 # %% [markdown]
 # ## 6. A linear β-VAE does exactly this
 #
-# Take the simplest β-VAE: a linear encoder $\mu = V^\top x$, a linear decoder $\mathcal N(Wz, s^2 I)$, and data of mean zero with principal variances $\lambda_i$. Let each latent look after one principal component. (Could a mixture of components be cheaper? No: [chapter 7](07_why_these_axes.ipynb) shows what a rotated code costs extra, and when it does not.) With encoder gain κ, decoder gain w and noise σ, one component's loss is
+# Take the simplest β-VAE: a linear encoder $\mu = V^\top x$, a linear decoder $\mathcal N(Wz, s^2 I)$, and data of mean zero with principal variances $\lambda_i$. Let each latent look after one principal component. (A latent that mixes components is never cheaper: [chapter 7](07_why_these_axes.ipynb) shows what a rotated code costs extra, and when it does not.) With encoder gain κ, decoder gain w and noise σ, one component's loss is
 #
 # $$ \ell = \frac{\lambda (1 - w \kappa)^2 + w^2 \sigma^2}{2 s^2} + \beta\left[ \tfrac12\left(\kappa^2 \lambda + \sigma^2 - 1\right) - \log \sigma \right] . $$
 #
@@ -472,7 +477,7 @@ plt.show()
 # %% [markdown]
 # *Figure 2.4. The least reconstruction loss at every capacity (black curve). Three models trained at β = 1, 4 and 10 (points), each with a line of slope −β through it (dashed orange, dash-dotted green and dotted pink).*
 #
-# **What you should see.** Each model lies on the curve, at the place where its line touches the curve and does not cross it. What is said above, checked, by the formulas and on models trained just beside the threshold, and at β = 3.8 and 4.2:
+# **What you should see.** Each model lies on the curve, at the place where its line touches the curve. A line that crossed the curve would refute that β is the slope. What is said above, checked, by the formulas and on models trained just beside the threshold, and at β = 3.8 and 4.2:
 
 # %% tags=["checks"]
 for k, C in enumerate(turn_on):
@@ -531,7 +536,7 @@ assert abs(at_three.level / noise - 3.3) < 0.05
 # %% [markdown]
 # ## 7. The paper and this chapter, side by side
 #
-# The paper has no figure on this. Its sentences, and what became of them here:
+# The paper has no figure on this, but it has sentences:
 #
 # | the paper says (section 4) | here |
 # |---|---|
@@ -545,7 +550,7 @@ assert abs(at_three.level / noise - 3.3) < 0.05
 #
 # ## 8. Exercises
 #
-# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns. Tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns. Solutions, and wrong answers that the checks must refuse, are in
 # [solutions/02_awgn_channel](solutions/02_awgn_channel.ipynb).
 #
 # **2.1** (warm-up, 5 min) Write `kl(mean, std)`, nats, from μ and σ (not log σ).
