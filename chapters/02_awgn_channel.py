@@ -10,7 +10,7 @@
 # 3. messages sent through a latent come back right or wrong as this number says;
 # 4. several latents share a rate by *reverse water-filling*, and **a linear β-VAE does exactly this**. The solution says which components are encoded, at which capacity each turns on, which share equally, when everything collapses, and what β means.
 #
-# **You need** Gaussian densities, eigenvalues, the ELBO ([chapter 1](01_elbo.ipynb)). **Time:** 44 minutes to read, under a minute of CPU time.
+# **You need** Gaussian densities, eigenvalues, the ELBO ([chapter 1](01_elbo.ipynb)). **Time:** 42 minutes to read, under a minute of CPU time.
 #
 # ## A puzzle before we start
 #
