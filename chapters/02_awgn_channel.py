@@ -111,7 +111,7 @@ plt.show()
 # %% [markdown]
 # *Figure 2.1. Eight messages with means up to ±1.5 and σ = 0.1, the third line of the table. Left: the eight posteriors, each an eighth of the whole (coloured areas), their sum q(z) (black line) and the prior (dashed grey line). Right: how often a message (row) is read as another (column), from 0 (white) to 1 (dark blue).*
 #
-# **What you should see.** The messages are hardly ever confused, so the information is close to $\log 8 = 2.08$ nats. The KL is higher than that, by a slack of 0.29 nats. The slack has two causes. The black line is a comb of eight needles, and the outline of the comb is a flat box where the prior is round. With 400 messages on the same range the comb is gone and the box remains, and the slack is half as large. **A KL of 25 nats is not 25 nats of information.** [Chapter 5](05_capacity_generator.ipynb) will need this. What is said above, checked:
+# **What you should see.** The messages are hardly ever confused, so the information is close to $\log 8 = 2.08$ nats. The KL is higher than that, by a slack of 0.29 nats. The slack has two causes. The black line is a comb of eight needles, and the outline of the comb is a flat box where the prior is round. With 400 messages on the same range, only the box remains, and the slack is about half as large. **A KL of 25 nats is not 25 nats of information.** [Chapter 5](05_capacity_generator.ipynb) will need this. What is said above, checked:
 
 # %% tags=["checks"]
 for row in slack_rows:
@@ -258,7 +258,7 @@ ChannelExplorer()
 #
 # <details><summary>What you should have found</summary>
 #
-# (1) A spread of 1.5 and σ between 0.13 and 0.14: 10 % are read wrong, and the slack is at its least too. That is the best scale of section 3: the means have variance 0.96, close to $1 - σ^2$. With less spread, the messages stand too close; with more, part of the nats pays for a q(z) wider than the prior. (2) Leave the prior's scale far behind (spread 4, any σ), or send nothing with little noise (spread 0: all KL is slack).
+# (1) A spread of 1.5 and σ between 0.13 and 0.14. 10 % are read wrong, and the slack is at its least too. That is the best scale of section 3: the means have variance 0.96, close to $1 - σ^2$. With less spread, the messages stand too close; with more, part of the nats pays for a q(z) wider than the prior. (2) Leave the prior's scale far behind (spread 4, any σ), or send nothing with little noise (spread 0: all KL is slack).
 # </details>
 #
 # The answers, computed:
@@ -339,7 +339,7 @@ assert torch.allclose(two, 0.5 + 0.5 * math.log(2) * torch.tensor([1.0, -1.0]))
 # %% [markdown]
 # ## 6. A linear β-VAE does exactly this
 #
-# Take the simplest β-VAE: a linear encoder $\mu = V^\top x$, a linear decoder $\mathcal N(Wz, s^2 I)$, and data of mean zero with principal variances $\lambda_i$. Let each latent look after one principal component. (A latent that mixes components is never cheaper: [chapter 7](07_why_these_axes.ipynb) shows what a rotated code costs extra, and when it does not.) With encoder gain κ, decoder gain w and noise σ, one component's loss is
+# Take the simplest β-VAE: a linear encoder $\mu = V^\top x$, a linear decoder $\mathcal N(Wz, s^2 I)$, and data of mean zero with principal variances $\lambda_i$. Let each latent look after one principal component. (A latent that mixes components is never cheaper: [chapter 7](07_why_these_axes.ipynb) shows what a rotated code costs extra, and when it does not.) With encoder gain κ, decoder gain w and noise σ, the loss of one component (with $x$ its coordinate) is
 #
 # $$ \ell = \frac{\lambda (1 - w \kappa)^2 + w^2 \sigma^2}{2 s^2} + \beta\left[ \tfrac12\left(\kappa^2 \lambda + \sigma^2 - 1\right) - \log \sigma \right] . $$
 #
