@@ -105,7 +105,7 @@ def test_messages_title_adds_up_and_confusions_are_probabilities():
 def test_turn_ons_draw_rates_against_capacity():
     capacities, rates = torch.linspace(0, 1, 5), torch.rand(5, 2)
     trained = {0.5: torch.tensor([0.3, 0.2])}
-    figure = figures.turn_ons(capacities, rates, torch.ones(5), torch.tensor([2.0, 1.0]), trained)
+    figure = figures.turn_ons(capacities, rates, torch.tensor([2.0, 1.0]), trained)
     assert np.allclose(figure.axes[0].lines[1].get_ydata(), rates[:, 1])
     assert np.allclose(figure.axes[0].collections[0].get_offsets(), [[0.5, 0.3], [0.5, 0.2]])
 
@@ -574,18 +574,48 @@ def test_codes_are_blue_before_the_cut_and_orange_after_it():
     assert said(axis) == ("one", "picture", "z: mean ± σ")
 
 
-def test_turn_ons_name_each_component_and_draw_what_is_left():
+def test_turn_ons_name_each_component():
     capacities, rates = torch.linspace(0, 1, 5), torch.rand(5, 2)
-    left = torch.tensor([3.0, 2.0, 1.5, 1.2, 1.0])
     trained = {0.5: torch.tensor([0.3, 0.2]), 0.9: torch.tensor([0.6, 0.25])}  # asked for 0.9, it spends 0.85
-    one, two = figures.turn_ons(capacities, rates, left, torch.tensor([2.0, 0.5]), trained).axes
+    (axis,) = figures.turn_ons(capacities, rates, torch.tensor([2.0, 0.5]), trained).axes
     for i, label in enumerate(("λ = 2", "λ = 0.5")):
-        assert np.allclose(lines(one)[label].get_data(), [capacities, rates[:, i]])
-    assert np.allclose(two.lines[0].get_data(), [capacities, left])
-    assert np.allclose(one.collections[1].get_offsets(), [[0.9, 0.6], [0.9, 0.25]])
-    assert said(one) == ("", "capacity C (nats)", "rate of the component (nats)")
-    assert said(two) == ("", "capacity C (nats)", "squared error that is left")
-    assert "trained" in legend(one)
+        assert np.allclose(lines(axis)[label].get_data(), [capacities, rates[:, i]])
+    assert np.allclose(axis.collections[1].get_offsets(), [[0.9, 0.6], [0.9, 0.25]])
+    assert said(axis) == ("", "capacity C (nats)", "rate of the component (nats)")
+    assert "trained" in legend(axis)
+
+
+def test_tangents_go_through_their_models_with_slope_minus_beta():
+    capacities, losses = torch.linspace(0, 4, 5), torch.tensor([9.0, 5.0, 3.0, 2.0, 1.5])
+    (axis,) = figures.tangents(capacities, losses, {4.0: (0.5, 7.0), 0.5: (3.0, 2.5)}).axes
+    assert np.allclose(lines(axis)["least reconstruction at C"].get_data(), [capacities, losses])
+    for beta, (rate, loss), ends in ((4, (0.5, 7.0), (0.0, 1.7)), (0.5, (3.0, 2.5), (1.8, 4.2))):
+        line = lines(axis)[f"trained at β = {beta}: slope −{beta}"]
+        assert line.get_xdata() == pytest.approx(ends)
+        assert line.get_ydata() == pytest.approx([loss - beta * (end - rate) for end in ends])
+    _, first, dot, second, other = axis.lines
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (0.5, 7.0)
+    assert (other.get_xdata()[0], other.get_ydata()[0]) == (3.0, 2.5)
+    assert dot.get_color() == first.get_color() != second.get_color() == other.get_color()
+    assert said(axis) == ("", "capacity C (nats)", "reconstruction D/2s² (nats)") and axis.get_ylim()[0] == 0
+    assert len(legend(axis)) == 3
+
+
+def test_strips_stand_over_their_centres_and_beside_their_latent():
+    strips, centres = torch.rand(4, 16), torch.tensor([2.0, 5.0, 11.0, 14.0])
+    mean, std = torch.tensor([-1.0, 0.0, 0.5, 2.0]), torch.tensor([0.3, 0.1, 0.2, 0.4])
+    left, middle, right = figures.strip_codes(strips, 1 - strips, centres, mean, std).axes
+    for axis, title, shown in ((left, "strips", strips), (middle, "reconstructions", 1 - strips)):
+        (image,) = axis.images
+        assert np.allclose(image.get_array(), shown.T) and image.get_clim() == (0, 1) and image.cmap(0.0)[0] == 0
+        assert tuple(image.get_extent()) == (2, 14, 16, 0) and image.origin == "upper"  # pixel 0 on top
+        assert said(axis)[:2] == (title, "true centre (pixels)")
+    assert said(left)[2] == "place in the strip (pixels)"
+    assert np.allclose(right.lines[0].get_data(), [centres, mean])
+    band = right.collections[0].get_paths()[0].vertices
+    assert band[np.isclose(band[:, 0], 14), 1].min() == pytest.approx(1.6)
+    assert band[np.isclose(band[:, 0], 14), 1].max() == pytest.approx(2.4)
+    assert said(right) == ("latent", "true centre (pixels)", "z: mean ± σ")
 
 
 def five(*, scale: float = 1.0, shift: float = 0.0) -> RateDistortion:
@@ -721,7 +751,12 @@ def test_lines_of_one_frame_differ_in_more_than_colour(run):
     trade = figures.tradeoff({"one": cloud}, {"one": {"d": (c, c), "e": (c, 1 - c)}}).axes[0]
     frames = {
         "overlap": figures.overlap(torch.tensor([-1.0, 0.0, 1.0]), torch.ones(3)).axes[0].lines[:3],
-        "turn_ons": figures.turn_ons(c, torch.rand(5, 3), c, torch.tensor([3.0, 2.0, 1.0]), {}).axes[0].lines,
+        "turn_ons": figures.turn_ons(c, torch.rand(5, 3), torch.tensor([3.0, 2.0, 1.0]), {}).axes[0].lines,
+        "tangents": [
+            line
+            for line in figures.tangents(c, c, {1.0: (0.5, 0.5), 2.0: (0.2, 0.2)}).axes[0].lines
+            if len(line.get_xdata()) > 1
+        ],
         "figure_3": figures.figure_3({"one": five()}).axes[1].lines,
         "splits": figures.splits({"one": five()}).axes[0].lines,
         "limits": figures.frontier({}, {"a": five(), "b": five(), "c": five()}).axes[0].lines,
@@ -748,8 +783,6 @@ def test_frames_have_the_ends_that_their_figures_give_them(run):
     assert below.get_ylim() == (1, 200) and below.get_yscale() == "log"
     assert figures.frontier({"one": five()}, {}).axes[0].get_xlim() == (0, 25)
     assert figures.tradeoff({"one": {"a": [(5.0, 0.4)]}}, {}).axes[0].get_xlim()[0] == 0
-    c = torch.linspace(0.5, 1, 5)
-    assert figures.turn_ons(c, c[:, None], c, c[:1], {}).axes[1].get_ylim()[0] == 0
     collapse = figures.collapse([3, 5], [50, 150], [(4, 70, 1.2)]).axes[0]
     assert collapse.get_ylim() == (20, 450) and collapse.get_xlim() == pytest.approx((2.85, 5.15))
     assert figures.kl_history({"a run": run}).axes[0].get_ylim() == (1e-4, 10)
@@ -838,7 +871,7 @@ def test_narrow_marks_lie_on_broad_ones():
     order = sorted(share.lines, key=lambda line: line.get_zorder())  # a later one lies above its equals
     assert order.index(lines(share)["trained"]) > order.index(lines(share)["best split"])
     c = torch.linspace(0, 1, 5)
-    axis = figures.turn_ons(c, c[:, None], c, c[1:2], {0.5: c[:1]}).axes[0]
+    axis = figures.turn_ons(c, c[:, None], c[1:2], {0.5: c[:1]}).axes[0]
     assert all(dots.get_zorder() > axis.lines[0].get_zorder() for dots in axis.collections[:1])
     collapse = figures.collapse([3, 5], [50, 150], [(4, 70, 1.2)]).axes[0]
     area, *points = collapse.collections

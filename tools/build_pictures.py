@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "chapters" / "pictures"
 STORED = {
     "01_elbo": 1,
-    "02_awgn_channel": 4,
+    "02_awgn_channel": 0,
     "03_posterior_overlap": 7,
     "05_capacity_generator": 5,
     "06_controlled_capacity": 7,

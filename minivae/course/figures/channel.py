@@ -12,28 +12,43 @@ from minivae.channel import linear_beta_vae, mutual_information, reverse_water_f
 from minivae.course.figures.common import BLUE, GREY, ORANGE, PALETTE, grid, line_style, round_up
 
 
-def turn_ons(
-    capacities: Tensor, rates: Tensor, distortions: Tensor, eigenvalues: Tensor, trained: dict[float, Tensor]
-) -> Figure:
-    """Rate of each component and total squared error against capacity, with trained models as dots.
+def turn_ons(capacities: Tensor, rates: Tensor, eigenvalues: Tensor, trained: dict[float, Tensor]) -> Figure:
+    """Rate of each component against capacity, with trained models as dots.
 
     Args:
         capacities: (n,) total rates in nats.
         rates: (n, components) nats.
-        distortions: (n,) total squared errors.
         eigenvalues: (components,) variances, for the labels.
         trained: total rate of a trained model → its rates, high to low.
     """
-    figure, ((left, right),) = grid(1, 2, (9.5, 3.6))
+    figure, ((axis,),) = grid(1, 1, (6.4, 3.6))
     for i, value in enumerate(eigenvalues.tolist()):
-        left.plot(capacities.numpy(), rates[:, i].numpy(), label=f"λ = {value:g}", **line_style(i))
+        axis.plot(capacities.numpy(), rates[:, i].numpy(), label=f"λ = {value:g}", **line_style(i))
     for total, found in trained.items():
-        left.scatter([total] * len(found), found.tolist(), color="black", s=14, zorder=3)
-    left.scatter([], [], color="black", s=14, label="trained")
-    left.set(xlabel="capacity C (nats)", ylabel="rate of the component (nats)")
-    left.legend(fontsize=8)
-    right.plot(capacities.numpy(), distortions.numpy(), color="black")
-    right.set(xlabel="capacity C (nats)", ylabel="squared error that is left", ylim=(0, None))
+        axis.scatter([total] * len(found), found.tolist(), color="black", s=14, zorder=3)
+    axis.scatter([], [], color="black", s=14, label="trained")
+    axis.set(xlabel="capacity C (nats)", ylabel="rate of the component (nats)")
+    axis.legend(fontsize=8)
+    return figure
+
+
+def tangents(capacities: Tensor, losses: Tensor, trained: dict[float, tuple[float, float]]) -> Figure:
+    """The least reconstruction loss at each capacity, and trained models on it, each with a line of slope −β.
+
+    Args:
+        capacities: (n,) total rates in nats.
+        losses: (n,) reconstruction in nats.
+        trained: β of a model → its total rate and its reconstruction, in nats.
+    """
+    figure, ((axis,),) = grid(1, 1, (6.4, 3.6))
+    axis.plot(capacities.numpy(), losses.numpy(), color="black", label="least reconstruction at C")
+    for i, (beta, (rate, loss)) in enumerate(trained.items(), start=1):  # 0 looks like the curve
+        ends = [max(0.0, rate - 1.2), rate + 1.2]
+        label = f"trained at β = {beta:g}: slope −{beta:g}"
+        axis.plot(ends, [loss - beta * (end - rate) for end in ends], label=label, **line_style(i))
+        axis.plot(rate, loss, "o", color=line_style(i)["color"])
+    axis.set(xlabel="capacity C (nats)", ylabel="reconstruction D/2s² (nats)", ylim=(0, None))
+    axis.legend(fontsize=8)
     return figure
 
 
@@ -81,6 +96,8 @@ def water_level(eigenvalues: Tensor, beta: float, noise: float) -> Figure:
     left.bar(number, eigenvalues.clamp_max(level).numpy() - bottom, bottom=bottom, color="#bbbbbb")
     left.axhline(level, color=ORANGE)
     left.set(xlabel="component", ylabel="variance λ", yscale="log", ylim=(bottom, None), title=f"η = βs² = {level:.2f}")
+    left.set_yticks(ticks := eigenvalues.unique().tolist(), [f"{tick:g}" for tick in ticks])
+    left.minorticks_off()
     rates = torch.linspace(0, linear_beta_vae(eigenvalues, 1.0, bottom).kl.sum().item(), 161)
     errors = [reverse_water_filling(eigenvalues, rate=C).distortions.sum().item() for C in [*rates.tolist(), total]]
     curve = torch.tensor(errors) / (2 * noise)

@@ -1,4 +1,4 @@
-"""Figures of chapter 1: a VAE as a drawing, and the ELBO in three steps."""
+"""Figures of chapter 1: a VAE as a drawing, the ELBO in three steps, and what a VAE of strips has learned."""
 
 from collections.abc import Callable
 
@@ -26,6 +26,7 @@ def vae_diagram(picture: Tensor) -> Figure:
         axis.text(x, 1.8, label, ha="center", va="center", fontsize=10)
     axis.text(4.25, 2.3, r"posterior $q(z\,|\,x)$", ha="center", fontsize=9)
     axis.text(5.9, 2.65, "noise ε", ha="center", fontsize=9)
+    axis.text(5.9, 1.35, "latent", ha="center", fontsize=9)
     for start, end in ((1.45, 1.95), (3.45, 3.75), (4.8, 5.2), (6.6, 6.95), (8.45, 8.95)):
         axis.annotate("", (end, 1.8), (start, 1.8), arrowprops={"arrowstyle": "->"})
     axis.annotate("", (5.9, 2.0), (5.9, 2.6), arrowprops={"arrowstyle": "->"})
@@ -76,4 +77,29 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> 
     right.set_title(title.replace("-", "−"), fontsize=9)
     right.set(ylabel="nats", xlim=(-0.6, 2.6))
     right.tick_params(axis="x", labelsize=8)
+    return figure
+
+
+def strip_codes(strips: Tensor, drawn: Tensor, centres: Tensor, mean: Tensor, std: Tensor) -> Figure:
+    """Strips of pixels as columns, their reconstructions, and the posterior of the latent against the true centre.
+
+    Args:
+        strips: (n, pixels) in [0, 1], in the order of their centres.
+        drawn: (n, pixels), the reconstructions.
+        centres: (n,) where the bumps are, in pixels.
+        mean: (n,) of the posteriors.
+        std: (n,) of the posteriors, > 0.
+    """
+    figure, (axes,) = grid(1, 3, (9.0, 2.9))
+    ends = (centres[0].item(), centres[-1].item(), strips.shape[1], 0)
+    for axis, title, images in ((axes[0], "strips", strips), (axes[1], "reconstructions", drawn)):
+        axis.imshow(images.T.numpy(), cmap="gray", vmin=0, vmax=1, aspect="auto", extent=ends)
+        axis.set(title=title, xlabel="true centre (pixels)", yticks=[0, 4, 8, 12, 16])
+    axes[0].set_ylabel("place in the strip (pixels)")
+    edges = (mean - std).numpy(), (mean + std).numpy()
+    axes[2].fill_between(centres.numpy(), *edges, color=BLUE, alpha=0.3, linewidth=0)
+    axes[2].plot(centres.numpy(), mean.numpy(), color=BLUE)
+    axes[2].set(title="latent", xlabel="true centre (pixels)", ylabel="z: mean ± σ")
+    for axis in axes:
+        axis.set_xticks([2, 5, 8, 11, 14])
     return figure
