@@ -1,8 +1,8 @@
 """A pretended CUDA device: tensors whose numbers are on the CPU, and that say they are on cuda:0.
 
-Each operation is seen below autograd: does the host wait for it, does it mix devices, is it of float64, how many kernels
-does it launch? A graph holds the operations that were recorded, with their tensors; a replay does them again on the same
-memory. What depends on the real device, its rounding and its time, cannot be seen here.
+Each operation is seen below autograd: does the host wait for it, does it mix devices, is it of float64, how many
+kernels does it launch? A graph holds the operations that were recorded, with their tensors; a replay does them again on
+the same memory. What depends on the real device, its rounding and its time, cannot be seen here.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ VIEWS = {
 }  # fmt: skip
 KERNELS = {
     "binary_cross_entropy_with_logits": 4, "sort": 4, "argsort": 4, "_linalg_solve_ex": 3, "linalg_solve_ex": 3,
-    "constant_pad_nd": 2, "_foreach_norm": 2,
+    "constant_pad_nd": 2, "_foreach_norm": 2, "baddbmm": 2,  # a copy first
 }  # fmt: skip
 Plain = contextlib.ExitStack  # of everything that would look at an operation
 
@@ -140,7 +140,9 @@ class Card(TorchDispatchMode):
         """The arguments on the card that an operation changes, in order."""
         given = {argument.name: value for argument, value in zip(operation._schema.arguments, args, strict=False)}
         changed = [a.name for a in operation._schema.arguments if a.alias_info is not None and a.alias_info.is_write]
-        return [leaf for name in changed for leaf in tree_leaves((given | kwargs).get(name)) if isinstance(leaf, OnCard)]
+        return [
+            leaf for name in changed for leaf in tree_leaves((given | kwargs).get(name)) if isinstance(leaf, OnCard)
+        ]
 
 
 @contextlib.contextmanager
