@@ -29,7 +29,6 @@ KERNELS = {
     "binary_cross_entropy_with_logits": 4, "sort": 4, "argsort": 4, "_linalg_solve_ex": 3, "linalg_solve_ex": 3,
     "constant_pad_nd": 2, "_foreach_norm": 2, "baddbmm": 2,  # a copy first
 }  # fmt: skip
-Plain = contextlib.ExitStack  # of everything that would look at an operation
 
 
 class OnCard(Tensor):
@@ -204,6 +203,8 @@ def record(graph: Graph, stream: object = None) -> Iterator[None]:
 
 
 class Stream:
+    device = PLACE
+
     def __init__(self, *_: object) -> None:
         pass
 
@@ -211,9 +212,9 @@ class Stream:
         pass
 
 
-@pytest.fixture
-def card(monkeypatch) -> Iterator[Card]:
-    """The pretended device, active while the test runs."""
+@contextlib.contextmanager
+def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
+    """Make "cuda:0" the pretended device meanwhile."""
     for name, value in {
         "_lazy_init": lambda: None, "Stream": Stream, "CUDAGraph": Graph, "graph": record,
         "current_stream": lambda *_: Stream(), "stream": lambda _: contextlib.nullcontext(),
