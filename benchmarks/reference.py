@@ -44,11 +44,12 @@ class Pictures(Dataset):
 
 
 class ReferenceLoop:
-    """Trains step by step; `step()` is one step on the next batch, `step(batch)` on a given one."""
+    """Trains step by step on a device; `step()` is one step on the next batch, `step(batch)` on a given one."""
 
-    def __init__(self, array: np.ndarray, batch: int = 64, beta: float = 4.0) -> None:
+    def __init__(self, array: np.ndarray, batch: int = 64, beta: float = 4.0, device: str = "cpu") -> None:
         torch.manual_seed(0)
-        self.model = PlainVAE(array.shape[1])
+        self.device = torch.device(device)
+        self.model = PlainVAE(array.shape[1]).to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=5e-4)
         self.loader = DataLoader(Pictures(array), batch_size=batch, shuffle=True, drop_last=True)
         self.batches = iter(self.loader)
@@ -60,6 +61,7 @@ class ReferenceLoop:
             if batch is None:
                 self.batches = iter(self.loader)
                 batch = next(self.batches)
+        batch = batch.to(self.device)
         logits, mean, log_var = self.model(batch)
         reconstruction = F.binary_cross_entropy_with_logits(logits, batch, reduction="sum") / len(batch)
         kl = -0.5 * torch.sum(1 + log_var - mean.pow(2) - log_var.exp()) / len(batch)

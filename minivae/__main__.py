@@ -51,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     add = command("train", _train, "train an experiment and write its run file")
     experiment(add)
     add("--seed", type=int, default=0)
+    add("--seeds", metavar="0:8", help="several at once, on a GPU hardly slower than one; writes runs/NAME-seedN.h5")
     add("--out", type=Path, help="run file to write (default: runs/NAME-seedN.h5)")
     add("--precision", default="auto", help="auto, fp32, bf16")
     add("--resume", type=Path, metavar="RUN", help="continue this run file")
@@ -91,6 +92,9 @@ def main(argv: list[str] | None = None) -> int:
     add = command("bench", _bench, "measure speed and memory on this machine, beside a plain reference loop")
     add("--quick", action="store_true", help="the ratios alone, in under 50 seconds")
     add("--out", type=Path, metavar="FOLDER", help="write table, picture and JSON there")
+    add("--gpu", action="store_true", help="check and measure training on a GPU instead, in under 8 minutes")
+    add("--device", default="cuda", help="for --gpu: cuda (default), cuda:1, or cpu to try it")
+    add("--tiny", action="store_true", help="for --gpu: sizes that say nothing, to try it")
     data = commands.add_parser("data", help="make a file of pictures, or write dSprites anew")
     data = data.add_subparsers(dest="action", required=True, metavar="import|export")
     add = command("import", _import, "make one HDF5 file of pictures, 64×64", data)
@@ -136,7 +140,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from minivae.engine import catalogue, parallel, trainer
+    from minivae.engine import catalogue, parallel, sweep, trainer
     from minivae.engine.imports import Pictures
     from minivae.engine.runs import Run
 
@@ -145,34 +149,46 @@ def _train(args: argparse.Namespace) -> int:
         if not isinstance(experiment.dataset, Pictures):
             raise ValueError(f"{experiment.name} draws its own pictures: --data is for celeba and chairs-published")
         experiment = dataclasses.replace(experiment, dataset=Pictures.open(args.data))
+    if args.seeds is not None and (args.resume or args.out or args.reseed):
+        raise ValueError("--seeds begins trainings, and names their files: it goes without --resume and --out")
+    seeds = [args.seed] if args.seeds is None else sweep.parse_seeds(args.seeds)
     resume = None if args.resume is None else Run.load(args.resume, data=args.data)
     if resume is not None and isinstance(experiment.dataset, Pictures):
         experiment = dataclasses.replace(experiment, dataset=resume.experiment.dataset)
-    out = args.out or Path("runs") / f"{experiment.name}-seed{args.seed}.h5"
-    if args.out is None and not out.parent.exists():
-        out.parent.mkdir(exist_ok=True)  # of several processes each tries
-    same = args.resume is not None and out.exists() and out.samefile(args.resume)
+    outs = [args.out or Path("runs") / f"{experiment.name}-seed{seed}.h5" for seed in seeds]
+    if args.out is None and not outs[0].parent.exists():
+        outs[0].parent.mkdir(exist_ok=True)  # of several processes each tries
+    same = args.resume is not None and outs[0].exists() and outs[0].samefile(args.resume)
+    settings = {
+        "steps": args.steps, "device": args.device, "precision": args.precision, "progress": not args.json,
+        "snapshots": args.snapshots, "overwrite": args.force or same, "command": args.said,
+    }  # fmt: skip
     try:
         with parallel.processes(args.device) as speaks:
-            run = trainer.train(
-                experiment, steps=args.steps, seed=args.seed, device=args.device, precision=args.precision,
-                progress=not args.json, resume=resume, reseed=args.reseed, snapshots=args.snapshots, out=out,
-                overwrite=args.force or same, command=args.said,
-            )  # fmt: skip
+            if len(seeds) > 1:
+                runs = trainer.train_seeds(experiment, seeds, outs, **settings)
+            else:
+                runs = [trainer.train(
+                    experiment, seed=seeds[0], resume=resume, reseed=args.reseed, out=outs[0], **settings
+                )]  # fmt: skip
     except trainer.TrainingInterrupted as interrupted:
-        run = interrupted.run
+        runs = [interrupted.run]
     finally:
         if args.out is None:
             with suppress(OSError):  # a refused training leaves no empty folder behind
-                out.parent.rmdir()
+                outs[0].parent.rmdir()
     goal = experiment.steps if args.steps is None else args.steps
+    done = all(run.step == goal for run in runs)
+    if speaks and not done:
+        go_on = " or ".join(f"--resume {shlex.quote(str(out))}" for out in outs)
+        print(f"interrupted at step {runs[0].step}; go on with {go_on}", file=sys.stderr)
     if speaks:
-        if run.step < goal:
-            print(f"interrupted at step {run.step}; go on with --resume {shlex.quote(str(out))}", file=sys.stderr)
-        elif args.slim:
-            run.slim().save(out, overwrite=True)
-        _tell(args, {"out": str(out), **_summary(run)}, [f"wrote {out}"])
-    return 0 if run.step == goal else 130
+        for out, run in zip(outs, runs, strict=False):
+            if done and args.slim:
+                run.slim().save(out, overwrite=True)
+        told = [{"out": str(out), **_summary(run)} for out, run in zip(outs, runs, strict=False)]
+        _tell(args, told[0] if args.seeds is None else told, [f"wrote {out}" for out in outs])
+    return 0 if done else 130
 
 
 def _sweep(args: argparse.Namespace) -> int:
@@ -208,9 +224,16 @@ def _bench(args: argparse.Namespace) -> int:
         raise RuntimeError(f"no {path}: the benchmarks come with a clone of the repository, not with the package")
     if args.out is not None and not (args.out.is_dir() and os.access(args.out, os.W_OK)):
         raise OSError(f"{args.out} is no folder that can be written to: create it first")
-    if not args.quick and (missing := [m for m in ("jupytext", "nbclient") if not importlib.util.find_spec(m)]):
+    if not (args.quick or args.gpu) and (
+        missing := [m for m in ("jupytext", "nbclient") if not importlib.util.find_spec(m)]
+    ):
         raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]', or use --quick")
     sys.path.insert(0, str(BENCHMARKS))
+    if args.gpu:
+        gpu = importlib.import_module("gpu")
+        result = gpu.measure(args.device, args.tiny, out=None if args.out is None else args.out / "gpu.json")
+        _tell(args, result, [gpu.table(result)])
+        return 1 if result["failed"] else 0
     bench = importlib.import_module("bench")
     result = bench.measure(args.quick, progress=lambda text: print(f"measuring {text} …", file=sys.stderr))
     _tell(args, result, [bench.table(result)])

@@ -3,6 +3,7 @@
 import itertools
 import math
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -65,15 +66,15 @@ class LagrangianELBO:
 
     def __call__(self, reconstruction: Tensor, kl: Tensor, step: int | Tensor, log_beta: Tensor) -> Tensor:
         """Loss in nats; the first three arguments are those of every objective, log_beta is the integral."""
-        off = self._off(kl.detach(), step)
-        beta = (log_beta + self.damping * off).exp().clamp_min(self.least)
         is_open = self._open(kl, step)
-        closed = torch.where(is_open, 0.0, kl).sum()
-        return reconstruction + beta * torch.where(is_open, kl, 0.0).sum() + _MOST * closed
+        rate, closed = (kl * is_open).sum(), (kl * ~is_open).sum()
+        beta = (log_beta + self.damping * self._off(rate.detach(), step)).exp().clamp_min(self.least)
+        return reconstruction + beta * rate + _MOST * closed
 
     def update(self, kl: Tensor, step: int | Tensor, log_beta: Tensor) -> None:
         """Move the integral, in place, by the gain times the error of this step's KLs (latents,)."""
-        log_beta.add_(self.gain * self._off(kl, step)).clamp_(math.log(self.least), math.log(_MOST))
+        off = self._off((kl * self._open(kl, step)).sum(), step)
+        log_beta.add_(self.gain * off).clamp_(math.log(self.least), math.log(_MOST))
 
     def opened(self, step: int) -> range:
         """The latents that open at this step, to be re-initialised; none at step 0, where all are new."""
@@ -82,16 +83,19 @@ class LagrangianELBO:
                 return range(before, latents)
         return range(0)
 
-    def _off(self, kl: Tensor, step: int | Tensor) -> Tensor:
-        """The error Σ KL − C of the open latents, clipped to ±1 nat."""
-        return (torch.where(self._open(kl, step), kl, 0.0).sum() - self.schedule(step)).clamp(-1, 1)
+    def _off(self, rate: Tensor, step: int | Tensor) -> Tensor:
+        """The error Σ KL − C of the open latents' rate, clipped to ±1 nat."""
+        return (rate - self.schedule(step)).clamp(-1, 1)
 
     def _open(self, kl: Tensor, step: int | Tensor) -> Tensor:
         """Which latents are open at a step, (latents,)."""
-        latents = torch.arange(len(kl), device=kl.device)
-        if not self.openings:
-            return latents >= 0
-        count = self.openings[0][1]
-        for (_, before), (at, after) in itertools.pairwise(self.openings):
-            count = count + (after - before) * (step >= at)
-        return latents < count
+        return step >= _first_steps(self.openings, len(kl), kl.device)
+
+
+@cache
+def _first_steps(openings: tuple[tuple[int, int], ...], latents: int, device: torch.device) -> Tensor:
+    """The step at which each latent opens, (latents,): ∞ if it never does, 0 of all if there are no openings."""
+    steps = [0.0] * latents if not openings else [math.inf] * latents
+    for step, count in reversed(openings):
+        steps[:count] = [float(step)] * count
+    return torch.tensor(steps[:latents], device=device)

@@ -44,7 +44,9 @@ class Muon(torch.optim.Optimizer):
             for p in group["params"]:
                 if p.grad is None:
                     continue
-                mean = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                if p not in self.state:
+                    self.state[p]["momentum"] = torch.zeros_like(p)
+                mean = self.state[p]["momentum"]
                 mean.lerp_(p.grad, 1 - group["momentum"])
                 ahead = p.grad.lerp(mean, group["momentum"])  # Nesterov's look one step ahead
                 change = orthogonal(ahead.reshape(len(p), -1), group["dtype"])

@@ -50,7 +50,7 @@ def training_step(
     optimizer.step()
     if state is not None:
         objective.update(kl.detach(), step, state)
-    return torch.cat([torch.stack([loss, reconstruction]), kl]).detach()
+    return torch.hstack([loss, reconstruction, kl]).detach()
 
 
 def batches(

@@ -3,6 +3,7 @@
     python tools/study_figure4a.py list                     the planned trainings, most wanted first, and which are done
     python tools/study_figure4a.py run pale-base --seed 0   one training; goes on where it was interrupted
     python tools/study_figure4a.py queue --workers 2        what is missing, a process a core; start it again at will
+    python tools/study_figure4a.py queue --gpu --out "$OUT"  many at a time on one card, in six minutes
     python tools/study_figure4a.py table                    what came out, a line a variant
 
 Each training writes one small JSON under data/studies/figure4a: its settings, how it was made, KL per latent and
@@ -15,11 +16,15 @@ import argparse
 import dataclasses
 import json
 import math
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +34,13 @@ from torch import Tensor, nn
 
 from minivae import gaussian, metrics
 from minivae.datasets import Sprites
-from minivae.engine.fast import bias_apart, keep_buffers, pick_precision
+from minivae.engine.fast import HEAVY, OnDevice, bias_apart, graphed, ieee, keep_buffers, pick_precision
+from minivae.engine.fast_muon import FastMuon
 from minivae.engine.trainer import versions
 from minivae.growing import open_latents, reset_dormant
 from minivae.lagrangian import LagrangianELBO
 from minivae.muon import Muon
-from minivae.objectives import LinearSchedule, PolylineSchedule, bernoulli_floor, bernoulli_nll
+from minivae.objectives import LinearSchedule, PolylineSchedule, bernoulli_nll
 from minivae.vae import VAE, initialise
 
 RESULTS = Path("data/studies/figure4a")
@@ -176,18 +182,25 @@ def draw(sprites: Sprites, colours: str, n: int, generator: torch.Generator) -> 
     """n sprites in colours of the given kind."""
     white, classes = sprites.sample(n, generator)
     hue = None
+    place = generator.device
     if colours == "eight":
-        rgb = torch.where(torch.rand(n, 3, generator=generator) < 0.5, 0.25, 1.0)
+        rgb = torch.where(torch.rand(n, 3, generator=generator, device=place) < 0.5, 0.25, 1.0)
     elif colours == "hue":
-        hue = torch.rand(n, generator=generator)
-        away = (hue[:, None] * 6 - torch.tensor([3.0, 2.0, 4.0])).abs()
-        rgb = (torch.tensor([[-1.0, 2.0, 2.0]]) + torch.tensor([[1.0, -1.0, -1.0]]) * away).clamp(0, 1)
+        hue = torch.rand(n, generator=generator, device=place)
+        turn, offset, sign = _hues(place)
+        rgb = (offset + sign * (hue[:, None] * 6 - turn).abs()).clamp(0, 1)
     else:
         low = {"pale": 0.5, "vivid": 0.0}[colours]
-        rgb = low + (1 - low) * torch.rand(n, 3, generator=generator)
-    # only the pixels of the sprite are grey
-    floor = white.sum((1, 2, 3)) * bernoulli_floor(rgb)
+        rgb = low + (1 - low) * torch.rand(n, 3, generator=generator, device=place)
+    # only the pixels of the sprite are grey; `bernoulli_floor`, but that looks at them, and waits
+    floor = -white.sum((1, 2, 3)) * (torch.xlogy(rgb, rgb) + torch.special.xlog1py(1 - rgb, -rgb)).sum(1)
     return Batch(white * rgb[:, :, None, None], classes, rgb, hue, floor)
+
+
+@cache
+def _hues(place: torch.device) -> Tensor:
+    """Where on the circle of hues red, green and blue turn, how low they are there, and which way they go, (3, 3)."""
+    return torch.tensor([[3.0, 2.0, 4.0], [-1.0, 2.0, 2.0], [1.0, -1.0, -1.0]], device=place)
 
 
 def targets(batch: Batch) -> dict[str, tuple[Tensor, Tensor | None, Tensor]]:
@@ -309,34 +322,49 @@ def taught_code(batch: Batch) -> tuple[Tensor, Tensor]:
 # ------------------------------------------------------------------------------------------------------------ training
 
 
-def train(
-    variant: Variant, seed: int, keep: Path | None = None, progress: bool = True, save_every: float = 60
-) -> dict[str, Any]:
-    """Train one variant; returns the result as plain values.
+def train(variant: Variant, seed: int, keep: Path | None = None, **settings: Any) -> dict[str, Any]:
+    """Train one variant on a processor; returns the result as plain values. Arguments are those of `training`."""
+    steps = training(variant, seed, keep=keep, **settings)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return finish(*end.value)
+
+
+def training(
+    variant: Variant, seed: int, device: str = "cpu", keep: Path | None = None, progress: bool = True,
+    save_every: float = 60,
+) -> Iterator[None]:  # fmt: skip
+    """A training that takes a step at each `next`, on a GPU as a CUDA graph; it ends with the arguments of `finish`.
 
     Args:
         variant: what to train.
         seed: of weights, data and samples.
+        device: where; a taught variant can be trained on a processor only.
         keep: file of the state on the way, from which the training goes on if it is there.
         progress: print a line every thousand steps.
         save_every: seconds from one save to the next.
     """
     keep_buffers()
-    precision = pick_precision("auto", torch.device("cpu"))
-    generator = torch.Generator().manual_seed(seed)
-    model = StudyVAE(variant, torch.Generator().manual_seed(seed)).to(memory_format=torch.channels_last)
-    bias_apart(model)
+    place = torch.device(device)
+    on_card = place.type == "cuda"
+    precision = pick_precision("auto", place, variant.batch >= HEAVY or variant.muon)
+    generator = torch.Generator(place).manual_seed(seed)
+    model = StudyVAE(variant, torch.Generator().manual_seed(seed)).to(place, memory_format=torch.channels_last)
+    if not on_card:
+        bias_apart(model)
     sprites = Sprites(variant.size)
     if variant.muon:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        optimizer: torch.optim.Optimizer = Muon(model.parameters(), variant.lr, dtype=dtype)
+        kind = FastMuon if on_card else Muon
+        optimizer: torch.optim.Optimizer = kind(model.parameters(), variant.lr, dtype=dtype)
     else:
         optimizer = torch.optim.Adam(
             model.parameters(), variant.lr, betas=(0.9, variant.beta2), eps=variant.eps, fused=True
         )
     control = multiplier(variant) if variant.objective == "multiplier" else None
-    log_beta = torch.zeros(()) if control is None else control.initial_state()
-    gamma = variant.gamma * (variant.size / 64) ** 2
+    log_beta = (torch.zeros(()) if control is None else control.initial_state()).to(place)
     ramp = LinearSchedule(variant.start, variant.end, 0, variant.ramp)
     first, seconds, rows, dormant, looks = -variant.taught, 0.0, [], [], {}
     if keep is not None and keep.exists():
@@ -344,65 +372,64 @@ def train(
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         generator.set_state(state["generator"])
-        log_beta = state["log_beta"]
+        log_beta = state["log_beta"].to(place)
         first, seconds = state["step"], state["seconds"]
         rows, dormant = list(state["rows"]), state["dormant"]
         looks = json.loads(state["looks"])
     began = saved = time.perf_counter()
-    block = torch.zeros(EVERY, 12)  # excess, β, KL per latent
+    block = torch.zeros(EVERY, 12, device=place)  # excess, β, KL per latent
 
     def made() -> dict[str, Any]:
         return {
             "command": f"python tools/study_figure4a.py run {variant.name} --seed {seed}",
-            "device": "cpu", "precision": precision, "threads": torch.get_num_threads(),
+            "device": device, "precision": precision, "threads": torch.get_num_threads(),
             "seconds": round(seconds + time.perf_counter() - began), "versions": versions(),
         }  # fmt: skip
 
-    for step in range(first + 1, variant.steps + 1):
-        batch = draw(sprites, variant.colours, variant.batch, generator)
-        images = batch.images.contiguous(memory_format=torch.channels_last)
-        if variant.taught and step == 1:  # what is learnt from here on begins with fresh momenta
-            optimizer = torch.optim.Adam(model.parameters(), variant.lr, fused=True)
+    def change(step: int) -> None:
         for group in optimizer.param_groups if variant.cooldown else ():
-            group["lr"] = variant.rate(step)
+            if on_card:
+                group["lr"].fill_(variant.rate(step))
+            else:
+                group["lr"] = variant.rate(step)
         if variant.reset and step % variant.reset == 0 and step <= variant.steps * (1 - variant.cooldown):
             reset_dormant(model, draw(sprites, variant.colours, 512, generator).images, generator)
         if control is not None and variant.loud and (fresh := control.opened(step)):
             open_latents(model, fresh, draw(sprites, variant.colours, 512, generator).images, generator)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            mean, log_std = model.encode(images)
-            code, noise = taught_code(batch) if step <= 0 else (mean, log_std)
-            logits = model.decode(gaussian.sample(code, noise.expand_as(code), generator))
-        reconstruction = bernoulli_nll(logits, images).mean()
-        kls = gaussian.kl_per_latent(mean, log_std)  # batch, latents
-        kl = kls.mean(0)
-        beta = 1.0
-        if step <= 0:  # taught: the encoder is shown its code, the decoder learns from it
-            loss = reconstruction + 100 * ((mean - code).square().sum(1) + (log_std - noise).square().sum(1)).mean()
-        elif control is not None:
-            loss = control(reconstruction, kl, step, log_beta)
-            beta = ((loss - reconstruction) / kl.sum()).item()
-        elif variant.objective == "elbo":
-            loss = reconstruction + kl.sum()
-        elif variant.reading == "picture":
-            loss = reconstruction + gamma * (kls.sum(1) - ramp(step)).abs().mean()
-        else:
-            loss = reconstruction + gamma * (kl.sum() - ramp(step)).abs()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if control is not None and step > 0:
-            control.update(kl.detach(), step, log_beta)
+
+    objective, goal, put = control, ramp, []
+    if on_card:  # as graphs want it: numbers that change lie on the device
+        goal = OnDevice(ramp if control is None else control.schedule, place)
+        objective = control if control is None else dataclasses.replace(control, schedule=goal)
+        put = [goal.put]
+        for group in optimizer.param_groups if variant.cooldown else ():
+            group["lr"] = torch.tensor(variant.lr, device=place)
+
+    def take(step: int | Tensor, batch: Batch | None = None) -> Tensor:
+        batch = batch or draw(sprites, variant.colours, variant.batch, generator)
+        return _step(variant, model, optimizer, objective, log_beta, goal, batch, generator, precision, step)
+
+    graph = graphed(take, optimizer, generator, put) if on_card else None
+    for step in range(first + 1, variant.steps + 1):
+        if variant.taught and step == 1:  # what is learnt from here on begins with fresh momenta
+            optimizer = torch.optim.Adam(model.parameters(), variant.lr, fused=True)
         at = (step - 1) % EVERY
-        block[at, 0], block[at, 1] = reconstruction.detach() - batch.floor.mean(), beta
-        block[at, 2:] = kl.detach()
+        if graph is not None:
+            change(step)
+            block[at] = graph(step)
+        else:  # the first results were drawn in this order
+            batch = draw(sprites, variant.colours, variant.batch, generator)
+            change(step)
+            block[at] = take(step, batch)
+        yield
         if at < EVERY - 1:
             continue
-        if not torch.isfinite(block).all():
+        means = block.mean(0).cpu()
+        if not torch.isfinite(means).all():
             raise FloatingPointError(f"{variant.name}: not finite at step {step}")
-        rows.append(torch.cat([torch.tensor([float(step)]), block.mean(0)]))
+        rows.append(torch.cat([torch.tensor([float(step)]), means]))
         if step % 1000 == 0:
-            fixed = draw(sprites, variant.colours, 256, torch.Generator().manual_seed(9))
+            fixed = draw(sprites, variant.colours, 256, torch.Generator(place).manual_seed(9))
             dormant.append([step, *_dormant(model, fixed)])
             if progress:
                 row = rows[-1]
@@ -420,12 +447,23 @@ def train(
             torch.save(state, keep.with_suffix(".tmp"))
             os.replace(keep.with_suffix(".tmp"), keep)
             saved = time.perf_counter()
-    history = torch.stack(rows)
+    weights = {name: value.cpu() for name, value in model.state_dict().items()}
+    return variant, seed, weights, torch.stack(rows), dormant, looks, made()
+
+
+def finish(
+    variant: Variant, seed: int, weights: dict[str, Tensor], history: Tensor, dormant: list[list[int]],
+    looks: dict[str, Any], made: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """The result of a training that came to its end, as plain values."""
+    model = StudyVAE(variant, torch.Generator().manual_seed(seed)).to(memory_format=torch.channels_last)
+    bias_apart(model)
+    model.load_state_dict(weights)
     result = {
         "name": variant.name,
         "seed": seed,
         "settings": {k: v for k, v in dataclasses.asdict(variant).items() if k != "name"},
-        "made": made(),
+        "made": made,
         "end": measure(model, variant),
         "history": {
             "step": history[:, 0].int().tolist(),
@@ -436,6 +474,42 @@ def train(
         },
     }
     return result | ({"looks": looks} if looks else {})
+
+
+def _step(
+    variant: Variant, model: StudyVAE, optimizer: torch.optim.Optimizer, control: LagrangianELBO | None,
+    log_beta: Tensor, ramp: Callable[[Any], Any], batch: Batch, generator: torch.Generator, precision: str,
+    step: int | Tensor,
+) -> Tensor:  # fmt: skip
+    """One step of gradient descent; returns excess, β and the KL of each latent, (12,). Nothing waits for a device."""
+    taught = variant.taught and step <= 0
+    images = batch.images.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        mean, log_std = model.encode(images)
+        code, noise = taught_code(batch) if taught else (mean, log_std)
+        logits = model.decode(gaussian.sample(code, noise.expand_as(code), generator))
+    reconstruction = bernoulli_nll(logits, images).mean()
+    kls = gaussian.kl_per_latent(mean, log_std)  # batch, latents
+    kl = kls.mean(0)
+    gamma = variant.gamma * (variant.size / 64) ** 2
+    beta = torch.ones_like(reconstruction)
+    if taught:  # the encoder is shown its code, the decoder learns from it
+        loss = reconstruction + 100 * ((mean - code).square().sum(1) + (log_std - noise).square().sum(1)).mean()
+    elif control is not None:
+        loss = control(reconstruction, kl, step, log_beta)
+        beta = (loss - reconstruction) / kl.sum()
+    elif variant.objective == "elbo":
+        loss = reconstruction + kl.sum()
+    elif variant.reading == "picture":
+        loss = reconstruction + gamma * (kls.sum(1) - ramp(step)).abs().mean()
+    else:
+        loss = reconstruction + gamma * (kl.sum() - ramp(step)).abs()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    if control is not None and not taught:
+        control.update(kl.detach(), step, log_beta)
+    return torch.hstack([reconstruction - batch.floor.mean(), beta, kl]).detach()
 
 
 @torch.no_grad()
@@ -525,15 +599,54 @@ def run(variant: Variant, seed: int) -> bool:
             if place.exists():
                 return False
             keep = SCRATCH / f"{place.stem}.pt"
-            result = train(variant, seed, keep)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(result, separators=(",", ":")).replace(',"', ',\n"')
-            place.with_suffix(".tmp").write_text(text + "\n", encoding="utf-8")
-            os.replace(place.with_suffix(".tmp"), place)
+            write(train(variant, seed, keep), place)
             keep.unlink(missing_ok=True)
             return True
     except Timeout:
         return False
+
+
+def write(result: dict[str, Any], place: Path) -> None:
+    """Write a result, whole or not at all."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(result, separators=(",", ":")).replace(',"', ',\n"')
+    place.with_suffix(".tmp").write_text(text + "\n", encoding="utf-8")
+    os.replace(place.with_suffix(".tmp"), place)
+
+
+def work_on_card(only: str, device: str, out: Path, seconds: float, together: int = 12) -> None:
+    """Train what is missing on one GPU, so many at a time, a graph and a stream each; full-size ones first, then in the
+    order of the plan. Results are written to a folder as they come. Ends after so many seconds, or when all are done;
+    what is then under way is left. What is known of the trained models is found out by other processes meanwhile."""
+    todo = [(variant, seed) for variant, seed in plan() if only in variant.name and not variant.taught]
+    todo = [job for job in todo if not path_of(*job).exists() and not (out / path_of(*job).name).exists()]
+    todo.sort(key=lambda job: job[0].size != 64)
+    end, going, cuda = time.monotonic() + seconds, [], device.startswith("cuda")
+    out.mkdir(parents=True, exist_ok=True)
+    with (
+        ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool,
+        ieee(torch.device(device)),
+    ):
+        while (todo or going) and time.monotonic() < end:
+            while todo and len(going) < together:
+                job = todo.pop(0)
+                going.append((training(*job, device=device), torch.cuda.Stream() if cuda else None))
+            for steps, stream in tuple(going):
+                try:
+                    with torch.cuda.stream(stream):
+                        next(steps)
+                except StopIteration as ended:
+                    going.remove((steps, stream))
+                    pool.submit(_finish, out, ended.value)
+                except FloatingPointError as error:
+                    going.remove((steps, stream))
+                    print(error, flush=True)
+    print(f"{len(going) + len(todo)} are left", flush=True)
+
+
+def _finish(out: Path, trained: tuple) -> None:
+    torch.set_num_threads(1)
+    write(finish(*trained), out / path_of(*trained[:2]).name)
 
 
 def work(only: str) -> None:
@@ -558,6 +671,10 @@ def main() -> None:
     queue = commands.add_parser("queue")
     queue.add_argument("--workers", type=int, default=os.cpu_count())
     queue.add_argument("--only", default="", help="only variants whose name holds this text")
+    queue.add_argument("--gpu", action="store_true", help="many at a time on one card, those of full size first")
+    queue.add_argument("--device", default="cuda", help="for --gpu")
+    queue.add_argument("--out", type=Path, default=RESULTS, help="for --gpu: folder for the results")
+    queue.add_argument("--seconds", type=float, default=360, help="for --gpu: when to end")
     commands.add_parser("table")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -566,6 +683,8 @@ def main() -> None:
             print(f"{'done' if path_of(variant, seed).exists() else '-':5}{variant.name} {seed}")
     elif given.command == "run":
         run(next(variant for variant, _ in plan() if variant.name == given.name), given.seed)
+    elif given.command == "queue" and given.gpu:
+        work_on_card(given.only, given.device, given.out, given.seconds)
     elif given.command == "queue" and given.workers == 1:
         work(given.only)
     elif given.command == "queue":

@@ -64,7 +64,7 @@ class Arrays:
 
     def _set(self, channels: int, size: int, factors: Sequence[str], content: str, said: str, *held: Tensor) -> None:
         factors = tuple(factors)
-        self.__dict__.update(channels=channels, size=size, factors=factors, content=content, _said=said, _held=held)
+        self.__dict__.update(channels=channels, size=size, factors=factors, content=content, _said=said, held=held)
 
     @classmethod
     def described(cls, channels: int, size: int, factors: Sequence[str], content: str) -> "Arrays":
@@ -77,9 +77,9 @@ class Arrays:
         return f"Arrays({self._said}; digest {self.content})"
 
     def __len__(self) -> int:
-        if not self._held:
+        if not self.held:
             raise ValueError(f"the pictures with digest {self.content} are not at hand: Run.load(…, data=Arrays(…))")
-        return len(self._held[0])
+        return len(self.held[0])
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Images (n, channels, size, size) and what is known of each, (n, factors).
@@ -89,7 +89,7 @@ class Arrays:
         check_count("n", n)
         device = getattr(generator, "device", "cpu")
         index = torch.randint(len(self), (n,), generator=generator, device=device).cpu()
-        pictures, known = self._held
+        pictures, known = self.held
         return _floats(pictures[index]).to(device), known[index].to(device)
 
 

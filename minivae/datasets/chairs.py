@@ -44,8 +44,7 @@ class Chairs:
 
     Args:
         size: side of the canvas, in pixels.
-        number: of different chairs, always the same ones, which `sample` draws from; None: another one each time. On a
-            CPU a chair of a finite set is drawn once and kept, size² bytes each, because drawing takes long.
+        number: of different chairs, always the same ones, which `sample` draws from; None: another one each time.
 
     Raises ValueError if size or number is no whole number ≥ 1. Source: Figure 4b of the paper; Aubry et al. 2014 for
     the style; chapter 11.
@@ -79,8 +78,8 @@ class Chairs:
             factors = self._spread(torch.rand(8, n, generator=generator, device=device))
             return self._draw(factors), factors
         which = torch.randint(self.number, (n,), generator=generator, device=device)
-        factors = self._set[which.cpu()].to(device)
-        return self._draw(factors) if device.type != "cpu" else self._recall(which), factors
+        factors = self.chairs.to(device)[which]
+        return self._draw(factors), factors
 
     def _spread(self, uniform: Tensor) -> Tensor:
         """Factors (n, 8) from uniform numbers (8, n) in [0, 1)."""
@@ -97,22 +96,9 @@ class Chairs:
         return torch.stack(columns, dim=1)
 
     @cached_property
-    def _set(self) -> Tensor:
+    def chairs(self) -> Tensor:
         """Factors (number, 8) of a finite set's chairs."""
         return self._spread(torch.rand(8, self.number, generator=torch.Generator().manual_seed(0)))
-
-    @cached_property
-    def _drawn(self) -> tuple[Tensor, Tensor]:
-        """Of a finite set's chairs the greys, in bytes, and which have been drawn already."""
-        return torch.zeros(self.number, self.size, self.size, dtype=torch.uint8), torch.zeros(self.number).bool()
-
-    def _recall(self, which: Tensor) -> Tensor:
-        greys, there = self._drawn
-        missing = which[~there[which]].unique()
-        if len(missing):
-            greys[missing] = (self._draw(self._set[missing])[:, 0] * 255).round().byte()
-            there[missing] = True
-        return greys[which][:, None] / 255
 
     def render(self, factors: Tensor) -> Tensor:
         """Images (n, 1, size, size) of factors (n, 8), as in `sample`, but azimuth may be any and elevation 1 to 89.

@@ -93,21 +93,30 @@ class Sprites:
         return self._draw(classes.long())
 
     def _unravel(self, index: Tensor) -> Tensor:
-        # torch.unravel_index would send the sizes to the device, and wait
-        columns = []
-        for size in reversed(self.sizes):
-            columns.append(index % size)
-            index = index // size
-        return torch.stack(columns[::-1], dim=1)
+        # torch.unravel_index would send the sizes to the device at every call, and wait
+        sizes, strides = lattice(self.sizes, index.device)
+        return index[:, None] // strides % sizes
 
     def _draw(self, classes: Tensor) -> Tensor:
         _, shape, scale, orientation, x, y = classes.unbind(1)
         edges = row_ends(self.size, classes.device)[shape, scale, orientation, y]  # n, size, 4
-        centres = self.size * (0.25 + 0.5 / 31 * x.float())
-        across = torch.arange(self.size, device=classes.device) + 0.5 - centres[:, None, None]  # n, 1, size
+        across = columns(self.size, classes.device)[x][:, None]  # n, 1, size
         left, right, left2, right2 = edges[:, :, None].unbind(3)
         inside = (across > left) & (across < right) | (across > left2) & (across < right2)
         return inside[:, None].float()
+
+
+@cache
+def columns(size: int, device: torch.device) -> Tensor:
+    """Where the centre of each column of pixels lies for each class of x, from the sprite's centre: (32, size)."""
+    centres = size * (0.25 + 0.5 / 31 * torch.arange(32.0, device=device))
+    return torch.arange(size, device=device) + 0.5 - centres[:, None]
+
+
+@cache
+def lattice(sizes: tuple[int, ...], device: torch.device) -> Tensor:
+    """Of each factor the number of its classes, and how far apart two neighbours lie in the published order, (2, n)."""
+    return torch.tensor([sizes, [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]], device=device)
 
 
 @cache

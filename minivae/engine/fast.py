@@ -4,7 +4,7 @@ import ctypes
 import functools
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from minivae.training import Take
 
 _WARM_UP = 3  # steps before a CUDA graph is recorded
+HEAVY = 256  # pictures a batch from which a GPU's time goes into arithmetic and not into launching kernels
 
 
 def pick_device(name: str) -> torch.device:
@@ -31,14 +32,15 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def pick_precision(name: str, device: torch.device) -> str:
-    """ "fp32" or "bf16"; "auto" takes bf16 where the device multiplies it in hardware. Raises ValueError on another."""
+def pick_precision(name: str, device: torch.device, heavy: bool = True) -> str:
+    """ "fp32" or "bf16"; "auto" takes bf16 where the device multiplies it in hardware, on a GPU if the step is `heavy`:
+    in a light one its arithmetic takes less time than bf16's further kernels. Raises ValueError on another name."""
     if name not in ("auto", "fp32", "bf16"):
         raise ValueError(f"unknown precision {name!r}: choose auto, fp32 or bf16")
     if name != "auto":
         return name
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        return "bf16" if heavy and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type != "cpu":
         return "fp32"
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # PyTorch has no public name for this question
@@ -89,11 +91,27 @@ def ieee(device: torch.device) -> Iterator[None]:
         setattr(switch, name, before)
 
 
-def graphed(take: Take, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> Take:
+class OnDevice:
+    """A schedule whose present value lies on the device, where a graph reads it: `put` brings it there."""
+
+    def __init__(self, schedule: Callable[[int], float], place: torch.device) -> None:
+        self.schedule, self.value = schedule, torch.zeros((), device=place)
+
+    def put(self, step: int) -> None:
+        self.value.fill_(self.schedule(step))
+
+    def __call__(self, step: int | Tensor) -> Tensor:
+        return self.value
+
+
+def graphed(
+    take: Take, optimizer: torch.optim.Optimizer, generator: torch.Generator, put: Sequence[Callable[[int], None]] = ()
+) -> Take:
     """The same step as a CUDA graph: recorded once, and from then on one launch instead of hundreds.
 
     The first few steps are taken one operation at a time, so that every library has chosen and allocated what it needs
-    before the recording. Data, noise and the number of the step are made on the device: nothing is fed in.
+    before the recording. Data and noise are made on the device; what a step reads besides, its number and what `put`
+    brings, is put there before it.
     """
     at = torch.zeros((), device=generator.device)
     aside = torch.cuda.Stream(generator.device)
@@ -101,7 +119,8 @@ def graphed(take: Take, optimizer: torch.optim.Optimizer, generator: torch.Gener
 
     def replay(step: int) -> Tensor:
         nonlocal taken, row
-        at.fill_(step)
+        for bring in (at.fill_, *put):
+            bring(step)
         taken += 1
         if taken <= _WARM_UP:
             here = torch.cuda.current_stream(generator.device)

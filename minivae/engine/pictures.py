@@ -80,6 +80,11 @@ class Pictures:
     def names(self) -> list[str]:
         return self._file.names
 
+    @property
+    def held(self) -> tuple[Tensor, Tensor]:
+        """All pictures, uint8, and what is known of each, in memory."""
+        return torch.from_numpy(np.array(self._file.images)), torch.from_numpy(self._file.known)
+
     def __len__(self) -> int:
         return len(self._file.images)
 

@@ -51,8 +51,9 @@ class Keeper:
     columns: int  # of the history's rows: loss, reconstruction, and the KL of each latent
     first: int  # step of the training
     last: int
-    describe: Callable[..., Run]  # a run from weights, history, snapshots and the step
-    run: Run | None  # the last good state; at first the run that is continued
+    checkpoint: Callable[[], Checkpoint]  # what goes on from the present step, where the training runs
+    describe: Callable[..., Run]  # a run from step, weights, checkpoint, history and snapshots
+    resumed: Run | None  # the run that is continued
     wanted: Collection[int]  # steps at which to keep the weights
     out: Path | None  # where this process saves, if it does
     overwrite: bool  # allow `out` to exist
@@ -63,9 +64,9 @@ class Keeper:
         self.place = next(self.model.parameters()).device
         self.rows = torch.zeros(min(LOOK_EVERY, self.last), self.columns, device=self.place)
         self.filled = 0
-        self.before = {} if self.run is None else self.run.history
-        self.snapshots = {} if self.run is None else dict(self.run.snapshots)
+        self.snapshots = {} if self.resumed is None else dict(self.resumed.snapshots)
         self.blocks: list[np.ndarray] = []
+        self.good: tuple[int, Weights, Checkpoint] | None = None  # copies: to fetch them would wait for the device
         self.saved = time.perf_counter()
 
     def __call__(self, step: int, row: Tensor) -> None:
@@ -86,38 +87,50 @@ class Keeper:
         self.blocks.append(block)
         self.bar.update(len(block))
         self.bar.set_postfix(nats=f"{block[:, 1].mean():.1f}", kl=f"{block[:, 2:].sum(1).mean():.2f}")
-        weights = to_cpu(self.model.state_dict())
-        self.run = self.describe(step=step, weights=weights, history=self._history(), snapshots=dict(self.snapshots))
+        self.good = step, copies(self.model.state_dict()), self.checkpoint()
         if self.out is not None and (stop or time.perf_counter() - self.saved > SAVE_EVERY):
             self._save(final=stop)
             self.saved = time.perf_counter()
         if stop and (step < self.last or self.interrupted()):
             if step < self.last:
-                self.bar.set_description(f"{self.run.experiment.name}, interrupted")
+                self.bar.set_description(f"{self.bar.desc.removesuffix(': ')}, interrupted")
             where = "in the error's `run` (sys.last_value.run in a notebook)" if self.out is None else f"in {self.out}"
             raise TrainingInterrupted(f"interrupted at step {step}; the run so far is {where}", self.run)
 
-    def _history(self) -> dict[str, np.ndarray]:
+    @property
+    def run(self) -> Run | None:
+        """The last good state, fetched; before there is one that of the run which is continued, if any."""
+        if self.good is None:
+            return self.resumed
+        step, weights, state = self.good
+        fetched = Checkpoint({name: to_cpu(part) for name, part in state.optimizer.items()}, state.generator,
+                             None if state.objective is None else state.objective.cpu())  # fmt: skip
         rows = np.concatenate(self.blocks)
         steps = np.arange(self.first, self.first + len(rows))
-        new = {"step": steps, "loss": rows[:, 0], "reconstruction": rows[:, 1], "kl": rows[:, 2:]}
-        return {name: np.concatenate([self.before[name], new[name]]) for name in new} if self.before else new
+        history = {"step": steps, "loss": rows[:, 0], "reconstruction": rows[:, 1], "kl": rows[:, 2:]}
+        if self.resumed is not None:
+            history = {name: np.concatenate([self.resumed.history[name], new]) for name, new in history.items()}
+        return self.describe(
+            step=step, weights=to_cpu(weights), checkpoint=fetched, history=history, snapshots=dict(self.snapshots)
+        )
 
     def _kept(self) -> str:
         """Write the last good state, if there is one and a place for it; returns what to say of it."""
-        if self.run is None:
+        if self.good is None and self.resumed is None:
             return "no earlier state was kept"
-        said = f"the state at step {self.run.step} is kept in the error's `run`"
+        step = self.resumed.step if self.good is None else self.good[0]
+        said = f"the state at step {step} is kept in the error's `run`"
         return said + (f" and in {self.out}" if self.out is not None and self._save(final=False) else "")
 
     def _save(self, final: bool) -> bool:
         """Write the run; on the way a failure is only a warning, since the next minute may go better."""
+        run = self.run
         try:
-            self.run.save(self.out, self.overwrite)
+            run.save(self.out, self.overwrite)
         except OSError as error:
             if final:
-                raise TrainingError(f"{error}; the trained run is in the error's `run`", self.run) from error
-            warnings.warn(f"step {self.run.step} was not saved: {error}", RuntimeWarning, stacklevel=4)
+                raise TrainingError(f"{error}; the trained run is in the error's `run`", run) from error
+            warnings.warn(f"step {run.step} was not saved: {error}", RuntimeWarning, stacklevel=4)
             return False
         self.overwrite = True  # what is there now is this training's
         return True
@@ -126,12 +139,12 @@ class Keeper:
 def checkpoint(
     model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator, state: Tensor | None
 ) -> Checkpoint:
-    """What `restore` needs to go on exactly."""
+    """What `restore` needs to go on exactly, copied where it lies."""
     states = optimizer.state_dict()["state"]
     return Checkpoint(
-        optimizer={name: to_cpu(states[i]) for i, (name, _) in enumerate(model.named_parameters())},
+        optimizer={name: copies(states[i]) for i, (name, _) in enumerate(model.named_parameters())},
         generator=generator.get_state(),
-        objective=None if state is None else state.cpu().clone(),
+        objective=None if state is None else state.clone(),
     )
 
 
@@ -187,6 +200,11 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+def copies(tensors: dict[str, Tensor]) -> Weights:
+    """Copies on the same device, for which nothing waits."""
+    return {name: value.detach().clone() for name, value in tensors.items()}
+
+
 def to_cpu(tensors: dict[str, Any]) -> Weights:
     """Copies on the CPU, contiguous, so that a run does not depend on the layout that was fast."""
     return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
@@ -197,6 +215,6 @@ def _broken(block: np.ndarray, step: int, model: nn.Module) -> str | None:
     bad = ~np.isfinite(block).all(1)
     if bad.any():
         return f"the loss became NaN or infinite at step {step - len(block) + 1 + int(bad.argmax())}"
-    if not all(p.isfinite().all() for p in model.parameters()):
+    if not torch.stack([p.isfinite().all() for p in model.parameters()]).all():
         return f"a weight became NaN or infinite at step {step}"
     return None

@@ -90,11 +90,14 @@ def run_here(
 ) -> dict[Path, str]:
     """Do the trainings in so many processes; returns what failed: run file → reason, which does not stop the others.
 
-    An interrupt does: those at work save what they have, and it is raised again.
+    An interrupt does: those at work save what they have, and it is raised again. On a machine with several GPUs each
+    training is given one of them in turn.
     """
+    cards = torch.cuda.device_count() if device in ("auto", "cuda") else 0
     failed, fresh = {}, multiprocessing.get_context("spawn")  # a fork would inherit PyTorch's threads, and hang
     with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
-        doing = {pool.submit(_work, job, device): job for job in jobs}
+        places = [f"cuda:{i % cards}" if cards > 1 else device for i in range(len(jobs))]
+        doing = {pool.submit(_work, job, place): job for job, place in zip(jobs, places, strict=True)}
         try:
             for done in as_completed(doing):
                 out, error = doing[done].out, done.exception()

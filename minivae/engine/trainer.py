@@ -1,17 +1,19 @@
 """`train(experiment, …) -> Run`: the loop of `minivae.training` with all that a long training needs hooked in."""
 
+import contextlib
 import dataclasses
 import functools
 import platform
 import time
-from collections.abc import Collection
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 import minivae
@@ -19,7 +21,10 @@ from minivae import growing, training
 from minivae._arguments import check_count
 from minivae.datasets import Blobs, ColouredSprites, Sprites
 from minivae.engine import fast, parallel, saving
+from minivae.engine.dsprites import DSprites
+from minivae.engine.fast_muon import FastMuon
 from minivae.engine.files import check_output, claim
+from minivae.engine.held import Held, held
 from minivae.engine.runs import Run, initial_state
 from minivae.engine.saving import TrainingError, TrainingInterrupted
 from minivae.engine.settings import to_dict
@@ -27,9 +32,9 @@ from minivae.experiment import OBJECTIVES, SCHEDULES, Experiment
 from minivae.muon import Muon
 from minivae.objectives import check_range
 
-__all__ = ["TrainingError", "TrainingInterrupted", "train", "versions"]
+__all__ = ["TrainingError", "TrainingInterrupted", "train", "train_seeds", "versions"]
 
-_GRAPHABLE = (Blobs, Sprites, ColouredSprites)  # made on the device; a learner's own data may need the host
+_GRAPHABLE = (Blobs, Sprites, ColouredSprites, DSprites, Held)  # on the device; a learner's own may need the host
 
 
 def train(
@@ -58,8 +63,8 @@ def train(
         steps: the step to reach, counted from the beginning also when resuming; experiment.steps if None.
         seed: of the initial weights, the data and the posterior samples.
         device: "auto" (cuda, else mps, else cpu) or a PyTorch device.
-        precision: of the layers' arithmetic, all else is always fp32: "auto" (bf16 where the hardware has it, else
-            fp32), "fp32" (on CUDA too, not TF32) or "bf16".
+        precision: of the layers' arithmetic, all else is always fp32: "auto" (bf16 where the hardware has it and
+            gains by it, else fp32), "fp32" (on CUDA too, not TF32) or "bf16".
         progress: show a progress bar.
         resume: continue this run. On one CPU the result equals an unbroken training bit for bit.
         reseed: draw fresh random numbers from the step of `resume` on, as on another kind of device one must.
@@ -79,15 +84,48 @@ def train(
 
     Source: appendix A.2 (Adam, learning rate 5e-4); chapters 4 and 6.
     """
+    settings = {"steps": steps, "resume": resume, "reseed": reseed, "snapshots": snapshots, "command": command}
+    return _train(experiment, [seed], [out], device, precision, progress, overwrite, **settings)[0]
+
+
+def train_seeds(
+    experiment: Experiment, seeds: Sequence[int], outs: Sequence[str | Path | None], *, device: str = "auto",
+    precision: str = "auto", progress: bool = True, overwrite: bool = False, **settings: Any,
+) -> list[Run]:  # fmt: skip
+    """Train several seeds of an experiment at once, step by step in turn: on a GPU each has a graph and a stream of its
+    own, and small steps of several take hardly longer than those of one.
+
+    Arguments are those of `train`, with an output for each seed; settings: steps, snapshots, command. A seed whose
+    training fails does not stop the others. Raises as `train`, at the end, for the first that failed.
+    """
+    return _train(experiment, seeds, outs, device, precision, progress, overwrite, **settings)
+
+
+@dataclass
+class _Training:
+    """One training on its way: what comes before a step, the step, and what comes after it."""
+
+    change: Callable[[int], None]
+    take: training.Take
+    keeper: saving.Keeper
+    stream: torch.cuda.Stream | None  # None: the present one
+
+
+def _train(
+    experiment: Experiment, seeds: Sequence[int], outs: Sequence[str | Path | None], device: str, precision: str,
+    progress: bool, overwrite: bool, *, steps: int | None = None, resume: Run | None = None, reseed: bool = False,
+    snapshots: Collection[int] = (), command: str | None = None,
+) -> list[Run]:  # fmt: skip
     first = 1 if resume is None else resume.step + 1
-    steps, seed = _checked(experiment.steps if steps is None else steps, seed, first, snapshots)
-    out = None if out is None else Path(out)
-    if out is not None:
+    steps = experiment.steps if steps is None else steps
+    seeds = [_checked(steps, seed, first, snapshots) for seed in seeds]
+    outs = [None if out is None else Path(out) for out in outs]
+    for out in filter(None, outs):
         check_output(out, overwrite)
         to_dict(experiment)  # what cannot be stored should be heard of before the training, not after it
     experiment = _identified(experiment)
     if resume is not None:
-        _check_resume(resume, experiment, seed)
+        _check_resume(resume, experiment, seeds[0])
         if precision == "auto" and not reseed:
             precision = resume.provenance.get("precision", "auto")
     elif reseed:
@@ -96,64 +134,119 @@ def train(
     if not parallel.alone() and getattr(experiment.objective, "needs", "") == "posterior":
         raise ValueError("an objective that asks for the posterior needs the whole batch: train it in one process")
     place = fast.pick_device(device)
-    precision = fast.pick_precision(precision, place)
+    heavy = experiment.batch >= fast.HEAVY or experiment.optimizer == "muon"
+    precision = fast.pick_precision(precision, place, heavy)
     fast.keep_buffers()
+    dataset = held(experiment.dataset, place)
+    check_range(dataset.sample(experiment.batch, torch.Generator(place).manual_seed(seeds[0]))[0])
 
-    generator = torch.Generator(place).manual_seed(seed)
-    # weights come from a CPU generator so that every device starts from the same ones
-    model = experiment.build(torch.Generator().manual_seed(seed))
-    check_range(experiment.dataset.sample(experiment.batch, torch.Generator(place).manual_seed(seed))[0])
-    model = model.to(place, memory_format=fast.layout(place))
-    if place.type == "cpu":
-        fast.bias_apart(model)
-    if experiment.optimizer == "muon":
-        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        optimizer = Muon(model.parameters(), experiment.learning_rate, dtype=dtype)
-    else:
-        optimizer = torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
-    state = initial_state(experiment.objective)
-    if resume is not None:
-        state = saving.restore(resume, model, optimizer, generator, reseed)
-    if state is not None:
-        state = state.to(place, copy=True)  # training changes it in place, and the run to resume is the caller's
-    parallel.share_gradients(optimizer)
-    take = training.batches(
-        model, experiment.dataset, optimizer, experiment.objective, generator, experiment.batch,
-        told=experiment.model != "vae", rows=rows, layout=fast.layout(place), state=state, precision=precision,
-        average=parallel.average,
-    )  # fmt: skip
-    if _graphable(experiment, place):
-        take = fast.graphed(take, optimizer, generator)
+    def begin(seed: int, out: Path | None, bar: tqdm, interrupted: Callable[[], bool]) -> _Training:
+        generator = torch.Generator(place).manual_seed(seed)
+        # weights come from a CPU generator so that every device starts from the same ones
+        model = experiment.build(torch.Generator().manual_seed(seed))
+        model = model.to(place, memory_format=fast.layout(place))
+        if place.type == "cpu":
+            fast.bias_apart(model)
+        if experiment.optimizer == "muon":
+            dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+            kind = FastMuon if place.type == "cuda" else Muon
+            optimizer = kind(model.parameters(), experiment.learning_rate, dtype=dtype)
+        else:
+            optimizer = torch.optim.Adam(model.parameters(), experiment.learning_rate, fused=True)
+        state, objective, put = initial_state(experiment.objective), experiment.objective, []
+        if resume is not None:
+            state = saving.restore(resume, model, optimizer, generator, reseed)
+        if state is not None:
+            state = state.to(place, copy=True)  # training changes it in place, and the run to resume is the caller's
+        parallel.share_gradients(optimizer)
+        if place.type == "cuda" and experiment.cooldown:  # a graph reads the learning rate on the device
+            for group in optimizer.param_groups:
+                group["lr"] = torch.tensor(group["lr"], device=place)
+        graph = _graphable(experiment, dataset, place)
+        if graph and hasattr(objective, "schedule"):
+            schedule = fast.OnDevice(objective.schedule, place)
+            objective, put = dataclasses.replace(objective, schedule=schedule), [schedule.put]
+        take = training.batches(
+            model, dataset, optimizer, objective, generator, experiment.batch, told=experiment.model != "vae",
+            rows=rows, layout=fast.layout(place), state=state, precision=precision, average=parallel.average,
+        )  # fmt: skip
+        if graph:
+            take = fast.graphed(take, optimizer, generator, put)
+        made = {
+            "command": command or f"minivae.train({experiment.name!r}, steps={steps}, seed={seed})",
+            "device": str(place),
+            "precision": precision,
+            "threads": torch.get_num_threads(),
+            "seconds": before.get("seconds", 0.0),
+            "versions": versions(),
+            **({"reseeded": reseeded} if reseeded else {}),
+        }
+
+        def describe(**reached: object) -> Run:
+            seconds = round(made["seconds"] + time.perf_counter() - began, 1)
+            return Run(experiment, seed, provenance={**made, "seconds": seconds}, **reached)
+
+        keeper = saving.Keeper(
+            model, columns=2 + experiment.latents, first=first, last=steps, describe=describe, resumed=resume,
+            checkpoint=functools.partial(saving.checkpoint, model, optimizer, generator, state),
+            wanted=set(snapshots), out=out, overwrite=overwrite, interrupted=interrupted, bar=bar,
+        )  # fmt: skip
+        change = functools.partial(_change, experiment, dataset, model, optimizer, generator)
+        stream = torch.cuda.Stream(place) if place.type == "cuda" and len(seeds) > 1 else None
+        return _Training(change, take, keeper, stream)
 
     began = time.perf_counter()
     before = resume.provenance if resume is not None else {}
     reseeded = [*before.get("reseeded", []), *([resume.step] if reseed else [])]
-    made = {
-        "command": command or f"minivae.train({experiment.name!r}, steps={steps}, seed={seed})",
-        "device": str(place),
-        "precision": precision,
-        "threads": torch.get_num_threads(),
-        "seconds": before.get("seconds", 0.0),
-        "versions": versions(),
-        **({"reseeded": reseeded} if reseeded else {}),
-    }
-
-    def describe(**reached: object) -> Run:
-        seconds = round(made["seconds"] + time.perf_counter() - began, 1)
-        kept = saving.checkpoint(model, optimizer, generator, state)
-        return Run(experiment, seed, checkpoint=kept, provenance={**made, "seconds": seconds}, **reached)
-
     if not parallel.writes():
-        out, progress = None, False
-    with claim(out) if out is not None else nullcontext(), fast.ieee(place), saving.deferred_interrupt() as interrupted:
-        with tqdm(total=steps, initial=first - 1, disable=not progress, desc=experiment.name, unit="step") as bar:
-            keeper = saving.Keeper(
-                model, columns=2 + experiment.latents, first=first, last=steps, describe=describe, run=resume,
-                wanted=set(snapshots), out=out, overwrite=overwrite, interrupted=interrupted, bar=bar,
-            )  # fmt: skip
-            change = functools.partial(_change, experiment, model, optimizer, generator)
-            training.loop(take, range(first, steps + 1), [change], [keeper])
-    return keeper.run
+        outs, progress = [None] * len(outs), False
+    with contextlib.ExitStack() as stack:
+        for out in filter(None, outs):
+            stack.enter_context(claim(out))
+        stack.enter_context(fast.ieee(place))
+        interrupted = stack.enter_context(saving.deferred_interrupt())
+        begun = []
+        for i, (seed, out) in enumerate(zip(seeds, outs, strict=True)):
+            name = experiment.name if len(seeds) == 1 else f"{experiment.name}, seed {seed}"
+            settings = {"total": steps, "initial": first - 1, "disable": not progress, "unit": "step", "position": i}
+            begun.append(begin(seed, out, stack.enter_context(tqdm(desc=name, **settings)), interrupted))
+        _take_turns(begun, range(first, steps + 1))
+    return [one.keeper.run for one in begun]
+
+
+def _take_turns(trainings: Sequence[_Training], steps: range) -> None:
+    """Take the steps of all; raises, at the end, what the first one raised that failed or was interrupted."""
+    going, errors = list(trainings), []
+    for one in going:
+        if one.stream is not None:
+            one.stream.wait_stream(torch.cuda.current_stream(one.stream.device))  # data and weights are there
+
+    def change(step: int) -> None:
+        for one in going:
+            with torch.cuda.stream(one.stream):
+                one.change(step)
+
+    def take(step: int) -> list[Tensor]:
+        rows = []
+        for one in going:
+            with torch.cuda.stream(one.stream):
+                rows.append(one.take(step))
+        return rows
+
+    def keep(step: int, rows: list[Tensor]) -> None:
+        for one, row in zip(tuple(going), rows, strict=True):
+            try:
+                with torch.cuda.stream(one.stream):
+                    one.keeper(step, row)
+            except (TrainingError, TrainingInterrupted) as error:
+                errors.append(error)
+                going.remove(one)
+        if not going:
+            raise errors[0]
+
+    training.loop(take, steps, [change], [keep])
+    if errors:
+        raise errors[0]
 
 
 def versions() -> dict[str, str]:
@@ -162,8 +255,8 @@ def versions() -> dict[str, str]:
     return {"minivae": minivae.__version__, "python": platform.python_version(), **others}
 
 
-def _checked(steps: int, seed: int, first: int, snapshots: Collection[int]) -> tuple[int, int]:
-    """The step to reach and the seed as Python's own whole numbers, which PyTorch's generators want."""
+def _checked(steps: int, seed: int, first: int, snapshots: Collection[int]) -> int:
+    """The seed as Python's own whole number, which PyTorch's generators want."""
     check_count("steps", steps)
     check_count("seed", seed, least=0)
     if seed >= 2**63:
@@ -176,31 +269,33 @@ def _checked(steps: int, seed: int, first: int, snapshots: Collection[int]) -> t
         check_count("a snapshot's step", step, least=0)
     if outside := [step for step in snapshots if not first <= step <= steps]:
         raise ValueError(f"snapshots must lie in {first} … {steps}, the steps of this training, got {outside}")
-    return int(steps), int(seed)
+    return int(seed)
 
 
-def _graphable(experiment: Experiment, place: torch.device) -> bool:
-    """Whether a step can be a CUDA graph: what a graph holds cannot change on the way."""
+def _graphable(experiment: Experiment, dataset: Any, place: torch.device) -> bool:
+    """Whether a step can be a CUDA graph: its data are on the device, and what it does is the course's own."""
     schedule = getattr(experiment.objective, "schedule", None)
     ours = type(experiment.objective) in OBJECTIVES and (schedule is None or type(schedule) in SCHEDULES)
-    adam = experiment.optimizer == "adam" and not experiment.cooldown
-    return place.type == "cuda" and type(experiment.dataset) in _GRAPHABLE and ours and adam and parallel.alone()
+    return place.type == "cuda" and type(dataset) in _GRAPHABLE and ours and parallel.alone()
 
 
 def _change(
-    experiment: Experiment, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator, step: int
-) -> None:
+    experiment: Experiment, dataset: Any, model: nn.Module, optimizer: torch.optim.Optimizer,
+    generator: torch.Generator, step: int,
+) -> None:  # fmt: skip
     """What comes before a step: dormant units reset, latents opened, the learning rate of the cooldown."""
     resets = experiment.reset_dormant and step % experiment.reset_dormant == 0 and step <= experiment.cooled
     if resets:
-        growing.reset_dormant(model, experiment.dataset.sample(512, generator)[0], generator)
+        growing.reset_dormant(model, dataset.sample(512, generator)[0], generator)
     opened = getattr(experiment.objective, "opened", None)
     if fresh := opened and opened(step):
-        growing.open_latents(model, fresh, experiment.dataset.sample(512, generator)[0], generator)
+        growing.open_latents(model, fresh, dataset.sample(512, generator)[0], generator)
     if resets or fresh:
         parallel.agree(model)
-    if experiment.cooldown:
-        for group in optimizer.param_groups:
+    for group in optimizer.param_groups if experiment.cooldown else ():
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(experiment.learning_rate_at(step))
+        else:
             group["lr"] = experiment.learning_rate_at(step)
 
 
