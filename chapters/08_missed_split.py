@@ -759,7 +759,7 @@ answer = None
 check("8.2", answer)
 
 # %% [markdown]
-# **8.3** (15 min) Somebody sends the class numbers of dSprites (shape 0 … 2, scale 0 … 5, orientation 0 … 39, x and y 0 … 31) and begins silent, all $a_i$ equal and tiny. Predict the five shares of the KL in the first steps under Adam, in this order; they add up to 1. Which factor of the paper's order would come first? *Hint: section 1, "Another start".*
+# **8.3** (15 min) Somebody takes the means off the published values and begins silent. Does position come first then? Predict the five shares of the KL in the first steps under Adam, in the order shape, scale, orientation, x, y; they add up to 1. *Hint: section 1, "Another start".*
 
 # %%
 answer = None

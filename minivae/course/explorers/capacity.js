@@ -1,4 +1,4 @@
-// Chapter 5's generator: what the factors are told at a capacity, and what is drawn from it.
+// The generator of chapters 5 and 8: what the factors are told at a capacity, and what is drawn from it.
 views.capacity = async (panel, home) => {
   const { spec } = home, { size } = spec.shape, buffers = await home.buffers(), zoom = (ZOOM * 64) / size;
   const originals = await seeds(spec), best = await seeds({ ...spec, seeds: spec.best });
