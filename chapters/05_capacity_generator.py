@@ -230,6 +230,9 @@ for rate in (1.0, 2.0, 4.0):
     rows.append({"R of each": rate, "fast": fast, "exact": nats.item() / 16})
 table(rows, digits=0)
 
+# %% [markdown]
+# Checked:
+
 # %% tags=["checks"]
 for row in rows:
     assert abs(row["fast"] - row["exact"]) < 0.02 * row["exact"] + 1
@@ -260,6 +263,9 @@ for C in (3.0, 5.0, 6.0, 7.0, 8.0):
         {"C": C, "x and y alone": without, "1.5 nats for scale": with_scale}
     )
 table(rows, digits=0)
+
+# %% [markdown]
+# Checked:
 
 # %% tags=["checks"]
 gain = {row["C"]: row["x and y alone"] - row["1.5 nats for scale"] for row in rows}
@@ -581,6 +587,8 @@ CapacityExplorer(run, limit, raw)
 #
 # (1) Between 6.4 and 6.8 nats scale jumps from nothing to well over a nat. The training has about 0.9 nats of it there. (2) Scale loses 0.8 nats, x and y 0.6 each, and orientation has them; shape hardly pays.
 # </details>
+#
+# Checked:
 
 # %% tags=["checks"]
 scale = names.index("scale")

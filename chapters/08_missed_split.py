@@ -1,14 +1,14 @@
 # %% [markdown]
 # # Chapter 8 · Find out why the training misses the best split, and train one that follows it
 #
-# [Chapter 5](05_capacity_generator.ipynb) told a decoder the five factors of dSprites through noisy channels of C nats in all. It computed the best split of every C: position first, then scale, shape and orientation. The published objective, γ = 1000 under Adam, did not find it. There all five factors grew together, with shares up to 1.4 nats away from the best. This chapter finds the reason, removes it, and looks at what is still missing then.
+# [Chapter 5](05_capacity_generator.ipynb) told a decoder the five factors of dSprites through noisy channels of C nats in all. The best split of C brings position first, then scale, shape and orientation. The published objective, γ = 1000 under Adam, did not find it: all five factors grew together, with shares up to 1.4 nats away from the best. This chapter finds the reason, removes it, and looks at what is missing then.
 #
 # **By the end you will have shown that**
 #
-# 1. under Adam a large γ moves the noise of all factors alike. One line of arithmetic says how slowly they come apart, and the recorded run agrees with it, though nothing is fitted;
-# 2. with β as a *Lagrange multiplier* the same model follows the best split, until something holds it up: a ridge, or a decoder that does not yet understand a faint signal (one seed each);
+# 1. under Adam a large γ moves the noise of all factors alike. One formula says how slowly they come apart, and the recorded run agrees with it;
+# 2. with β as a *Lagrange multiplier* the same model follows the best split, until a ridge or a faint signal holds it up (one seed each);
 # 3. at 23.8 nats both trainings draw worse than they could because of the decoder, not of the split;
-# 4. 25 nats of KL hold at most 13.5 nats of information here. You will measure where the others go.
+# 4. 25 nats of KL hold at most 13.5 nats of information here, and where the others go.
 #
 # **You need** the optimal decoder, the best split and the fee of [chapter 5](05_capacity_generator.ipynb); slack and water-filling of [chapter 2](02_awgn_channel.ipynb).
 # **Time:** 60 minutes to read, 3 minutes of CPU time.
@@ -24,14 +24,14 @@
 #
 # | symbol | meaning | unit |
 # |---|---|---|
-# | $R_i$, $C$, $D$, $\gamma$ | as in [chapter 5](05_capacity_generator.ipynb): rate of factor $i$, capacity, reconstruction loss, price of missing C by a nat | nats |
+# | $R_i$, $C$, $D$, $\gamma$ | as in [chapter 5](05_capacity_generator.ipynb): rate, capacity, loss, price of missing C by a nat | nats |
 # | $a_i$, $\sigma_i$ | scale and noise of channel $i$: $z_i = a_i f_i + \sigma_i \varepsilon_i$ | – |
 # | $g_i = \partial D / \partial \log \sigma_i$ | what more noise on factor $i$ costs | nats |
 # | $b = \pm 1$, $\bar b$ | is the KL of this batch above or below $C$?; its mean over many steps | – |
 # | $\alpha$ | Adam's learning rate | – |
 # | $\beta$; $\rho$ | price of a nat of KL; learning rate of log β, per nat | – |
 #
-# The symbols of the whole course are in [NOTATION.md](NOTATION.md).
+# All symbols are in [NOTATION.md](NOTATION.md).
 
 # %%
 import dataclasses
@@ -139,6 +139,9 @@ def show(results):
 
 show(linear)
 
+# %% [markdown]
+# What is said here, checked:
+
 # %% tags=["checks"]
 least = linear["best"][1]
 more = linear["γ = 1000"][0] - theory.rates
@@ -151,11 +154,11 @@ assert (silent - linear["γ = 1000"][0]).abs().max() < 0.1
 assert 2 / (0.25 / eigenvalues[0]) / 2 == 32  # λ₁/s²: what the first nat is worth
 
 # %% [markdown]
-# γ = 1000 gives 0.23 nats to the faintest component, which should have none, and too much to the first. Those in the middle go short. To begin with nearly silent channels changes nothing. γ = 40 is just above what the very first nat is worth, λ₁/s² = 32. It does better, though it leaves the fifth out.
+# γ = 1000 gives 0.23 nats to the faintest component, which should have none, and too much to the first; the middle goes short. A silent start (gains of 0.002) changes nothing. γ = 40 is just above what the first nat is worth, λ₁/s² = 32. It does better, though it leaves the fifth out.
 #
 # ### On the recorded training
 #
-# The formula has no free parameter. So it predicts how far the factors come apart between two snapshots of the recorded run: the log σ of a factor moves ahead of the mean of all by $-\alpha \cdot \text{steps}$ times what its $g_i / \gamma(1 - \sigma_i^2)$ exceeds the mean. We measure $g_i$ on the trained decoder.
+# The formula has no free parameter. It predicts how far the factors come apart between two snapshots of the recorded run: the log σ of factor $i$ moves by $-\alpha \cdot \text{steps} \cdot g_i / \gamma(1 - \sigma_i^2)$, beyond what is common to all. We measure $g_i$ on the trained decoder and subtract the mean over the factors from both.
 
 
 # %%
@@ -188,7 +191,9 @@ figures.drift(expected, seen, names)
 plt.show()
 
 # %% [markdown]
-# *Figure 8.1. How far each factor's log σ moved beyond the mean of all factors, between two snapshots: seen in the run against expected from the formula, a mark a factor. On the grey line they agree.*
+# *Figure 8.1. How far each factor's log σ moved beyond the mean of all, between two snapshots: seen in the run against expected from the formula. Every factor has its own mark. On the grey line they agree.*
+#
+# Checked:
 
 # %% tags=["checks"]
 assert (
@@ -216,7 +221,7 @@ assert 1.3 < away.abs().max() < 1.45
 #
 # ### Another start, another γ
 #
-# The paper does not say where its scales and noises begin. So we changed our training twice, with three seeds each (`tools/study_generator.py`): channels that begin *silent*, every $a_i$ a hundredth of ours; and γ = 100. C went from 0.5 to 5 nats in 6,000 steps, of which the first 3,000 are shown.
+# The paper does not say where its scales and noises begin. So we changed our training twice, with three seeds each (`tools/study_generator.py`): channels that begin *silent*, every $a_i$ a hundredth of ours; and γ = 100. C rose to 2.8 nats in 3,000 steps.
 #
 # The first can be predicted. Adam moves every silent $a_i$ by the same amount α a step, whatever its factor is worth. So the rates $\tfrac12 a_i^2\,\mathbb E f_i^2$ are to each other as the $\mathbb E f_i^2$: factors with large numbers are heard first.
 
@@ -247,6 +252,9 @@ for who, file in (("silent start", "silent-1000"), ("γ = 100", "usual-100")):
 table(rows)
 compare("angle, silent start", my_guess, 100 * predicted[2], "%", digits=0)
 
+# %% [markdown]
+# Checked:
+
 # %% tags=["checks"]
 assert (shares["silent start", 0] - predicted).abs().max() < 0.1
 for shape, scale, orientation, x, y in shares["silent start", 5].tolist():
@@ -260,7 +268,7 @@ print(f"γ = 100, one seed, C = {three[0].capacities[-1]:.1f}: {end[3:].sum():.0
 assert end[3:].sum() > 0.85
 
 # %% [markdown]
-# **What you should see.** A silent start does not let position come alone. The angle comes first and shape second, on three seeds of three: nearly the paper's order turned round. γ = 100 is another matter. At first all factors share. Then x and y take nats from the others; at 2.6 nats they have three quarters, and shape and orientation *fall*, on three seeds of three. (One of them went on to 4.8 nats: there x and y have nine tenths.) The pull that tells factors apart is ten times as strong. So a milder γ moves towards the paper's order. The paper's text gives 1000.
+# **What you should see.** A silent start does not let position come alone. The angle comes first and shape second, on three seeds of three: nearly the paper's order turned round. With γ = 100 all factors share at first. Then x and y take nats from the others; at 2.6 nats they have three quarters, and shape and orientation *fall*, on three seeds of three. (One went on to 4.8 nats, where x and y have nine tenths.) The pull that tells factors apart is ten times as strong. So a milder γ moves towards the paper's order.
 #
 # ## 2. β as a Lagrange multiplier
 #
@@ -311,6 +319,9 @@ print("the same:", same)
 linear["multiplier"] = train_linear(Multiplier(ramp, rho=0.02, beta=16.0))
 show({who: linear[who] for who in ("best", "γ = 1000", "multiplier")})
 
+# %% [markdown]
+# Checked:
+
 # %% tags=["checks"]
 assert (linear["multiplier"][0] - theory.rates).abs().max() < 0.1
 assert linear["multiplier"][1] < 1.3 * least < linear["γ = 1000"][1]
@@ -342,6 +353,9 @@ compare(
     "x and y with the multiplier", my_guess, live_kl[3:].sum(), "nats", digits=1
 )
 
+# %% [markdown]
+# Checked:
+
 # %% tags=["checks"]
 assert control_kl[3:].sum() < 1.5 and live_kl[3:].sum() > 2.8
 assert live_kl[:3].max() < 0.1
@@ -349,7 +363,7 @@ assert live_kl[:3].max() < 0.1
 # %% [markdown]
 # *Figure 8.2. The small training with the multiplier: KL of each factor, on a logarithmic axis, a line a factor. x and y rise together; shape, scale and orientation fall below the grey line and are inactive.*
 #
-# Now position has everything, as in the paper below 5 nats (one seed; the control shares its nats among all five). **The recorded trainings**, 64 × 64 pixels and up to 25 nats:
+# Now position has everything, as in the paper below 5 nats (one seed each). **The recorded trainings**, 64 × 64 pixels and up to 25 nats:
 
 # %%
 rows = ("γ = 1000", "multiplier", "multiplier, centred")
@@ -358,7 +372,7 @@ figures.shares(trained, [limit, limit, centred_limit])
 plt.show()
 
 # %% [markdown]
-# *Figure 8.3. Nats of each factor over C, a row a training, a panel a factor: the training (black, one seed each) over the best split (broad, pale). Above, γ = 1000: all factors grow from the start. Middle and below, with the multiplier: they come one after another, near the best split, orientation late.*
+# *Figure 8.3. Nats of each factor over C, a row a training, a panel a factor: the training (black, one seed each) over the best split (broad, pale). γ = 1000: all factors grow from the start. Multiplier: they come one after another, near the best split, orientation late.*
 
 # %%
 rows = [{"0.1 nats from C =": "paper's text", "position": "start", "scale": "6",
@@ -372,6 +386,9 @@ for who, curve in both.items():
         row[name] = "start" if onset[name] < 1 else f"{onset[name]:.1f}"
     rows.append(row)
 table(rows)
+
+# %% [markdown]
+# Checked:
 
 # %% tags=["checks"]
 order = ("x", "scale", "shape", "orientation")
@@ -415,7 +432,7 @@ assert loss[paid < 6.4].max() > 100 and share[paid < 6.4].max() > 0.8
 # %% [markdown]
 # **What you should see.** With the multiplier the order is the paper's, raw and centred. From 2 to 6.4 nats the raw training is within 6 nats of loss and a quarter of a nat in every share of the best split; γ = 1000 is up to 150 nats worse there. But the newcomers are late: scale and shape by one to two nats, and by less than one where the factors are centred; orientation by more.
 #
-# A remark on the codings of [chapter 5](05_capacity_generator.ipynb). With class numbers scale should come at 5.1 nats. We have trained none. If it were late by the same 0.9 nats as with centred factors, it would come at 6.0, where the paper has it.
+# A remark on the codings of [chapter 5](05_capacity_generator.ipynb). With class numbers the best split brings scale at 5.1 nats. If a training were late by the same 0.9 nats as the centred one, it would come at 6.0, where the paper has it. We have trained none.
 
 # %%
 trainings = {who: curves[who] for who in ("γ = 1000", "multiplier")}
@@ -423,7 +440,9 @@ figures.frontier(trainings, {"limit": limit})
 plt.show()
 
 # %% [markdown]
-# *Figure 8.4. Reconstruction loss against the KL that was paid, published values, one seed each. Grey: the limit, which no training can pass (but for an error of a few nats). Blue: γ = 1000. Orange, dashed: the multiplier. It lies on the limit up to 6.4 nats and is better than γ = 1000 up to 17, worse from there to 23, better at the end.*
+# *Figure 8.4. Reconstruction loss against the KL that was paid, published values, one seed each. Grey: the limit, which no training can pass (but for an error of a few nats). Blue: γ = 1000. Orange, dashed: the multiplier. It lies on the limit up to 6.4 nats, beats γ = 1000 up to 17, and again at the end.*
+#
+# Checked:
 
 # %% tags=["checks"]
 ahead = []
@@ -465,6 +484,8 @@ plt.show()
 
 # %% [markdown]
 # *Figure 8.5. What it does to the loss when x and y give nats to scale, a line a capacity; below the grey line it is a gain. Left, published values: at 6.8 nats (green, dash-dotted) the first tenths cost a little, one and a half nats are a clear gain. Right, centred: the curves go down at once or not at all. (The axis is cut.)*
+#
+# Checked:
 
 # %% tags=["checks"]
 of_raw, of_centred = changes["published values"], changes["centred"]
@@ -506,9 +527,12 @@ for C in (4.0, 8.0, 14.0, 15.4, 17.0):
     price = np.interp(
         C, curves["multiplier"].capacities, curves["multiplier"].prices
     )
-    best_price = np.interp(C, limit.capacities, limit.prices)
+    best_price = float(np.interp(C, limit.capacities, limit.prices))
     rows.append({"C": C, "β of the training": price, "best split": best_price})
-table([{key: float(value) for key, value in row.items()} for row in rows], digits=1)
+table(rows, digits=1)
+
+# %% [markdown]
+# Checked:
 
 # %% tags=["checks"]
 assert 6.5 < worth[2] / worth[0] < 7.5 and 7 < worth.mean() < 10
@@ -532,10 +556,13 @@ for C in (4.0, 8.0, 12.0, 15.4, 20.0, 24.5):
         with torch.no_grad():
             optimal = distortion(raw, split.float(), points).mean().item()
         least = limit.at(split.sum())[1].item()
-        rows.append({"C": C, "training": who, "loss": D,
-                     "lost by the split": optimal - least,
-                     "by the decoder": D - optimal})  # fmt: skip
-table([{**row, "C": f"{row['C']:g}"} for row in rows], digits=0)
+        rows.append({"C": C, "training": who, "loss": round(D),
+                     "lost by the split": round(optimal - least),
+                     "by the decoder": round(D - optimal)})  # fmt: skip
+table(rows, digits=1)
+
+# %% [markdown]
+# Checked:
 
 # %% tags=["checks"]
 lost = {}
@@ -554,7 +581,7 @@ for who in ("γ = 1000", "multiplier"):
 # %% [markdown]
 # Up to 8 nats both decoders are within a few nats of the best there is (−2 is the error of whole pixels and finite samples). What γ = 1000 loses there it loses by its split. At 24.5 nats nearly any split will do, and it is all decoder: both networks draw some 55 nats worse than they could.
 #
-# **Can this network not draw sprites, or did it have no time to learn it?** A control: the same decoder with new weights, told the five numbers without any noise from the first step on. And a second one, told the angle as a sine and a cosine, taken modulo the symmetry of the shape, so that pictures that look alike have one code. One seed each:
+# **Can this network not draw sprites, or did it have no time to learn it?** A control: the same decoder with new weights, told the five numbers without any noise. And a second one, told the angle as a sine and a cosine, modulo the symmetry of the shape, so that pictures that look alike have one code. One seed each:
 
 # %%
 clean = {}
@@ -569,6 +596,9 @@ for k in (1, 2, 4, 7, 10, 24):
     rows.append(row)
 table(rows, digits=0)
 
+# %% [markdown]
+# Checked:
+
 # %% tags=["checks"]
 as_good = {}
 for code, losses in clean.items():
@@ -582,7 +612,7 @@ schedule = runs["γ = 1000"].experiment.objective.schedule
 assert 100_000 - (20 - 0.5) / 24.5 * 100_000 > 20_000 and limit.at(20.0)[1] < 5
 
 # %% [markdown]
-# The clean decoder is as good as the recorded training after 12,500 steps. The recorded one has 20,000 steps with more than 20 nats, where the best split is almost perfect. So noise and the blurred beginning cost time. But they are not the whole reason: even without noise the decoder is slow. The angle as one number is a large part of that. As a sine and a cosine it takes 3,500 steps. We stopped both early; how well each draws after 100,000 steps we have not tried.
+# The clean decoder is as good as the recorded training after 12,500 steps. The recorded one has 20,000 steps with more than 20 nats, where the best split is almost perfect. So noise and the blurred beginning cost time. But even without noise the decoder is slow. The angle as one number is a large part of that: with sine and cosine it takes 3,500 steps. We stopped both early, and have not tried 100,000 steps.
 
 # %%
 classes = data.sample_classes(8, torch.Generator().manual_seed(11))
@@ -613,6 +643,8 @@ plt.show()
 
 # %% [markdown]
 # *Figure 8.6. Eight originals, and what is drawn of them at 23.8 nats: by the optimal decoder at the best split, by the two recorded trainings, and, without any noise, by the control after 13,000 steps. The last three rows have the same fault: ellipses are right, but small squares and hearts are round lumps.*
+#
+# Checked:
 
 
 # %% tags=["checks", "nbval-ignore-output"]
@@ -640,7 +672,7 @@ assert abs(schedule(95_102) - 23.8) < 0.01
 # %% [markdown]
 # ## 5. Where 25 nats go
 #
-# The entropy of the factors is log 737,280 = 13.5 nats. No decoder can be told more. (The third puzzle.) Where do the others go? [Chapter 2](02_awgn_channel.ipynb): rate = information + slack, for each channel. The slack says how unlike the prior the channel's output is. It has two parts. The output has not the mean 0 and the variance 1 of the prior; a shift and a scale would save that. And its *form* is another: with little noise it is a row of needles, one for each value, far from a bell.
+# The entropy of the factors is log 737,280 = 13.5 nats. No decoder can be told more. (The third puzzle.) Where do the others go? [Chapter 2](02_awgn_channel.ipynb): rate = information + slack, for each channel. The slack says how unlike the prior the channel's output is. It has two parts. The output has another mean and variance than the prior; a shift and a scale would save that. And it has another *form*: with little noise it is a row of needles, one for each value, far from a bell.
 
 
 # %%
@@ -664,6 +696,9 @@ for who in ("γ = 1000", "multiplier"):
     totals[who] = {column: sum(row[column] for row in rows) for column in columns}
     table([*rows, {who: "all"} | totals[who]], digits=1)
     print()
+
+# %% [markdown]
+# Checked:
 
 # %% tags=["checks"]
 for of in totals.values():
@@ -694,6 +729,9 @@ for C in (5.0, 8.0, 10.0, 12.0, 14.0):
     rows.append({"C": C, "D, angle": usual, "D, modulo symmetry": modulo})
 table(rows, digits=1)
 
+# %% [markdown]
+# Checked:
+
 # %% tags=["checks"]
 coarse = np.arange(0.5, 18.1, 0.5)  # the symmetric curve's capacities, for both
 comes = []
@@ -721,6 +759,8 @@ CapacityExplorer(runs["multiplier"], limit, raw)
 #
 # (1) At about 8.5 nats. (2) They go on growing, each beyond its grey bar, although there is hardly anything left to gain. When the angle comes, after 19 nats, they give nats back.
 # </details>
+#
+# Checked:
 
 # %% tags=["checks"]
 assert abs(curves["multiplier"].onset("scale") - 8.5) < 0.1

@@ -71,7 +71,7 @@ def ridge(changes: dict[str, dict[float, Sequence[float]]], shares: Sequence[flo
             axis.plot(shares, change, label=f"C = {capacity:g}", **line_style(i))
         axis.axhline(0, color=GREY, linewidth=0.8)
         axis.set(title=title, xlabel="nats given to scale", ylim=(-30, 15))
-        axis.legend(fontsize=8, loc="lower left")
+        axis.legend(fontsize=8)
     axes[0, 0].set_ylabel("change of the loss D (nats)")
     return figure
 
