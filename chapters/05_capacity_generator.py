@@ -9,7 +9,7 @@
 #
 # 1. the best division of a capacity, computed without a network, has the paper's order: position, scale, shape, orientation;
 # 2. a mean costs nats and tells nothing. Scale comes at 6.6 nats with the published values, at 5.1 with class numbers, and at 2.8 with the mean taken off;
-# 3. the published recipe keeps the KL at C, but it does not find this division (one recorded run). [Chapter 8](08_missed_split.ipynb) asks why.
+# 3. the published recipe keeps the KL at C, but it does not find this division (one seed).
 #
 # **You need** the KL as a channel's rate and water-filling ([chapter 2](02_awgn_channel.ipynb)), the belief of an optimal decoder ([chapter 3](03_posterior_overlap.ipynb)), and the training of [chapter 4](04_blob_position.ipynb).
 # **Time:** 45 minutes to read, 2 minutes of CPU time.
@@ -184,11 +184,9 @@ print(f"reconstruction at the end: {published.distortions[-1]:.0f} nats")
 #
 # **What would falsify it.** A published training, with all its settings, in which γ = 1000 brings the factors one after another.
 #
-# So what *should* have happened?
+# # ## 3. The optimal decoder
 #
-# ## 3. The optimal decoder
-#
-# A decoder sees z and names a brightness $p_j$ for every pixel. It pays $-x_j \log p_j - (1 - x_j) \log(1 - p_j)$. Averaged over all pictures that could have sent this z, $x_j$ becomes $\mathbb E[x_j \mid z]$, and the loss is least where $p_j$ equals it. So **the optimal decoder draws the mean of all pictures, each weighted by how likely it is to have sent z**:
+# A decoder sees z and names a brightness $p_j$ for every pixel. It pays $-x_j \log p_j - (1 - x_j) \log(1 - p_j)$. Averaged over all pictures that could have sent this z, $x_j$ becomes $\mathbb E[x_j \mid z]$, and the loss is least where $p_j$ equals it (a cross-entropy is least at the truth). So **the optimal decoder draws the mean of all pictures, each weighted by how likely it is to have sent z**:
 #
 # $$ \hat x(z) = \mathbb E[x \mid z] = \sum_f p(f \mid z)\, x(f), \qquad p(f \mid z) \propto \prod_i \exp\left(-\frac{(z_i - a_i f_i)^2}{2 \sigma_i^2}\right) . $$
 #
@@ -242,7 +240,7 @@ for row in rows:
 #
 # ## 4. The best split
 #
-# Now ask the question of this chapter directly. Let x and y share all of C. Then give 1.5 of their nats to scale. Does the loss fall?
+# Now ask the question directly. Let x and y share all of C. Then give 1.5 of their nats to scale. Does the loss fall?
 
 # %%
 raw = SpriteChannels("raw")  # the published values
@@ -300,7 +298,7 @@ plt.show()
 # %% [markdown]
 # *Figure 5.4. Above: the nats of each factor under the best split of C. x (dotted) lies on y (broad, yellow). Scale (orange, dashed) comes at 6.6 nats, shape (blue) at 10.4, orientation (green, dash-dotted) at 13.3; each time the others fall. Below: what a further nat is worth.*
 #
-# What is said here, checked, over three searches with different pictures:
+# Checked, over three searches:
 
 # %% tags=["checks"]
 assert quick.rates[0, 1] == quick.rates[1, 1] == 0 and quick.rates[2, 1] > 1
@@ -355,7 +353,7 @@ for key in arrives.keys() - jumps:
 #
 # **Why.** Nats about the place save most while the place is blurred. The better it is known, the less the next nat saves, until nats about the size save more. But a little of a factor can be worth less than more of it. So each newcomer comes in a *jump*, with more than a nat at once, and the others pay for it. At a jump the price of a nat *rises*, unlike a water level. [Chapter 8](08_missed_split.ipynb) shows why a small first share does not pay, and why the angle comes last.
 #
-# **What would falsify it.** A split with a lower $D$ than the curve at the same C. The search is good, but it is no proof.
+# **What would falsify it.** A split with a lower $D$ than the curve at the same C. The search is no proof.
 #
 # ## 5. Figure 3, panel for panel
 #
@@ -368,7 +366,7 @@ plt.show()
 # %% [markdown]
 # *Figure 5.5. KL of each factor against capacity (above) and against reconstruction accuracy (below). Broad and pale: the best split; it brings one factor after another and reaches an accuracy of 0, which is perfect. Black: the training with γ = 1000, one seed; it brings all at once and ends at −60.*
 #
-# The lower panel of Figure 3 shows samples and their reconstructions at 3.1, 7.3, 15.4 and 23.8 nats. Here the same originals are drawn by the optimal decoder at the best split and by the recorded training, with the same noise.
+# The lower panel of Figure 3 shows samples and their reconstructions at 3.1, 7.3, 15.4 and 23.8 nats. Here the optimal decoder and the recorded training draw the same originals from the same noise.
 
 # %%
 schedule = run.experiment.objective.schedule
@@ -404,7 +402,7 @@ plt.show()
 # %% [markdown]
 # *Figure 5.6. Eight originals (top row), and what is drawn of them at four capacities, each time by the optimal decoder (upper row) and by the training with γ = 1000 (lower row, one seed).*
 #
-# Eight pictures are few. What is said here is checked on 512:
+# Checked on 512 pictures:
 
 
 # %% tags=["checks", "nbval-ignore-output"]
@@ -456,7 +454,7 @@ assert 0.75 < look["γ = 1000", 23.8]["hearts"] < 0.92
 #
 # ## 6. A mean costs nats
 #
-# The best split depends on one more thing: the *numbers* that stand for a factor. [Chapter 2](02_awgn_channel.ipynb) had the KL of a channel with signal-to-noise ratio SNR:
+# The best split depends on one more thing: the *numbers* that stand for a factor. [Chapter 2](02_awgn_channel.ipynb) had the KL of a channel with the signal-to-noise ratio $\mathrm{SNR} = a^2 v / \sigma^2$, at its best scale:
 #
 # $$ R = \tfrac12 \log\left(1 + \mathrm{SNR}\,\Big(1 + \frac{m^2}{v}\Big)\right) \qquad \text{instead of} \qquad R' = \tfrac12 \log(1 + \mathrm{SNR}) . $$
 #
@@ -476,7 +474,7 @@ print(f"all fees: {sum(row['fee if clear'] for row in rows):.1f} nats")
 # %% [markdown]
 # Scale is far from zero and narrow, so it pays most. (The second puzzle: your friend saves up to 1.5 nats.)
 #
-# If this is all, raw factors are centred factors with another price list. So the raw split $R$ must have exactly the loss of the centred split $R'$:
+# Call factors **raw** at their published values and **centred** less their mean. If the fee is all that differs, the raw split $R$ must have exactly the loss of the centred split $R'$:
 
 # %%
 centred = SpriteChannels("centred")
@@ -494,7 +492,7 @@ for C in (5.0, 7.5, 12.0, 16.0):
 table(rows, digits=1)
 
 # %% [markdown]
-# The losses agree, and at C = 16 more than 4 nats are fees. So with other numbers for the same factors the best split is another. dSprites ships values and the numbers of the classes (scale 0 … 5, shape 0 … 2). Class numbers have a smaller $m^2/v$: 2.1 instead of 19.3 for scale. Here are the best splits for both, and for values without their mean:
+# The losses agree, and at C = 16 more than 4 nats are fees. So with other numbers for the same factors the best split is another. dSprites ships values and the numbers of the classes (scale 0 … 5, shape 0 … 2). Class numbers have a smaller $m^2/v$: 2.1 instead of 19.3 for scale. The best splits for both, and for values without their mean:
 
 # %%
 codings = {"values": limit}
@@ -511,7 +509,7 @@ plt.show()
 # %% [markdown]
 # *Figure 5.7. Nats of each factor under the best split: published values (blue), class numbers (orange, dashed), values without their mean (green, dash-dotted). The smaller the mean, the earlier a factor comes.*
 #
-# What is said in this section, checked, and a second search for where scale comes:
+# Checked, with a second search for where scale comes:
 
 # %% tags=["checks"]
 fees = [row["D, raw"] - row["D, centred"] for row in rows if "D, raw" in row]
@@ -571,7 +569,7 @@ for kind, channels in (("raw", raw), ("centred", centred)):
     assert abs(np.mean(predicted) - best[kind]["scale"][0]) < 0.35
 
 # %% [markdown]
-# **What you should see.** Scale comes at 6.6, 5.1 or 2.8 nats. The paper says that its KL climbs from "around C = 6 nats". A training comes later than the best split, by at least 0.8 nats in the two of [chapter 8](08_missed_split.ipynb). So centred factors are unlikely, and class numbers fit at least as well as values. The paper does not say which it sends.
+# **What you should see.** Scale comes at 6.6, 5.1 or 2.8 nats. The paper says that its KL climbs from "around C = 6 nats". A training comes later than the best split, by 0.8 nats or more in the two of [chapter 8](08_missed_split.ipynb). So centred factors are unlikely, and class numbers fit at least as well as values. The paper does not say which it sends.
 #
 # ## 7. Drag the capacity
 #
@@ -657,7 +655,7 @@ check("5.3", answer)
 # ## Summary
 #
 # - The optimal decoder draws the mean of all pictures under its belief. No network beats it.
-# - The best split has the paper's order: position, scale, shape, orientation. Newcomers come with more than a nat at once.
+# - The best split has the paper's order: position, scale, shape, orientation. With the published values newcomers come with more than a nat at once.
 # - A mean costs nats, so the numbers that stand for a factor decide when it comes.
 # - The published recipe keeps the KL at C but does not find the best split (one seed). [Chapter 6](06_controlled_capacity.ipynb) puts the encoder back; [chapter 8](08_missed_split.ipynb) says why the split is missed.
 #

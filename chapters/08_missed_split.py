@@ -7,7 +7,7 @@
 #
 # 1. under Adam a large γ moves the noise of all factors alike. One formula says how slowly they come apart, and the recorded run agrees with it;
 # 2. with β as a *Lagrange multiplier* the same model follows the best split, until a ridge or a faint signal holds it up (one seed each);
-# 3. at 23.8 nats both trainings draw worse than they could because of the decoder, not of the split;
+# 3. at the end both trainings draw worse than they could because of the decoder, not of the split;
 # 4. 25 nats of KL hold at most 13.5 nats of information here, and where the others go.
 #
 # **You need** the optimal decoder, the best split and the fee of [chapter 5](05_capacity_generator.ipynb); slack and water-filling of [chapter 2](02_awgn_channel.ipynb).
@@ -79,7 +79,7 @@ points = sobol(raw, 512)  # pictures and noise to measure D with
 # %% [markdown]
 # ## 1. Why γ = 1000 drowns the split
 #
-# **The gradient.** Take the noise of channel $i$. The loss is $D + \gamma\,|\sum R - C|$. The rate of a channel has $\partial R_i / \partial \log \sigma_i = \sigma_i^2 - 1$, since $R_i = \tfrac12(\mathbb E \mu_i^2 + \sigma_i^2 - 1) - \log \sigma_i$. So
+# **The gradient.** Take the noise of channel $i$. The loss is $D + \gamma\,|\sum R - C|$. The rate of a channel has $\partial R_i / \partial \log \sigma_i = \sigma_i^2 - 1$, since $R_i = \tfrac12(a_i^2\, \mathbb E f_i^2 + \sigma_i^2 - 1) - \log \sigma_i$. So
 #
 # $$ \frac{\partial \mathcal L}{\partial \log \sigma_i} = -\gamma\, b\, (1 - \sigma_i^2) + g_i . $$
 #
@@ -90,7 +90,7 @@ points = sobol(raw, 512)  # pictures and noise to measure D with
 #
 # $$ \boxed{\;\Delta \log \sigma_i \approx \alpha \left( \bar b - \frac{g_i}{\gamma\,(1 - \sigma_i^2)} \right)\;} $$
 #
-# The first part is *the same for every factor*. All noises shrink together, at the pace that keeps the KL at C. Only the second part tells factors apart, and γ divides it. With α = 0.0005 and γ = 1000, two factors whose $g$ differ by 50 nats come 0.000025 apart in a step. Until they are one unit of log σ apart, 40,000 steps go by. (The first puzzle: hardly faster at all. The scales $a_i$ obey the same arithmetic.)
+# The first part is *the same for every factor*. All noises shrink together, at the pace that keeps the KL at C. Only the second part tells factors apart, and γ divides it. With α = 0.0005 and γ = 1000, two factors whose $g$ differ by 50 nats come 0.000025 apart in a step; one unit of log σ takes 40,000 steps. (The first puzzle: hardly faster. The scales $a_i$ obey the same arithmetic.)
 #
 # ### On a model that we can solve
 #
@@ -191,7 +191,7 @@ figures.drift(expected, seen, names)
 plt.show()
 
 # %% [markdown]
-# *Figure 8.1. How far each factor's log σ moved beyond the mean of all, between two snapshots: seen in the run against expected from the formula. Every factor has its own mark. On the grey line they agree.*
+# *Figure 8.1. How far each factor's log σ moved beyond the mean of all, between two snapshots: seen in the run against expected from the formula. On the grey line they agree.*
 #
 # Checked:
 
@@ -217,11 +217,11 @@ assert 1.3 < away.abs().max() < 1.45
 # %% [markdown]
 # **What you should see.** The points lie close to the line, though nothing was fitted: a slope of 1.1 and a misfit of some 15 per cent. (The first 6,000 steps are left out, because there σ is too near 1.) So under γ = 1000 the split is not found; the factors drift into it.
 #
-# **What would falsify it.** Points off the line, or a larger γ that brings the factors apart faster.
+# **What would falsify it.** Points off the line, or a larger γ that brings factors apart faster.
 #
 # ### Another start, another γ
 #
-# The paper does not say where its scales and noises begin. So we changed our training twice, with three seeds each (`tools/study_generator.py`): channels that begin *silent*, every $a_i$ a hundredth of ours; and γ = 100. C rose to 2.8 nats in 3,000 steps.
+# The paper does not say where its scales and noises begin. So we changed our training twice, with three seeds each (`tools/study_generator.py`): channels that begin *silent*, every $a_i$ a hundredth of ours; and γ = 100. C rose from 0.5 to 2.75 nats in 3,000 steps.
 #
 # The first can be predicted. Adam moves every silent $a_i$ by the same amount α a step, whatever its factor is worth. So the rates $\tfrac12 a_i^2\,\mathbb E f_i^2$ are to each other as the $\mathbb E f_i^2$: factors with large numbers are heard first.
 
@@ -274,7 +274,7 @@ assert end[3:].sum() > 0.85
 #
 # What we want is the least $D$ under the condition that $\sum R = C$. The usual way to such a minimum is a price: minimise $D + \beta \sum R$, and choose β so that the condition holds. This β is called the **Lagrange multiplier** of the condition. At the minimum it is the worth of a further nat, $-\partial D / \partial C$.
 #
-# Why does this help? The factors now feel $D$ and β at the same scale: the gradient of log σ is $-\beta(1 - \sigma_i^2) + g_i$, and both terms are alike in size. A factor that is worth more than β per nat gains rate, and one that is worth less loses it.
+# Why does this help? The gradient of log σ is now $-\beta(1 - \sigma_i^2) + g_i$, and both terms are alike in size. A factor that is worth more than β per nat gains rate, and one that is worth less loses it.
 #
 # β is found during the training. It rises while the KL is above C and falls while it is below:
 #
@@ -427,10 +427,10 @@ for who, C, most, far in (
     )
     assert loss[paid < C].max() < most and share[paid < C].max() < far
 paid, loss, share = gap["γ = 1000"]
-assert loss[paid < 6.4].max() > 100 and share[paid < 6.4].max() > 0.8
+assert 140 < loss[paid < 6.4].max() < 160 and share[paid < 6.4].max() > 0.8
 
 # %% [markdown]
-# **What you should see.** With the multiplier the order is the paper's, raw and centred. From 2 to 6.4 nats the raw training is within 6 nats of loss and a quarter of a nat in every share of the best split; γ = 1000 is up to 150 nats worse there. But the newcomers are late: scale and shape by one to two nats, and by less than one where the factors are centred; orientation by more.
+# **What you should see.** With the multiplier the order is the paper's, raw and centred (one seed each). From 2 to 6.4 nats the raw training is within 6 nats of loss and a quarter of a nat in every share of the best split; γ = 1000 is up to 150 nats worse there. But the newcomers are late: scale and shape by one to two nats, and by less than one where the factors are centred; orientation by more.
 #
 # A remark on the codings of [chapter 5](05_capacity_generator.ipynb). With class numbers the best split brings scale at 5.1 nats. If a training were late by the same 0.9 nats as the centred one, it would come at 6.0, where the paper has it. We have trained none.
 
@@ -544,7 +544,7 @@ assert rows[3]["β of the training"] < 2 < with_mean < 15 < rows[3]["best split"
 #
 # ## 4. Split or decoder: what is lost at the end?
 #
-# Put the *trained* splits into the optimal decoder. Then the loss above the limit falls into two parts: what the split loses, and what the decoder loses.
+# Put the *trained* splits into the optimal decoder. Then the loss above the limit falls into two parts, one lost by the split and one by the decoder.
 
 # %%
 rows = []
@@ -779,7 +779,7 @@ for i in (1, 3, 4):
 # | x and y alone below 5 nats, then scale, shape, orientation | not with γ = 1000 (one seed, and three from a silent start); with γ = 100 towards it (three); with the multiplier in this order (one seed each, raw and centred) |
 # | reconstructions like the samples at 23.8 nats | optimal decoder: yes; trained decoders: no, some 55 nats short |
 #
-# The paper does not state where its scales begin, the batch, Adam's other settings, nor whether the loss is a sum or a mean over pixels. With a mean over 4,096 pixels its γ would be 4·10⁶ in our units. By the boxed formula that drowns the differences 4,096 times deeper, so it does not explain the paper's order.
+# If the paper's loss were a mean over the 4,096 pixels, its γ would be 4·10⁶ in our units. By the boxed formula that drowns the differences 4,096 times deeper, so it does not explain the paper's order.
 #
 # ## 9. Exercises
 #
@@ -792,7 +792,7 @@ answer = None
 check("8.1", answer)
 
 # %% [markdown]
-# **8.2** (20 min) The ridge comes from the fee for the mean. A Gaussian factor has $m^2/v = 8$. At which rate (in nats) is exactly half of what it pays information, and half of it the fee? *Hint: with $R$ the rate and $R' = \tfrac12 \log(1 + \mathrm{SNR})$ ask for $R' = R/2$, and write $t = e^{R}$.*
+# **8.2** (20 min) The ridge comes from the fee for the mean. A Gaussian factor has $m^2/v = 8$. At which rate (in nats) is exactly half of what it pays information, and half of it the fee? *Hint: ask for $\tfrac12 \log(1 + \mathrm{SNR}) = R/2$, and write $t = e^{R}$.*
 
 # %%
 answer = None
@@ -810,10 +810,10 @@ check("8.3", answer)
 #
 # ## Summary
 #
-# - γ = 1000 under Adam moves all noises together. What tells the factors apart is divided by γ: the formula agrees with the recorded run. A silent start does not help (three seeds), γ = 100 does (three seeds).
+# - γ = 1000 under Adam moves all noises together, because what tells the factors apart is divided by γ. A silent start does not help (three seeds), γ = 100 does (three seeds).
 # - A Lagrange multiplier keeps β at the worth of a nat. With it the training has the paper's order and follows the best split while position is all there is to send (one seed each).
 # - Newcomers are late: a ridge lies before a factor with a mean, and a faint angle is worth too little until everything else is known.
-# - At the end nearly any split will do. What is missing is the decoder's: it learns slowly, most of all from an angle that is one number.
+# - At the end nearly any split will do. The decoder is what is missing: it learns slowly, above all from an angle that is one number.
 # - Of 25 nats at most 13.5 are information. The others pay for means, variances and needles.
 #
-# **Readings.** Boyd et al. 2011, section 2.1, on dual ascent; Shao et al. 2020, *ControlVAE*, on holding a VAE's rate; Rezende and Viola 2018, *Taming VAEs*; Kingma and Ba 2015, for Adam.
+# **Readings.** Boyd et al. 2011, section 2.1, on dual ascent; Shao et al. 2020, *ControlVAE*, on holding a VAE's rate; Kingma and Ba 2015, for Adam.
