@@ -25,7 +25,6 @@ STORED = {
     "03_posterior_overlap": 7,
     "05_capacity_generator": 4,
     "06_controlled_capacity": 7,
-    "08_missed_split": 2,
     "11_chairs": 0,
 }  # which of the chapter's own figures
 
