@@ -621,7 +621,7 @@ rows.append(last | {"γ = 1000": f"{published.at(23.8)[1]:.0f}"})
 table(rows)
 
 # %% [markdown]
-# "Almost none" is our reading of "almost identical to the samples"; the paper gives no number. Not stated for the generator: the steps, the batch, where noises and scales begin, Adam's settings, which numbers stand for the factors, and whether losses are sums or means over pixels.
+# That almost none is left is our reading of "almost identical to the samples"; the paper gives no number. Not stated for the generator: the steps, the batch, where noises and scales begin, Adam's settings, which numbers stand for the factors, and whether losses are sums or means over pixels.
 #
 # A training of the same model can follow the best split: with β as a Lagrange multiplier scale comes at 8.5 nats, shape at 11.8 and orientation at 19.2 (one seed, [chapter 8](08_missed_split.ipynb)).
 #
