@@ -145,7 +145,7 @@ by_step = live.history["reconstruction"]
 assert by_step[-50:].mean() < 0.5 * by_step[0]
 
 # %% [markdown]
-# *Figure 5.2. The KL of each factor over the training, on a logarithmic axis, a line a factor; above the grey line a factor is active.*
+# *Figure 5.2. KL of each factor over the training, on a logarithmic axis: orientation (blue), shape (orange), scale (green), x and y (yellow, on one another). All are active, above the grey line.*
 #
 # The KL keeps to C. But all five lines rise together; orientation has the most, and x and y less than a third. Is this because the training is small? Here is the whole one, recorded: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed.
 

@@ -361,7 +361,7 @@ assert control_kl[3:].sum() < 1.5 and live_kl[3:].sum() > 2.8
 assert live_kl[:3].max() < 0.1
 
 # %% [markdown]
-# *Figure 8.2. The small training with the multiplier: KL of each factor, on a logarithmic axis, a line a factor. x and y rise together; shape, scale and orientation fall below the grey line and are inactive.*
+# *Figure 8.2. The small training with the multiplier: KL of each factor, on a logarithmic axis. x and y (blue and orange, on one another) rise; scale (green), orientation and shape fall below the grey line and are inactive.*
 #
 # Now position has everything, as in the paper below 5 nats (one seed each). **The recorded trainings**, 64 × 64 pixels and up to 25 nats:
 
