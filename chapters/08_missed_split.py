@@ -94,7 +94,7 @@ points = sobol(raw, 512)  # pictures and noise to measure D with
 #
 # ### On a model that we can solve
 #
-# The linear model of [chapter 2](02_awgn_channel.ipynb) has no network, and its best split is water-filling. Here it has six components. C goes from 0 to 5 nats in 6,000 steps and stays there for 2,000 more.
+# The linear model of [chapter 2](02_awgn_channel.ipynb) has no network, and its best split is water-filling. Here it has six components, with rates R1 to R6. C goes from 0 to 5 nats in 6,000 steps and stays there for 2,000 more.
 
 
 # %%
@@ -715,7 +715,7 @@ alike = [[0, shape, 5, k, 16, 16] for k in (0, 39) for shape in range(3)]
 assert torch.equal(*data.render(torch.tensor(alike)).chunk(2))  # angles 0 and 2π
 
 # %% [markdown]
-# With the multiplier all that there is to know goes through, 13.5 nats. Of the other 11.5 nearly five are paid for means and variances, hardly more than the least that raw factors cost (4.5, the fees of [chapter 5](05_capacity_generator.ipynb)). The rest is paid for needles. γ = 1000 has not told all even at 25 nats: it spends five on the three shapes, which hold 1.1, and leaves the angle short. And it pays 8.5 nats for means and variances. **A capacity of 25 nats says what may be paid.** What is told is another question.
+# With the multiplier all that there is to know goes through, 13.5 nats. Of the other 11.5 nearly five are paid for means and variances, hardly more than the least that raw factors cost (4.5, the fees of [chapter 5](05_capacity_generator.ipynb)). The rest is paid for needles. γ = 1000 has not told all even at 25 nats: it spends five on the three shapes, which hold 1.1, and leaves the angle short. And it pays 8.6 nats for means and variances. **A capacity of 25 nats says what may be paid.** What is told is another question.
 #
 # ## 6. A better code for the angle?
 #
