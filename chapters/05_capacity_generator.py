@@ -512,7 +512,6 @@ plt.show()
 # Checked, with a second search for where scale comes:
 
 # %% tags=["checks"]
-fees = [row["D, raw"] - row["D, centred"] for row in rows if "D, raw" in row]
 by_classes = codings["class numbers"]
 best["classes"] = onsets([by_classes])
 assert 5.0 < best["classes"]["scale"][0] < 5.3
@@ -602,7 +601,7 @@ assert all(abs(change[names.index(name)] + 0.6) < 0.05 for name in "xy")
 #
 # | Figure 3 of the paper | this chapter |
 # |---|---|
-# | top left: KL per factor against C. x and y share all below 5 nats; the others climb one after another | Figure 5.5, above. So does the best split (three sets of pictures). With γ = 1000 (one seed) all five climb from the start |
+# | top left: KL per factor against C. x and y share all below 5 nats; the others climb one after another | Figure 5.5, above: the best split does so (three sets of pictures); with γ = 1000 (one seed) all five climb from the start |
 # | top right: KL per factor against reconstruction accuracy | Figure 5.5, below. The best split reaches 0, the training −60 |
 # | bottom: reconstructions at 3.1, 7.3, 15.4, 23.8 nats | Figure 5.6. The optimal decoder draws what the paper says; the training is vague at 3.1, and squares and hearts are lumps at 23.8 |
 
