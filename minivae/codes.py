@@ -1,4 +1,4 @@
-"""Codes for `SpriteChannels` to send in place of a sprite's published factors. Taught in chapters 5 and 6."""
+"""Codes for `SpriteChannels` to send in place of a sprite's published factors. Taught in chapters 5, 8 and 9."""
 
 import math
 
@@ -41,7 +41,7 @@ def at_class_0(sprites: Sprites) -> Tensor:
 
 
 def symmetric_orientation() -> Tensor:
-    """The angle as a share of the turn after which a shape looks the same, in [0, 1). Source: chapter 5."""
+    """The angle as a share of the turn after which a shape looks the same, in [0, 1). Source: chapter 8."""
     turns = Sprites().values["orientation"] / (2 * math.pi)
     return (turns * torch.tensor(Sprites.symmetries)[:, None, None] + 1e-9) % 1
 

@@ -1,4 +1,4 @@
-"""β as a Lagrange multiplier that holds the KL at C. Taught in chapter 5."""
+"""β as a Lagrange multiplier that holds the KL at C. Taught in chapter 8."""
 
 import itertools
 import math
@@ -19,7 +19,7 @@ class LagrangianELBO:
     """Reconstruction + β·Σ KL with the β that makes Σ KL = C, found during training by a controller of log β.
 
     At the optimum of this constraint β is the price of a nat, −d reconstruction/dC. Unlike γ = 1000 it does not drown
-    the gradient that moves nats from one latent to another (chapter 5). log β is the sum of two parts: an integral,
+    the gradient that moves nats from one latent to another (chapter 8). log β is the sum of two parts: an integral,
     which rises while the KL is above C and falls while it is below, and a part in proportion to the present error
     Σ KL − C, without which KL and β would oscillate about the target.
 
@@ -34,7 +34,7 @@ class LagrangianELBO:
             (`growing.open_latents`). Empty: all are open.
 
     Raises ValueError if a setting is out of range. Source: dual ascent, e.g. Boyd et al. 2011, section 2.1; a VAE's
-    rate held by an integral and a proportional part: Shao et al. 2020 (ControlVAE); chapter 5.
+    rate held by an integral and a proportional part: Shao et al. 2020 (ControlVAE); chapter 8.
     """
 
     schedule: LinearSchedule | PolylineSchedule = field(default_factory=LinearSchedule)

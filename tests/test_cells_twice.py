@@ -17,13 +17,14 @@ CHAPTERS = sorted((Path(__file__).parents[1] / "chapters").glob("*.py"))
 # cells that are run once here, by words of their code, and why: once more would take half a minute and longer
 ONCE = {
     "04_blob_position": {"live = {name: train(": "two trainings of 500 steps"},
-    "05_capacity_generator": {"live = train(": "a training of 300 steps"},
+    "05_capacity_generator": {"live = watch(": "a training of 1,500 steps"},
     "06_controlled_capacity": {"live = {title: train(": "trainings of hundreds of steps"},
     "12_your_own_pictures": {
         "low_beta = watch(": "a training of 1,000 steps",
         "run = watch(": "a training of 1,500 steps",
         "again = train(": "another",
     },
+    "08_missed_split": {"control = train(": "a training of 1,500 steps", "live = watch(": "a training of 1,500 steps"},
 }
 
 

@@ -51,11 +51,21 @@ def test_another_chapter_is_named_with_a_link_to_it(path):
 
 # Words of prose and lines of code that a reader meets; folds and cells tagged `checks` do not count. Ceilings only come
 # down: to 2,600 and 230 in the six core chapters, to 3,200 and 300 in the deeper ones.
+CORE, DEEPER = (2_600, 230), (3_200, 300)
 CEILINGS = {
-    "01_elbo": (2_600, 230), "02_awgn_channel": (2_600, 230), "03_posterior_overlap": (2_450, 335),
-    "04_blob_position": (4_400, 535), "05_capacity_generator": (5_800, 795), "06_controlled_capacity": (5_000, 775),
-    "11_chairs": (3_200, 300), "12_your_own_pictures": (3_200, 300),
-}  # fmt: skip
+    "01_elbo": CORE,
+    "02_awgn_channel": CORE,
+    "03_posterior_overlap": CORE,
+    "04_blob_position": CORE,
+    "05_capacity_generator": CORE,
+    "06_controlled_capacity": CORE,
+    "07_why_these_axes": DEEPER,
+    "08_missed_split": DEEPER,
+    "09_factors_or_moments": DEEPER,
+    "10_training_that_goes_on": DEEPER,
+    "11_chairs": DEEPER,
+    "12_your_own_pictures": DEEPER,
+}
 
 
 def read(path: Path) -> tuple[int, int]:

@@ -17,6 +17,13 @@ from minivae.datasets import Blobs
 from minivae.overlap import confusions
 
 LOG2 = math.log(2)
+SENT = [np.linspace(*ends) for ends in ((1, 3, 3), (0.5, 1, 6), (0, 2 * math.pi, 40), (0, 1, 32), (0, 1, 32))]
+
+
+def shares_of(of: Callable[[np.ndarray], float]) -> tuple[float, ...]:
+    """A number of each factor of dSprites, as shares of their sum."""
+    found = [float(of(f)) for f in SENT]
+    return tuple(v / sum(found) for v in found)
 
 
 @pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
@@ -77,15 +84,6 @@ VALUES: dict[str, tuple[Any, dict[Any, str]]] = {
         -0.5 * math.log(2.5): "sign",
         0: "", 2.5: "", 0.44: "close", 0.667: "",
     }),
-    "5.3": (80_000, {
-        80: "γ", 2e3 / 0.03: "difference", 40_000: "apart by 1", 40: "learning rate", 160_000: "twice", -80_000: "sign",
-        4000: "", 2: "", 0: "", 1 / 80_000: "upside down", 78_000: "close", 8000: "",
-    }),
-    "5.4": (math.log(8), {
-        0.5 * math.log(9): "fee of a high rate", math.log(9): "close: ", 0.5 * math.log(8): "information", 3: "bits",
-        8: "t;",
-        -math.log(8): "sign", 2 * math.log(8): "twice", 0: "", 7: "", 1.5: "", 2.0: "close", math.inf: "NaN",
-    }),
     "6.1": ((LOG2 - 0.5) * 300, {
         LOG2 * 300: "whole loss", (LOG2 - 0.5) * 100: "three channels", LOG2 - 0.5: "one pixel", 150: "",
         (LOG2 - 0.5) * 300 / LOG2: "bits", (LOG2 - 0.5) * 3 * 4096: "only the sprite", -(LOG2 - 0.5) * 300: "sign",
@@ -112,6 +110,24 @@ VALUES: dict[str, tuple[Any, dict[Any, str]]] = {
         (12, 20, 8): "given up", (2.8, 62 / 13, 70 / 9): "differences", (2.4, 10): "shape", 2.4: "shape",
         (2.4, 10, 2, 0): "shape",
         (1.5, 2.8, 62 / 13): "", (5, 2, 4): "", (2.4, 2, 10): "", (4.8, 20, 4): "twice", (2.5, 10.4, 2): "close",
+    }),
+    "8.1": (80_000, {
+        80: "γ", 2e3 / 0.03: "difference", 40_000: "apart by 1", 40: "learning rate", 160_000: "twice", -80_000: "sign",
+        4000: "", 2: "", 0: "", 1 / 80_000: "upside down", 78_000: "close", 8000: "",
+    }),
+    "8.2": (math.log(8), {
+        0.5 * math.log(9): "fee of a high rate", math.log(9): "close: ", 0.5 * math.log(8): "information", 3: "bits",
+        8: "t;",
+        -math.log(8): "sign", 2 * math.log(8): "twice", 0: "", 7: "", 1.5: "", 2.0: "close", math.inf: "NaN",
+    }),
+    "8.3": (list(shares_of(np.var)), {
+        shares_of(lambda f: (f**2).mean()): "with the means", shares_of(lambda f: f.var(ddof=1)): "sample",
+        shares_of(np.std): "square of the numbers", tuple(np.var(f) for f in SENT): "add up to 1",
+        (0.00217, 0.00949, 0.4336, 0.2774, 0.2774): "class numbers", (0.2,) * 5: "all a",
+        shares_of(lambda f: np.ptp(f) ** 2 / 4): "largest", shares_of(lambda f: np.var(f) ** 2): "once",
+        tuple(100 * s for s in shares_of(np.var)): "per cent", shares_of(np.var)[::-1]: "", 0.798: "shape",
+        shares_of(np.var)[:4]: "shape", tuple(s / 2 for s in shares_of(np.var)): "half", (0, 0, 0, 0.5, 0.5): "",
+        (math.nan,) * 5: "NaN",
     }),
 }  # fmt: skip
 
@@ -686,7 +702,7 @@ JUDGED: dict[str, tuple[list[Any], list[tuple[Any, str]]]] = {
          ("spiral", "asked for"),
          ([0.5 + i for i in BEST], "once"), (3, "shape ()"), ([math.nan] * 9, "once"), (lambda: BEST, "a function")],
     ),
-    "5.6": (
+    "5.3": (
         [CROWDED, np.array(CROWDED), torch.tensor(CROWDED),
         [0, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 1], tuple(CROWDED), [CROWDED],
          1 - np.linspace(0, 1, 40) ** 8, np.r_[0, np.linspace(0.99, 1, 100)], sorted(CROWDED, reverse=True),

@@ -77,6 +77,15 @@ def test_kl_history_draws_every_latent_with_units(run):
     assert last.get_ydata()[-1] == pytest.approx(run.history["kl"][-1].max())
 
 
+def test_kl_history_of_a_generator_names_its_factors(run):
+    sprites = dataclasses.replace(experiments.get("generator"), steps=2)
+    kl = np.array([[0.1, 0.2, 0.5, 0.3, 0.4]] * 3)
+    history = {"step": np.arange(1, 4), "kl": kl, "loss": kl[:, 0], "reconstruction": kl[:, 0]}
+    (axis,) = figures.kl_history({"g": dataclasses.replace(run, experiment=sprites, history=history)}).axes
+    drawn = {line.get_label(): line.get_ydata()[-1] for line in axis.lines if not line.get_label().startswith("_")}
+    assert drawn == pytest.approx({"shape": 0.1, "scale": 0.2, "orientation": 0.5, "x": 0.3, "y": 0.4})
+
+
 def test_collapse_tells_alive_from_dead():
     axis = figures.collapse([3, 4, 5], [50, 100, 150], [(4, 70, 1.2), (4, 130, 0.0)]).axes[0]
     active, dead = axis.collections[1:3]
@@ -198,13 +207,13 @@ def test_shares_draw_each_factor_over_its_best():
 
 
 def test_figure_3_draws_each_factor_against_capacity_and_accuracy():
-    left, right, *_ = figures.figure_3({"run": curve(scale=0.5), "other": curve()}).axes
-    lines = {line.get_label(): line for line in left.lines}, {line.get_label(): line for line in right.lines}
-    for by_capacity, by_accuracy, end in ((lines[0]["a"], lines[1]["a"], 5), (lines[0]["b"], lines[1]["b"], 0)):
+    above, other, below, last = figures.figure_3(curve(scale=0.5)).axes
+    for axis, axis_below, name, end in ((above, below, "a", 5), (other, last, "b", 0)):
+        assert axis.get_title() == name
+        by_capacity, by_accuracy = axis.lines[0], axis_below.lines[0]
         assert by_capacity.get_ydata()[-1] == by_accuracy.get_ydata()[-1] == end
         assert by_capacity.get_xdata()[-1] == curve(scale=0.5).capacities[-1]
         assert by_accuracy.get_xdata()[-1] == -curve(scale=0.5).distortions[-1]
-    assert left.get_title() == "run"
 
 
 def test_splits_draw_rates_over_prices():
@@ -630,19 +639,59 @@ def looks(line) -> tuple:
 
 
 def test_figure_3_says_what_its_axes_are():
-    curves = {"one": five(), "two": five(scale=0.5)}
-    axes = np.array(figures.figure_3(curves).axes).reshape(2, 2)
-    assert [said(axis)[0] for axis in axes[:, 0]] == ["one", "two"]
-    assert {said(axis)[2] for axis in axes[:, 0]} == {"KL per factor (nats)"}
-    assert [said(axis)[1] for axis in axes[1]] == ["capacity C (nats)", "reconstruction accuracy, log p(x|z) (nats)"]
-    for pair, curve in zip(axes, curves.values(), strict=True):
-        for i, name in enumerate(curve.factors):
-            assert np.allclose(lines(pair[0])[name].get_data(), [curve.capacities, curve.rates[:, i]])
-            assert np.allclose(lines(pair[1])[name].get_data(), [-curve.distortions, curve.rates[:, i]])
-            assert looks(lines(pair[0])[name]) == looks(lines(axes[0, 0])[name]) == looks(lines(pair[1])[name])
-    assert len({looks(line) for line in axes[0, 0].lines}) == 5 and axes[0, 0].get_xlim() == (0, 25)
-    assert legend(axes[0, 0]) == {name: lines(axes[0, 0])[name].get_color() for name in five().factors}
-    assert len(set(legend(axes[0, 0]).values())) == 5
+    trained, best = five(), five(scale=0.5, shift=1)
+    best = dataclasses.replace(best, factors=best.factors[::-1], rates=best.rates.flip(1))  # found by name
+    figure = figures.figure_3(trained, best)
+    axes = np.array(figure.axes).reshape(2, 5)
+    assert [axis.get_title() for axis in axes[0]] == list(trained.factors)
+    assert figure.get_supylabel() == "KL of the factor (nats)"
+    assert [row[2].get_xlabel() for row in axes] == ["capacity C (nats)", "reconstruction accuracy, log p(x|z) (nats)"]
+    for i, (above, below) in enumerate(axes.T):
+        for label, rates, of in (("trained", trained.rates[:, i], trained), ("best split", best.rates[:, 4 - i], best)):
+            assert np.allclose(lines(above)[label].get_data(), [of.capacities, rates])
+            assert np.allclose(lines(below)[label].get_data(), [-of.distortions, rates])
+            assert looks(lines(above)[label]) == looks(lines(below)[label])
+    assert len({looks(lines(axis)["best split"]) for axis in axes[0]}) == 5
+    assert legend(axes[0, 0])["trained"] == "black" and figures.figure_3(trained).axes[0].get_legend() is None
+
+
+def test_codings_draw_a_line_a_coding_in_the_panel_of_its_factor():
+    other = five(scale=0.5, shift=1)
+    other = dataclasses.replace(other, factors=other.factors[::-1], rates=other.rates.flip(1))  # found by name
+    figure = figures.codings({"values": five(), "numbers": other})
+    assert [axis.get_title() for axis in figure.axes] == list(five().factors)
+    assert figure.get_supxlabel() == "capacity C (nats)"
+    assert figure.axes[0].get_ylabel() == "nats under the best split"
+    for i, axis in enumerate(figure.axes):
+        one, two = lines(axis)["values"], lines(axis)["numbers"]
+        assert np.allclose(one.get_data(), [five().capacities, five().rates[:, i]])
+        assert np.allclose(two.get_data(), [other.capacities, other.rates[:, 4 - i]])
+        assert one.get_linestyle() != two.get_linestyle() and one.get_color() != two.get_color()
+        assert axis.get_ylim() == (0, 5) and axis.get_xlim() == (0, 18)
+    assert set(legend(figure.axes[0])) == {"values", "numbers"}
+
+
+def test_a_ridge_has_a_line_a_capacity_over_the_shares():
+    left, right = figures.ridge(
+        {"raw": {6.0: [0.0, 1.0], 6.6: [0.0, -2.0]}, "less": {2.5: [0.0, 3.0]}}, [0.0, 0.5]
+    ).axes
+    assert said(left) == ("raw", "nats given to scale", "change of the loss D (nats)") and right.get_title() == "less"
+    assert lines(left)["C = 6.6"].get_xydata().tolist() == [[0, 0], [0.5, -2]]
+    assert lines(right)["C = 2.5"].get_xydata().tolist() == [[0, 0], [0.5, 3]] and "C = 6" in legend(left)
+    assert len({looks(line) for line in (lines(left)["C = 6"], lines(left)["C = 6.6"])}) == 2
+    assert left.get_ylim() == right.get_ylim() == (-30, 15)
+
+
+def test_drift_marks_seen_over_expected_with_the_name_of_the_factor():
+    expected, seen = torch.tensor([[0.1, -0.2], [0.3, 0.4]]), torch.tensor([[0.15, -0.1], [0.2, 0.5]])
+    (axis,) = figures.drift(expected, seen, ("a", "b")).axes
+    for i, name in enumerate("ab"):
+        marks = axis.collections[i]
+        assert marks.get_label() == name
+        assert np.allclose(marks.get_offsets(), torch.stack([expected[:, i], seen[:, i]], dim=1))
+    assert np.allclose(axis.lines[0].get_xydata(), [[-0.2, -0.2], [0.5, 0.5]])
+    assert said(axis)[1:] == ("expected lead of log σ over the mean factor's", "seen in the run")
+    assert set(legend(axis)) == {"a", "b"}
 
 
 def test_shares_name_their_factors_rows_and_lines():
@@ -757,7 +806,8 @@ def test_lines_of_one_frame_differ_in_more_than_colour(run):
             for line in figures.tangents(c, c, {1.0: (0.5, 0.5), 2.0: (0.2, 0.2)}).axes[0].lines
             if len(line.get_xdata()) > 1
         ],
-        "figure_3": figures.figure_3({"one": five()}).axes[1].lines,
+        "figure_3": figures.figure_3(five(), five()).axes[1].lines,
+        "codings": figures.codings({"one": five(), "two": five(), "three": five()}).axes[1].lines,
         "splits": figures.splits({"one": five()}).axes[0].lines,
         "limits": figures.frontier({}, {"a": five(), "b": five(), "c": five()}).axes[0].lines,
         "runs": figures.frontier({"a": five(), "b": five(), "c": five()}, {}).axes[0].lines,
@@ -774,10 +824,11 @@ def test_lines_of_one_frame_differ_in_more_than_colour(run):
 
 
 def test_frames_have_the_ends_that_their_figures_give_them(run):
-    left, right = figures.figure_3({"one": five()}).axes
-    assert left.get_xlim() == (0, 25) and right.get_xlim() == (-600, 0) and left.get_ylim()[0] == 0
+    panels = figures.figure_3(five(), five()).axes
+    assert all(axis.get_xlim() == (0, 25) for axis in panels[:5]) and panels[0].get_ylim()[0] == 0
+    assert all(axis.get_xlim() == (-600, 0) for axis in panels[5:])
     share = figures.shares({"one": five()}, [five()]).axes[0]
-    assert share.get_xlim() == (0, 25) and share.get_xticks().tolist() == [0, 5, 10, 15, 20, 25]
+    assert share.get_xlim() == (0, 25) and share.get_xticks().tolist() == [0, 10, 20]
     above, below = figures.splits({"one": five()}).axes
     assert above.get_xlim() == (0, 25) and above.get_ylim()[0] == 0
     assert below.get_ylim() == (1, 200) and below.get_yscale() == "log"
@@ -821,7 +872,8 @@ def test_panels_beside_one_another_have_one_scale(run):
     pairs = {
         "kl_history": figures.kl_history({"one": run, "two": little}).axes,
         "codes": figures.codes({of: (torch.tensor([0.5, m]), torch.ones(2)) for of, m in (("a", 9), ("b", 1))}, 1).axes,
-        "figure_3": figures.figure_3({"one": curve(), "two": curve(scale=3)}).axes[::2],
+        "figure_3": figures.figure_3(curve(scale=3), curve()).axes[::3],
+        "codings": figures.codings({"one": curve(), "two": curve(scale=3)}).axes,
         "shares": figures.shares({"one": curve(), "two": curve(scale=3)}, [curve(), curve()]).axes[::2],
         "splits": figures.splits({"one": curve(), "two": curve(scale=3)}).axes[:2],
         "tradeoff": figures.tradeoff({of: {"a": [(5.0, m)]} for of, m in (("one", 0.1), ("two", 0.9))}, {}).axes,
@@ -864,12 +916,12 @@ def test_pictures_have_neither_frame_nor_ticks():
 
 
 def test_narrow_marks_lie_on_broad_ones():
-    for axis in (*figures.figure_3({"one": five()}).axes, figures.splits({"one": five()}).axes[0]):
-        x, y = lines(axis)["x"], lines(axis)["y"]
-        assert x.get_zorder() > y.get_zorder() and x.get_linewidth() < y.get_linewidth()
-    share = figures.shares({"one": five()}, [five()]).axes[0]
-    order = sorted(share.lines, key=lambda line: line.get_zorder())  # a later one lies above its equals
-    assert order.index(lines(share)["trained"]) > order.index(lines(share)["best split"])
+    x, y = (lines(figures.splits({"one": five()}).axes[0])[name] for name in "xy")
+    assert x.get_zorder() > y.get_zorder() and x.get_linewidth() < y.get_linewidth()
+    for axis in (figures.shares({"one": five()}, [five()]).axes[0], *figures.figure_3(five(), five()).axes):
+        order = sorted(axis.lines, key=lambda line: line.get_zorder())  # a later one lies above its equals
+        trained, best = lines(axis)["trained"], lines(axis)["best split"]
+        assert order.index(trained) > order.index(best) and trained.get_linewidth() < best.get_linewidth()
     c = torch.linspace(0, 1, 5)
     axis = figures.turn_ons(c, c[:, None], c[1:2], {0.5: c[:1]}).axes[0]
     assert all(dots.get_zorder() > axis.lines[0].get_zorder() for dots in axis.collections[:1])

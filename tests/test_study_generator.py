@@ -1,4 +1,4 @@
-"""The study of chapter 5's generator: what is recorded is what the tool in the tree computes."""
+"""The study of chapter 8's generator: what is recorded is what the tool in the tree computes."""
 
 import dataclasses
 import importlib.util

@@ -1,4 +1,4 @@
-"""Two questions that chapter 5 asks of its generator, each answered by short trainings.
+"""Two questions that chapter 8 asks of its generator, each answered by short trainings.
 
     python tools/study_generator.py starts silent 1000    C from 0.5 to 5 nats in 6,000 steps: another start, another γ
     python tools/study_generator.py clean told            the decoder told the factors without noise: can it draw them?

@@ -32,7 +32,7 @@ def _dear_mean(answer: Any) -> None:
 
 CHECKS = {
     "5.1": Asks(0.5 * math.log(2.5), unit="nats",
-        hint="the fee at a high rate is what the mean adds to the rate (section 5): which m²/v have 0, 1, 2?", slips={
+        hint="the fee at a high rate is what the mean adds to the rate (section 6): which m²/v have 0, 1, 2?", slips={
             "that is the fee of 1, 2, 3": 0.5 * math.log(7),
             "v is the variance over the three values, not that of a sample of three": 0.5 * math.log(2),
             "the 1 of 1 + m²/v is missing": 0.5 * math.log(1.5),
@@ -47,16 +47,5 @@ CHECKS = {
             "divide by σ², not by σ": lambda z, c, s, p: _picture(z, c, math.sqrt(s), p),
             "the weights must add up to 1": lambda z, c, s, p: torch.exp(-0.5 * ((z - c) / s) ** 2) @ p,
             "the sign of the exponent is wrong": lambda z, c, s, p: torch.softmax(0.5 * ((z - c) / s) ** 2, 0) @ p}),
-    "5.3": Asks(80_000.0, hint="the boxed formula of section 7 differs between the two factors by one term", slips={
-            "without γ it would be as quick as that: it is g/γ that tells the factors apart": 80.0,
-            "the difference of the two counts, not one of them": 2 * 1000 / (0.0005 * 60),
-            "that is the time to come apart by 1": 40_000.0,
-            "the learning rate is missing": 40.0}),
-    "5.4": Asks(math.log(8), unit="nats",
-        hint="½·log(1 + SNR) must be half of ½·log(1 + 9·SNR): square until no root is left", slips={
-            "that is the fee of a high rate; the fee itself depends on the rate": 0.5 * math.log(9),
-            "close: there the fee of a high rate would be half, but it has not been reached": math.log(9),
-            "that is the information; the rate is asked for": 0.5 * math.log(8),
-            "that is t; the rate is its logarithm": 8.0}),
-    "5.6": _dear_mean,
+    "5.3": _dear_mean,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-// Chapter 5's generator: what the factors are told at a capacity, and what is drawn from it.
+// The generator of chapters 5 and 8: what the factors are told at a capacity, and what is drawn from it.
 
 // The optimal decoder E[x | z]: the mean of the templates by the belief in each, moved down and across by the beliefs
 // in y and x. `ideal_decoder.SpriteChannels.decode` is the same.

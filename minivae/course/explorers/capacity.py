@@ -1,4 +1,4 @@
-"""The explorer of chapter 5: how the capacity is divided among the factors, and what is drawn from it."""
+"""The explorer of chapters 5 and 8: how the capacity is divided among the factors, and what is drawn from it."""
 
 import numpy as np
 import torch

@@ -1,7 +1,7 @@
 """Every figure of the chapters as a function that returns a Matplotlib figure."""
 
 from minivae.course.figures.blobs import collapse, compass
-from minivae.course.figures.capacity import figure_3, frontier, shares, splits
+from minivae.course.figures.capacity import codings, drift, figure_3, frontier, ridge, shares, splits
 from minivae.course.figures.channel import messages, tangents, tilted, turn_ons, water_level
 from minivae.course.figures.common import BLUE, DASHES, GREY, ORANGE, PALETTE, image_row, picture_rows
 from minivae.course.figures.elbo import elbo_gap, strip_codes, vae_diagram
@@ -10,8 +10,8 @@ from minivae.course.figures.posteriors import codes, orders, overlap
 from minivae.overlap import right_guesses
 
 __all__ = [
-    "BLUE", "DASHES", "GREY", "ORANGE", "PALETTE", "alignments", "codes", "collapse", "compass", "elbo_gap",
-    "figure_3", "frontier", "image_row", "kl_history", "latent_rows", "messages", "orders", "overlap", "picture_rows",
-    "right_guesses", "shares", "splits", "strip_codes", "tangents", "tilted", "tradeoff", "traversals", "turn_ons",
-    "vae_diagram", "water_level",
+    "BLUE", "DASHES", "GREY", "ORANGE", "PALETTE", "alignments", "codes", "codings", "collapse", "compass", "drift",
+    "elbo_gap", "figure_3", "frontier", "image_row", "kl_history", "latent_rows", "messages", "orders", "overlap",
+    "picture_rows", "ridge", "right_guesses", "shares", "splits", "strip_codes", "tangents", "tilted", "tradeoff",
+    "traversals", "turn_ons", "vae_diagram", "water_level",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Figures of chapter 5: how the capacity is divided among the factors, and what it costs."""
+"""Figures of chapters 5 and 8: how the capacity is divided among the factors, and what it costs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,17 +17,74 @@ def factor_style(i: int) -> dict[str, Any]:
     return {**line_style(i), "zorder": 3 - 0.1 * i, **broad}
 
 
-def figure_3(curves: dict[str, RateDistortion]) -> Figure:
-    """The top of Figure 3, a row a curve: KL of each factor against capacity, and against reconstruction accuracy."""
-    figure, axes = grid(len(curves), 2, (9.8, 2.9 * len(curves) + 0.5), sharex="col", sharey=True)
-    for (left, right), (label, curve) in zip(axes, curves.items(), strict=True):
-        for i, name in enumerate(curve.factors):
-            left.plot(curve.capacities, curve.rates[:, i], label=name, **factor_style(i))
-            right.plot(-curve.distortions, curve.rates[:, i], label=name, **factor_style(i))
-        left.set(title=label, xlim=(0, TOP), ylabel="KL per factor (nats)")
-    axes[-1, 0].set(xlabel="capacity C (nats)", ylim=(0, None))
-    axes[-1, 1].set(xlabel="reconstruction accuracy, log p(x|z) (nats)", xlim=(-600, 0))
+def figure_3(trained: RateDistortion, best: RateDistortion | None = None) -> Figure:
+    """The top of Figure 3, a column a factor: its KL against the capacity, and below against reconstruction accuracy.
+
+    Args:
+        trained: what a training reached, see `engine.curves.trained_curve`: black lines.
+        best: the best split, if any, behind it: broad pale lines.
+    """
+    names = trained.factors
+    figure, axes = grid(2, len(names), (2 * len(names) + 0.5, 4.2), sharex="row", sharey=True)
+    for i, (name, (above, below)) in enumerate(zip(names, axes.T, strict=True)):
+        broad = {"color": PALETTE[i], "alpha": 0.4, "linewidth": 6, "label": "best split"}
+        for curve, style in ((best, broad), (trained, {"color": "black", "linewidth": 1.2, "label": "trained"})):
+            if curve is not None:
+                rates = curve.rates[:, curve.factors.index(name)]
+                above.plot(curve.capacities, rates, **style)
+                below.plot(-curve.distortions, rates, **style)
+        above.set(title=name, xlim=(0, TOP), xticks=(0, 10, 20))
+        below.set(xlim=(-600, 0), xticks=(-500, -250, 0))
+    axes[0, 0].set_ylim(0, None)  # of all: they share it
+    axes[0, 2 % len(names)].set_xlabel("capacity C (nats)")
+    axes[1, 2 % len(names)].set_xlabel("reconstruction accuracy, log p(x|z) (nats)")
+    figure.supylabel("KL of the factor (nats)", fontsize=10)
+    if best is not None:
+        axes[0, 0].legend(fontsize=8, loc="upper left")
+    return figure
+
+
+def codings(limits: dict[str, RateDistortion]) -> Figure:
+    """The best split of several codings of the factors, a small panel a factor and a line a coding."""
+    names = next(iter(limits.values())).factors
+    figure, axes = grid(1, len(names), (2 * len(names) + 0.5, 2.6), sharex=True, sharey=True)
+    for axis, name in zip(axes[0], names, strict=True):
+        for i, (label, limit) in enumerate(limits.items()):
+            axis.plot(limit.capacities, limit.rates[:, limit.factors.index(name)], label=label, **line_style(i))
+        axis.set(title=name, xlim=(0, 18), xticks=(0, 5, 10, 15), ylim=(0, 5))
+    axes[0, 0].set_ylabel("nats under the best split")
+    figure.supxlabel("capacity C (nats)", fontsize=10)
     axes[0, 0].legend(fontsize=8, loc="upper left")
+    return figure
+
+
+def ridge(changes: dict[str, dict[float, Sequence[float]]], shares: Sequence[float]) -> Figure:
+    """What it does to the loss to give nats to a factor: a panel a coding, a line a capacity.
+
+    Args:
+        changes: title → capacity in nats → change of the loss at every share.
+        shares: nats given to the factor.
+    """
+    figure, axes = grid(1, len(changes), (4.75 * len(changes), 3.4), sharey=True)
+    for axis, (title, lines) in zip(axes[0], changes.items(), strict=True):
+        for i, (capacity, change) in enumerate(lines.items()):
+            axis.plot(shares, change, label=f"C = {capacity:g}", **line_style(i))
+        axis.axhline(0, color=GREY, linewidth=0.8)
+        axis.set(title=title, xlabel="nats given to scale", ylim=(-30, 15))
+        axis.legend(fontsize=8)
+    axes[0, 0].set_ylabel("change of the loss D (nats)")
+    return figure
+
+
+def drift(expected: Any, seen: Any, names: Sequence[str]) -> Figure:
+    """How far each log σ moved beyond the mean of all: seen (moves, factors) against expected, and the line y = x."""
+    figure, ((axis,),) = grid(1, 1, (4.8, 3.8))
+    for i, name in enumerate(names):
+        axis.scatter(expected[:, i], seen[:, i], label=name, color=PALETTE[i], marker="os^DX"[i % 5], s=24)
+    ends = [min(expected.min(), seen.min()), max(expected.max(), seen.max())]
+    axis.plot(ends, ends, color=GREY, linewidth=0.8)
+    axis.set(xlabel="expected lead of log σ over the mean factor's", ylabel="seen in the run")
+    axis.legend(fontsize=8)
     return figure
 
 
@@ -46,7 +103,7 @@ def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion]) 
             best, trained = (of.rates[:, of.factors.index(name)] for of in (limit, curve))
             axis.plot(limit.capacities, best, color=PALETTE[i], alpha=0.4, linewidth=6, label="best split")
             axis.plot(curve.capacities, trained, color="black", linewidth=1.2, label="trained")
-            axis.set(xlim=(0, TOP), xticks=range(0, int(TOP) + 1, 5))
+            axis.set(xlim=(0, TOP), xticks=(0, 10, 20))
         row[0].set_ylabel(f"{title}\nnats", fontsize=9)
     for axis, name in zip(axes[0], names, strict=True):
         axis.set_title(name)
@@ -58,7 +115,8 @@ def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion]) 
 
 def splits(limits: dict[str, RateDistortion]) -> Figure:
     """The best split of every capacity, a panel a limit, and below it the price of a nat."""
-    figure, axes = grid(2, len(limits), (4.9 * len(limits), 5.2), sharex=True, sharey="row", height_ratios=(3, 2))
+    size = max(6.4, 4.9 * len(limits)), 5.2
+    figure, axes = grid(2, len(limits), size, sharex=True, sharey="row", height_ratios=(3, 2))
     for (above, below), (title, limit) in zip(axes.T, limits.items(), strict=True):
         for i, name in enumerate(limit.factors):
             above.plot(limit.capacities, limit.rates[:, i], label=name, **factor_style(i))

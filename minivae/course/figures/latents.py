@@ -96,11 +96,12 @@ def kl_history(runs: dict[str, Run]) -> Figure:
     figure, axes = grid(1, len(runs), (5.2 * len(runs), 3.6), sharey=True)
     for axis, (title, run) in zip(axes[0], runs.items(), strict=True):
         steps, kl = run.history["step"], run.history["kl"]
+        names = run.experiment.latent_names if run.experiment.model != "vae" else None  # a generator's factors
         window = max(1, len(steps) // 200)  # the KL of one batch jitters: show means over steps
         for rank, latent in enumerate(kl[-window:].mean(0).argsort()[::-1]):
             dashes = DASHES[rank // len(PALETTE) % len(DASHES)]
             axis.plot(_means(steps, window), _means(kl[:, latent], window), color=PALETTE[rank % len(PALETTE)],
-                      linestyle=dashes, label=rf"$z_{{{latent}}}$")  # fmt: skip
+                      linestyle=dashes, label=names[latent] if names else rf"$z_{{{latent}}}$")  # fmt: skip
         axis.axhline(ACTIVE, color=GREY, linewidth=0.8)
         axis.annotate("active above", (0.15, ACTIVE), xycoords=("axes fraction", "data"), fontsize=8, color=GREY,
                       va="bottom")  # fmt: skip
