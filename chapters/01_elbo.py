@@ -421,6 +421,11 @@ assert excess.mean() < 0.1 * without_code.mean()
 #
 # A grid of z again computes what is out of reach for large models. For each strip we compare three numbers: the ELBO with the encoder's q, the ELBO with the *best* Gaussian q for this strip, and $\log p(x)$. The first difference is the **amortisation gap**: q is read off a network that serves all strips, and is not sought for each one. The second is the **Gaussian gap**: the true posterior is not Gaussian.
 #
+# <details><summary>Is log p(x) meant for grey strips?</summary>
+#
+# A Bernoulli decoder gives probabilities to black and white pixels only, so for grey pixels $e^{-\text{loss}}$ does not add up to 1 over all x. For one fixed picture that does no harm: the identity of section 1 holds for any non-negative function in place of $p(x \mid z)$.
+# </details>
+#
 # The next cell seeks the best q of each strip by L-BFGS, a quasi-Newton optimiser. With logits $\ell$ the reconstruction is $\sum_j [\log(1 + e^{\ell_j}) - x_j \ell_j]$.
 
 # %%
@@ -487,10 +492,10 @@ compare("gap at 1,500 steps, over that at 4,500", my_factor, early / late, digit
 print(f"gap at 1,500 steps, over that with the rate to zero: {early / decayed:.0f}")
 
 # %% [markdown]
-# Three times as many steps do not lower the gap: its mean over the seeds is 0.02 to 0.03 nats before and after. A learning rate that falls to zero takes away nine tenths of it on average, and at least four fifths on each of the five seeds. So nearly all of this gap is noise of the optimiser's last steps, and not a limit of the network. What remains, about 0.001 nats, is far below the Gaussian gap. (A harder data set would ask more of the encoder.) What is said above, checked:
+# Three times as many steps do not lower the gap: its mean over the seeds is a few hundredths of a nat before and after. A learning rate that falls to zero takes away nine tenths of it on average, and at least four fifths on each of the five seeds. So nearly all of this gap is noise of the optimiser's last steps, and not a limit of the network. What remains, about 0.001 nats, is far below the Gaussian gap. (A harder data set would ask more of the encoder.) What is said above, checked:
 
 # %% tags=["checks"]
-assert 0.015 < early < 0.035 and 0.015 < late < 0.035
+assert 0.01 < early < 0.05 and 0.01 < late < 0.06
 assert decayed < 0.1 * early and decayed < 0.003 and late > 0.5 * early
 for row in gap_rows:
     assert 0 < row["1,500, rate to zero"] < 0.2 * row["1,500 steps"]
