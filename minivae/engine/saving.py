@@ -93,7 +93,8 @@ class Keeper:
             self.saved = time.perf_counter()
         if stop and (step < self.last or self.interrupted()):
             if step < self.last:
-                self.bar.set_description(f"{self.bar.desc.removesuffix(': ')}, interrupted")
+                name = getattr(self.bar, "desc", "").removesuffix(": ")
+                self.bar.set_description(f"{name}, interrupted")
             where = "in the error's `run` (sys.last_value.run in a notebook)" if self.out is None else f"in {self.out}"
             raise TrainingInterrupted(f"interrupted at step {step}; the run so far is {where}", self.run)
 

@@ -84,21 +84,10 @@ def train(
 
     Source: appendix A.2 (Adam, learning rate 5e-4); chapters 4 and 6.
     """
-    settings = {"steps": steps, "resume": resume, "reseed": reseed, "snapshots": snapshots, "command": command}
-    return _train(experiment, [seed], [out], device, precision, progress, overwrite, **settings)[0]
-
-
-def train_seeds(
-    experiment: Experiment, seeds: Sequence[int], outs: Sequence[str | Path | None], *, device: str = "auto",
-    precision: str = "auto", progress: bool = True, overwrite: bool = False, **settings: Any,
-) -> list[Run]:  # fmt: skip
-    """Train several seeds of an experiment at once, step by step in turn: on a GPU each has a graph and a stream of its
-    own, and small steps of several take hardly longer than those of one.
-
-    Arguments are those of `train`, with an output for each seed; settings: steps, snapshots, command. A seed whose
-    training fails does not stop the others. Raises as `train`, at the end, for the first that failed.
-    """
-    return _train(experiment, seeds, outs, device, precision, progress, overwrite, **settings)
+    return train_seeds(
+        experiment, [seed], [out], steps=steps, device=device, precision=precision, progress=progress, resume=resume,
+        reseed=reseed, snapshots=snapshots, overwrite=overwrite, command=command,
+    )[0]  # fmt: skip
 
 
 @dataclass
@@ -111,11 +100,17 @@ class _Training:
     stream: torch.cuda.Stream | None  # None: the present one
 
 
-def _train(
-    experiment: Experiment, seeds: Sequence[int], outs: Sequence[str | Path | None], device: str, precision: str,
-    progress: bool, overwrite: bool, *, steps: int | None = None, resume: Run | None = None, reseed: bool = False,
-    snapshots: Collection[int] = (), command: str | None = None,
+def train_seeds(
+    experiment: Experiment, seeds: Sequence[int], outs: Sequence[str | Path | None], *, steps: int | None = None,
+    device: str = "auto", precision: str = "auto", progress: bool = True, resume: Run | None = None,
+    reseed: bool = False, snapshots: Collection[int] = (), overwrite: bool = False, command: str | None = None,
 ) -> list[Run]:  # fmt: skip
+    """Train several seeds of an experiment at once, step by step in turn: on a GPU each has a graph and a stream of its
+    own, and small steps of several take hardly longer than those of one.
+
+    Arguments are those of `train`, with an output for each seed; only a single one can be resumed. A seed whose
+    training fails does not stop the others. Raises as `train`, at the end, for the first that failed.
+    """
     first = 1 if resume is None else resume.step + 1
     steps = experiment.steps if steps is None else steps
     seeds = [_checked(steps, seed, first, snapshots) for seed in seeds]
