@@ -1,23 +1,19 @@
 # %% [markdown]
 # # Chapter 4 · Raise the price of a nat, and a VAE keeps two smooth latents
 #
-# A picture of a blob has 4096 pixels, but only two things change from picture to picture: where the blob is along x, and where along y. Figure 2 of Burgess et al. (2018) shows two models of such pictures. A standard VAE spreads the position over four latents, and its pictures jump. A β-VAE with β = 150 uses two latents, one for x and one for y, and they move the blob smoothly.
-#
-# The two models differ in one number. β is the price of a nat of KL, in nats of loss. This chapter shows what a low price does, what a high one does, and how high it may be.
+# In pictures of a blob only two things change: where it is along x, and where along y. Figure 2 of Burgess et al. (2018) shows two models of such pictures. A standard VAE spreads the position over four latents, and its pictures jump. A β-VAE with β = 150 uses two latents, one for x and one for y, and they move the blob smoothly. The two models differ in one number, the price β of a nat of KL.
 #
 # **By the end you will have shown that**
 #
-# 1. there is a critical price β_c above which a model that encodes nothing stays so. You will derive it, compute it from the pixels before any training, and see trainings 30 % below it use their latents and trainings 30 % above it use none;
+# 1. there is a critical price β_c above which a model that encodes nothing stays so, and you can compute it from the pixels before any training;
 # 2. β = 150 uses exactly two latents on five seeds of five, and β = 1 uses three or more on all five;
-# 3. the code of β = 1 is *fragmented*: a small step of one latent can throw the blob across the canvas, or draw two blobs. You can measure how often.
+# 3. the code of β = 1 is *fragmented*: a small step of one latent can throw the blob across the canvas, or draw two.
 #
 # **You need** the ELBO ([chapter 1](01_elbo.ipynb)), the KL as a channel's rate ([chapter 2](02_awgn_channel.ipynb)), and what overlap does ([chapter 3](03_posterior_overlap.ipynb)). A little PyTorch.
-# **Time:** 44 minutes to read, 3 minutes of CPU time.
+# **Time:** 42 minutes to read, 3 minutes of CPU time.
 
 # %% [markdown]
 # ## A puzzle before we start
-#
-# Write down your guesses.
 #
 # - A blob's position is two numbers. At β = 1 a nat is cheap. How many of its ten latents will the model use?
 # - At β = 150 each nat of KL costs 150 nats of loss. What will the model's pictures look like?
@@ -29,16 +25,13 @@
 # | symbol | meaning | unit |
 # |---|---|---|
 # | $x$, $x_j$ | a picture, and its pixel $j$, in [0, 1] | – |
-# | $(u, v)$ | centre of the blob, to the right and down | pixels |
-# | $s$ | width of the blob, `Blobs(sigma)` in code | pixels |
-# | $z_i$ | latent $i$, one of ten | – |
-# | $\mu_i(x), \sigma_i(x)$ | mean and standard deviation of the posterior $q(z_i \mid x)$ | – |
-# | $\mathrm{KL}_i$ | $\mathrm{KL}(q(z_i \mid x)\,\Vert\,\mathcal N(0, 1))$, the rate of latent $i$ | nats |
+# | $(u, v)$, $s$ | centre of the blob, to the right and down, and its width | pixels |
+# | $\mathrm{KL}_i$ | $\mathrm{KL}(q(z_i \mid x)\,\Vert\,\mathcal N(0, 1))$, the rate of latent $i$ of ten | nats |
 # | $\beta$ | price of one nat of KL | nats of loss per nat |
 # | $\beta_c$ | collapse threshold: above it a model that encodes nothing is stable | the same |
 # | $\bar p_j$, $v_j$ | mean of pixel $j$ over the data, and $\bar p_j (1 - \bar p_j)$ | – |
 #
-# All losses are **sums over pixels and latents and means over the batch, in nats**. A latent is **active** (in use) if its mean KL is above 0.01 nats. The symbols of the whole course are in [NOTATION.md](NOTATION.md).
+# Losses are **sums over pixels and latents and means over the batch, in nats**. A latent is **active**, or in use, if its mean KL is above 0.01 nats. All symbols of the course: [NOTATION.md](NOTATION.md).
 
 # %%
 import matplotlib.pyplot as plt
@@ -66,9 +59,7 @@ RUNS = "../data/runs"
 # %% [markdown]
 # ## 1. The data: a blob, somewhere
 #
-# A blob centred at $(u, v)$ has the brightness $\exp(-r^2 / 2 s^2)$ at distance $r$ from its centre. We take $s = 7$ pixels, and centres uniform on the square $[8, 56]^2$ in the middle of the canvas. The paper states neither. Section 3 shows that the width decides which β can work, so we have to say which one we use.
-#
-# The exponential of a sum is a product, so a blob is a column times a row:
+# A blob centred at $(u, v)$ has the brightness $\exp(-r^2 / 2 s^2)$ at distance $r$ from its centre. We take $s = 7$ pixels, and centres uniform on the square $[8, 56]^2$. The paper states neither. The exponential of a sum is a product, so a blob is a column times a row:
 
 
 # %%
@@ -96,9 +87,7 @@ assert torch.allclose(render(20.0, 41.0), rendered, atol=1e-6)
 # %% [markdown]
 # ## 2. The loss, and a training loop in full
 #
-# The model is that of the paper's appendix A.1: four convolutions of 32 channels, two fully connected layers of 256 units, then ten means and ten log standard deviations. The decoder is the transpose. `minivae/vae.py` follows the appendix line by line.
-#
-# The loss is Eq. 5 of the paper, with its sign turned so that we minimise:
+# The model is that of the paper's appendix A.1, and `minivae/vae.py` follows it line by line: four convolutions, two fully connected layers, ten means and ten log standard deviations; the decoder is the transpose. The loss is Eq. 5 of the paper, with its sign turned so that we minimise:
 #
 # $$ \mathcal L = \underbrace{\mathbb E_{q(z \mid x)}[-\log p(x \mid z)]}_{\text{reconstruction}} + \beta \sum_i \mathrm{KL}_i,
 # \qquad \mathrm{KL}_i = \tfrac12\left(\mu_i^2 + \sigma_i^2 - 1\right) - \log \sigma_i . $$
@@ -136,7 +125,7 @@ def new_model(size=64):
 
 
 # %% [markdown]
-# `minivae/training.py` has the same step and the same loop, open for other losses and for whatever should happen between steps. From the same seed both give the same losses, bit for bit:
+# `minivae/training.py` has the same step and loop for other losses too. From one seed both give the same losses, bit for bit:
 
 # %%
 model = new_model()
@@ -144,15 +133,23 @@ adam = torch.optim.Adam(model.parameters(), lr=5e-4)
 draw = torch.Generator().manual_seed(0)
 take_step = training.batches(model, data, adam, BetaELBO(150.0), draw)
 in_library = []
-training.loop(take_step, range(15), after=[lambda _, row: in_library.append(row[0])])
+training.loop(
+    take_step, range(15), after=[lambda _, row: in_library.append(row[0])]
+)
 
 by_hand = train_by_hand(new_model(), data, beta=150, steps=15, seed=0)
 print("the same losses, bit for bit:", by_hand == torch.stack(in_library).tolist())
 
 # %% [markdown]
-# `train(experiment)`, which this course uses from here on, hooks into this loop what a long training needs: a progress bar, saving, and faster arithmetic where the processor has it.
+# `train(experiment)` adds to this loop what a long training needs, such as saving and faster arithmetic.
 #
-# **How the weights begin** is not in the appendix, and it matters. A ReLU sets half of its inputs to zero, so a layer keeps the scale of its signal only if its weights have the variance 2 / fan-in (He et al. 2015). `VAE` begins so. PyTorch's default has 1 / (3 fan-in). Then each layer shrinks the signal, and the decoder has seven of them: at first its pictures hardly react to z. Encoding gains nothing and costs KL, so the training starts late. What is said above, checked (one seed, on the small blobs of section 4):
+# <details><summary>How do the weights begin?</summary>
+#
+# The appendix does not say, and it matters. A ReLU sets half of its inputs to zero, so a layer keeps the scale of its signal only if its weights have the variance 2 / fan-in (He et al. 2015). `VAE` begins so. PyTorch's default has 1 / (3 fan-in). Then each layer shrinks the signal, and the decoder has seven of them: at first its pictures hardly react to z. Encoding gains nothing and costs KL, so the training starts late (tried on one seed, on the small blobs of section 4).
+#
+# </details>
+#
+# What is said above, checked:
 
 # %% tags=["checks"]
 assert sum(p.numel() for p in new_model().parameters()) == 502_005
@@ -183,7 +180,7 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 # %% [markdown]
 # ## 3. How high may the price be?
 #
-# Take β ever larger. At some point a nat costs more than it saves. Then the model does best to encode nothing: every posterior equals the prior, and the decoder draws the mean picture $\bar p$ whatever z is. Such a model is **collapsed**. From which β on is collapse stable, so that no small change of a collapsed model lowers the loss?
+# If β is very large, a nat costs more than it saves. Then the model does best to encode nothing: every posterior equals the prior, and the decoder draws the mean picture $\bar p$ whatever z is. Such a model is **collapsed**. From which β on does no small change of a collapsed model lower the loss?
 #
 # **A small change.** Let one latent carry a faint signal, $z = a\,f(x) + \varepsilon$ with $\varepsilon \sim \mathcal N(0, 1)$. Here $f$ is some function of the picture whose mean over the data is 0, and $a$ is a small number. The posterior is $\mathcal N(a f(x), 1)$.
 #
@@ -214,7 +211,7 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 #
 # </details>
 #
-# No network appears in the formula. β_c is a number of the data:
+# No network appears in it. β_c is a number of the data:
 
 
 # %%
@@ -232,10 +229,12 @@ def threshold_by_hand(x):
 
 sample, _ = data.sample(2000, torch.Generator().manual_seed(0))
 by_power, beta_c = threshold_by_hand(sample), collapse_threshold(sample)
-print(f"β_c of the blob of width 7: {by_power:.0f} by hand, {beta_c:.0f} by the library")
+print(
+    f"β_c of the blob of width 7: {by_power:.0f} by hand, {beta_c:.0f} by the library"
+)
 
 # %% [markdown]
-# **A second route.** The cell below builds the faint signal itself, with $a$ = 0.05, and measures the exact Bernoulli loss, with z integrated numerically. The gain per nat comes out within 15 % of β_c, whether the signal moves the mean of the posterior or its width.
+# **A second route.** The cell below builds a faint signal, $a$ = 0.05, and measures the exact loss with z integrated numerically. The gain per nat is within 15 % of β_c, whether the signal moves the posterior's mean or its width.
 
 # %% tags=["checks"]
 assert abs(by_power / beta_c - 1) < 0.01
@@ -274,7 +273,7 @@ assert 0.85 < by_width / eigenvalues[-1] < 1.02
 # %% [markdown]
 # ### Predicted from pixels, tested by training
 #
-# A narrow blob covers few pixels, so its position explains little light. β_c should grow with the width. Compute it for six widths. For two of them there are recorded trainings, 30 % below and 30 % above the prediction (2,000 steps, one seed each):
+# A narrow blob covers few pixels, so its position explains little light, and β_c should grow with the width. At two widths there are recorded trainings 30 % below and 30 % above the prediction (2,000 steps, one seed each):
 
 # %%
 predicted = {}
@@ -289,7 +288,9 @@ for name in ("s4-below", "s4-above", "s6-below", "s6-above"):
     largest = float(run.mean_kl().max())  # of all latents
     trained.append((width, beta, largest))
     share = beta / predicted[width]
-    rows.append({"width": width, "β": beta, "β / β_c": share, "largest KL": largest})
+    rows.append(
+        {"width": width, "β": beta, "β / β_c": share, "largest KL": largest}
+    )
 table(rows)
 figures.collapse(list(predicted), list(predicted.values()), trained)
 plt.show()
@@ -297,11 +298,17 @@ plt.show()
 # %% [markdown]
 # *Figure 4.2. Grey line: the predicted threshold against the blob's width; grey area: collapse is stable. Blue circles: trainings that use latents. Orange crosses: collapsed trainings. Beside each mark, its largest KL. Dashed: the paper's β = 150.*
 #
-# **What you should see.** Both circles lie below the line, both crosses above it. The line crosses 150 a little above 5 pixels. So the paper's β can work only for wider blobs. Ours has $s$ = 7 and a β_c near 260. With a blob of width 3, the third puzzle, β = 150 would collapse. A β is neither high nor low by itself: **compare it with the β_c of your data**.
+# **What you should see.** Both circles lie below the line, both crosses above it. The line crosses 150 a little above 5 pixels. So β = 150 can work only for wider blobs. Ours has $s$ = 7 and a β_c near 260. At half the width, the third puzzle, β = 150 would collapse. A β is neither high nor low by itself: **compare it with the β_c of your data**.
 #
 # **What would falsify it.** A cross below the line, or a circle above it.
 #
-# The derivation is local: above β_c no *faint* signal pays. Could a strong one pay? Where we can compute this without a network it does not: through two linear channels, one for x and one for y, the gain per nat only falls as the KL grows. For all other codes it is not shown. What is said above, checked:
+# <details><summary>Above β_c no faint signal pays. Could a strong one?</summary>
+#
+# Where we can compute it without a network, it does not: through two linear channels, one for x and one for y, the gain per nat only falls as the KL grows. For all other codes it is not shown.
+#
+# </details>
+#
+# What is said above, checked:
 
 # %% tags=["checks"]
 for width, beta, largest in trained:
@@ -309,7 +316,10 @@ for width, beta, largest in trained:
     assert largest > 0.05 or largest < 0.005  # nothing in between
     assert 0.25 < abs(beta / predicted[width] - 1) < 0.35
 assert list(predicted.values()) == sorted(predicted.values())
-assert predicted[5] < 150 < predicted[6] and np.interp(5.3, [5, 6], [predicted[5], predicted[6]]) > 150
+assert (
+    predicted[5] < 150 < predicted[6]
+    and np.interp(5.3, [5, 6], [predicted[5], predicted[6]]) > 150
+)
 assert predicted[3] < 150 and abs(predicted[7] / 260 - 1) < 0.02
 
 channels = BlobChannels(data)
@@ -324,7 +334,7 @@ assert (gains.diff() < 0).all() and 0.95 < gains[0] / predicted[7] < 1
 # %% [markdown]
 # ## 4. Train one, and watch it
 #
-# To see a training in a minute, halve everything: 32 × 32 pixels, $s$ = 3.5, centres 4 pixels from the edge. These are the same pictures in a quarter of the pixels, so every reconstruction loss is a quarter, and β_c should be too. We take the β that is the same share of β_c as 150 is on the full canvas:
+# To see a training in a minute, halve everything: 32 × 32 pixels, $s$ = 3.5. These are the same pictures in a quarter of the pixels, so each nat saves a quarter, and β_c should be a quarter too. Take the β that is the same share of β_c as 150 is on the full canvas:
 
 # %%
 small = Blobs(sigma=3.5, margin=4, size=32)
@@ -335,7 +345,7 @@ print(f"β_c: {beta_c:.0f} on 64 × 64 pixels, {small_beta_c:.0f} on 32 × 32")
 print(f"150 is {150 / beta_c:.0%} of β_c; the same share here is β = {small_beta}")
 
 # %% [markdown]
-# Guess before you run it. The price is more than half of the highest that any latent can pay.
+# Guess before you run it:
 
 # %%
 my_guess_small = None  # how many of the ten latents will be in use? put your number
@@ -350,9 +360,9 @@ compare("latents in use on small blobs", my_guess_small, in_use, digits=0)
 print(f"KL {live_kl.sum():.2f} nats in all")
 
 # %% [markdown]
-# *Figure 4.3. Live: the KL of each latent over 1,500 steps on the small blobs, a colour and a dash pattern per latent, on a logarithmic axis. The grey line marks 0.01 nats.*
+# *Figure 4.3. Live: the KL of each latent over training, a colour and a dash pattern per latent, on a logarithmic axis. The grey line marks 0.01 nats.*
 #
-# Beside it, the recorded trainings on the full canvas, 10,000 steps each. Their files say how they were made:
+# Beside it, recorded trainings on the full canvas. Their files say how they were made:
 
 # %%
 vae = [Run.load(f"{RUNS}/blobs-vae-seed{seed}.h5") for seed in range(5)]
@@ -365,7 +375,7 @@ plt.show()
 # %% [markdown]
 # *Figure 4.4. KL of each latent over the recorded trainings, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise, the others sink below the grey line.*
 #
-# **What you should see.** On the small canvas two latents win in the same way, and by step 1,500 they carry nearly as many nats as the two on the full canvas in the end. A nat costs the same share of what it can save, so equally many are bought. What is said above, checked:
+# **What you should see.** On the small canvas, too, two latents win, and by step 1,500 they carry nearly as many nats as the two on the full canvas. A nat costs the same share of what it can save, so equally many are bought. What is said above, checked:
 
 # %% tags=["checks"]
 assert abs(small_beta_c / beta_c - 0.25) < 0.002 and small_beta == 37.5
@@ -376,7 +386,7 @@ assert (vae[1].history["kl"][early].mean(0) > metrics.ACTIVE).all()  # all ten
 # %% [markdown]
 # ## 5. Figure 2, with five seeds
 #
-# Now the paper's two models. Guess first, for β = 1 and for β = 150:
+# Now the paper's two models. Guess first:
 
 # %%
 my_guess_1 = None  # how many of the ten latents does β = 1 use after 10,000 steps?
@@ -393,9 +403,9 @@ plt.show()
 # %% [markdown]
 # *Figures 4.5 and 4.6. Top two rows: originals and reconstructions. Below, one row per latent, ordered by mean KL: what the decoder draws as that latent goes from −3 to 3 and all others keep the values inferred from the first original. Right: the latent's posterior mean for every position of the blob, blue −3, white 0, red 3.*
 #
-# **What you should see.** At β = 1, on this seed, four latents are in use, as in the paper. Their heat maps are curved patches rather than ramps, and their rows bend, fade and jump. At β = 150 two rows move, one along each side of the square, and their heat maps are plain ramps. The other eight rows do nothing. The second puzzle: the pictures are dim and wide. With little information about the position the best picture is the average over all positions that are still possible.
+# **What you should see.** At β = 1, on this seed, four latents are in use, as in the paper. Their heat maps are curved patches, and their rows bend, fade and jump. At β = 150 two rows move, one along each side of the square, and their heat maps are plain ramps. The other eight rows do nothing. The price is blur, the second puzzle: with little information about the position the best picture is the average over all positions that are still possible.
 #
-# **What would falsify it.** A training at β = 150 with a third active latent, or with ramps along other directions than x and y. So count over all seeds, with the correlation of the best latent's mean with x, and with y. The last row is seed 1 again, trained three times as long:
+# **What would falsify it.** A training at β = 150 with a third active latent, or with ramps along other directions than x and y. So count over all seeds, with the correlation of the best latent with x, and with y. The last row is seed 1 again, trained three times as long:
 
 
 # %%
@@ -427,9 +437,9 @@ compare("latents in use, β = 1, seed 1", my_guess_1, at_1[1]["in use"], digits=
 compare("latents in use, β = 150", my_guess_150, at_150[0]["in use"], digits=0)
 
 # %% [markdown]
-# "Exactly two" holds on all five seeds. "Along x and y" holds on four: seed 1 has correlations of 0.81 and 0.79, so its ramps run along other directions. After 30,000 steps they run along x and y as well. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) takes this question apart and finds an answer in the posterior's diagonal covariance.
+# "Exactly two" holds on all five seeds. "Along x and y" holds on four: the ramps of seed 1 run along other directions at 10,000 steps, but not at 30,000. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance.
 #
-# The count at β = 1 differs from seed to seed. Two of the five have the paper's four. It also differs from step to step:
+# At β = 1 two seeds of five have the paper's four. The count also differs from step to step:
 
 # %%
 counts = []
@@ -441,9 +451,9 @@ for step in (1_000, 3_000, 6_000, 10_000):
 table(counts)
 
 # %% [markdown]
-# The latents that carry least become inactive one after another, and at 10,000 steps this need not have ended. So "four" is a moment in a slow decline, not a constant of β = 1. The paper does not say how long it trained.
+# The latents that carry least become inactive one after another, and at 10,000 steps this need not have ended. So "four" is a moment in a slow decline, not a constant of β = 1.
 #
-# A word about the folded cells. An assertion on a recorded run ties the prose to the file: if the file changed, the chapter would fail. It is no evidence for the claim. The evidence is the trainings themselves, five seeds here, and whoever wants more has to train more. What is said above, checked:
+# A word about the folded cells: an assertion on a recorded run ties the prose to the file. It is no evidence for the claim. The evidence is the trainings, here five seeds each. What is said above, checked:
 
 # %% tags=["checks"]
 assert all(run.step == 10_000 for run in vae + beta150)
@@ -471,7 +481,7 @@ assert min(middle) == 6 and max(middle) == 10
 # %% [markdown]
 # ## 6. How broken is the code?
 #
-# Eight frames are too few to show a jump. Here is one row of Figure 4.5's model in fine steps, from another seed image:
+# Eight frames are too few to show a jump. Here is the second row of the β = 1 model in fine steps, from another seed image:
 
 # %%
 model, values = vae[1].model(), torch.linspace(-0.75, -0.35, 9)
@@ -485,7 +495,7 @@ plt.show()
 # %% [markdown]
 # *Figure 4.7. A tear at β = 1, seed 1. The number is z. While z moves by 0.4, the blob fades at the bottom and another lights up at the top.*
 #
-# The paper says of β = 1 that "small latent perturbations produce reconstructions with large or inconsistent position offsets", and it saw "artefacts such as two sprites in the scene". Put numbers on both. From each of 12 seed images traverse each active latent over [−3, 3] in steps of 0.1. A traversal is
+# In the paper's words, "small latent perturbations produce reconstructions with large or inconsistent position offsets", and there are "artefacts such as two sprites in the scene". Put numbers on both. From each of 12 seed images traverse each active latent over [−3, 3] in steps of 0.1. A traversal is
 #
 # - **broken** if the centre of the drawn light jumps by more than 4 pixels in one step (an even walk across the square takes 0.8 pixels a step);
 # - a **ghost** if some frame has two separate bright spots, or less than 60 % of the seed image's light.
@@ -502,7 +512,7 @@ for beta, runs in ((1, vae), (150, beta150)):
 table(rows, digits=1)
 
 # %% [markdown]
-# **Why is β = 1 fragmented?** Look at how wide the posteriors of the active latents are, beside the prior's width of 1:
+# **Why is β = 1 fragmented?** Compare the widths of the posteriors with the prior's width of 1:
 
 # %%
 for title, run in (("β = 1, seed 0", vae[0]), ("β = 150, seed 0", beta150[0])):
@@ -511,7 +521,7 @@ for title, run in (("β = 1, seed 0", vae[0]), ("β = 150, seed 0", beta150[0]))
     print(f"{title}: mean σ", "  ".join(f"{s:.2f}" for s in sorted(std.tolist())))
 
 # %% [markdown]
-# At β = 1 a nat is cheap, so the latents that matter most have narrow posteriors. Posteriors that do not overlap do not know that they are neighbours: nothing in the loss asks that blobs which look alike get codes close to each other ([chapter 3](03_posterior_overlap.ipynb)). Tears that form early in training, while the network is still crude, often persist. At β = 150 posteriors are wide, samples of one fall among the next, and the cheapest order is the one where such confusions do least harm. That is the order of the positions. What is said above, checked, and that the measure finds a hand-made ghost and a hand-made jump:
+# At β = 1 a nat is cheap, so the latents that matter most have narrow posteriors. Where posteriors do not overlap, nothing in the loss asks that blobs which look alike get codes close to each other ([chapter 3](03_posterior_overlap.ipynb)), and a tear that formed early may persist. At β = 150 posteriors are wide and overlap, and the cheapest order is that of the positions. What is said above, checked; also, that the measure finds a ghost and a jump made by hand:
 
 # %% tags=["checks"]
 centre = metrics.centre_of_light(strip)[:, 1]
@@ -533,7 +543,7 @@ assert narrowest[1] < 0.2 < narrowest[150]
 # %% [markdown]
 # ## 7. Drag the sliders
 #
-# The models of Figures 4.5 and 4.6, under your hand:
+# The models of Figures 4.5 and 4.6:
 
 # %% tags=["nbval-ignore-output"]
 fragmented = TraversalExplorer(vae[1])
@@ -543,8 +553,8 @@ fragmented
 TraversalExplorer(beta150[0])
 
 # %% [markdown]
-# 1. **Find a tear** of the β = 1 model, the upper one. Take the second slider slowly from one end to the other. Then try the top slider on seed image 7. Note the z at which the blob breaks up or leaps.
-# 2. **Find the two active latents** of the β = 150 model, the lower one. Which is x? Open the fold of the other eight and convince yourself that they do nothing.
+# 1. **Find a tear** at β = 1 (above). Take the second slider slowly from end to end. Then try the top slider on seed image 7. At which z does the blob leap?
+# 2. **Find the two active latents** at β = 150 (below). Which is x? Open the fold of the other eight: do they do anything?
 #
 # <details><summary>What you should have found</summary>
 #
@@ -570,7 +580,7 @@ for image, rank, about in ((0, 1, -0.5), (7, 0, 0.95)):
 # %% [markdown]
 # ## 8. The paper and this chapter, side by side
 #
-# The paper's Figure 2 has two panels, β = 1 and β = 150. In each: a row of originals, a row of reconstructions, a row of traversals per latent in the order of mean KL, and at the right a heat map of that latent's mean by position. Figures 4.5 and 4.6 have the same layout, range and colours.
+# The paper's Figure 2 has two panels, β = 1 and β = 150. Each has a row of originals, one of reconstructions, one of traversals per latent in the order of mean KL, and beside it a heat map of that latent's mean by position. Figures 4.5 and 4.6 have the same layout and range.
 #
 # | | paper (Figure 2) | here |
 # |---|---|---|
@@ -585,16 +595,27 @@ for image, rank, about in ((0, 1, -0.5), (7, 0, 0.95)):
 #
 # What failed: "along x and y" on one seed of five at 10,000 steps. What cannot be compared: the paper's blob may have another width, and then its 150 is another share of β_c.
 #
-# "The best for two linear channels" is computed without a network, with the best decoder there is ([chapter 5](05_capacity_generator.ipynb) explains how). The trained networks come within 2 nats of its loss, of more than 900. So the blur is no fault of theirs: it is what one and a half nats of position look like. (A network need not send x and y in even steps, and one seed lies a little below that loss.) What is said above, checked:
+# <details><summary>What is the best that β = 150 could reach?</summary>
+#
+# Send x and y through two linear channels and let the best decoder there is draw; [chapter 5](05_capacity_generator.ipynb) explains how. This needs no network. The trained ones come within 2 nats of its loss, of more than 900. So the blur is no fault of theirs: it is what one and a half nats of position look like. (A network need not send x and y in even steps, and one seed lies a little below that loss.)
+#
+# </details>
+#
+# What is said above, checked:
 
 # %% tags=["checks"]
-assert [min(row["in use"] for row in at_1), max(row["in use"] for row in at_1)] == [3, 7]
+assert [min(row["in use"] for row in at_1), max(row["in use"] for row in at_1)] == [
+    3,
+    7,
+]
 broken = {beta: np.mean([f.broken for f in measured[beta]]) for beta in (1, 150)}
 print(f"broken at β = 1: {broken[1]:.2f}")
 assert abs(broken[1] - 0.30) < 0.02 and broken[150] == 0
 kl150 = np.mean([run.mean_kl().sum() for run in beta150])
 limit = rate_distortion(channels, [1.4, 1.5, 1.6, 1.7], samples=512)
-best_kl = np.interp(-150, -limit.prices, limit.capacities)  # where the slope is −150
+best_kl = np.interp(
+    -150, -limit.prices, limit.capacities
+)  # where the slope is −150
 best_nll = np.interp(best_kl, limit.capacities, limit.distortions)
 excess = []
 for run in beta150:
@@ -605,14 +626,15 @@ for run in beta150:
     assert abs(kl - best_kl) < 0.06 and abs(excess[-1]) < 2
 assert abs(kl150 - 1.54) < 0.01 > abs(best_kl - 1.54)
 assert best_nll + 150 * best_kl > 900
-assert max(excess) == excess[1] and sum(e < 0 for e in excess) == 1 and excess[4] < 0
+assert (
+    max(excess) == excess[1] and sum(e < 0 for e in excess) == 1 and excess[4] < 0
+)
 assert abs(150 / beta_c - 0.58) < 0.01
 
 # %% [markdown]
 # ## 9. Exercises
 #
-# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
-# [solutions/04_blob_position](solutions/04_blob_position.ipynb).
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, three of what a function returns. Solutions are in [solutions/04_blob_position](solutions/04_blob_position.ipynb).
 #
 # **4.1** (warm-up, 2 min) Another library averages the Bernoulli loss over the 64 × 64 pixels instead of summing it, and leaves the KL a sum. Which β do you have to pass to it to train *our*
 # β = 150? *Hint: divide the whole loss by one number.*
@@ -622,7 +644,7 @@ answer = None
 check("4.1", answer)
 
 # %% [markdown]
-# **4.2** (to think, 10 min) A colleague's blobs are half as bright: every pixel of our pictures times ½. Which β is to these pictures what 150 is to ours, the same share of β_c? Guess first from the formula of $S$: what happens to its numerator, and what to its denominator? Then compute it.
+# **4.2** (to think, 10 min) A colleague's blobs are half as bright: every pixel of our pictures times ½. Which β is the same share of their β_c as 150 is of ours? Guess first from the formula of $S$: what happens to its numerator and its denominator? Then compute it.
 
 # %%
 answer = None
@@ -637,14 +659,13 @@ answer = None  # def answer(x, f): ...
 check("4.3", answer)
 
 # %% [markdown]
-# **4.4** (open, an hour of computing) Does the decline at β = 1 stop at four latents, at three, at two, and does the code heal as latents become inactive? `python -m minivae train blobs-vae --steps 50000` trains on. Count the active latents and measure the fragmentation at a few steps. There is no check: we do not know the outcome.
+# **4.4** (open, an hour of computing) Does the decline at β = 1 stop at three latents, or at two, and does the code heal on the way? `python -m minivae train blobs-vae --steps 50000` trains for longer. There is no check: we do not know the outcome.
 
 # %% [markdown]
 # ## Summary
 #
-# - β is a price, and its natural unit is the collapse threshold β_c of the data: the largest eigenvalue of the pixels' covariance in units of their Bernoulli spread. It is known before training.
-# - At a low price (β = 1) the VAE spreads position over three to seven latents with narrow posteriors, and its map is torn: small steps of a latent make the blob jump or show two of them.
-# - At more than half of β_c (β = 150) it keeps two latents, the smallest number that position needs, with wide posteriors, in a smooth code. The price is blur.
-# - The two latents lie along x and y on four seeds of five. Why is the subject of [chapter 7](07_why_these_axes.ipynb).
+# - The unit of β is the collapse threshold β_c of the data: the largest eigenvalue of the pixels' covariance in units of their Bernoulli spread. It is known before training.
+# - At a low price (β = 1) the VAE spreads position over three to seven latents with narrow posteriors, and its code is torn.
+# - At more than half of β_c (β = 150) it keeps two latents, with wide posteriors, in a smooth code, along x and y on four seeds of five. Its pictures are blurred.
 #
 # **Readings.** Burgess et al. 2018, sections 4.2–4.3 and Figure 2. Higgins et al. 2017 (β-VAE). Lucas et al. 2019, *Don't blame the ELBO!*, for the linear theory of collapse.
