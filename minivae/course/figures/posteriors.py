@@ -85,3 +85,43 @@ def codes(panels: dict[str, tuple[Tensor, Tensor]], cut: int) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0, 0].set_ylabel("z: mean ± σ")
     return figure
+
+
+def exchange(kl: Tensor, cost: Tensor, free: dict[float, tuple[float, float]]) -> Figure:
+    """Likelihood cost against KL of a family of codes, both (n,) in nats, and where free descents end.
+
+    Args:
+        kl, cost: along the family.
+        free: price β → KL and cost at the end of a descent; the tangent of slope −β is drawn there.
+    """
+    figure, ((axis,),) = grid(1, 1, (5.2, 3.3))
+    axis.plot(kl.numpy(), cost.numpy(), color=BLUE, label="symmetric family")
+    for i, (beta, (x, y)) in enumerate(free.items()):
+        run = 0.9 / np.hypot(1, 0.25 * beta)  # of about one length on the page
+        axis.plot([x - run / 2, x + run / 2], [y + beta * run / 2, y - beta * run / 2], "--", color=GREY, linewidth=1,
+                  zorder=3, label="" if i else "slope −β")  # fmt: skip
+        axis.plot(x, y, "o", color=ORANGE, zorder=4, label="" if i else "free descent")
+        axis.annotate(f"β = {beta:g}", (x, y), (9, 3), textcoords="offset points", fontsize=9)
+    axis.set(xlabel="KL (nats)", ylabel="likelihood cost (nats)", ylim=(0, 1.05 * cost.max().item()), xlim=(0, None))
+    axis.legend(fontsize=8)
+    return figure
+
+
+def wall(weak: Tensor, strong: Tensor, every: int = 1) -> Figure:
+    """The loss along a path of descent, minus its start, at a weak pressure (n,) and, as far as it is known, a strong one.
+
+    Args:
+        weak, strong: in nats, at every so many steps.
+        every: steps between two values.
+    """
+    figure, ((axis,),) = grid(1, 1, (5.2, 3.2))
+    for values, name, style in ((weak, "loss at β = 2", "-"), (strong, "loss at β = 8", "--")):
+        steps = every * np.arange(len(values))
+        axis.plot(steps, values.numpy(), style, color=BLUE if style == "-" else ORANGE, label=name)
+    axis.axhline(0, color=GREY, linewidth=0.8)
+    axis.axvline(every * len(strong), color=GREY, linewidth=0.8, linestyle=":")
+    axis.annotate("from here on at β = 2", (every * len(strong), 0.97), (4, 0), fontsize=8, color=GREY, va="top",
+                  xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
+    axis.set(xlabel="step of descent", ylabel="loss minus its start (nats)")
+    axis.legend(fontsize=8, loc="lower left")
+    return figure
