@@ -500,7 +500,7 @@ for path in (up, down):
         weak.append((cost + 2.0 * kl).item())
         strong.append((cost + 8.0 * kl).item())
 weak, strong = torch.tensor(weak), torch.tensor(strong[:90])
-figures.wall(weak - weak[0], strong - strong[0], every=10)
+figures.wall({"loss at β = 2": weak, "loss at β = 8": strong}, every=10)
 plt.show()
 
 # %% [markdown]

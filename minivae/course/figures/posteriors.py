@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from minivae import gaussian
-from minivae.course.figures.common import BLUE, GREY, ORANGE, PALETTE, grid, line_style, round_up
+from minivae.course.figures.common import BLUE, DASHES, GREY, ORANGE, PALETTE, grid, line_style, round_up
 from minivae.overlap import confusions, right_guesses
 
 
@@ -107,21 +107,17 @@ def exchange(kl: Tensor, cost: Tensor, free: dict[float, tuple[float, float]]) -
     return figure
 
 
-def wall(weak: Tensor, strong: Tensor, every: int = 1) -> Figure:
-    """The loss along a path of descent, minus its start, at a weak pressure (n,) and, as far as it is known, a strong one.
+def wall(losses: dict[str, Tensor], every: int = 1) -> Figure:
+    """Losses along one path of descent, each minus its start: name → nats at every so many steps.
 
-    Args:
-        weak, strong: in nats, at every so many steps.
-        every: steps between two values.
+    The second may end before the first, where the pressure changes; a dotted line marks that step.
     """
     figure, ((axis,),) = grid(1, 1, (5.2, 3.2))
-    for values, name, style in ((weak, "loss at β = 2", "-"), (strong, "loss at β = 8", "--")):
+    for (name, values), colour, dashes in zip(losses.items(), (BLUE, ORANGE), DASHES, strict=False):
         steps = every * np.arange(len(values))
-        axis.plot(steps, values.numpy(), style, color=BLUE if style == "-" else ORANGE, label=name)
+        axis.plot(steps, (values - values[0]).numpy(), color=colour, linestyle=dashes, label=name)
     axis.axhline(0, color=GREY, linewidth=0.8)
-    axis.axvline(every * len(strong), color=GREY, linewidth=0.8, linestyle=":")
-    axis.annotate("from here on at β = 2", (every * len(strong), 0.97), (4, 0), fontsize=8, color=GREY, va="top",
-                  xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
+    axis.axvline(steps[-1], color=GREY, linewidth=0.8, linestyle=":")
     axis.set(xlabel="step of descent", ylabel="loss minus its start (nats)")
     axis.legend(fontsize=8, loc="lower left")
     return figure
