@@ -156,7 +156,7 @@ table(rows, digits=3)
 compare("wrong guesses at two σ", my_guess_wrong, 100 * rows[2]["wrong"], "%", 0)
 
 # %% [markdown]
-# *Overlap* is $\int\sqrt{q_1 q_2}$: 1 if the posteriors are equal, 0 if they are far apart. The best guess is wrong with probability $\Phi(-\mu/\sigma)$, where Φ is the distribution function of the standard normal: 16 % at two σ. As the posteriors come together the KL falls, confusion rises, and so does the cost. At 4 σ and more the KL exceeds even log 2 = 0.69, the most that two messages can tell.
+# *Overlap* is $\int\sqrt{q_1 q_2}$: 1 if the posteriors are equal, 0 if they are far apart. The best guess is wrong with probability $\Phi(-\mu/\sigma)$, where Φ is the distribution function of the standard normal: 16 % at two σ. *Information* is what z tells about which picture was sent. As the posteriors come together the KL falls, confusion rises, and so does the cost. At 4 σ and more the KL exceeds even log 2 = 0.69, the most that two messages can tell.
 #
 # Is this symmetric family the best exchange of KL for likelihood? Let gradient descent choose all four numbers, both means and both widths, on the loss cost + β·KL:
 
@@ -275,7 +275,7 @@ plt.show()
 #
 # ### Where the argument bends
 #
-# At 0.3 σ nearly everything is confused with everything, also the two ends. Then the far distances matter, and they may not grow. Pictures of blobs that no longer touch are all equally far apart: their distance *saturates*. On a *ring* (seven points on a circle, which stand in for a shape that turns) the distance even falls again. Which order is cheapest now?
+# At 0.3 σ nearly everything is confused with everything, also the two ends. Then the far distances matter, and they may not grow. Pictures of blobs that no longer touch are all equally far apart: their distance *saturates*. On a *ring* (seven points on a circle, which stand in for a shape that turns) the distance even falls again. Which order is cheapest now? The table has D of the first picture to the fourth and to the last, and the cheapest order at two spacings.
 
 # %%
 turn = 2 * math.pi * torch.arange(7.0) / 7
@@ -295,8 +295,7 @@ for name, D in cases.items():
     row = {"pictures": name, "D to the 4th": D[0, 3].item(), "last": D[0, 6].item()}
     for spacing in (1.0, 0.3):
         costs, orders = costs_of_orders(spacing, D)
-        best = orders[costs.argmin()].tolist()
-        best = min(best, best[::-1])  # the mirror image costs the same
+        best = orders[costs < costs.min() + 1e-9][0].tolist()  # the first of equals
         row[f"best at {spacing} σ"] = "".join(map(str, best))
         cheapest[name, spacing] = best, costs.min(), costs[0]
     rows.append(row)
