@@ -245,6 +245,7 @@ def costs_of_orders(spacing, distances):
     n = len(distances)
     M = confusions(spacing * (torch.arange(n) - (n - 1) / 2), torch.ones(n))
     orders = torch.tensor(list(itertools.permutations(range(n))))
+    # D between the pictures at places i and j, for every order
     shuffled = distances[orders[:, :, None], orders[:, None, :]]
     return 0.5 * (M * shuffled).sum((1, 2)), orders
 

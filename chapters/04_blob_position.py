@@ -59,7 +59,7 @@ RUNS = "../data/runs"
 # %% [markdown]
 # ## 1. The data: a blob, somewhere
 #
-# A blob centred at $(u, v)$ has the brightness $\exp(-r^2 / 2 s^2)$ at distance $r$ from its centre. We take $s = 7$ pixels, and centres uniform on the square $[8, 56]^2$. The paper states neither. The exponential of a sum is a product, so a blob is a column times a row:
+# A blob centred at $(u, v)$ has the brightness $\exp(-r^2 / 2 s^2)$ at distance $r$ from its centre. We take $s = 7$ pixels, and centres uniform on the square $[8, 56]^2$. The paper states neither. The exponential of a sum is a product, so a blob is a column times a row (`Blobs` draws the same):
 
 
 # %%
@@ -101,7 +101,9 @@ def loss_by_hand(model, x, beta, noise):
     z = mean + log_std.exp() * noise  # the reparametrised sample
     logits = model.decode(z)
     nll = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
-    kl = 0.5 * (mean**2 + torch.expm1(2 * log_std)) - log_std  # per latent
+    kl = (
+        0.5 * (mean**2 + torch.expm1(2 * log_std)) - log_std
+    )  # expm1(v) = exp(v) − 1
     return nll.flatten(1).sum(1).mean() + beta * kl.mean(0).sum()
 
 
@@ -198,7 +200,7 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 # %% [markdown]
 # **The contest.** Gain and cost are both proportional to $\tfrac12 a^2$. The signal pays if and only if $\sum_j \operatorname{Cov}(x_j, f)^2 / v_j > \beta\, \mathbb E f^2$ for some $f$.
 #
-# **The best signal.** Measure each pixel in units of its Bernoulli spread, $y_j = (x_j - \bar p_j)/\sqrt{v_j}$, and call $S$ the covariance matrix of $y$. The best $f$ is linear, $f = c^\top y$, because a part of $f$ that no linear function of the pixels predicts has no covariance with any pixel: it gains nothing and costs KL. For a linear $f$ the gain per nat is $c^\top S^2 c \,/\, c^\top S c$. It is largest if $c$ is the eigenvector of the largest eigenvalue, and then it equals that eigenvalue:
+# **The best signal.** Measure each pixel in units of its Bernoulli spread, $y_j = (x_j - \bar p_j)/\sqrt{v_j}$, and call $S$ the covariance matrix of $y$. The best $f$ is linear, $f = c^\top y$, because a part of $f$ that no linear function of the pixels predicts has no covariance with any pixel: it gains nothing and costs KL. For a linear $f$, $\operatorname{Cov}(y, f) = S c$ and $\mathbb E f^2 = c^\top S c$, so the gain per nat is $c^\top S^2 c \,/\, c^\top S c$. It is largest if $c$ is the eigenvector of the largest eigenvalue, and then it equals that eigenvalue:
 #
 # $$ \boxed{\;\beta_c = \lambda_{\max}(S), \qquad S_{jk} = \frac{\operatorname{Cov}(x_j, x_k)}{\sqrt{\bar p_j (1 - \bar p_j)\; \bar p_k (1 - \bar p_k)}} \;} $$
 #
@@ -211,7 +213,7 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 #
 # </details>
 #
-# No network appears in it. β_c is a number of the data:
+# No network appears in this formula. β_c is a number of the data:
 
 
 # %%
@@ -380,7 +382,7 @@ plt.show()
 
 # %% tags=["checks"]
 assert abs(small_beta_c / beta_c - 0.25) < 0.002 and small_beta == 37.5
-assert in_use == 2 and abs(live_kl.sum() - 1.4) < 0.2
+assert in_use == 2 and 1.1 < live_kl.sum() < 1.6
 early = (vae[1].history["step"] > 300) & (vae[1].history["step"] <= 500)
 assert (vae[1].history["kl"][early].mean(0) > metrics.ACTIVE).all()  # all ten
 
