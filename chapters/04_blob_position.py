@@ -319,10 +319,7 @@ for width, beta, largest in trained:
     assert largest > 0.05 or largest < 0.005  # nothing in between
     assert 0.25 < abs(beta / predicted[width] - 1) < 0.35
 assert list(predicted.values()) == sorted(predicted.values())
-assert (
-    predicted[5] < 150 < predicted[6]
-    and np.interp(5.3, [5, 6], [predicted[5], predicted[6]]) > 150
-)
+assert predicted[5] < 150 < 0.7 * predicted[5] + 0.3 * predicted[6]  # at 5.3 pixels
 assert predicted[3] < 150 and abs(predicted[7] / 260 - 1) < 0.02
 
 channels = BlobChannels(data)
@@ -365,7 +362,11 @@ print(f"KL {live_kl.sum():.2f} nats in all")
 # %% [markdown]
 # *Figure 4.3. Live: the KL of each latent over training, a colour and a dash pattern per latent, on a logarithmic axis. The grey line marks 0.01 nats.*
 #
-# Beside it, recorded trainings on the full canvas. Their files say how they were made:
+# The full canvas takes longer, so its trainings are recorded. Guess before you look:
+
+# %%
+my_guess_1 = None  # how many of the ten latents does β = 1 use after 10,000 steps?
+my_guess_150 = None  # and β = 150?
 
 # %%
 vae = [Run.load(f"{RUNS}/blobs-vae-seed{seed}.h5") for seed in range(5)]
@@ -376,7 +377,7 @@ figures.kl_history({"β = 1, seed 1": vae[1], "β = 150, seed 0": beta150[0]})
 plt.show()
 
 # %% [markdown]
-# *Figure 4.4. KL of each latent over the recorded trainings, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise, the others sink below the grey line.*
+# *Above the figure: the commands that made two of the runs. Figure 4.4. KL of each latent over training, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise, the others sink below the grey line.*
 #
 # **What you should see.** On the small canvas, too, two latents win, and by step 1,500 they carry nearly as many nats as the two on the full canvas. A nat costs the same share of what it can save, so equally many are bought. What is said above, checked:
 
@@ -389,11 +390,7 @@ assert (vae[1].history["kl"][early].mean(0) > metrics.ACTIVE).all()  # all ten
 # %% [markdown]
 # ## 5. Figure 2, with five seeds
 #
-# Now the paper's two models. Guess first:
-
-# %%
-my_guess_1 = None  # how many of the ten latents does β = 1 use after 10,000 steps?
-my_guess_150 = None  # and β = 150?
+# Now the pictures of the two models:
 
 # %%
 figures.traversals(vae[1].model(), data, images, title="β = 1, seed 1")
@@ -440,7 +437,7 @@ compare("latents in use, β = 1, seed 1", my_guess_1, at_1[1]["in use"], digits=
 compare("latents in use, β = 150", my_guess_150, at_150[0]["in use"], digits=0)
 
 # %% [markdown]
-# "Exactly two" holds on all five seeds. "Along x and y" holds on four: the ramps of seed 1 run along other directions at 10,000 steps, but not at 30,000. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance.
+# Exactly two latents are in use on all five seeds. They lie along x and y on four: the ramps of seed 1 run along other directions at 10,000 steps, but not at 30,000. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance.
 #
 # At β = 1 two seeds of five have the paper's four. The count also differs from step to step:
 
@@ -454,7 +451,7 @@ for step in (1_000, 3_000, 6_000, 10_000):
 table(counts)
 
 # %% [markdown]
-# The latents that carry least become inactive one after another, and at 10,000 steps this need not have ended. So "four" is a moment in a slow decline, not a constant of β = 1.
+# The latents that carry least become inactive one after another, and at 10,000 steps this need not have ended. So four is a moment in a slow decline, not a constant of β = 1.
 #
 # A word about the folded cells: an assertion on a recorded run ties the prose to the file. It is no evidence for the claim. The evidence is the trainings, here five seeds each. What is said above, checked:
 
@@ -592,11 +589,11 @@ for image, rank, about in ((0, 1, -0.5), (7, 0, 0.95)):
 # | latents in use at β = 1 | 4 | 3 to 7, by seed; 4 on two of them; 6 to 10 at 6,000 steps |
 # | latents in use at β = 150 | 2 | 2 on 5 of 5 seeds |
 # | along x and y at β = 150 | by eye | correlation ≥ 0.98 on 4 of 5 seeds, on the fifth after 30,000 steps |
-# | breaks at β = 1 | by eye | 30 % of traversals broken, none at β = 150 |
+# | breaks at β = 1 | by eye | 18 % of traversals broken (8 to 38 %, by seed), none at β = 150 |
 # | KL at β = 150 | not stated | 1.54 nats; 1.54 is the best for two linear channels |
 # | why 150 | not discussed | 150 is 0.58 of the β_c = 260 of this blob |
 #
-# What failed: "along x and y" on one seed of five at 10,000 steps. What cannot be compared: the paper's blob may have another width, and then its 150 is another share of β_c.
+# What failed: one seed of five was not along x and y at 10,000 steps. What cannot be compared: the paper's blob may have another width, and then its 150 is another share of β_c.
 #
 # <details><summary>What is the best that β = 150 could reach?</summary>
 #
@@ -607,18 +604,15 @@ for image, rank, about in ((0, 1, -0.5), (7, 0, 0.95)):
 # What is said above, checked:
 
 # %% tags=["checks"]
-assert [min(row["in use"] for row in at_1), max(row["in use"] for row in at_1)] == [
-    3,
-    7,
-]
+in_use_at_1 = sorted(row["in use"] for row in at_1)
+assert in_use_at_1[0] == 3 and in_use_at_1[-1] == 7
 broken = {beta: np.mean([f.broken for f in measured[beta]]) for beta in (1, 150)}
-print(f"broken at β = 1: {broken[1]:.2f}")
-assert abs(broken[1] - 0.30) < 0.02 and broken[150] == 0
+assert abs(broken[1] - 0.18) < 0.01 and broken[150] == 0
+by_seed = [f.broken for f in measured[1]]
+assert abs(min(by_seed) - 0.08) < 0.01 and abs(max(by_seed) - 0.38) < 0.01
 kl150 = np.mean([run.mean_kl().sum() for run in beta150])
 limit = rate_distortion(channels, [1.4, 1.5, 1.6, 1.7], samples=512)
-best_kl = np.interp(
-    -150, -limit.prices, limit.capacities
-)  # where the slope is −150
+best_kl = np.interp(-150, -limit.prices, limit.capacities)  # of slope −150
 best_nll = np.interp(best_kl, limit.capacities, limit.distortions)
 excess = []
 for run in beta150:
@@ -629,9 +623,8 @@ for run in beta150:
     assert abs(kl - best_kl) < 0.06 and abs(excess[-1]) < 2
 assert abs(kl150 - 1.54) < 0.01 > abs(best_kl - 1.54)
 assert best_nll + 150 * best_kl > 900
-assert (
-    max(excess) == excess[1] and sum(e < 0 for e in excess) == 1 and excess[4] < 0
-)
+assert max(excess) == excess[1]
+assert sum(e < 0 for e in excess) == 1 and excess[4] < 0
 assert abs(150 / beta_c - 0.58) < 0.01
 
 # %% [markdown]
