@@ -362,7 +362,7 @@ print(f"KL {live_kl.sum():.2f} nats in all")
 # %% [markdown]
 # *Figure 4.3. Live: the KL of each latent over training, a colour and a dash pattern per latent, on a logarithmic axis. The grey line marks 0.01 nats.*
 #
-# The full canvas takes longer, so its trainings are recorded. Guess before you look:
+# Trainings on the full canvas take longer, so they are recorded. Guess before you look:
 
 # %%
 my_guess_1 = None  # how many of the ten latents does β = 1 use after 10,000 steps?
@@ -377,7 +377,7 @@ figures.kl_history({"β = 1, seed 1": vae[1], "β = 150, seed 0": beta150[0]})
 plt.show()
 
 # %% [markdown]
-# *Above the figure: the commands that made two of the runs. Figure 4.4. KL of each latent over training, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise, the others sink below the grey line.*
+# *Figure 4.4, below the commands that made its runs. KL of each latent, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise, the others sink below the grey line.*
 #
 # **What you should see.** On the small canvas, too, two latents win, and by step 1,500 they carry nearly as many nats as the two on the full canvas. A nat costs the same share of what it can save, so equally many are bought. What is said above, checked:
 
@@ -580,7 +580,7 @@ for image, rank, about in ((0, 1, -0.5), (7, 0, 0.95)):
 # %% [markdown]
 # ## 8. The paper and this chapter, side by side
 #
-# The paper's Figure 2 has two panels, β = 1 and β = 150. Each has a row of originals, one of reconstructions, one of traversals per latent in the order of mean KL, and beside it a heat map of that latent's mean by position. Figures 4.5 and 4.6 have the same layout and range.
+# The paper's Figure 2 has two panels, β = 1 and β = 150. Each has a row of originals, one of reconstructions, one of traversals per latent in the order of mean KL, and beside it a heat map of that latent's mean by position. Figures 4.5 and 4.6 have the same layout.
 #
 # | | paper (Figure 2) | here |
 # |---|---|---|
@@ -597,7 +597,7 @@ for image, rank, about in ((0, 1, -0.5), (7, 0, 0.95)):
 #
 # <details><summary>What is the best that β = 150 could reach?</summary>
 #
-# Send x and y through two linear channels and let the best decoder there is draw; [chapter 5](05_capacity_generator.ipynb) explains how. This needs no network. The trained ones come within 2 nats of its loss, of more than 900. So the blur is no fault of theirs: it is what one and a half nats of position look like. (A network need not send x and y in even steps, and one seed lies a little below that loss.)
+# Send x and y through two linear channels and let the best decoder there is draw; [chapter 5](05_capacity_generator.ipynb) explains how. This needs no network. The trained ones come within 2 nats of its loss, of more than 900. So the blur is no fault of theirs. (A network need not send x and y in even steps, and one seed lies a little below that loss.)
 #
 # </details>
 #
@@ -660,8 +660,8 @@ check("4.3", answer)
 # %% [markdown]
 # ## Summary
 #
-# - The unit of β is the collapse threshold β_c of the data: the largest eigenvalue of the pixels' covariance in units of their Bernoulli spread. It is known before training.
-# - At a low price (β = 1) the VAE spreads position over three to seven latents with narrow posteriors, and its code is torn.
+# - The unit of β is the collapse threshold β_c, the largest eigenvalue of the pixels' covariance in units of their Bernoulli spread. It is known before training.
+# - At a low price (β = 1) the VAE uses three to seven latents, with narrow posteriors, and its code is torn.
 # - At more than half of β_c (β = 150) it keeps two latents, with wide posteriors, in a smooth code, along x and y on four seeds of five. Its pictures are blurred.
 #
 # **Readings.** Burgess et al. 2018, sections 4.2–4.3 and Figure 2. Higgins et al. 2017 (β-VAE). Lucas et al. 2019, *Don't blame the ELBO!*, for the linear theory of collapse.
