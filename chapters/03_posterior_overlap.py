@@ -9,7 +9,7 @@
 # 2. under overlap the order of the pictures on a latent matters. For seven blobs on a line the cheapest of all 5040 orders is the data's own. With no overlap, the control, every order costs the same;
 # 3. a code that is torn into two pieces is a local minimum under weak pressure, and enough pressure removes this minimum. How much is enough depends on the tear, and on the way there may be another minimum, with more tears.
 #
-# **You need** chapters [1](01_elbo.ipynb) and [2](02_awgn_channel.ipynb). **Time:** 42 minutes to read, 1 minute of CPU time.
+# **You need** [chapter 1](01_elbo.ipynb) and [chapter 2](02_awgn_channel.ipynb). **Time:** 42 minutes to read, 1 minute of CPU time.
 #
 # ## A puzzle before we start
 #
