@@ -504,7 +504,7 @@ figures.wall({"loss at β = 2": weak, "loss at β = 8": strong}, every=10)
 plt.show()
 
 # %% [markdown]
-# *Figure 3.5. The loss along a path from the torn code to the whole one, 900 steps of descent at β = 8, then 500 at β = 2. Blue: the loss at β = 2, minus its start. Orange, dashed: the loss at β = 8, drawn as long as β is 8.*
+# *Figure 3.5. The loss along a path from the torn code to the whole one, 900 steps of descent at β = 8, then 500 at β = 2. Blue: the loss at β = 2, minus its start. Orange, dashed: the loss at β = 8, as long as β is 8. The dotted line marks the change.*
 #
 # **What you should see.** At β = 2 the path leads over a hill and ends lower than it began. At β = 8 there is no hill. So high pressure *first* and low pressure later mends this code, and it stays whole. Capacity that grows from zero ([chapter 6](06_controlled_capacity.ipynb)) is a schedule of this kind. Whether the network of a VAE tears its code, [chapter 4](04_blob_position.ipynb) will see.
 #

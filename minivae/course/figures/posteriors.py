@@ -119,5 +119,5 @@ def wall(losses: dict[str, Tensor], every: int = 1) -> Figure:
     axis.axhline(0, color=GREY, linewidth=0.8)
     axis.axvline(steps[-1], color=GREY, linewidth=0.8, linestyle=":")
     axis.set(xlabel="step of descent", ylabel="loss minus its start (nats)")
-    axis.legend(fontsize=8, loc="lower left")
+    axis.legend(fontsize=8, loc="upper right")
     return figure
