@@ -334,7 +334,7 @@ assert (gains.diff() < 0).all() and 0.95 < gains[0] / predicted[7] < 1
 # %% [markdown]
 # ## 4. Train one, and watch it
 #
-# To see a training in a minute, halve everything: 32 × 32 pixels, $s$ = 3.5. These are the same pictures in a quarter of the pixels, so each nat saves a quarter, and β_c should be a quarter too. Take the β that is the same share of β_c as 150 is on the full canvas:
+# To see a training in a minute, halve everything: 32 × 32 pixels, $s$ = 3.5. These are the same pictures in a quarter of the pixels, so each nat saves a quarter, and β_c should be a quarter too. Take the β that is the same share of β_c as 150 on the full canvas:
 
 # %%
 small = Blobs(sigma=3.5, margin=4, size=32)
@@ -362,7 +362,7 @@ print(f"KL {live_kl.sum():.2f} nats in all")
 # %% [markdown]
 # *Figure 4.3. Live: the KL of each latent over training, a colour and a dash pattern per latent, on a logarithmic axis. The grey line marks 0.01 nats.*
 #
-# Trainings on the full canvas take longer, so they are recorded. Guess before you look:
+# Trainings on the full canvas take longer, so they are recorded; the commands that made two of them are printed below. Guess before you look:
 
 # %%
 my_guess_1 = None  # how many of the ten latents does β = 1 use after 10,000 steps?
@@ -377,7 +377,7 @@ figures.kl_history({"β = 1, seed 1": vae[1], "β = 150, seed 0": beta150[0]})
 plt.show()
 
 # %% [markdown]
-# *Figure 4.4, below the commands that made its runs. KL of each latent, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise, the others sink below the grey line.*
+# *Figure 4.4. KL of each latent, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise, the others sink below the grey line.*
 #
 # **What you should see.** On the small canvas, too, two latents win, and by step 1,500 they carry nearly as many nats as the two on the full canvas. A nat costs the same share of what it can save, so equally many are bought. What is said above, checked:
 
@@ -437,7 +437,7 @@ compare("latents in use, β = 1, seed 1", my_guess_1, at_1[1]["in use"], digits=
 compare("latents in use, β = 150", my_guess_150, at_150[0]["in use"], digits=0)
 
 # %% [markdown]
-# Exactly two latents are in use on all five seeds. They lie along x and y on four: the ramps of seed 1 run along other directions at 10,000 steps, but not at 30,000. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance.
+# At β = 150 exactly two latents are in use on all five seeds. They lie along x and y on four: the ramps of seed 1 run along other directions at 10,000 steps, but not at 30,000. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance.
 #
 # At β = 1 two seeds of five have the paper's four. The count also differs from step to step:
 
@@ -497,7 +497,7 @@ plt.show()
 #
 # In the paper's words, "small latent perturbations produce reconstructions with large or inconsistent position offsets", and there are "artefacts such as two sprites in the scene". Put numbers on both. From each of 12 seed images traverse each active latent over [−3, 3] in steps of 0.1. A traversal is
 #
-# - **broken** if the centre of the drawn light jumps by more than 4 pixels in one step (an even walk across the square takes 0.8 pixels a step);
+# - **broken** if the centre of the drawn light jumps by more than 4 pixels in one step (an even walk takes 0.8 pixels a step);
 # - a **ghost** if some frame has two separate bright spots, or less than 60 % of the seed image's light.
 
 # %%
@@ -521,7 +521,7 @@ for title, run in (("β = 1, seed 0", vae[0]), ("β = 150, seed 0", beta150[0]))
     print(f"{title}: mean σ", "  ".join(f"{s:.2f}" for s in sorted(std.tolist())))
 
 # %% [markdown]
-# At β = 1 a nat is cheap, so the latents that matter most have narrow posteriors. Where posteriors do not overlap, nothing in the loss asks that blobs which look alike get codes close to each other ([chapter 3](03_posterior_overlap.ipynb)), and a tear that formed early may persist. At β = 150 posteriors are wide and overlap, and the cheapest order is that of the positions. What is said above, checked; also, that the measure finds a ghost and a jump made by hand:
+# At β = 1 a nat is cheap, so the latents that matter most have narrow posteriors. Where posteriors do not overlap, nothing in the loss asks that similar blobs get similar codes ([chapter 3](03_posterior_overlap.ipynb)), and a tear that formed early may persist. At β = 150 posteriors are wide and overlap, and the cheapest order is that of the positions. What is said above, checked; also, that the measure finds a ghost and a jump made by hand:
 
 # %% tags=["checks"]
 centre = metrics.centre_of_light(strip)[:, 1]
