@@ -231,9 +231,7 @@ def threshold_by_hand(x):
 
 sample, _ = data.sample(2000, torch.Generator().manual_seed(0))
 by_power, beta_c = threshold_by_hand(sample), collapse_threshold(sample)
-print(
-    f"β_c of the blob of width 7: {by_power:.0f} by hand, {beta_c:.0f} by the library"
-)
+print(f"β_c of the blob of width 7: {by_power:.0f}; by the library {beta_c:.0f}")
 
 # %% [markdown]
 # **A second route.** The cell below builds a faint signal, $a$ = 0.05, on 1,000 pictures of 32 × 32 pixels, and measures the exact loss with z integrated numerically. The gain per nat is within 15 % of β_c, whether the signal moves the posterior's mean or its width.
