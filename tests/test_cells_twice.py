@@ -16,7 +16,7 @@ CHAPTERS = sorted((Path(__file__).parents[1] / "chapters").glob("*.py"))
 
 # cells that are run once here, by words of their code, and why: once more would take half a minute and longer
 ONCE = {
-    "04_blob_position": {"live = {name: train(": "two trainings of 500 steps"},
+    "04_blob_position": {"live = watch(": "a training of 1,500 steps"},
     "05_capacity_generator": {"live = watch(": "a training of 1,500 steps"},
     "06_controlled_capacity": {"live = {title: train(": "trainings of hundreds of steps"},
     "12_your_own_pictures": {

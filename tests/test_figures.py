@@ -169,6 +169,37 @@ def test_orders_mark_the_first():
     assert axis.lines[0].get_xdata()[0] == 0.5 and sum(patch.get_height() for patch in axis.patches) == 3
 
 
+def test_exchange_has_a_dot_and_its_tangent_for_each_price():
+    kl = torch.linspace(0, 1, 11)
+    (axis,) = figures.exchange(kl, 2 - 2 * kl, {2.0: (0.5, 1.0), 4.0: (0.25, 1.5)}).axes
+    family, *pairs = axis.lines
+    assert family.get_xdata()[[0, -1]].tolist() == [0, 1] and family.get_ydata()[[0, -1]].tolist() == [2, 0]
+    for beta, (x, y), tangent, dot in ((2, (0.5, 1.0), *pairs[:2]), (4, (0.25, 1.5), *pairs[2:])):
+        assert dot.get_xdata() == [x] and dot.get_ydata() == [y]
+        (x0, x1), (y0, y1) = tangent.get_data()
+        assert (y1 - y0) / (x1 - x0) == pytest.approx(-beta)
+        assert (x0 + x1) / 2 == pytest.approx(x) and (y0 + y1) / 2 == pytest.approx(y)
+    assert [text.get_text() for text in axis.texts] == ["β = 2", "β = 4"]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == [
+        "symmetric family",
+        "slope −β",
+        "free descent",
+    ]
+    assert axis.get_xlabel() == "KL (nats)" and axis.get_ylabel() == "likelihood cost (nats)"
+
+
+def test_a_wall_is_drawn_from_its_start_and_marks_where_the_pressure_changes():
+    losses = {"weak": torch.tensor([5.0, 6.0, 4.0]), "strong": torch.tensor([9.0, 7.0])}
+    (axis,) = figures.wall(losses, every=10).axes
+    weak, strong, level, change = axis.lines
+    assert weak.get_xdata().tolist() == [0, 10, 20] and weak.get_ydata().tolist() == [0, 1, -1]
+    assert strong.get_xdata().tolist() == [0, 10] and strong.get_ydata().tolist() == [0, -2]
+    assert set(level.get_ydata()) == {0} and set(change.get_xdata()) == {10}
+    assert weak.get_linestyle() != strong.get_linestyle()
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["weak", "strong"]
+    assert axis.get_xlabel() == "step of descent" and axis.get_ylabel() == "loss minus its start (nats)"
+
+
 def test_codes_show_each_picture_at_its_mean_with_its_width():
     means, stds = torch.tensor([0.5, -1.0, 2.0]), torch.tensor([0.1, 0.4, 0.2])
     _, axis = figures.codes({"one": (means + 1, stds), "two": (means, stds)}, cut=1).axes

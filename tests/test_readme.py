@@ -77,8 +77,8 @@ def test_domains():
     assert row("axes of trained networks") == said
 
 
-def test_what_aligns_is_what_chapter_4_printed():
-    notebook = json.loads((ROOT / "chapters" / "04_blob_position.ipynb").read_text(encoding="utf-8"))
+def test_what_aligns_is_what_chapter_7_printed():
+    notebook = json.loads((ROOT / "chapters" / "07_why_these_axes.ipynb").read_text(encoding="utf-8"))
     printed = "".join(
         "".join(output["text"]) for cell in notebook["cells"] for output in cell.get("outputs", []) if "text" in output
     )

@@ -23,22 +23,19 @@ assert not check("4.1", 150 / 64)  # one side only
 assert not check("4.1", 150)
 
 # %% [markdown]
-# **4.2** The picture is the same, in a quarter of the pixels. The loss is a sum over pixels, so every nat of information saves a quarter of what it saved, and β_c is a quarter too.
+# **4.2** With half the brightness every covariance falls to a quarter. The Bernoulli variances below it, $\bar p_j (1 - \bar p_j)$, fall to a half only where $\bar p_j$ is small; elsewhere $1 - \bar p_j$ grows, and they fall by less. So β_c falls to a little less than a half.
 
 # %%
-ours, theirs = (
-    collapse_threshold(data.sample(2000, torch.Generator().manual_seed(0))[0])
-    for data in (Blobs(7), Blobs(3.5, margin=4, size=32))
-)
+pictures, _ = Blobs(7).sample(2000, torch.Generator().manual_seed(0))
+ours, theirs = collapse_threshold(pictures), collapse_threshold(pictures / 2)
 print(f"β_c {ours:.0f} and {theirs:.0f}")
 assert check("4.2", 150 * theirs / ours)
-assert check("4.2", 150 / 4)
 
 # %% tags=["nbval-ignore-output"]
-assert not check("4.2", 150)  # the number of pixels forgotten
-assert not check("4.2", 75)  # one side only
-assert not check("4.2", 600)  # the wrong way round
-assert not check("4.2", 150 / 8)  # the blob's width counted too
+assert not check("4.2", 150)  # the brightness does not matter
+assert not check("4.2", 75)  # the Bernoulli variance halved
+assert not check("4.2", 37.5)  # the covariance alone
+assert not check("4.2", 150 * ours / theirs)  # the wrong way round
 
 # %% [markdown]
 # **4.3** Gain over cost, the common factor ½a² cancelled.
@@ -66,40 +63,4 @@ assert not check("4.3", lambda x, f: gain(x, f) * f.var().sqrt())  # σ for σ²
 assert not check("4.3", lambda x, f: gain(x, f) / x.shape[1])
 
 # %% [markdown]
-# **4.4** A plane through the points; its slopes are the direction. The remainder folds a line's two directions into one.
-
-
-# %%
-def angle(positions, means):
-    places, z = positions - positions.mean(0), means - means.mean()
-    slopes = torch.linalg.lstsq(places, z[:, None]).solution[:, 0]
-    degrees = torch.rad2deg(torch.atan2(slopes[1], slopes[0]))
-    return 90 - torch.remainder(90 - degrees, 180)
-
-
-assert check("4.4", angle)
-
-
-# %% tags=["nbval-ignore-output"]
-def by_correlations(positions, means):
-    x, y = torch.corrcoef(torch.cat([positions, means[:, None]], 1).T)[2, :2]
-    return 90 - torch.remainder(90 - torch.rad2deg(torch.atan2(y, x)), 180)
-
-
-assert not check("4.4", by_correlations)
-# x and y swapped
-assert not check("4.4", lambda positions, means: angle(positions.flip(1), means))
-# radians
-assert not check(
-    "4.4", lambda positions, means: torch.deg2rad(angle(positions, means))
-)
-assert not check("4.4", lambda positions, means: -angle(positions, means))  # sign
-
-
-def unfolded(positions, means):
-    places, z = positions - positions.mean(0), means - means.mean()
-    slopes = torch.linalg.lstsq(places, z[:, None]).solution[:, 0]
-    return torch.rad2deg(torch.atan2(slopes[1], slopes[0]))
-
-
-assert not check("4.4", unfolded)  # 150° is the line of −30°
+# **4.4** has no solution here: nobody has trained for so long.

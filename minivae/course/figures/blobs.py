@@ -30,7 +30,8 @@ def collapse(
         sigmas, betas = [sigma for sigma, _, _ in points], [beta for _, beta, _ in points]
         axis.scatter(sigmas, betas, color=colour, marker=marker, s=60, label=f"trained: {kind}", zorder=3)
         for sigma, beta, kl in points:
-            axis.annotate(f"{kl:.2f} nats", (sigma, beta), (8, -3), textcoords="offset points", fontsize=8,
+            place, side = ((0, -16), "center") if kind == "active" else ((-8, -3), "right")
+            axis.annotate(f"{kl:.2f} nats", (sigma, beta), place, textcoords="offset points", fontsize=8, ha=side,
                           color=colour)  # fmt: skip
     axis.axhline(150, color="black", linewidth=0.8, linestyle="--")
     axis.annotate("β = 150, the paper's", (max(widths), 150), fontsize=8, ha="right", va="bottom")

@@ -103,8 +103,9 @@ def kl_history(runs: dict[str, Run]) -> Figure:
             axis.plot(_means(steps, window), _means(kl[:, latent], window), color=PALETTE[rank % len(PALETTE)],
                       linestyle=dashes, label=names[latent] if names else rf"$z_{{{latent}}}$")  # fmt: skip
         axis.axhline(ACTIVE, color=GREY, linewidth=0.8)
-        axis.annotate("active above", (0.15, ACTIVE), xycoords=("axes fraction", "data"), fontsize=8, color=GREY,
-                      va="bottom")  # fmt: skip
+        axis.annotate("active above", (0.15, ACTIVE), (0, 3), xycoords=("axes fraction", "data"), fontsize=8,
+                      textcoords="offset points", bbox={"facecolor": "white", "linewidth": 0, "alpha": 0.8, "pad": 1},
+                      zorder=5)  # fmt: skip
         axis.set(yscale="log", ylim=(1e-4, 10), xlabel="training step", title=title)
         axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     axes[0, 0].set_ylabel("KL per latent (nats)")

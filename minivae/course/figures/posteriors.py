@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from minivae import gaussian
-from minivae.course.figures.common import BLUE, GREY, ORANGE, PALETTE, grid, line_style, round_up
+from minivae.course.figures.common import BLUE, DASHES, GREY, ORANGE, PALETTE, grid, line_style, round_up
 from minivae.overlap import confusions, right_guesses
 
 
@@ -84,4 +84,40 @@ def codes(panels: dict[str, tuple[Tensor, Tensor]], cut: int) -> Figure:
         axis.set(title=title, xlabel="picture")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0, 0].set_ylabel("z: mean ± σ")
+    return figure
+
+
+def exchange(kl: Tensor, cost: Tensor, free: dict[float, tuple[float, float]]) -> Figure:
+    """Likelihood cost against KL of a family of codes, both (n,) in nats, and where free descents end.
+
+    Args:
+        kl, cost: along the family.
+        free: price β → KL and cost at the end of a descent; the tangent of slope −β is drawn there.
+    """
+    figure, ((axis,),) = grid(1, 1, (5.2, 3.3))
+    axis.plot(kl.numpy(), cost.numpy(), color=BLUE, label="symmetric family")
+    for i, (beta, (x, y)) in enumerate(free.items()):
+        run = 0.9 / np.hypot(1, 0.25 * beta)  # of about one length on the page
+        axis.plot([x - run / 2, x + run / 2], [y + beta * run / 2, y - beta * run / 2], "--", color=GREY, linewidth=1,
+                  zorder=3, label="" if i else "slope −β")  # fmt: skip
+        axis.plot(x, y, "o", color=ORANGE, zorder=4, label="" if i else "free descent")
+        axis.annotate(f"β = {beta:g}", (x, y), (9, 3), textcoords="offset points", fontsize=9)
+    axis.set(xlabel="KL (nats)", ylabel="likelihood cost (nats)", ylim=(0, 1.05 * cost.max().item()), xlim=(0, None))
+    axis.legend(fontsize=8)
+    return figure
+
+
+def wall(losses: dict[str, Tensor], every: int = 1) -> Figure:
+    """Losses along one path of descent, each minus its start: name → nats at every so many steps.
+
+    The second may end before the first, where the pressure changes; a dotted line marks that step.
+    """
+    figure, ((axis,),) = grid(1, 1, (5.2, 3.2))
+    for (name, values), colour, dashes in zip(losses.items(), (BLUE, ORANGE), DASHES, strict=False):
+        steps = every * np.arange(len(values))
+        axis.plot(steps, (values - values[0]).numpy(), color=colour, linestyle=dashes, label=name)
+    axis.axhline(0, color=GREY, linewidth=0.8)
+    axis.axvline(steps[-1], color=GREY, linewidth=0.8, linestyle=":")
+    axis.set(xlabel="step of descent", ylabel="loss minus its start (nats)")
+    axis.legend(fontsize=8, loc="upper right")
     return figure
