@@ -7,10 +7,11 @@ from minivae.course.figures.common import BLUE, DASHES, GREY, ORANGE, PALETTE, i
 from minivae.course.figures.elbo import elbo_gap, vae_diagram
 from minivae.course.figures.latents import alignments, kl_history, latent_rows, tradeoff, traversals
 from minivae.course.figures.posteriors import codes, orders, overlap
+from minivae.course.figures.readings import readings
 from minivae.overlap import right_guesses
 
 __all__ = [
     "BLUE", "DASHES", "GREY", "ORANGE", "PALETTE", "alignments", "codes", "collapse", "compass", "elbo_gap", "figure_3",
     "frontier", "image_row", "kl_history", "latent_rows", "messages", "orders", "overlap", "picture_rows",
-    "right_guesses", "shares", "splits", "tilted", "tradeoff", "traversals", "turn_ons", "vae_diagram", "water_level",
+    "readings", "right_guesses", "shares", "splits", "tilted", "tradeoff", "traversals", "turn_ons", "vae_diagram", "water_level",
 ]  # fmt: skip
