@@ -3,16 +3,16 @@
 #
 # The paper ends with an experiment. It trains a β-VAE on coloured sprites while the capacity C grows from 0 to 25 nats, and reports "very robust disentangling of all the factors of variation in the dataset and high quality reconstructions". The evidence is Figure 4a: rows of pictures, and no measured number.
 #
-# We train what the paper describes, on three seeds, and measure the result. We do not get Figure 4a. But the paper leaves choices open, and ours may be the wrong ones. So we also look at a study that changes them one at a time.
+# We train it on three seeds, measure the result, and do not get Figure 4a. But the paper leaves choices open. So we also look at a study that changes them one at a time.
 #
 # **By the end you will have shown that**
 #
 # 1. the objective of the paper does what it is built for: it holds the KL within a nat of C;
 # 2. with our choices it puts place and size into three latents of ten, on three seeds of three, and its drawings lose 191 to 194 nats more than perfect ones, where those of a plain VAE lose 56 (one seed);
-# 3. a score called MIG turns this into one number, and you know what the number asks for;
-# 4. no reading of the recipe that has been tried so far (one seed each, small pictures) gives each factor a latent of its own.
+# 3. what MIG asks for, a score of disentanglement;
+# 4. no reading of the recipe that was tried so far (one seed each) gives each factor a latent of its own.
 #
-# **You need** the KL as the rate of a channel ([chapter 2](02_awgn_channel.ipynb)), the VAE and R² between a latent and a factor ([chapter 4](04_blob_position.ipynb)), the objective with γ and C ([chapter 5](05_capacity_generator.ipynb)). A little PyTorch.
+# **You need** the KL as the rate of a channel ([chapter 2](02_awgn_channel.ipynb)), the VAE ([chapter 4](04_blob_position.ipynb)), the objective with γ and C ([chapter 5](05_capacity_generator.ipynb)). A little PyTorch.
 # **Time:** 45 minutes to read, 2 minutes of CPU time, 4 with AVX2 alone.
 
 # %% [markdown]
@@ -22,7 +22,7 @@
 #
 # - When C has reached 25 nats, how many of the eight factors have a latent of their own?
 # - Of five factors a code holds x in one latent and y in another, perfectly, and nothing else. MIG is 1 for a perfect code and 0 for a useless one. What is it here?
-# - The paper does not say how the network's weights begin, nor how the colours are drawn. Can such a detail decide whether anything is learnt at all?
+# - The paper does not say how the weights begin. Can that decide whether anything is learnt at all?
 
 # %% [markdown]
 # ## Notation
@@ -32,9 +32,8 @@
 # | $C$ | capacity: what the KLs of all latents should add up to | nats |
 # | $\gamma$ | price of missing $C$ by a nat | nats per nat |
 # | excess | reconstruction loss minus its floor, the loss of a perfect drawing ([chapter 1](01_elbo.ipynb)) | nats per picture |
-# | $I(z_i; f)$ | mutual information of a latent's mean and a factor | nats |
-# | $H(f)$ | entropy of a factor | nats |
-# | active | said of a latent with a mean KL above 0.1 nats; in other chapters above 0.01 | – |
+# | $I(z_i; f)$, $H(f)$ | mutual information of a latent's mean and a factor; entropy of a factor | nats |
+# | active | a latent with a mean KL above 0.1 nats; in other chapters above 0.01 | – |
 #
 # Losses are **sums over pixels and latents and means over the batch, in nats**. The symbols of the whole course are in
 # [NOTATION.md](NOTATION.md).
@@ -102,7 +101,7 @@ assert (per_batch, per_picture) == (0, 1000)
 assert torch.isclose(ours, theirs)
 
 # %% [markdown]
-# A batch whose KLs lie evenly around C pays nothing in the first reading. In the second every picture pays for its own distance.
+# A batch whose KLs lie evenly around C pays nothing in the first reading. In the second every picture pays.
 #
 # ## 2. See it happen
 #
@@ -137,11 +136,11 @@ assert (most > ACTIVE).sum() >= 5
 # %% [markdown]
 # *Figure 6.1. KL of each of ten latents in the short training, one line a latent, on a logarithmic axis of nats. The grey line is at 0.01 nats; in this chapter a latent is active above 0.1.*
 #
-# **What you should see.** At first all ten rise together. Then a few win (on our machine three, one seed), and the others fall back towards zero.
+# **What you should see.** At first all ten rise together. Then a few win (here three; one seed), and the others fall back towards zero.
 #
 # **Why** (an argument, not a measurement). The sum of the KLs is fixed by C. A nat in a latent that the decoder already reads lowers the loss at once; in a new latent it does so only after the decoder has learnt to read it. So nats go where nats are.
 #
-# **What would falsify it.** A latent that fell to zero would come back later in the ramp. The long runs go to 25 nats, so they can show that.
+# **What would falsify it.** Latents that fell to zero come back later in the ramp. The long runs can show that.
 #
 # ## 3. The published recipe, measured
 #
@@ -229,7 +228,7 @@ plt.show()
 # %% [markdown]
 # *Figure 6.5. R² of every factor (rows) in every active latent (columns, by KL from left to right), published objective, three seeds. The darker, the more of the factor the latent tells.*
 #
-# **What you should see.** On seed 0, x, y and scale have a latent each. On seed 1 two latents share x and y: the code is turned by nearly 45°, and after 100,000 steps it still is. On seed 2 it is turned by about 20°. ([Chapter 7](07_why_these_axes.ipynb) asks what turns a code to the axes.) Orientation and the colours are in no latent. Shape comes in only with size.
+# **What you should see.** On seed 0, x, y and scale have a latent each. On seed 1 two latents share x and y: the code is turned by nearly 45°, and after 100,000 steps it still is. On seed 2 it is turned by about 20°. ([Chapter 7](07_why_these_axes.ipynb) asks why.) Orientation and the colours are in no latent. Shape comes in only with size.
 #
 # To count, we need a rule. A factor is **in a latent of its own** if an active latent explains at least 0.6 of it, no other active latent more than 0.2 of it, and this latent at most 0.2 of any other factor. An angle is a circle, so it may take two latents.
 
@@ -367,7 +366,7 @@ assert metrics.mig(classes.float(), classes, None) > 0.97
 # %% [markdown]
 # Twenty bins cannot tell 32 places or 40 angles apart, so a perfect code has only 0.90. Two factors of five would make 0.4, of which the bins leave 0.34. And our runs?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 _, coloured_classes = metrics.factor_classes(data, factors)
 rows = []
 for title in runs:
@@ -376,7 +375,7 @@ for title in runs:
     rows.append({
         "": title, "MIG": scores[title]["mig"], "of active latents only": active_only,
     })  # fmt: skip
-table(rows, digits=1)
+table(rows)
 
 # %% tags=["checks"]
 # What is said below, checked.
@@ -390,7 +389,7 @@ assert all(0 <= row["of active latents only"] < 0.25 for row in rows)
 # %% [markdown]
 # All are low: 0.03 to 0.14 for the three seeds of γ = 1000, and 0.10 for β = 4 (one seed). [Chapter 9](09_factors_or_moments.ipynb) has other scores.
 #
-# The second column is a control. MIG and R² do not look at the size of a latent. An inactive one whose mean follows x by a thousandth counts like any other. It should not, so our rule above leaves inactive latents out.
+# The second column is a control. MIG and R² do not look at the size of a latent: an inactive one whose mean follows x by a thousandth counts too. Our rule above leaves such latents out.
 #
 # ## 5. What the paper leaves open
 #
@@ -403,7 +402,7 @@ assert all(0 <= row["of active latents only"] < 0.25 for row in rows)
 # | first weights | `ours`: He's, the encoder's last layer a tenth | `he`: all He's; `truncated` normal, spread 1/√fan-in; `glorot`; `pytorch`: its default |
 # | batch, Adam's ε and β₂ | 64, 10⁻⁸, 0.999 | planned |
 #
-# `tools/study_figure4a.py` trains such variants. (Its plan varies γ, the learning rate and the ramp too.) Most are on small pictures, 32 × 32, with γ divided by 4 and a ramp of 20,000 steps. Each result is a small file. The cells below read all files that are there, so the table grows with the study. **Each row is one seed.**
+# `tools/study_figure4a.py` trains such variants, most on small pictures (32 × 32, γ divided by 4) with a ramp of 20,000 steps. Its plan varies γ, the learning rate and the ramp too. The cells below read every result that is there, so the table grows with the study. **Each row is one seed.**
 
 
 # %%
@@ -471,10 +470,10 @@ print(f"\n{len(readings)} readings so far, {len(trainings)} trainings")
 
 # %% tags=["checks", "nbval-ignore-output"]
 # What is said below, checked for every file there is; and how many are planned.
-import sys  # noqa: E402
+import sys
 
 sys.path.append("../tools")
-from study_figure4a import plan  # noqa: E402
+from study_figure4a import plan
 
 planned = {v.name for v, _ in plan() if v.objective == "capacity"}
 print(f"{len(readings & planned)} of the plan's {len(planned)} readings are tried")
@@ -500,7 +499,7 @@ for name in drawing:
 assert by_name["pale-perpicture"]["own"].count(",") == 2
 
 # %% [markdown]
-# Three numbers a row: active latents; factors in a latent of their own (`own`); the excess, also as a share of a constant picture's, beside the MIG. The same as a figure, with our long runs and the goal:
+# Three numbers a row: active latents; factors in a latent of their own (`own`); excess and MIG. As a figure:
 
 # %% tags=["nbval-ignore-output"]
 perfect_colour_mig = metrics.mig(factors[:, 1:], coloured_classes)
@@ -524,9 +523,9 @@ plt.show()
 # - **Seven learn nothing** (right edge). The decoder draws the mean picture. Nine or ten latents are active, but the decoder reads none.
 # - **Twelve learn the place, and most of them the size.** Two or three latents carry the nats, and the MIG is below 0.2. At best x, y and scale have latents of their own. Shape, orientation and colours never have.
 #
-# **Why.** A single detail can decide between the two ends. With truncated weights and vivid colours it is the reading of Equation 8: per batch nothing is learnt, per picture the model draws. With our weights and pale colours both readings draw equally well. All three trainings with PyTorch's default weights learn nothing; its weights are so small that the decoder's output hardly depends on the code ([chapter 4](04_blob_position.ipynb)).
+# **Why.** A single detail can decide between the two ends. With truncated weights and vivid colours it is the reading of Equation 8: per batch nothing is learnt, per picture the model draws. With our weights and pale colours both readings draw equally well. All three trainings with PyTorch's default weights learn nothing. These weights are small, so at first hardly a trace of the code reaches the decoder's output ([chapter 4](04_blob_position.ipynb)); that is the likely reason.
 #
-# **What would falsify it.** A mark near the star. **No reading tried so far gives each factor a latent of its own.** This is no proof that none does. Each is one seed, most on small pictures, and the plan is longer.
+# **No reading tried so far gives each factor a latent of its own.** What would falsify this is a mark near the star. Each mark is one seed, most are small pictures, and the plan is longer.
 #
 # [Chapter 9](09_factors_or_moments.ipynb) asks whether factors are what the objective wants at all. [Chapter 10](10_training_that_goes_on.ipynb) asks why training stops at three latents, and shows one that goes on.
 
@@ -624,7 +623,7 @@ table([
 #
 # ## 8. Exercises
 #
-# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, three of what a function returns. Solutions are in
 # [solutions/06_controlled_capacity](solutions/06_controlled_capacity.ipynb).
 #
 # **6.1** (easy, 5 min) Colours uniform on [0, 1], a sprite of 100 pixels, three channels, all else known: how many nats a picture does one pay who does not know the colours, beyond one who does? *Hint: $\int_0^1 H(r)\,dr = \tfrac12$ nat for the entropy $H(r) = -r \log r - (1 - r) \log(1 - r)$ of a pixel.*
@@ -652,9 +651,8 @@ check("6.3", answer)
 #
 # ## Summary
 #
-# - The paper's objective holds the KL at C. With our choices for what is not stated, it puts 25 nats into three latents (place and size), on three seeds of three, and draws worse than a fixed β = 4 (one seed).
-# - MIG is the lead of the best latent over the second best, in information about a factor. A turned code scores 0; x and y alone score 0.34 where a perfect code has 0.90.
-# - No reading of the recipe that was tried, one seed each, gives each factor a latent of its own. Of the first nineteen, seven learn nothing, and in twelve two or three latents carry the nats.
-# - Look at the KL of a latent before you trust its R².
+# - The paper's objective holds the KL at C. With our choices it puts 25 nats into three latents (place and size), on three seeds of three, and draws worse than a fixed β = 4 (one seed).
+# - MIG is the lead of the best latent over the second best, in information about a factor. A turned code scores 0.
+# - No reading of the recipe that was tried, one seed each, gives each factor a latent of its own. Look at the KL of a latent before you trust its R².
 #
 # **Readings.** Burgess et al. 2018, sections 5 and A.2 and Figure 4. Chen et al. 2018 (MIG). Locatello et al. 2019, *Challenging common assumptions*.

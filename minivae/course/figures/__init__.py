@@ -6,12 +6,14 @@ from minivae.course.figures.channel import messages, tilted, turn_ons, water_lev
 from minivae.course.figures.common import BLUE, DASHES, GREY, ORANGE, PALETTE, image_row, picture_rows
 from minivae.course.figures.elbo import elbo_gap, vae_diagram
 from minivae.course.figures.latents import alignments, kl_history, latent_rows, tradeoff, traversals
+from minivae.course.figures.moments import held, least_losses, sprite_moments
 from minivae.course.figures.posteriors import codes, orders, overlap
 from minivae.course.figures.readings import readings
 from minivae.overlap import right_guesses
 
 __all__ = [
-    "BLUE", "DASHES", "GREY", "ORANGE", "PALETTE", "alignments", "codes", "collapse", "compass", "elbo_gap", "figure_3",
-    "frontier", "image_row", "kl_history", "latent_rows", "messages", "orders", "overlap", "picture_rows",
-    "readings", "right_guesses", "shares", "splits", "tilted", "tradeoff", "traversals", "turn_ons", "vae_diagram", "water_level",
+    "BLUE", "DASHES", "GREY", "ORANGE", "PALETTE", "alignments", "codes", "collapse", "compass", "elbo_gap",
+    "figure_3", "frontier", "held", "image_row", "kl_history", "latent_rows", "least_losses", "messages", "orders",
+    "overlap", "picture_rows", "readings", "right_guesses", "shares", "splits", "sprite_moments", "tilted",
+    "tradeoff", "traversals", "turn_ons", "vae_diagram", "water_level",
 ]  # fmt: skip
