@@ -158,7 +158,9 @@ plt.show()
 # The runs have 100,000 steps, as in the paper, and are recorded. This is how to make one, and how the KL of its latents grew:
 
 # %%
-names = {f"γ = 1000, seed {seed}": f"coloured-capacity-seed{seed}" for seed in range(3)}
+names = {
+    f"γ = 1000, seed {seed}": f"coloured-capacity-seed{seed}" for seed in range(3)
+}
 names |= {"β = 4": "coloured-beta4-seed0", "plain VAE": "coloured-vae-seed0"}
 runs, scores = {}, {}
 for title, name in names.items():
@@ -444,6 +446,7 @@ for side in (32, 64):
         floor = covered.sum() * entropy(values).mean()
         constant[kind, side] = 3 * (loss - floor).item()
 
+
 # %% tags=["nbval-ignore-output"]
 def left_to_draw(result):
     """Excess as a share of that of a constant picture."""
@@ -489,7 +492,9 @@ drawing |= {"pale-perpicture", "vivid-hue", "authors-hue", "vivid-eight"}
 drawing |= {"authors-eight", "pale-truncated", "authors-glorot", "vivid-he"}
 assert (len(deaf), len(drawing)) == (7, 12)
 for name in deaf:
-    assert 0.95 < by_name[name]["of constant"] < 1.05 and by_name[name]["active"] >= 9
+    assert (
+        0.95 < by_name[name]["of constant"] < 1.05 and by_name[name]["active"] >= 9
+    )
     assert by_name[name]["own"] == "–" and by_name[name]["MIG"] < 0.01
 for name in drawing:
     assert by_name[name]["of constant"] < 0.5 and by_name[name]["MIG"] < 0.2
@@ -533,7 +538,9 @@ plt.show()
 # What is said above, checked.
 assert by_name["authors-batchmean"]["of constant"] > 0.95
 assert by_name["authors-base"]["of constant"] < 0.3
-gap = by_name["pale-base"]["of constant"] - by_name["pale-perpicture"]["of constant"]
+gap = (
+    by_name["pale-base"]["of constant"] - by_name["pale-perpicture"]["of constant"]
+)
 assert abs(gap) < 0.01
 assert {by_name[name]["colours"] for name in drawing} == set(channel)
 of = {name: by_name[name]["weights"] for name in deaf | drawing}

@@ -92,7 +92,9 @@ wide, slant = (m_uu - m_vv) / (m_uu + m_vv), 2 * m_uv / (m_uu + m_vv)
 centroid = torch.stack([(sprites * along).sum(-1) / area for along in (u, v)], -1)
 
 # %%
-some = torch.tensor([[0, 0, 5, 5], [0, 1, 5, 0], [0, 1, 5, 10], [0, 1, 2, 35], [0, 2, 5, 20]])
+some = torch.tensor(
+    [[0, 0, 5, 5], [0, 1, 5, 0], [0, 1, 5, 10], [0, 1, 2, 35], [0, 2, 5, 20]]
+)
 middle = torch.full((5, 2), 16)
 images = Sprites().render(torch.cat([some, middle], 1))
 titles = []
@@ -109,7 +111,12 @@ plt.show()
 # %% tags=["checks"]
 # What is said above, checked: minivae.codes has the same moments.
 seen = moments()
-ours = {"root area": area.sqrt(), "wide": wide, "slant": slant, "centroid": centroid}
+ours = {
+    "root area": area.sqrt(),
+    "wide": wide,
+    "slant": slant,
+    "centroid": centroid,
+}
 for name, values in ours.items():
     assert torch.allclose(values, seen[name], atol=1e-9)
 
@@ -291,7 +298,11 @@ for seed in range(3):
     names[f"opened, {seed}"] = f"coloured-opened-seed{seed}"
 names["β = 4"] = "coloured-beta4-seed0"
 names["plain VAE"] = "coloured-vae-seed0"
-for title, kind in {"γ = 1000": "capacity", "opened": "opened", "plain": "vae"}.items():
+for title, kind in {
+    "γ = 1000": "capacity",
+    "opened": "opened",
+    "plain": "vae",
+}.items():
     names[f"{title}, white"] = f"sprites-{kind}-seed0"
 runs = {title: Run.load(RUNS / f"{name}.h5") for title, name in names.items()}
 
@@ -326,7 +337,9 @@ for title, run in runs.items():
     code, kl, factors = codes_of[title] = encoded(run)
     held[title] = {}
     for pair, two in shown_by(factors).items():
-        R2 = [metrics.explained(code[:, kl > ACTIVE], f[:, None]).max() for f in two]
+        R2 = [
+            metrics.explained(code[:, kl > ACTIVE], f[:, None]).max() for f in two
+        ]
         held[title][pair] = R2[0].item(), R2[1].item()
 size, place_x, place_y, form = held["β = 4"]  # names of the pairs
 figures.held({t: {size: held[t][size], form: held[t][form]} for t in held})
@@ -336,7 +349,12 @@ plt.show()
 # What is said below, checked.
 for title, pairs in held.items():
     assert pairs[size][1] > pairs[size][0] + 0.05, title
-    moments_held = [pairs[size][1], pairs[place_x][1], pairs[place_y][1], *pairs[form]]
+    moments_held = [
+        pairs[size][1],
+        pairs[place_x][1],
+        pairs[place_y][1],
+        *pairs[form],
+    ]
     assert (min(moments_held) > 0.7) == (title == "multiplier"), title
     for pair in (place_x, place_y):
         if pairs[pair][0] > 0.8:  # a coordinate that has a latent of its own
@@ -366,7 +384,9 @@ for title in held:
         continue  # place is mixed over several latents
     left = {"left of the variance": title}
     for axis, pair in (("x", place_x), ("y", place_y)):
-        for kind, R2 in zip(("published", "centroid"), held[title][pair], strict=True):
+        for kind, R2 in zip(
+            ("published", "centroid"), held[title][pair], strict=True
+        ):
             left[f"{axis}, {kind}"] = f"{1 - R2:.1%}"
     rows.append(left)
 table(rows)
@@ -409,7 +429,7 @@ assert alone < 0.2 < 0.35 < length
 # - **DCI** (Eastwood and Williams 2018). Boosted trees predict each factor from all latents, and one looks at which latents the trees rely on. *Disentanglement*: does each latent serve one factor? *Completeness*: does each factor need one latent?
 # - **SAP** (Kumar et al. 2018). A linear classifier predicts each factor from one latent alone. By how much is the best latent more accurate than the second best?
 #
-# A score should first be tried on codes whose quality is known. We give each code five latents:
+# A score should first be tried on codes whose quality is known. We make six, of five latents each:
 
 # %%
 lattice = Sprites().sample_classes(10_000, torch.Generator().manual_seed(1))[:, 1:]
@@ -423,16 +443,29 @@ which = tuple(lattice[:, :3].T)
 centres = lattice[:, 3:] * 32 / 31 + centroid[which]  # in pixels
 trials = {
     "factors": perfect,
-    "moments": torch.stack([wide[which], area.sqrt()[which], slant[which], *centres.T], 1),
+    "moments": torch.stack(
+        [wide[which], area.sqrt()[which], slant[which], *centres.T], 1
+    ),
     "x and y turned by 45°": turned,
     "all factors mixed": perfect @ torch.linalg.qr(square)[0],
     "x and y, and noise": torch.cat([noise[:, :3], perfect[:, 3:]], 1),
     "noise": noise,
 }
+made = torch.cat([torch.zeros(10_000, 1, dtype=torch.long), lattice], 1)
+r2_of_moments = metrics.alignment(trials["moments"], Sprites(), made)
+figures.alignments({"a code of moments": r2_of_moments})
+plt.show()
+
+# %% [markdown]
+# *Figure 9.4. R² of every factor (rows) in an ideal code of moments: wide ($z_0$), root area ($z_1$), slant ($z_2$), centroid ($z_3$, $z_4$). The darker, the more of the factor the latent tells. A row need not add up to 1.*
+#
+# x and y are told nearly perfectly, and most of the scale. Shape and orientation are in *wide* and *slant* together, and only in part. Now the scores:
 
 # %% tags=["nbval-ignore-output"]
 # trees cost time: x, y and orientation in eight classes each, and few pictures
-coarse = torch.stack([*lattice.T[:2], *(lattice.T[2:] // torch.tensor([[5], [4], [4]]))], 1)
+coarse = torch.stack(
+    [*lattice.T[:2], *(lattice.T[2:] // torch.tensor([[5], [4], [4]]))], 1
+)
 rows = []
 for title, code in trials.items():
     z = code.float()
@@ -456,6 +489,13 @@ assert 0.1 < of["factors"]["SAP"] < 0.25 and of["factors"]["DCI-D"] > 0.95
 assert max(of["noise"][name] for name in ("MIG", "SAP")) < 0.03
 assert 0.15 < of["noise"]["FactorVAE"] < 0.3 and 0.15 < of["noise"]["β-VAE"] < 0.3
 assert of["all factors mixed"]["MIG"] < 0.1
+assert 0.9 < of["moments"]["β-VAE"] < 0.96 and of["noise"]["DCI-D"] < 0.05
+assert (
+    of["all factors mixed"]["β-VAE"] > of["x and y turned by 45°"]["β-VAE"] + 0.05
+)
+assert min(r2_of_moments["x"].max(), r2_of_moments["y"].max()) > 0.99
+assert r2_of_moments["scale"][1] > 0.7 > r2_of_moments["orientation"].max()
+assert min(r2_of_moments["orientation"][[0, 2]]) > 0.1
 
 # %% [markdown]
 # **What you should see.** The scores disagree.
@@ -523,8 +563,12 @@ for light in (drawn.sum(2), drawn.sum(1)):
     mean = (light * along).sum(1, keepdim=True)
     spreads.append((light * (along - mean).square()).sum(1).sqrt())
 ratio = spreads[0] / spreads[1]
+assert (ratio.diff() < 0).all()
+assert ratio[0] > 1.4 and 0.9 < ratio[2] < 1.15 and ratio[-1] < 0.85
 print("height by width:", ", ".join(f"{value:.2f}" for value in ratio))
-of_area = metrics.explained(code, shown_by(factors)["size: scale, √area"][1][:, None])
+of_area = metrics.explained(
+    code, shown_by(factors)["size: scale, √area"][1][:, None]
+)
 fourth = kl.argsort(descending=True)[3]
 assert of_area.argmax() == fourth and of_area[fourth] > 0.95
 assert 0.8 < held["β = 4"]["size: scale, √area"][0] < 0.9

@@ -17,7 +17,7 @@ CHAPTERS = sorted((Path(__file__).parents[1] / "chapters").glob("*.py"))
 ONCE = {
     "04_blob_position": {"live = {name: train(": "two trainings of 500 steps"},
     "05_capacity_generator": {"live = train(": "a training of 300 steps"},
-    "06_controlled_capacity": {"live = {title: train(": "trainings of hundreds of steps"},
+    "06_controlled_capacity": {"live = watch(": "a training of 1,500 steps"},
     "11_chairs": {"run = train(careful)": "a training of 600 steps, like the one before it"},
 }
 
