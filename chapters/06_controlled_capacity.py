@@ -119,7 +119,7 @@ small = dataclasses.replace(
     dataset=Sprites(32),
     objective=CapacityELBO(250.0, LinearSchedule(0.0, 8.0, 0, 1_500)),
 )
-live = watch(small, steps=1_500, every=150)
+live = watch(small, steps=1_500, every=150, active=ACTIVE)
 
 # %% tags=["nbval-ignore-output"]
 kl_at_the_end = live.history["kl"][-50:].mean(0)
@@ -134,7 +134,7 @@ most = np.maximum.accumulate(live.history["kl"], 0)[-1]
 assert (most > ACTIVE).sum() >= 5
 
 # %% [markdown]
-# *Figure 6.1. KL of each of ten latents in the short training, one line a latent, on a logarithmic axis of nats. The grey line is at 0.01 nats; in this chapter a latent is active above 0.1.*
+# *Figure 6.1. KL of each of ten latents in the short training, one line a latent, on a logarithmic axis of nats. A latent is active above the grey line, at 0.1 nats.*
 #
 # **What you should see.** At first all ten rise together. Then a few win (here three; one seed), and the others fall back towards zero.
 #
@@ -168,7 +168,7 @@ for title, name in names.items():
     # measured on 10,000 pictures, see data/README.md
     scores[title] = json.loads((SCORES / f"{name}.json").read_text())
 print("python -m minivae train coloured-capacity --seed 0")
-figures.kl_history({"γ = 1000, seed 0": runs["γ = 1000, seed 0"]})
+figures.kl_history({"γ = 1000, seed 0": runs["γ = 1000, seed 0"]}, ACTIVE)
 plt.show()
 
 # %% [markdown]
@@ -224,7 +224,7 @@ for title, run in runs.items():
     codes[title], kls[title] = encoded(run)
     r2[title] = metrics.alignment(codes[title], data, factors)
 shown = list(runs)[:3]  # the three seeds
-figures.alignments({t: r2[t] for t in shown}, {t: kls[t] for t in shown})
+figures.alignments({t: r2[t] for t in shown}, {t: kls[t] for t in shown}, ACTIVE)
 plt.show()
 
 # %% [markdown]

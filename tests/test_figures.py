@@ -264,6 +264,15 @@ def test_alignments_show_living_latents_by_kl():
     assert [label.get_text() for label in axis.get_xticklabels()] == ["$z_{0}$", "$z_{1}$", "$z_{2}$"]
 
 
+def test_a_chapter_may_ask_more_of_an_active_latent(run):
+    (axis,) = figures.kl_history({"run": run}, active=0.1).axes
+    (line,) = [line for line in axis.lines if len(line.get_xdata()) == 2 and set(line.get_ydata()) == {0.1}]
+    assert line.get_linewidth() < 1 and axis.texts[0].xy[1] == 0.1
+    table = {"x": torch.tensor([0.1, 0.9, 0.5])}
+    axis = figures.alignments({"run": table}, {"run": torch.tensor([0.05, 0.2, 2.0])}, active=0.1).axes[0]
+    assert np.allclose(axis.images[0].get_array(), [[0.5, 0.9]])
+
+
 # One asymmetric datum a panel, against an independent value: what is mirrored, transposed or mislabelled must show.
 
 

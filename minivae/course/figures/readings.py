@@ -24,8 +24,9 @@ def readings(
         axis.plot(*zip(*marks, strict=True), "D^v"[i % 3], color="black", markerfacecolor="none", label=label)
     for count in sorted({count for _, _, count in trainings}):
         marks = [(share, mig) for share, mig, own in trainings if own == count]
-        axis.plot(*zip(*marks, strict=True), "osPXphHd*"[count % 9], color=PALETTE[count % len(PALETTE)], alpha=0.8,
-                  label=f"{count or 'no'} factor{'s' * (count != 1)} in latents of their own")  # fmt: skip
+        label = f"{count or 'no'} factor{'s' * (count != 1)} in latents of their own"
+        axis.plot(*zip(*marks, strict=True), "osPXphHd*"[count % 9], color=PALETTE[count % len(PALETTE)], label=label,
+                  alpha=0.8, clip_on=False)  # fmt: skip
     axis.plot(0, goal, "*", color="black", markersize=14, clip_on=False, label="each factor in its own, drawn exactly")
     axis.set(xlabel="excess, as a share of that of a constant picture", ylabel="MIG", xlim=(0, 1.1), ylim=(0, 1))
     axis.legend(fontsize=8, loc="upper right")
