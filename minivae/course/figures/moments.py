@@ -70,7 +70,7 @@ def held(rows: dict[str, dict[str, tuple[float, float]]]) -> Figure:
             axis.plot([factor, moment], [y, y], color=GREY, linewidth=1, zorder=1)
             axis.plot(factor, y, "o", color=BLUE, markerfacecolor="white", markersize=6)
             axis.plot(moment, y, "o", color=ORANGE, markersize=5)
-        axis.set(title=pair, xlabel="R² in the best latent", xlim=(-0.03, 1.03))
+        axis.set(title=pair, xlabel="R² in the best latent", xlim=(-0.05, 1.05), xticks=[0, 0.5, 1])
         axis.grid(axis="y", linewidth=0.3)
     axes[0, 0].set_yticks(range(len(rows)), list(rows))
     axes[0, 0].invert_yaxis()
