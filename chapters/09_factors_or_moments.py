@@ -204,7 +204,7 @@ assert distance[2].mean().sqrt() > distance.mean().sqrt() > 0.5
 # %% [markdown]
 # **What you should see.** Once the shape is sent too, scale and area draw equally well, because together with the shape each tells the other. But *wide* in place of the shape is better: by fifteen nats beside the area, by four beside the scale.
 #
-# **Why.** Wide says nothing about a square. About an ellipse it says most of the angle, and it separates ellipses from the rest. A friend who has to draw needs an angle more than a name.
+# **Why.** Wide says nothing about a square. About an ellipse it says much of the angle, and a large value can only be an ellipse's. A friend who has to draw needs an angle more than a name.
 #
 # **What this does not show.** The rates were set by hand, and give the orientation nothing. So these are comparisons of single numbers, not of the best codes. A fair comparison lets each side split its nats as well as it can.
 #
@@ -278,7 +278,7 @@ assert best["moments"][-1] > 20 > 1 > best["factors, symmetric angle"][-1]
 # %% [markdown]
 # *Figure 9.2. Left: loss of the best decoder for four codes, each at its best split of C nats. Right: the loss of each factor code minus that of the moments; above the grey line the moments are ahead. Blue circles: factors as published. Orange squares: with the symmetric angle. Green diamonds: with the centroid too. Pink triangles: moments. Sampling errors are below 0.6 nats.*
 #
-# **What you should see.** While nats are few the moments win, by more than ten nats of loss at C = 8. Against the best factor code they lose their lead at 10.5 nats, against the published coding at 11.8. From there on the factors win, and more and more.
+# **What you should see.** While nats are few the moments win, by more than ten nats of loss at C = 8. Against the best factor code they lose their lead at 10.5 nats, against the published coding at 11.8. From there on the factors win, by more than twenty nats at C = 14.
 #
 # **Why.** Five moments do not say everything about a sprite: those of a square are the same at every angle. So their loss falls ever more slowly. Five factors say everything, and at 18 nats nothing is left to draw. The moments are the better summary, and the factors the better full account.
 #
@@ -512,7 +512,7 @@ assert min(r2_of_moments["orientation"][[0, 2]]) > 0.1
 # - With all factors mixed, β-VAE still gives 0.89, *more* than to x and y turned by 45°. It asks only whether a factor can be told from all latents together.
 # - Useless noise has 0 by MIG, DCI and SAP, and a fifth by FactorVAE and β-VAE, where one factor of five is guessed.
 #
-# So a training that finds the moments, the better code while nats are few, looks half disentangled by MIG and nearly perfect by β-VAE. Say which score you mean, and try it on codes that you know.
+# So a training that finds the moments, the better code while nats are few, looks not even half disentangled by MIG, and nearly perfect by β-VAE. Say which score you mean, and try it on codes that you know.
 #
 # The recorded runs on white sprites show the same disagreement (seed 0 of each; 10,000 pictures, DCI of 2,500, all classes):
 
@@ -539,7 +539,7 @@ for name in ("MIG", "FactorVAE", "β-VAE", "DCI-D"):
     assert opened[name] > max(plain[name], capacity[name])
 
 # %% [markdown]
-# The opened run has 0.97 by β-VAE and 0.25 by MIG. By MIG the run of γ = 1000 is better than the plain VAE, by β-VAE it is worse. No run reaches the MIG of the ideal moments, 0.39, let alone that of the factors.
+# The opened run has 0.97 by β-VAE and 0.25 by MIG. By MIG the run of γ = 1000 is better than the plain VAE, by β-VAE it is worse. None of the three reaches the MIG of the ideal moments, 0.39, let alone that of the factors.
 #
 # ## 6. See a moment
 #
@@ -553,7 +553,7 @@ TraversalExplorer(runs["β = 4"])
 # %% [markdown]
 # <details><summary>What you should have found</summary>
 #
-# (1) It is z5, and it changes neither, or both. From a standing ellipse to a lying one the drawing passes through what is as wide as it is high. That is width against height, a moment. (2) The fourth by KL. The drawing is too round to have a scale; what changes is its area (R² 0.97 against 0.85 for the scale).
+# (1) It is z5, and it changes neither, or both. From a standing ellipse to a lying one the drawing passes through what is as wide as it is high. That is width against height, a moment. (2) The fourth by KL. Over many pictures it tells the area better than the scale (R² 0.97 against 0.85).
 #
 # </details>
 
