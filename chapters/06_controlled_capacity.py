@@ -255,12 +255,13 @@ def in_their_own(r2, kl):
 
 rows = []
 for title in runs:
+    score, own = scores[title], in_their_own(r2[title], kls[title])
     rows.append({
         "": title,
         "active": int((kls[title] > ACTIVE).sum()),
-        "KL": round(scores[title]["kl"]),
-        "excess": f"{scores[title]['excess']:.0f} ± {scores[title]['excess_error']:.1f}",
-        "in latents of their own": ", ".join(in_their_own(r2[title], kls[title])) or "–",
+        "KL": round(score["kl"]),
+        "excess": f"{score['excess']:.0f} ± {score['excess_error']:.1f}",
+        "in latents of their own": ", ".join(own) or "–",
     })  # fmt: skip
 table(rows)
 own_factors = len(in_their_own(r2["γ = 1000, seed 0"], kls["γ = 1000, seed 0"]))
@@ -380,7 +381,8 @@ for title in runs:
     active = codes[title][:, kls[title] > ACTIVE]
     active_only = metrics.mig(active, coloured_classes)
     rows.append({
-        "": title, "MIG": scores[title]["mig"], "of active latents only": active_only,
+        "": title, "MIG": scores[title]["mig"],
+        "of active latents only": active_only,
     })  # fmt: skip
 table(rows)
 
@@ -471,7 +473,8 @@ for result in study:
         "colours": settings["colours"], "weights": settings["weights"],
         "per": settings["reading"], "else": other_changes(settings, usual),
         "active": end["active"], "own": ", ".join(own) or "–",
-        "excess": f"{end['excess']:.0f}", "of constant": left_to_draw(result), "MIG": end["mig"],
+        "excess": f"{end['excess']:.0f}",
+        "of constant": left_to_draw(result), "MIG": end["mig"],
     })  # fmt: skip
 table(trainings)
 print(f"\n{len(readings)} readings so far, {len(trainings)} trainings")

@@ -131,7 +131,8 @@ rows = []
 for k, shape in enumerate(("square", "ellipse", "heart")):
     rows.append({
         "white pixels": shape,
-        "scale 0.5": round(area[k, 0].mean().item()), "scale 1": round(area[k, 5].mean().item()),
+        "scale 0.5": round(area[k, 0].mean().item()),
+        "scale 1": round(area[k, 5].mean().item()),
     })  # fmt: skip
 table(rows)
 given_scale = area.permute(1, 0, 2).flatten(1)  # 6 scales, all their sprites

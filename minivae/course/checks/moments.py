@@ -73,7 +73,6 @@ CHECKS = {
     "9.1": Asks(_wide, _PICTURES,
         hint="variances of the columns and of the rows of the white pixels, each about their mean", slips={
             "positive for a sprite that is wider than tall": lambda p: -_wide(p),
-            "rows count down, columns count to the right: these are swapped": lambda p: _wide(p.T),
             "about the centroid: subtract the mean first": lambda p: _contrast(*_variances(p, centred=False)),
             "variances, not standard deviations": lambda p: _contrast(*_variances(p).sqrt()),
             "divide by the sum of the two": lambda p: _variances(p)[0] - _variances(p)[1],

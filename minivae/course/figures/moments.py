@@ -11,12 +11,9 @@ from minivae.course.figures.common import BLUE, DASHES, GREY, ORANGE, PALETTE, g
 
 
 def sprite_moments(images: Tensor, turning_points: Tensor, titles: Sequence[str]) -> Figure:
-    """White pictures (n, 1, H, W) with what their moments say: the centroid, and an ellipse of the same second moments.
+    """Pictures (n, 1, H, W) of one white sprite each, its centroid, and an ellipse that has the same second moments.
 
-    Args:
-        images: of one sprite each, values 0 and 1.
-        turning_points: about which each sprite turns, (n, 2), to the right and down, in pixels from the corner.
-        titles: one a picture.
+    A sprite turns about its turning point (n, 2), to the right and down, in pixels from the corner.
     """
     figure, axes = grid(1, len(images), (1.9 * len(images), 2.4))
     show_images(axes[0], images)
@@ -34,13 +31,7 @@ def sprite_moments(images: Tensor, turning_points: Tensor, titles: Sequence[str]
 
 
 def least_losses(capacities: Sequence[float], losses: dict[str, Sequence[float]], leads: dict[str, Tensor]) -> Figure:
-    """Least loss of several codes at each capacity, and beside it how far one of them leads.
-
-    Args:
-        capacities: in nats.
-        losses: code → least reconstruction at each capacity, in nats.
-        leads: code → its loss less that of the code that is compared with it, at each capacity.
-    """
+    """Least loss of several codes at each capacity, and beside it by how much that of a code is above the moments'."""
     figure, axes = grid(1, 2, (10.2, 3.8))
     styles = {name: (PALETTE[i], "osD^"[i % 4], DASHES[i % 4]) for i, name in enumerate(losses)}
     for axis, lines in zip(axes[0], (losses, leads), strict=True):
