@@ -443,15 +443,19 @@ channel = {  # the values that a colour channel takes
     "eight": torch.tensor([0.25, 1.0], dtype=torch.float64),
     "hue": torch.cat([0 * ramp, 0 * ramp + 1, ramp]),
 }
-entropy = lambda p: -torch.xlogy(p, p) - torch.xlogy(1 - p, 1 - p)  # noqa: E731
+
+
+def entropy(p):
+    return -torch.xlogy(p, p) - torch.xlogy(1 - p, 1 - p)
+
+
 constant = {}  # excess of the mean picture, by colours and side
 for side in (32, 64):
     white, _ = Sprites(side).sample(4_000, torch.Generator().manual_seed(0))
     covered = white.mean((0, 1)).double()  # how often a sprite is there
     for kind, values in channel.items():
-        loss = entropy(values.mean() * covered).sum()
-        floor = covered.sum() * entropy(values).mean()
-        constant[kind, side] = 3 * (loss - floor).item()
+        loss = entropy(values.mean() * covered) - covered * entropy(values).mean()
+        constant[kind, side] = 3 * loss.sum().item()
 
 
 # %% tags=["nbval-ignore-output"]
