@@ -17,7 +17,7 @@ def moments() -> dict[str, Tensor]:
         2 m_uv / (m_uu + m_vv), positive if it slants down to the right; "centroid" (3, 6, 40, 2): how far right and
         down of the point about which the sprite turns, in pixels.
 
-    Source: chapter 6.
+    Source: chapter 9.
     """
     pictures = at_class_0(Sprites()).double()
     along = torch.arange(64, dtype=torch.float64) + 0.5 - 16  # of class 0, a quarter of the canvas

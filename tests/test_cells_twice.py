@@ -18,7 +18,7 @@ CHAPTERS = sorted((Path(__file__).parents[1] / "chapters").glob("*.py"))
 ONCE = {
     "04_blob_position": {"live = watch(": "a training of 1,500 steps"},
     "05_capacity_generator": {"live = watch(": "a training of 1,500 steps"},
-    "06_controlled_capacity": {"live = {title: train(": "trainings of hundreds of steps"},
+    "06_controlled_capacity": {"live = watch(": "a training of 1,500 steps"},
     "12_your_own_pictures": {
         "low_beta = watch(": "a training of 1,000 steps",
         "run = watch(": "a training of 1,500 steps",

@@ -88,7 +88,7 @@ VALUES: dict[str, tuple[Any, dict[Any, str]]] = {
         (LOG2 - 0.5) * 300 / LOG2: "bits", (LOG2 - 0.5) * 3 * 4096: "only the sprite", -(LOG2 - 0.5) * 300: "sign",
         (LOG2 - 0.5) * 150: "half", (LOG2 - 0.5) * 600: "twice", 0: "", 56.5: "close",
     }),
-    "6.6": ([37.5, 31.3, 53.2], {
+    "9.3": ([37.5, 31.3, 53.2], {
         (49.1, 47.6, 66.1): "freed nats", (37.5, 31.3, 68.8): "", (-37.5, -31.3, -53.2): "sign", (31.3, 37.5, 53.2): "",
         (110, 104, 126): "", (37.5, 31.3): "shape", 53.2: "shape", (75, 62.7, 106.4): "twice", (0, 0, 0): "",
         (18.75, 15.65, 26.6): "half", (37.5, 31.3, 53.2, 0, 0): "shape",
@@ -307,6 +307,55 @@ def even_by_root(g):
     return vectors @ torch.diag(values.rsqrt()) @ vectors.T @ g
 
 
+def push(kl, C, gamma):
+    return gamma * torch.stack([torch.sign(kl.mean() - C), torch.sign(kl - C).mean()])
+
+
+def push_numpy(kl, C, gamma):
+    kl = np.asarray(kl)
+    return float(gamma) * np.sign(kl.mean() - float(C)), float(gamma) * np.mean(np.sign(kl - float(C)))
+
+
+def push_by_gradient(kl, C, gamma):
+    shift = torch.zeros((), dtype=kl.dtype, requires_grad=True)
+    both = gamma * ((kl + shift).mean() - C).abs(), gamma * (kl + shift - C).abs().mean()
+    return [torch.autograd.grad(penalty, shift)[0].item() for penalty in both]
+
+
+def push_by_difference(kl, C, gamma, by=1e-3):
+    def both(kl):
+        return np.array([gamma * abs(kl.mean() - C), gamma * np.abs(kl - C).mean()])
+
+    kl, C, gamma = np.asarray(kl, float), float(C), float(gamma)
+    return (both(kl + by) - both(kl - by)) / (2 * by)
+
+
+def push_by_counting(kl, C, gamma):
+    above = sum(bool(k > C) for k in kl)
+    return gamma * (1 if kl.mean() > C else -1), gamma * (2 * above - len(kl)) / len(kl)
+
+
+def wide(p):
+    down, right = (v.double() for v in (p > 0.5).nonzero(as_tuple=True))
+    a, b = right.var(correction=0), down.var(correction=0)
+    return (a - b) / (a + b)
+
+
+def wide_numpy(p):
+    down, right = np.nonzero(np.asarray(p))
+    return (right.var() - down.var()) / (right.var() + down.var())
+
+
+def wide_by_sums(p):
+    def variance(light):
+        at = torch.arange(len(light), dtype=light.dtype)
+        mean = (light * at).sum() / light.sum()
+        return (light * (at - mean).square()).sum() / light.sum()
+
+    a, b = variance(p.sum(0)), variance(p.sum(1))
+    return (a - b) / (a + b)
+
+
 def saved(images, classes):
     known = sum(HB(images[classes == c].mean(0)).sum() * (classes == c).sum() for c in classes.unique())
     return HB(images.mean(0)).sum() - known / len(images)
@@ -497,6 +546,20 @@ FUNCTIONS: dict[str, tuple[list[Callable], dict[Callable, str]]] = {
         lambda i, h: (i.topk(2).values.diff(dim=1)[:, 0].abs() / h): "shape (3,)",
         lambda i, h: mig(i, h) * h.mean(): "",
     }),
+    "6.3": ([
+        push, push_numpy, push_by_gradient, push_by_difference, push_by_counting,
+        lambda k, C, g: push(k.flip(0), C, g), lambda k, C, g: push(k.float(), C, g)[None],
+        lambda k, C, g: push(k.sub_(C), 0.0, g), lambda k, C, g: tuple(push(k, C, g)),
+    ], {
+        lambda k, C, g: g * torch.stack([(k.mean() - C).abs(), (k - C).abs().mean()]): "how much does it grow",
+        lambda k, C, g: push(k, C, g).flip(0): "first the number per batch", lambda k, C, g: push(k, C, 1.0): "γ is",
+        lambda k, C, g: push(k, C, g) * torch.tensor([1, len(k)]): "not the sum",
+        lambda k, C, g: push(k, C, g).abs(): "fall too", lambda k, C, g: -push(k, C, g): "sign",
+        lambda k, C, g: push(k, C, g) / 2: "half", lambda k, C, g: push(k, C, g)[0]: "shape ()",
+        lambda k, C, g: g * torch.sign(k - C): "shape", lambda k, C, g: push(k, C, g)[[0, 0]]: "only the mean",
+        lambda k, C, g: push(k, C, g)[[1, 1]]: "", lambda k, C: 0.0: "must take 3 arguments: kl, C, gamma",
+        lambda k, C, g: 2 * push(k, C, g): "twice",
+    }),
     "6.4": ([
         even, even_by_root,
         lambda g: even(g).tolist(), lambda g: even(3 * g), lambda g: even(g).numpy(), lambda g: even(g.T).T,
@@ -564,6 +627,21 @@ FUNCTIONS: dict[str, tuple[list[Callable], dict[Callable, str]]] = {
         lambda a, b: torch.cat([a, b], 1).T.corrcoef()[:3, 3:].abs()[:, 0]: "not with the best",
         lambda a, b: found_again(a, b).max(): "shape", lambda a, b: torch.zeros(3): "", lambda a, b: torch.ones(3): "",
         lambda a, b: None: "missing?", lambda a: a: "must take 2 arguments: first, second",
+    }),
+    "9.1": ([
+        wide, wide_numpy, wide_by_sums,
+        lambda p: wide(p).item(), lambda p: [wide(p)], lambda p: wide(p.float()), lambda p: wide(p.flip(0)),
+        lambda p: -wide(p.T), lambda p: wide(p.mul_(0.9)),
+    ], {
+        lambda p: -wide(p): "wider than tall", lambda p: wide(p) / 2: "half", lambda p: 2 * wide(p): "twice",
+        lambda p: (lambda d, r: (r.var() - d.var()) / r.var())(*p.nonzero().double().T): "",
+        lambda p: (lambda d, r: (r.std() - d.std()) / (r.std() + d.std()))(*p.nonzero().double().T): "deviations",
+        lambda p: (lambda d, r: ((r**2).mean() - (d**2).mean()) / ((r**2).mean() + (d**2).mean()))(
+            *p.nonzero().double().T): "subtract the mean",
+        lambda p: (lambda d, r: r.var(correction=0) - d.var(correction=0))(*p.nonzero().double().T): "by the sum",
+        lambda p: (lambda d, r: r.var() / d.var())(*p.nonzero().double().T): "not the ratio",
+        lambda p: (p.shape[1] - p.shape[0]) / sum(p.shape): "", lambda p: 0.0: "", lambda p: p.sum(0): "shape",
+        lambda p, q: 0.0: "must take 1 arguments: picture",
     }),
 }  # fmt: skip
 
@@ -644,7 +722,7 @@ JUDGED: dict[str, tuple[list[Any], list[tuple[Any, str]]]] = {
          (np.sqrt(np.linspace(0, 1, 8)), "raise"),
          ("scale", "asked for"), ([math.nan] * 9, "smallest"), ([], "got 0")],
     ),
-    "6.3": (
+    "9.2": (
         [SPLIT, SPLIT.tolist(), SPLIT.numpy(), SPLIT.double(), SPLIT[None], tuple(SPLIT.tolist()),
         [1.1, 1.9, 2.7, 2.7, 2.7],
          [1.27, 1.45, 2.58, 2.9, 2.9], SPLIT.clone().requires_grad_(), [1.3, 1.5, 2.5, 2.9, 2.9]],

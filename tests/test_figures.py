@@ -1,6 +1,7 @@
 """Figures hold what they say: rows in the order of KL, the data behind the lines, labels with units."""
 
 import dataclasses
+import math
 
 import matplotlib
 
@@ -301,6 +302,15 @@ def test_alignments_show_living_latents_by_kl():
     axis = figures.alignments({"code": table}).axes[0]
     assert np.allclose(axis.images[0].get_array(), torch.stack(list(table.values())))
     assert [label.get_text() for label in axis.get_xticklabels()] == ["$z_{0}$", "$z_{1}$", "$z_{2}$"]
+
+
+def test_a_chapter_may_ask_more_of_an_active_latent(run):
+    (axis,) = figures.kl_history({"run": run}, active=0.1).axes
+    (line,) = [line for line in axis.lines if len(line.get_xdata()) == 2 and set(line.get_ydata()) == {0.1}]
+    assert line.get_linewidth() < 1 and axis.texts[0].xy[1] == 0.1
+    table = {"x": torch.tensor([0.1, 0.9, 0.5])}
+    axis = figures.alignments({"run": table}, {"run": torch.tensor([0.05, 0.2, 2.0])}, active=0.1).axes[0]
+    assert np.allclose(axis.images[0].get_array(), [[0.5, 0.9]])
 
 
 # One asymmetric datum a panel, against an independent value: what is mirrored, transposed or mislabelled must show.
@@ -777,6 +787,66 @@ def test_tradeoff_says_what_its_axes_are():
     assert [lines(right)[name].get_xydata().tolist() for name in ("β", "VAE")] == [[[5, 0.4]], [[7, 0.3]]]
     assert lines(left)["VAE"].get_color() == lines(right)["VAE"].get_color() != lines(right)["β"].get_color()
     assert set(legend(right)) == {"limit", "β", "VAE"} and left.get_ylim() == (0, 1)
+
+
+def test_readings_put_each_training_at_its_excess_and_score():
+    trainings = [(0.2, 0.1, 3), (0.99, 0.0, 0), (0.4, 0.15, 1), (0.98, 0.01, 0)]
+    (axis,) = figures.readings(trainings, {"long": [(0.05, 0.3), (0.1, 0.25)]}, 0.9).axes
+    assert said(axis)[1:] == ("excess, as a share of that of a constant picture", "MIG")
+    own = {
+        "no factors in latents of their own": [[0.99, 0.0], [0.98, 0.01]],
+        "1 factor in latents of their own": [[0.4, 0.15]],
+        "3 factors in latents of their own": [[0.2, 0.1]],
+    }
+    others = {"long": [[0.05, 0.3], [0.1, 0.25]], "each factor in its own, drawn exactly": [[0, 0.9]]}
+    assert {name: line.get_xydata().tolist() for name, line in lines(axis).items()} == own | others
+    assert set(legend(axis)) == set(own | others)
+    assert len({(lines(axis)[name].get_color(), lines(axis)[name].get_marker()) for name in own}) == 3
+    assert lines(axis)["long"].get_markerfacecolor() == "none" and axis.get_ylim() == (0, 1)
+
+
+def test_an_ellipse_has_the_moments_of_its_sprite_and_lies_as_it_lies():
+    image = torch.zeros(1, 1, 20, 30)
+    for k in range(9):  # a bar that falls to the right, 3 pixels high
+        image[0, 0, 4 + k : 7 + k, 8 + 2 * k : 10 + 2 * k] = 1
+    (axis,) = figures.sprite_moments(image, torch.tensor([[3.0, 15.0]]), ["bar"]).axes
+    (ellipse,), (cross, dot) = axis.patches, axis.lines
+    down, right = image[0, 0].nonzero().double().T
+    assert dot.get_xydata().tolist() == [[right.mean(), down.mean()]] and cross.get_xydata().tolist() == [[2.5, 14.5]]
+    assert list(ellipse.get_center()) == [right.mean(), down.mean()] and axis.get_title() == "bar"
+    spread = np.cov(right, down, bias=True)
+    assert (ellipse.width / 4) ** 2 + (ellipse.height / 4) ** 2 == pytest.approx(np.trace(spread))
+    assert (ellipse.width * ellipse.height / 16) ** 2 == pytest.approx(np.linalg.det(spread))
+    slope = math.tan(math.radians(ellipse.angle))  # rows go down, so does an angle
+    assert ellipse.width > 2 * ellipse.height and 0.4 < slope < 0.6
+
+
+def test_least_losses_and_leads_keep_to_their_codes():
+    losses = {"factors": torch.tensor([9.0, 4.0, 1.0]), "moments": torch.tensor([7.0, 5.0, 4.0])}
+    leads = {"factors": losses["factors"] - losses["moments"]}
+    left, right = figures.least_losses([4, 6, 8], losses, leads).axes
+    assert said(left)[1:] == ("C (nats)", "least reconstruction (nats)") and left.get_ylim()[0] == 0
+    assert {n: line.get_xydata().tolist() for n, line in lines(left).items()} == {
+        "factors": [[4, 9], [6, 4], [8, 1]], "moments": [[4, 7], [6, 5], [8, 4]],
+    }  # fmt: skip
+    assert set(legend(left)) == {"factors", "moments"}
+    (lead,) = [line for line in right.lines if line.get_label() == "factors"]
+    assert lead.get_xydata().tolist() == [[4, 2], [6, -1], [8, -3]]
+    assert lead.get_color() == lines(left)["factors"].get_color()
+    above, below = right.texts
+    assert (above.get_text(), below.get_text()) == ("moments draw better", "factors draw better")
+    assert above.get_position()[1] > 0.5 > below.get_position()[1]
+
+
+def test_held_draws_the_factor_hollow_and_the_moment_filled():
+    rows = {"one": {"size": (0.2, 0.7), "form": (0.1, 0.4)}, "two": {"size": (0.9, 0.3), "form": (0.6, 0.5)}}
+    size, form = figures.held(rows).axes
+    assert [axis.get_title() for axis in (size, form)] == ["size", "form"]
+    assert [label.get_text() for label in size.get_yticklabels()] == ["one", "two"]
+    marks = [line for line in size.lines if line.get_marker() == "o"]
+    assert [line.get_xydata().tolist()[0] for line in marks] == [[0.2, 0], [0.7, 0], [0.9, 1], [0.3, 1]]
+    assert [line.get_markerfacecolor() == "white" for line in marks] == [True, False] * 2
+    assert size.get_ylim()[0] > size.get_ylim()[1]  # the first run on top
 
 
 def test_messages_mix_into_the_output_and_are_read_wrong_so_often():

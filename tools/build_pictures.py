@@ -24,7 +24,7 @@ STORED = {
     "02_awgn_channel": 0,
     "03_posterior_overlap": 7,
     "05_capacity_generator": 4,
-    "06_controlled_capacity": 7,
+    "06_controlled_capacity": 5,
     "11_chairs": 0,
 }  # which of the chapter's own figures
 

@@ -10,6 +10,7 @@ from minivae.course.figures.latents import kl_history
 from minivae.engine.runs import Run
 from minivae.engine.trainer import train
 from minivae.experiment import Experiment
+from minivae.metrics.evaluate import ACTIVE
 
 
 def table(rows: Sequence[dict[str, Any]], digits: int = 2) -> None:
@@ -32,15 +33,16 @@ def compare(what: str, guess: Any, measured: float, unit: str = "", digits: int 
     print(f"{what}: {measured:.{digits}f}{unit} ({said})")
 
 
-def watch(experiment: Experiment, *, steps: int, seed: int = 0, every: int = 100) -> Run:
+def watch(experiment: Experiment, *, steps: int, seed: int = 0, every: int = 100, active: float = ACTIVE) -> Run:
     """Train an experiment and draw the KL of its latents anew after every so many steps.
 
-    Stopped by the notebook's stop button it raises KeyboardInterrupt, as `train` does. Arguments as `train` has them.
+    Stopped by the notebook's stop button it raises KeyboardInterrupt, as `train` does. Arguments as `train` has them;
+    active is the KL in nats at which a line is drawn, above which a latent is called active.
     """
     picture, run = None, None
     for step in (*range(every, steps, every), steps):
         run = train(experiment, steps=step, seed=seed, resume=run, progress=False)
-        figure = kl_history({f"{experiment.name}, step {step}": run})
+        figure = kl_history({f"{experiment.name}, step {step}": run}, active)
         if picture is None:
             picture = display(figure, display_id=True)
         else:

@@ -54,7 +54,7 @@ def sap(codes: Array, classes: Array) -> float:
     one number can hardly tell more than two or three of many classes, so even a perfect code scores low.
 
     Args, errors: as `mig`.
-    Source: Kumar et al. 2018, with the classifier of Locatello et al. 2019; chapter 6.
+    Source: Kumar et al. 2018, with the classifier of Locatello et al. 2019; chapter 9.
     """
     from sklearn.svm import LinearSVC
 
@@ -82,7 +82,7 @@ def dci(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float]:
 
     The trees take about a minute for dSprites' 113 classes and 2,500 points on one core.
     Args, errors: as `mig`, and at least two factors; seed: of the trees.
-    Source: Eastwood and Williams 2018, with the trees of Locatello et al. 2019; chapter 6.
+    Source: Eastwood and Williams 2018, with the trees of Locatello et al. 2019; chapter 9.
     """
     from sklearn.ensemble import GradientBoostingClassifier
 
@@ -105,7 +105,7 @@ def factorvae_score(
     0 if every latent is inactive.
 
     Args, errors: as `information`.
-    Source: Kim and Mnih 2018, pruned as by Locatello et al. 2019; chapter 6.
+    Source: Kim and Mnih 2018, pruned as by Locatello et al. 2019; chapter 9.
     """
     codes, classes = _checked(codes, classes)
     active = codes.std(0) >= 0.05
@@ -133,7 +133,7 @@ def betavae_score(
     classifier's accuracy on `tests` after training on `votes`; chance is 1 over the number of factors.
 
     Args, errors: as `information`; at least two factors.
-    Source: Higgins et al. 2017, with the sizes of Locatello et al. 2019; chapter 6.
+    Source: Higgins et al. 2017, with the sizes of Locatello et al. 2019; chapter 9.
     """
     from sklearn.linear_model import LogisticRegression
 

@@ -64,6 +64,14 @@ class TestYourOwnPictures(Chapter):
 class TestControlledCapacity(Chapter):
     name = "06_controlled_capacity"
 
+
+class TestFactorsOrMoments(Chapter):
+    name = "09_factors_or_moments"
+
+
+class TestTrainingThatGoesOn(Chapter):
+    name = "10_training_that_goes_on"
+
     def test_training_slider_goes_back_to_where_fewer_latents_live(self, open_chapter, screenshot):
         page = open_chapter(self.name)
         explorer = page.locator(".minivae-explorer").first
@@ -77,7 +85,7 @@ class TestControlledCapacity(Chapter):
 
         after = moving()
         press(page, explorer, "ArrowLeft", 8)
-        screenshot(page, "06_explorer")
+        screenshot(page, "10_explorer")
         assert moving() < after
 
 

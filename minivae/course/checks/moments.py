@@ -1,6 +1,84 @@
 """Checks of chapter 9, factors or moments."""
 
-from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-CHECKS: dict[str, Callable[[Any], None]] = {}
+import torch
+from torch import Tensor
+
+from minivae.course.checks.base import Asks, NotYet, numbers
+from minivae.ideal_decoder import SpriteChannels, distortion, sobol
+
+
+def _variances(picture: Tensor, centred: bool = True) -> Tensor:
+    """Variance of a white picture's pixels to the right and down, (2,); about the corner if not centred."""
+    rows, columns = (picture > 0.5).nonzero().double().T
+    return torch.stack([(v.square().mean() - centred * v.mean().square()) for v in (columns, rows)])
+
+
+def _contrast(right: Tensor, down: Tensor) -> Tensor:
+    return (right - down) / (right + down)
+
+
+def _wide(picture: Tensor) -> Tensor:
+    return _contrast(*_variances(picture))
+
+
+def _drawn(height: int, width: int, *pixels: tuple[int, int]) -> Tensor:
+    picture = torch.zeros(height, width, dtype=torch.float64)
+    for row, column in pixels:
+        picture[row, column] = 1
+    return picture
+
+
+_PICTURES = [
+    (_drawn(6, 8, (1, 2), (1, 3), (1, 4), (1, 5), (2, 3), (2, 4), (4, 7)),),
+    (_drawn(9, 7, (0, 1), (2, 1), (3, 2), (4, 1), (5, 3), (7, 2), (8, 1)),),
+    (_drawn(5, 5, (0, 4), (1, 3), (1, 4), (3, 0), (3, 1)),),
+]
+
+
+def _split(answer: Any) -> None:
+    rates = numbers(answer, (5,))
+    if not (rates >= 0).all() or abs(rates.sum() - 11.1) > 0.02:
+        raise NotYet(f"rates must not be negative and must add up to 11.1 nats; these add up to {rates.sum():.2f}")
+    if (got := _distortion(rates)) >= 75:
+        hint = (
+            "the angle has none: of three nats for it half go into what the picture shows" if rates[2] < 1 else "go on"
+        )
+        raise NotYet(f"D = {got:.0f} nats, less than 75 is possible: {hint}")
+
+
+@cache
+def _sprites() -> tuple[SpriteChannels, Tensor]:
+    channels = SpriteChannels("centred")
+    return channels, sobol(channels, 512)
+
+
+@torch.no_grad()
+def _distortion(rates: Tensor) -> float:
+    channels, points = _sprites()
+    return distortion(channels, rates.float(), points).mean().item()
+
+
+@cache
+def _ablated(give: bool) -> Tensor:
+    """What D rises by without shape, without orientation, without both, when the others get their nats or not."""
+    split = torch.tensor([1.3, 1.4, 2.6, 2.9, 2.9])
+    left = [split.index_fill(0, torch.tensor(out), 0.0) for out in ([0], [2], [0, 2])]
+    return torch.tensor([_distortion(r * (11.1 / r.sum() if give else 1)) for r in left]) - _distortion(split)
+
+
+CHECKS = {
+    "9.1": Asks(_wide, _PICTURES,
+        hint="variances of the columns and of the rows of the white pixels, each about their mean", slips={
+            "positive for a sprite that is wider than tall": lambda p: -_wide(p),
+            "about the centroid: subtract the mean first": lambda p: _contrast(*_variances(p, centred=False)),
+            "variances, not standard deviations": lambda p: _contrast(*_variances(p).sqrt()),
+            "divide by the sum of the two": lambda p: _variances(p)[0] - _variances(p)[1],
+            "the difference over the sum, not the ratio": lambda p: _variances(p)[0] / _variances(p)[1]}),
+    "9.2": _split,
+    "9.3": Asks(lambda: _ablated(give=True), within=0.03,
+        hint="set the rate to 0, scale the others up to 11.1 nats, and take D less D of the whole split",
+        slips={"the freed nats go to the others: scale them up to 11.1 again": lambda: _ablated(give=False)}),
+}  # fmt: skip

@@ -6,12 +6,15 @@ from minivae.course.figures.channel import messages, tangents, tilted, turn_ons,
 from minivae.course.figures.common import BLUE, DASHES, GREY, ORANGE, PALETTE, image_row, picture_rows
 from minivae.course.figures.elbo import elbo_gap, strip_codes, vae_diagram
 from minivae.course.figures.latents import alignments, kl_history, latent_rows, tradeoff, traversals
+from minivae.course.figures.moments import held, least_losses, sprite_moments
 from minivae.course.figures.posteriors import codes, exchange, orders, overlap, wall
+from minivae.course.figures.readings import readings
 from minivae.overlap import right_guesses
 
 __all__ = [
     "BLUE", "DASHES", "GREY", "ORANGE", "PALETTE", "alignments", "codes", "codings", "collapse", "compass", "drift",
-    "elbo_gap", "exchange", "figure_3", "frontier", "image_row", "kl_history", "latent_rows", "messages", "orders",
-    "overlap", "picture_rows", "ridge", "right_guesses", "shares", "splits", "strip_codes", "tangents", "tilted",
-    "tradeoff", "traversals", "turn_ons", "vae_diagram", "wall", "water_level",
+    "elbo_gap", "exchange", "figure_3", "frontier", "held", "image_row", "kl_history", "latent_rows",
+    "least_losses", "messages", "orders", "overlap", "picture_rows", "readings", "ridge", "right_guesses", "shares",
+    "splits", "sprite_moments", "strip_codes", "tangents", "tilted", "tradeoff", "traversals", "turn_ons",
+    "vae_diagram", "wall", "water_level",
 ]  # fmt: skip

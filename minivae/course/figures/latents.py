@@ -91,8 +91,8 @@ def _decoded(
     return torch.sigmoid(model.decode(mean[:columns])), drawn
 
 
-def kl_history(runs: dict[str, Run]) -> Figure:
-    """KL per latent over training, one panel a run, with a logarithmic axis of nats."""
+def kl_history(runs: dict[str, Run], active: float = ACTIVE) -> Figure:
+    """KL per latent over training, one panel a run, with a logarithmic axis of nats and a line where active begins."""
     figure, axes = grid(1, len(runs), (5.2 * len(runs), 3.6), sharey=True)
     for axis, (title, run) in zip(axes[0], runs.items(), strict=True):
         steps, kl = run.history["step"], run.history["kl"]
@@ -102,8 +102,8 @@ def kl_history(runs: dict[str, Run]) -> Figure:
             dashes = DASHES[rank // len(PALETTE) % len(DASHES)]
             axis.plot(_means(steps, window), _means(kl[:, latent], window), color=PALETTE[rank % len(PALETTE)],
                       linestyle=dashes, label=names[latent] if names else rf"$z_{{{latent}}}$")  # fmt: skip
-        axis.axhline(ACTIVE, color=GREY, linewidth=0.8)
-        axis.annotate("active above", (0.15, ACTIVE), (0, 3), xycoords=("axes fraction", "data"), fontsize=8,
+        axis.axhline(active, color=GREY, linewidth=0.8)
+        axis.annotate("active above", (0.15, active), (0, 3), xycoords=("axes fraction", "data"), fontsize=8,
                       textcoords="offset points", bbox={"facecolor": "white", "linewidth": 0, "alpha": 0.8, "pad": 1},
                       zorder=5)  # fmt: skip
         axis.set(yscale="log", ylim=(1e-4, 10), xlabel="training step", title=title)
@@ -118,13 +118,16 @@ def _means(values: np.ndarray, window: int) -> np.ndarray:
     return values[:usable].reshape(-1, window).mean(1)
 
 
-def alignments(tables: dict[str, dict[str, Tensor]], kls: dict[str, Tensor] | None = None) -> Figure:
+def alignments(
+    tables: dict[str, dict[str, Tensor]], kls: dict[str, Tensor] | None = None, active: float = ACTIVE
+) -> Figure:
     """Which latent holds which factor: R² as a heat map, a panel a model.
 
     Args:
         tables: title → factor → R² (latents,), see `metrics.alignment`.
         kls: title → mean KL (latents,) in nats: active latents are shown, the highest at the left. None for codes
             without a posterior.
+        active: nats from which a latent is active.
     """
     figure, axes = grid(1, len(tables), (4.4 * len(tables) + 0.6, 3.6))
     for axis, (title, table) in zip(axes[0], tables.items(), strict=True):
@@ -133,7 +136,7 @@ def alignments(tables: dict[str, dict[str, Tensor]], kls: dict[str, Tensor] | No
         labels = [f"$z_{{{i}}}$" for i in order]
         if kls is not None:
             kl, xlabel = kls[title], "latent, and its KL in nats"
-            order = [i for i in kl.argsort(descending=True).tolist() if kl[i] > ACTIVE]
+            order = [i for i in kl.argsort(descending=True).tolist() if kl[i] > active]
             labels = [f"$z_{{{i}}}$\n{kl[i]:.1f}" for i in order]
         shown, small = values[:, order].numpy(), 8 if len(order) <= 12 else 6.5
         heat = axis.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
