@@ -66,17 +66,18 @@ def test_public_names_are_there_and_importing_them_costs_nothing_before_they_are
 BUDGET = {
     "__init__": 40, "_arguments": 40,
     "gaussian": 80, "objectives": 160, "channel": 140, "overlap": 60, "vae": 120, "training": 80, "collapse": 30,
-    "generator": 75, "codes": 55, "ideal_decoder": 220, "rate_distortion": 200, "lagrangian": 100,
+    "generator": 75, "codes": 55, "ideal_decoder": 220, "rate_distortion": 200, "lagrangian": 100, "total_correlation": 55,
     "growing": 80, "muon": 70,
     "experiment": 105, "experiments": 80,
     "metrics.__init__": 20, "metrics.scores": 210, "metrics.alignment": 80, "metrics.blobs": 110,
-    "metrics.evaluate": 105,
+    "metrics.evaluate": 125, "metrics.udr": 45,
     "datasets.__init__": 15, "datasets.blobs": 90, "datasets.sprites": 180, "datasets.coloured": 50,
     "datasets.chairs": 275, "datasets.arrays": 110,
     "engine.__init__": 5, "engine.settings": 95, "engine.runs": 250, "engine.files": 120, "engine.saving": 195,
     "engine.trainer": 265, "engine.fast": 120, "engine.fast_muon": 80, "engine.held": 65,
     "engine.parallel": 100, "engine.sweep": 190, "engine.imports": 270,
-    "engine.pictures": 155, "engine.dsprites": 150, "engine.curves": 90, "engine.catalogue": 25, "__main__": 360,
+    "engine.pictures": 155, "engine.dsprites": 150, "engine.curves": 90, "engine.catalogue": 25, "engine.published": 105,
+    "engine.export": 55, "__main__": 390,
 }  # fmt: skip
 
 
@@ -88,7 +89,7 @@ def test_a_module_keeps_to_its_budget(name):
 
 def test_the_library_stays_small():
     lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
-    assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 3_000
+    assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 3_250
     assert sum(n for name, n in lines.items() if part(name) == "engine") <= 2_340
     assert max(n for name, n in lines.items() if part(name) == "course") <= 230
     assert sum(lines.values()) <= 8_040  # a ceiling that only comes down
