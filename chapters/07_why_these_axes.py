@@ -140,7 +140,7 @@ plt.show()
 # %% [markdown]
 # *Figure 7.1. The true posterior of the variances 8 and 1 (grey), turned by 0, 15 and 45°, with the diagonal Gaussian that fits it best (blue outline) and the prior (dotted). All are drawn one standard deviation wide.*
 #
-# **What you should see.** The price is zero at 0° and largest at 45°. The first puzzle is answered: with the variances 8 and 1 the loss over β rises by 0.46 nats at 45°, and with 4 and 4 not at all. The fit is always *inside* of the true ellipse, because the KL from q to p punishes q for lying where p is small.
+# **What you should see.** The price is zero at 0° and largest at 45°. The first puzzle is answered: with the variances 8 and 1 the loss over β rises by 0.46 nats at 45°, and with 4 and 4 not at all. The fit never reaches as far along an axis as the true ellipse does, because the KL from q to p punishes q for lying where p is small.
 #
 # So a diagonal posterior aligns latents with components *of different variance*. The paper's section 4.3 puts it so: "given the differing contributions each factor makes to the reconstruction log-likelihood", and later, "the diagonal covariance of the posterior distribution restricts the model". Here this is a formula.
 #
@@ -218,6 +218,11 @@ def descend(start, loss):
     return free.detach()
 
 
+def readjust(gains, degrees, variances, level):
+    """The gains with the least loss at this angle."""
+    return descend(gains, lambda g: best_loss(turned(g, degrees), variances, level))
+
+
 angles = list(range(0, 91, 5))
 prices = {}
 for pair in ((8.0, 1.0), (8.0, 4.0)):
@@ -226,7 +231,7 @@ for pair in ((8.0, 1.0), (8.0, 4.0)):
     least = best_loss(torch.diag(start), these, level)
     kept, readjusted = [], []
     for degrees in angles:
-        new = descend(start, lambda g: best_loss(turned(g, degrees), these, level))
+        new = readjust(start, degrees, these, level)
         of_kept = best_loss(turned(start, degrees), these, level)
         of_new = best_loss(turned(new, degrees), these, level)
         kept.append((of_kept - least).item())
@@ -256,7 +261,7 @@ for pair, (kept, readjusted) in zip(((8, 1), (8, 4)), prices.values(), strict=Tr
     these = torch.tensor(pair, dtype=torch.float64)
     start = (these - level).sqrt()
     least = best_loss(torch.diag(start), these, level)
-    new = descend(start, lambda g: best_loss(turned(g, 45), these, level))  # noqa: B023
+    new = readjust(start, 45, these, level)
 
     def loss_of(W):
         return best_loss(W, these, level)  # noqa: B023
@@ -275,7 +280,7 @@ for degrees in (15, 45):  # equal variances: free at every angle, gains or no ga
     these = torch.tensor([4.0, 4.0], dtype=torch.float64)
     start = (these - level).sqrt()
     least = best_loss(torch.diag(start), these, level)
-    new = descend(start, lambda g: best_loss(turned(g, degrees), these, level))
+    new = readjust(start, degrees, these, level)
     assert abs(best_loss(turned(new, degrees), these, level) - least) < 1e-9
 
 # %% [markdown]
@@ -301,7 +306,9 @@ for seed in range(3):
     rows.append({"seed": seed, "active": columns.shape[1], "straight": straight,
                  "largest share of a component": " ".join(largest)})  # fmt: skip
 table(rows)
-compare("columns along one component, seed 0", my_columns, rows[0]["straight"], digits=0)
+compare(
+    "columns along one component, seed 0", my_columns, rows[0]["straight"], digits=0
+)
 
 # %% [markdown]
 # **What you should see.** Three columns lie along the components of variance 8, 1.5 and 0.6. The two columns of the equal pair are turned by whatever angle they happened to meet, for nothing makes them choose.
@@ -604,7 +611,9 @@ for title, (name, seeds) in names.items():
     runs = [Run.load(f"{RUNS}/blobs-{name}-seed{seed}.h5") for seed in range(seeds)]
     domains[title] = runs[0].experiment.dataset
     directions[title] = [active_axes(run) for run in runs]
-    distances[title] = [np.mean([off(a) for a in pair]) for pair in directions[title]]
+    distances[title] = [
+        np.mean([off(a) for a in pair]) for pair in directions[title]
+    ]
     listed = ", ".join(f"{degrees:.0f}°" for degrees in distances[title])
     rows.append({"positions": title, "from x or y, by seed": listed})
 table(rows)
@@ -636,7 +645,9 @@ assert seen[1, 2_000] > 38 and seen[1, 10_000] > 25 and seen[1, 30_000] < 10
 
 for pairs in directions.values():
     assert all(len(pair) == 2 for pair in pairs)
-assert sum(degrees < 10 for degrees in distances["square"]) == 4  # the fifth: seed 1
+assert (
+    sum(degrees < 10 for degrees in distances["square"]) == 4
+)  # the fifth: seed 1
 assert distances["square"][1] > 10
 assert diagonal == 2 and abs(min(distances["diamond"]) - 26) < 1
 assert max(distances["inner disc"]) > 25 and np.ptp(distances["inner disc"]) > 15
@@ -679,7 +690,7 @@ print(f"   here:  {on_square[0]:.0f} to {on_square[3]:.0f}° from x and y "
 # Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
 # [solutions/07_why_these_axes](solutions/07_why_these_axes.ipynb).
 #
-# **7.1** (easy, 3 min) Two components have the variances 9 and 1, the water level is 1. What does turning the code by 45° cost with the gains kept, in nats of loss/β? *Hint: section 2.*
+# **7.1** (easy, 3 min) Two components have the variances 12 and 2, the water level is 1. What does turning the code by 45° cost with the gains kept, in nats of loss/β? *Hint: section 2.*
 
 # %%
 answer = None

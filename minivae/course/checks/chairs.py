@@ -1,4 +1,4 @@
-"""Checks of chapter 7, chairs and your own data."""
+"""Checks of chapter 11, chairs."""
 
 import math
 from typing import Any
@@ -35,20 +35,20 @@ def _enter(s1: Any, v: Any, top: Any, elevation: Any) -> Any:
 
 
 CHECKS = {
-    "7.1": Asks(
+    "11.1": Asks(
         600 * _GREY, unit="nats", hint="the loss at x̂ = x is the entropy of the pixels; which pixels have one?",
         slips={
             "a white pixel has no entropy: only the chair counts": 64**2 * _GREY,
             "that is −log 0.9; the pixel may also come out 0, which costs −log 0.1": -600 * math.log(0.9),
             "an exact drawing of grey is not free": 0.0,
             "that is one pixel's": _GREY}),
-    "7.2": Asks(_saved, ((randn(6, 1, 4, 4).sigmoid(), torch.tensor([0, 0, 0, 1, 2, 2])),), unit="nats",
+    "11.2": Asks(_saved, ((randn(6, 1, 4, 4).sigmoid(), torch.tensor([0, 0, 0, 1, 2, 2])),), unit="nats",
         hint="the loss of a drawing is the entropy of what it draws: the mean of all against that of the class", slips={
             "weigh each class by how many pictures it has": _saved_evenly,
             "draw the mean of the class, not the picture itself": lambda x, c: _saved(x, torch.arange(len(x))),
             "that is what is left; what is saved is asked for": lambda x, c: _one_drawing(x) - _saved(x, c),
             "that is of all pictures together; per picture is asked for": lambda x, c: _saved(x, c) * len(x)}),
-    "7.3": Asks(_enter, ((-0.5, 0.3, 0.2, 0.35), (0.4, -0.2, 0.5, 0.52), (0.1, 0.6, 0.0, 1.2)),
+    "11.3": Asks(_enter, ((-0.5, 0.3, 0.2, 0.35), (0.4, -0.2, 0.5, 0.52), (0.1, 0.6, 0.0, 1.2)),
         hint="solve v = z·cos θ + s·sin θ for s at the height of the top, and take the later of the two entries",
         slips={
             "the ray is inside when it has entered both: the later of the two": lambda s1, *top: min(s1, _depth(*top)),

@@ -18,7 +18,9 @@ def steps_along(steps: dict[str, Tensor], neighbours: int = 4) -> Figure:
     for i, (label, lengths) in enumerate(steps.items()):
         means = lengths.reshape(-1, neighbours).mean(1)
         place = (np.arange(len(means)) + 0.5) * neighbours
-        axis.plot(place, (means / means.max()).numpy(), marker="osD^"[i % 4], markersize=4, label=label, **line_style(i))
+        axis.plot(
+            place, (means / means.max()).numpy(), marker="osD^"[i % 4], markersize=4, label=label, **line_style(i)
+        )
     axis.set(xlabel="direction of the gradient, strongest first", yscale="log", ylim=(5e-3, 2))
     axis.set_ylabel("step along it (longest = 1)")
     axis.legend(fontsize=8, loc="lower left")
