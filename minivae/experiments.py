@@ -1,4 +1,4 @@
-"""The course's experiments by name. Taught in chapters 4 to 7."""
+"""The course's experiments by name. Taught in chapters 4 to 11."""
 
 import difflib
 
@@ -24,12 +24,12 @@ _OPENED = {
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in [
     Experiment("blobs-vae", Blobs(), ELBO(), about="Figure 2, left: a standard VAE on blob position"),
     Experiment("blobs-beta150", Blobs(), BetaELBO(150.0), about="Figure 2, right: β = 150 on blob position"),
-    Experiment("blobs-beta150-long", Blobs(), BetaELBO(150.0), 30_000, about="chapter 4: a seed that turns late"),
-    Experiment("blobs-diamond", Blobs(domain="diamond"), BetaELBO(100.0), about="chapter 4: the domain turned by 45°"),
-    Experiment("blobs-disc", Blobs(domain="disc"), BetaELBO(100.0), about="chapter 4: a domain without corners"),
+    Experiment("blobs-beta150-long", Blobs(), BetaELBO(150.0), 30_000, about="chapter 7: a seed that turns late"),
+    Experiment("blobs-diamond", Blobs(domain="diamond"), BetaELBO(100.0), about="chapter 7: the domain turned by 45°"),
+    Experiment("blobs-disc", Blobs(domain="disc"), BetaELBO(100.0), about="chapter 7: a domain without corners"),
     # 16 px from it, the edge of the canvas cuts no blob of width 5: nothing but the pixels themselves favours x and y
     Experiment("blobs-inner-disc", Blobs(5.0, 16.0, "disc"), BetaELBO(55.0), 6_000,
-               about="chapter 4: a domain without corners"),
+               about="chapter 7: a domain without corners"),
     # the collapse threshold is β_c = 97 for σ = 4 and 203 for σ = 6: 30 % below and above it
     Experiment("blobs-s4-below", Blobs(4.0), BetaELBO(68.0), 2_000, about="chapter 4: σ = 4 below its threshold"),
     Experiment("blobs-s4-above", Blobs(4.0), BetaELBO(126.0), 2_000, about="chapter 4: σ = 4 above its threshold"),
@@ -50,12 +50,12 @@ EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment
     Experiment("coloured-lagrangian", ColouredSprites(), _LAGRANGE_4, 100_000,
                about="chapter 6: Figure 4a with β as a Lagrange multiplier"),
     Experiment("coloured-opened", ColouredSprites(), steps=100_000, **_OPENED,
-               about="chapter 6: latents opened a few at a time, and Muon, C up to 25 nats"),
+               about="chapter 10: latents opened a few at a time, and Muon, C up to 25 nats"),
     Experiment("sprites-vae", Sprites(), ELBO(), 40_000, about="chapter 6: a standard VAE on white sprites"),
     Experiment("sprites-capacity", Sprites(), _CAPACITY_4, 100_000,
                about="chapter 6: capacity-controlled β-VAE on white sprites"),
     Experiment("sprites-opened", Sprites(), steps=40_000, **_OPENED,
-               about="chapter 6: latents opened a few at a time, and Muon, on white sprites"),
+               about="chapter 10: latents opened a few at a time, and Muon, on white sprites"),
     Experiment("chairs-vae", _CHAIRS, ELBO(), 40_000, about="chapter 7: a standard VAE on rendered chairs"),
     Experiment("chairs", _CHAIRS, _CAPACITY_4, 100_000,
                about="Figure 4b: capacity-controlled β-VAE on rendered chairs, C from 0 to 25 nats"),
