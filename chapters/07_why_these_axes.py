@@ -11,7 +11,7 @@
 # 4. trained networks follow: on four squares of five, and on two diamonds of three. They turn slowly, over thousands of steps.
 #
 # **You need** the gap of the ELBO ([chapter 1](01_elbo.ipynb)), the linear β-VAE ([chapter 2](02_awgn_channel.ipynb)), the best decoder of overlapping posteriors ([chapter 3](03_posterior_overlap.ipynb)) and the blobs ([chapter 4](04_blob_position.ipynb)).
-# **Time:** 45 minutes to read, 2 minutes of CPU time.
+# **Time:** 55 minutes to read, 2 minutes of CPU time.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -99,7 +99,7 @@ for degrees in (0, 45):
     print("   of the true posterior: ", of_z.round(decimals=2).abs().tolist())
 
 # %% [markdown]
-# (Signs are left out.) The covariance of the pictures is the same. That of the true posterior has got entries off its diagonal.
+# (Signs are left out.) The covariance of the pictures is the same. That of the true posterior now has entries off its diagonal.
 #
 # ## 2. The price, with the gains kept
 #
@@ -142,7 +142,7 @@ plt.show()
 #
 # **What you should see.** The price is zero at 0° and largest at 45°. The first puzzle is answered: with the variances 8 and 1 the loss over β rises by 0.46 nats at 45°, and with 4 and 4 not at all. The fit never reaches as far along an axis as the true ellipse does, because the KL from q to p punishes q for lying where p is small.
 #
-# So a diagonal posterior aligns latents with components *of different variance*. The paper's section 4.3 puts it so: "given the differing contributions each factor makes to the reconstruction log-likelihood", and later, "the diagonal covariance of the posterior distribution restricts the model". Here this is a formula.
+# So a diagonal posterior aligns latents with components *of different variance*. This is the hypothesis of the paper's section 4.3, "the diagonal covariance of the posterior distribution restricts the model", as a formula.
 #
 # What is said above, checked:
 
@@ -176,7 +176,7 @@ for degrees in (15, 30, 45):
 # %% [markdown]
 # ## 3. The price, with the gains readjusted
 #
-# A training would not keep the gains of a turned decoder. It would look for better ones, and give up a little of $-\log p(x)$ for a smaller gap. So compute the least loss over the gains at every angle. At 45° there is a formula for it:
+# A training would not keep the gains of a turned decoder. It would give up a little of $-\log p(x)$ for a smaller gap. So compute the least loss over the gains at every angle. At 45° there is a formula for it:
 #
 # $$ \text{extra loss}/\beta = \log \frac{(\sqrt{t_1} + \sqrt{t_2})^2}{4 \sqrt{t_1 t_2}} . $$
 #
@@ -243,7 +243,7 @@ plt.show()
 # %% [markdown]
 # *Figure 7.2. What a turned code costs. Blue circles: variances 8 and 1. Orange squares: 8 and 4. Solid lines: the gains are kept. Dashed lines, open marks: the gains are the best at that angle.*
 #
-# **What you should see.** Readjusting saves about half of the price at 45°. It does not remove it: the least price is still at 0° and at 90°, where the two latents have changed places.
+# **What you should see.** Readjusting saves about half of the price at 45°, but not all of it. The price is zero only at 0° and at 90°, where the two latents have changed places.
 #
 # The best gains at 45° are a **saddle** of the loss over all four entries of W. A training that meets this decoder does not stay there. The unturned decoder is the best of all: it has the largest $p(x)$ (this is probabilistic PCA), and it has no gap.
 #
@@ -303,8 +303,8 @@ for seed in range(3):
     straight = int((share.amax(0) > 0.99).sum())
     order = share.argmax(0).argsort()
     largest = [f"{value:.2f}" for value in share.amax(0)[order].tolist()]
-    rows.append({"seed": seed, "active": columns.shape[1], "straight": straight,
-                 "largest share of a component": " ".join(largest)})  # fmt: skip
+    row = {"seed": seed, "active": columns.shape[1], "straight": straight}
+    rows.append({**row, "largest share of a component": " ".join(largest)})
 table(rows)
 compare(
     "columns along one component, seed 0", my_columns, rows[0]["straight"], digits=0
@@ -324,7 +324,7 @@ assert (torch.stack([share[0], equal, *share[3:]]).amax(0) > 0.99).all()
 # %% [markdown]
 # ## 4. Drag the ellipse
 #
-# The explorer shows what the two formulas are about: left the tilted true posterior and its best diagonal fit, in the middle the same after the gains have readjusted, and right both prices at every angle. The variances here are those of the true posterior, $1/t_1$ and $1/t_2$.
+# Left: the tilted true posterior and its best diagonal fit. Middle: the same after the gains have readjusted. Right: both prices at every angle. The variances are those of the true posterior, $1/t_1$ and $1/t_2$.
 
 # %% tags=["nbval-ignore-output"]
 TiltedEllipseExplorer()
@@ -355,7 +355,7 @@ assert abs(after - 0.24) < 0.005
 #
 # ### Ask the loss, without a network
 #
-# A network might have preferences of its own, so leave it out. Take 169 positions of the blob. Give each of them a Gaussian of its own, with free mean and free widths. Use the best decoder there is: at each z it draws the mean of all pictures, weighted by how likely each is to have sent this z ([chapter 3](03_posterior_overlap.ipynb)). Its reconstruction is the entropy of what it draws.
+# A network might have preferences of its own, so leave it out. Give each of 169 positions of the blob a Gaussian of its own, with free mean and free widths. Use the best decoder there is: at each z it draws the mean of all pictures, weighted by how likely each is to have sent this z ([chapter 3](03_posterior_overlap.ipynb)). Its reconstruction is the entropy of what it draws.
 #
 # <details><summary>Why the entropy?</summary>
 #
@@ -450,8 +450,8 @@ for family in starts:
     for degrees in starts[family]:
         loss, angle, codes = settle(square, places["square"], 100, degrees, family)
         settled[family, degrees] = {"loss": loss, "angle": angle, "codes": codes}
-        rows.append({"posterior": family, "start": f"{degrees}°",
-                     "end": f"{abs(angle):.0f}°", "loss": loss})  # fmt: skip
+        row = {"posterior": family, "start": f"{degrees}°"}
+        rows.append({**row, "end": f"{abs(angle):.0f}°", "loss": loss})
 table(rows, digits=1)
 price = settled["diagonal", 45]["loss"] - settled["diagonal", 0]["loss"]
 compare("45° costs more than 0° by", my_price, price, "nats", digits=1)
@@ -526,8 +526,8 @@ for name, (blobs, positions, beta) in cases.items():
     ends_at[name] = settle(blobs, positions, beta, 20)[1]
     turned_loss = settle(blobs, positions, beta, 45)[0]
     cost[name] = turned_loss - settle(blobs, positions, beta, 0)[0]
-    rows.append({"positions": name, "20° ends at": f"{abs(ends_at[name]):.0f}°",
-                 "45° costs more by": round(cost[name], 1) + 0.0})  # fmt: skip
+    row = {"positions": name, "20° ends at": f"{abs(ends_at[name]):.0f}°"}
+    rows.append({**row, "45° costs more by": round(cost[name], 1) + 0.0})
 table(rows, digits=1)
 
 # %% [markdown]
@@ -598,14 +598,14 @@ table(rows)
 # %% [markdown]
 # **What you should see.** Seed 0 has two active latents at step 500, more than 10° off. The axes turn into place over thousands of steps. A short training would show two active latents that are not aligned. Seed 1 became active almost exactly on the diagonals, which is the saddle. At 10,000 steps it had hardly begun to turn; at 30,000 it is aligned.
 #
-# Now the other sets of positions, all trained from the beginning (`python -m minivae show` on a run tells how it was made). Before you look: on how many of three seeds will the diamond's axes lie within 8° of the diagonals?
+# Now the other sets of positions (`python -m minivae show` on a run tells how it was made). On how many of three seeds will the diamond's axes lie within 8° of the diagonals?
 
 # %%
 my_diamonds = None  # of three seeds; put your number here
 
 # %%
-names = {"square": ("beta150", 5), "diamond": ("diamond", 3),
-         "disc": ("disc", 2), "inner disc": ("inner-disc", 5)}  # fmt: skip
+names = {"square": ("beta150", 5), "diamond": ("diamond", 3)}
+names |= {"disc": ("disc", 2), "inner disc": ("inner-disc", 5)}
 directions, domains, distances, rows = {}, {}, {}, []
 for title, (name, seeds) in names.items():
     runs = [Run.load(f"{RUNS}/blobs-{name}-seed{seed}.h5") for seed in range(seeds)]
@@ -631,7 +631,7 @@ plt.show()
 #
 # **What would falsify it.** A long training on the diamond whose axes stay along x and y. For the mechanism: a full covariance that gains as much at 0° as at 45°, or a disc on the larger canvas that turns.
 #
-# One warning. Training amplifies rounding: another processor, or another order in which a sum is taken, gives another path, as another seed would. So five seeds that agree are not a law.
+# One warning. Training amplifies rounding, so another processor gives another path, as another seed would. Five seeds that agree are not a law.
 #
 # What is said above, checked. The networks' posteriors, too, are wider across a side than along it:
 
@@ -668,21 +668,20 @@ for seed in (0, 2, 3, 4):
 # ## 8. The paper and this chapter, side by side
 
 # %%
-same = max(
-    abs(settled[family, 45]["loss"] - settled[family, 0]["loss"])
-    for family in ("one σ", "full")
-)
-on_square, on_diamond = sorted(distances["square"]), sorted(distances["diamond"])
+same = 0.0
+for family in ("one σ", "full"):
+    of_45, of_0 = (settled[family, degrees]["loss"] for degrees in (45, 0))
+    same = max(same, abs(of_45 - of_0))
+near, far = sorted(distances["square"]), sorted(distances["diamond"])
 print("what aligns x and y")
 print("   paper: the diagonal posterior, for factors that contribute differently")
-print(f"   here:  45° costs {price:.1f} nats, "
-      f"{same:.1f} with one σ or a full covariance")  # fmt: skip
+print(
+    f"   here: 45° costs {price:.1f} nats, {same:.1f} with one σ or a full covariance"
+)
 print("axes of trained networks")
 print("   paper: x and y, by eye")
-print(f"   here:  {on_square[0]:.0f} to {on_square[3]:.0f}° from x and y "
-      f"on 4 squares of 5,\n"
-      f"          {on_diamond[1]:.0f} and {on_diamond[2]:.0f}° "
-      f"on 2 diamonds of 3")  # fmt: skip
+print(f"   here: {near[0]:.0f} to {near[3]:.0f}° from x and y on 4 squares of 5,")
+print(f"         {far[1]:.0f} and {far[2]:.0f}° on 2 diamonds of 3")
 
 # %% [markdown]
 # ## 9. Exercises

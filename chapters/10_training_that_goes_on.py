@@ -38,9 +38,9 @@
 # Losses are sums over pixels and latents and means over the batch, in nats. The symbols of the whole course are in [NOTATION.md](NOTATION.md).
 
 # %%
-import dataclasses
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -57,6 +57,7 @@ from minivae.course.explorers import TrainingExplorer
 from minivae.datasets import ColouredSprites, Sprites
 from minivae.engine.runs import Run
 from minivae.engine.trainer import train
+from minivae.experiment import Experiment
 from minivae.lagrangian import LagrangianELBO
 from minivae.muon import orthogonal
 from minivae.objectives import (
@@ -119,11 +120,8 @@ def dormant(model, images):
     return shares
 
 
-models = {
-    "before training": experiments.get("coloured-vae").build(
-        torch.Generator().manual_seed(0)
-    )
-}
+untrained = experiments.get("coloured-vae").build(torch.Generator().manual_seed(0))
+models = {"before training": untrained}
 for title, names in methods.items():
     for name in names:
         models[f"{title}, seed {runs[name].seed}"] = runs[name].model()
@@ -299,13 +297,12 @@ print("by hand and minivae.lagrangian.LagrangianELBO agree")
 # A closed latent pays e⁷ nats for a nat of KL, so it stays silent. C is small while few latents are open:
 
 # %%
-recipe = experiments.get("coloured-opened")
-rows = []
-for step, latents in recipe.objective.openings:
-    rows.append({"from step": step, "latents open": latents,
-                 "C (nats)": recipe.objective.schedule(step)})  # fmt: skip
-rows.append({"from step": 6_001, "latents open": 10,
-             "C (nats)": recipe.objective.schedule(6_001)})  # fmt: skip
+recipe = experiments.get("coloured-opened").objective
+rows, latents_open = [], dict(recipe.openings)
+for step in (0, 3_000, 6_000, 6_001):
+    latents = latents_open.get(step, 10)
+    C = recipe.schedule(step)
+    rows.append({"from step": step, "latents open": latents, "C (nats)": C})
 table(rows, digits=1)
 
 # %% [markdown]
@@ -388,20 +385,12 @@ my_active = None  # of ten latents; put your number here
 # %% tags=["nbval-ignore-output"]
 steps = 900
 ramp = ((0, 0.0), (steps // 4, 3.2), (steps // 2, 8.0), (steps // 2 + 1, 25.0))
-small = dataclasses.replace(
-    experiments.get("sprites-opened"),
-    name="small-opened",
-    dataset=Sprites(32),
-    objective=LagrangianELBO(
-        PolylineSchedule(ramp),
-        gain=0.02,
-        beta=25.0,
-        least=1.0,
-        openings=((0, 2), (steps // 4, 3), (steps // 2, 10)),
-    ),
-    steps=steps,
-    reset_dormant=100,
-)
+openings = ((0, 2), (steps // 4, 3), (steps // 2, 10))
+growth = LagrangianELBO(PolylineSchedule(ramp), 0.02, beta=25.0, least=1.0,
+                        openings=openings)  # fmt: skip
+with_all_six = {"optimizer": "muon", "learning_rate": 2e-3,
+                "cooldown": 0.5, "reset_dormant": 100}  # fmt: skip
+small = Experiment("small-opened", Sprites(32), growth, steps, **with_all_six)
 grown = watch(small, steps=steps, every=225)
 
 # %% [markdown]
@@ -410,16 +399,7 @@ grown = watch(small, steps=steps, every=225)
 # The control is a plain VAE on the same pictures, for as many steps, with Adam at its usual rate:
 
 # %% tags=["nbval-ignore-output"]
-plain = dataclasses.replace(
-    small,
-    name="small-vae",
-    objective=ELBO(),
-    optimizer="adam",
-    learning_rate=5e-4,
-    cooldown=0.0,
-    reset_dormant=0,
-)
-control = train(plain, progress=False)
+control = train(Experiment("small-vae", Sprites(32), ELBO(), steps), progress=False)
 live, rows = {}, []
 for title, run in (("opened, live", grown), ("plain VAE, live", control)):
     codes, made_from, nll, _, kl = metrics.encode_dataset(
@@ -476,8 +456,7 @@ for name in (*methods["opened"], *white_methods["opened"]):
         paid = (history["loss"] - history["reconstruction"])[recent].mean()
         beta[name].append(float(paid / kl))
     at_20, at_60, at_100 = beta[name]
-    rows.append({"β": name, "at 20 %": at_20, "at 60 %": at_60, "at 100 %": at_100,
-                 "KL at last": float(kl)})  # fmt: skip
+    rows.append({"β": name, "at 20 %": at_20, "at 60 %": at_60, "at 100 %": at_100})
 table(rows)
 
 # %% [markdown]
@@ -498,20 +477,18 @@ assert max(beta["sprites-opened-seed0"]) < 1.01
 
 # %% tags=["nbval-ignore-output"]
 held = LagrangianELBO(LinearSchedule(0.0, 6.0, 0, 200), gain=0.01, beta=25.0)
-adam = dataclasses.replace(
-    plain, name="small-multiplier", objective=held, steps=400
-)
-faster = dataclasses.replace(adam, learning_rate=2e-3)
-with_muon = dataclasses.replace(faster, optimizer="muon")
+adam = Experiment("small-multiplier", Sprites(32), held, 400)
+faster = replace(adam, learning_rate=2e-3)
+with_muon = replace(faster, optimizer="muon")
+optimizers = {"Adam, 5e-4": adam, "Adam, 2e-3": faster, "Muon, 2e-3": with_muon}
 alone, rows = {}, []
-for title, experiment in (
-    ("Adam, 5e-4", adam),
-    ("Adam, 2e-3", faster),
-    ("Muon, 2e-3", with_muon),
-):
+for title, experiment in optimizers.items():
     history = train(experiment, progress=False).history
-    alone[title] = {"KL": history["kl"][-50:].sum(1).mean(),
-                    "reconstruction": history["reconstruction"][-50:].mean()}  # fmt: skip
+    nats = history["kl"][-50:].sum(1).mean()
+    alone[title] = {
+        "KL": nats,
+        "reconstruction": history["reconstruction"][-50:].mean(),
+    }
     rows.append({"optimizer": title, **alone[title]})
 table(rows, digits=1)
 
@@ -549,18 +526,20 @@ for title in ("Adam, 5e-4", "Adam, 2e-3"):
 my_excess = None  # nats; put your number here
 
 # %%
-scores = {"MIG": "mig", "DCI-D": "dci_disentanglement", "DCI-C": "dci_completeness",
-          "FactorVAE": "factorvae", "β-VAE": "betavae", "SAP": "sap"}  # fmt: skip
-both = {"coloured sprites, seed": methods, "white sprites, seed": white_methods}
-for title, of_these in both.items():
+others = {"DCI-D": "dci_disentanglement", "DCI-C": "dci_completeness"}
+others |= {"FactorVAE": "factorvae", "β-VAE": "betavae", "SAP": "sap"}
+kinds = {"coloured sprites": methods, "white sprites": white_methods}
+for sprites, of_these in kinds.items():
     rows = []
     for method, names in of_these.items():
         for name in names:
-            score = scored[name]
-            row = {title: f"{method}, {runs[name].seed}",
-                   "active": int((runs[name].mean_kl(1_000) > ACTIVE).sum()),
-                   "KL": f"{score['kl']:.0f}", "excess": f"{score['excess']:.0f}"}  # fmt: skip
-            for head, key in scores.items():
+            run, score = runs[name], scored[name]
+            row = {f"{sprites}, seed": f"{method}, {run.seed}"}
+            row["active"] = int((run.mean_kl(1_000) > ACTIVE).sum())
+            row["KL"] = f"{score['kl']:.0f}"
+            row["excess"] = f"{score['excess']:.0f}"
+            row["MIG"] = score["mig"]
+            for head, key in others.items():
                 row[head] = score[key]
             rows.append(row)
     table(rows)
@@ -580,14 +559,11 @@ compare("excess, opened, seed 0", my_excess, measured, "nats", digits=0)
 
 # %%
 marks = {}
-for title, of_these in (
-    ("coloured sprites", methods),
-    ("white sprites", white_methods),
-):
-    marks[title] = {}
+for sprites, of_these in kinds.items():
+    marks[sprites] = {}
     for method, names in of_these.items():
         found = [(scored[name]["excess"], scored[name]["mig"]) for name in names]
-        marks[title][method] = found
+        marks[sprites][method] = found
 ideal = figures.ideal_lines("../data/limits")
 figures.tradeoff(marks, {"white sprites": ideal})
 plt.show()
@@ -601,18 +577,11 @@ plt.show()
 
 # %%
 tables, kls = {}, {}
-for title, name in (
-    ("coloured", "coloured-opened-seed0"),
-    ("white", "sprites-opened-seed0"),
-):
-    codes, made_from, nll, floor, kl = metrics.encode_dataset(
-        runs[name].model(), runs[name].experiment.dataset, 3000
-    )
-    title = f"opened, {title} sprites"
-    tables[title] = metrics.alignment(
-        codes, runs[name].experiment.dataset, made_from
-    )
-    kls[title] = kl
+for name in ("coloured-opened-seed0", "sprites-opened-seed0"):
+    model, dataset = runs[name].model(), runs[name].experiment.dataset
+    codes, made_from, _, _, kl = metrics.encode_dataset(model, dataset, 3000)
+    tables[name] = metrics.alignment(codes, dataset, made_from)
+    kls[name] = kl
 figures.alignments(tables, kls)
 plt.show()
 

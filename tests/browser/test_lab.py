@@ -57,6 +57,30 @@ class TestChairs(Chapter):
     name = "11_chairs"
 
 
+class TestTrainingThatGoesOn(Chapter):
+    name = "10_training_that_goes_on"
+
+    def test_training_slider_goes_back_to_where_fewer_latents_live(self, open_chapter, screenshot):
+        page = open_chapter(self.name)
+        explorer = page.locator(".minivae-explorer").first
+        explorer.scroll_into_view_if_needed()
+        page.wait_for_timeout(2_500)
+
+        def moving() -> int:
+            """Latents whose first and last picture differ."""
+            rows = [canvas(row).astype(float) for row in explorer.locator("canvas").all()[1:]]
+            return sum(np.abs(row[:, :64] - row[:, -64:]).mean() > 5 for row in rows)
+
+        after = moving()
+        press(page, explorer, "ArrowLeft", 8)
+        screenshot(page, "10_explorer")
+        assert moving() < after
+
+
+class TestWhyTheseAxes(Chapter):
+    name = "07_why_these_axes"
+
+
 class TestControlledCapacity(Chapter):
     name = "06_controlled_capacity"
 
