@@ -291,7 +291,7 @@ for degrees in (15, 45):  # equal variances: free at every angle, gains or no ga
 # %%
 my_columns = None  # of the five active columns, how many? put your number here
 
-# %%
+# %% tags=["nbval-ignore-output"]
 six = torch.tensor([8.0, 4.0, 4.0, 1.5, 0.6, 0.2], dtype=torch.float64)
 rows = []
 for seed in range(3):
