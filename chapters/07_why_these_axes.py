@@ -675,9 +675,8 @@ for family in ("one σ", "full"):
 near, far = sorted(distances["square"]), sorted(distances["diamond"])
 print("what aligns x and y")
 print("   paper: the diagonal posterior, for factors that contribute differently")
-print(
-    f"   here: 45° costs {price:.1f} nats, {same:.1f} with one σ or a full covariance"
-)
+print(f"   here: 45° costs {price:.1f} nats, ", end="")
+print(f"{same:.1f} with one σ or a full covariance")
 print("axes of trained networks")
 print("   paper: x and y, by eye")
 print(f"   here: {near[0]:.0f} to {near[3]:.0f}° from x and y on 4 squares of 5,")

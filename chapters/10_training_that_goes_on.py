@@ -217,7 +217,7 @@ print(f"not to know the colours costs {worth:.1f} nats a picture")
 # %% [markdown]
 # The grey of a sprite is about eighty times as strong as a difference of its colours, or nine times in amplitude (the second puzzle). A filter that finds the sprite passes the grey on. A difference needs filters of its own, along a direction of faint gradients.
 #
-# There is a second difficulty. An encoder that cannot tell colours leaves the decoder nothing to draw them from, so the decoder's three outputs become equal. A decoder with three equal outputs tells the encoder nothing about colours: exchange red, green and blue in the picture, and the gradient with respect to the code stays the same. Is it so in the recorded runs?
+# There is a second difficulty. If the encoder cannot tell colours, the decoder's three outputs become equal. A decoder with three equal outputs tells the encoder nothing about colours: exchange red, green and blue in the picture, and the gradient with respect to the code stays the same. Is it so in the recorded runs?
 
 
 # %%
@@ -266,7 +266,7 @@ for title, share in change.items():
 #
 # ### A multiplier
 #
-# The loss is the reconstruction plus β times the KL, and β is found on the way. Its logarithm rises while the KL is above C and falls while it is below:
+# The loss is the reconstruction plus β times the KL. The logarithm of β rises while the KL is above C and falls while it is below:
 #
 # $$ \log \beta \leftarrow \log \beta + \rho\,(\mathrm{KL} - C), $$
 #
@@ -306,7 +306,7 @@ for step in (0, 3_000, 6_000, 6_001):
 table(rows, digits=1)
 
 # %% [markdown]
-# When a latent opens, `growing.open_latents` re-initialises its weights in the encoder's head and in the decoder. Its mean becomes a random function of the encoder's last features, uncorrelated with the latents before it, with a standard deviation of 2. A faint signal, so the idea, would fade before the decoder has learnt to read it. Here it is done to an untrained model:
+# When a latent opens, `growing.open_latents` re-initialises its weights in the encoder's head and in the decoder. Its mean becomes a random function of the encoder's last features, uncorrelated with the latents before it, with a standard deviation of 2. Here it is done to an untrained model:
 
 # %%
 fresh = experiments.get("sprites-opened").build(torch.Generator().manual_seed(0))
@@ -414,7 +414,7 @@ table(rows)
 compare("active latents", my_active, live["opened, live"]["active"], digits=0)
 
 # %% [markdown]
-# **What you should see.** After less than a minute the opened training has the place in the two latents that were open first, and draws better than the plain VAE of as many steps, which spreads the place over six. Size has no latent of its own yet: z2, which opened third, has more than two nats, mostly of its random message (section 7 shows the same at step 3,000 of a long run). This is one seed of a short training: it shows the method at work, and proves nothing.
+# **What you should see.** After less than a minute the opened training has the place in the two latents that were open first, and draws better than the plain VAE of as many steps, which spreads the place over six. Size has no latent of its own yet: z2, which opened third, has more than two nats, mostly of its random message (see section 7). This is one seed of a short training: it shows the method at work, and proves nothing.
 #
 # What is said above, checked:
 
@@ -440,7 +440,7 @@ plt.show()
 # %% [markdown]
 # *Figure 10.3. KL of each latent over two recorded trainings, a colour and a dash pattern a latent, on a logarithmic axis. Left, γ = 1000: three lines stay above a nat and seven sink to nothing. Right, opened: after step 6,000 all ten latents are open, and all of them stay above one nat. The grey line is at 0.01 nats.*
 #
-# At step 6,001 C jumps to 25. Does β hold the KL there, or is 25 out of reach, so that β rests at 1? It can be read off: β is (loss − reconstruction) / KL.
+# At step 6,001 C jumps to 25. Does β hold the KL there, or is 25 out of reach, so that β rests at 1? β is (loss − reconstruction) / KL:
 
 # %%
 beta, rows = {}, []
@@ -551,7 +551,7 @@ compare("excess, opened, seed 0", my_excess, measured, "nats", digits=0)
 # %% [markdown]
 # How to read it:
 #
-# - Compare within a block only. MIG is a mean over eight factors above and five below.
+# - Compare within a block only: MIG is a mean over eight factors, or over five.
 # - The sampling error is about a nat of excess and some thousandths of MIG. The spread over seeds is larger: 0.03 to 0.14 in MIG for γ = 1000. Three methods of five have one seed only.
 # - The scores disagree. The opened run on white sprites has 0.97 by β-VAE and 0.25 by MIG, because a factor that is spread over several latents is still easy to tell.
 # - The best drawing is not the best separated: β = 4 draws better than the multiplier, and has half its MIG (the third puzzle).
@@ -657,7 +657,7 @@ for R2 in tables.values():
     assert min(R2[factor].max() for factor in ("x", "y", "scale")) > 0.8
 
 # %% [markdown]
-# Others report for white sprites: a plain VAE that draws as well as our opened run, after nine times as many steps, and a method with scores near ours.
+# Others report for white sprites a plain VAE that draws as well, after nine times as many steps, and a method with scores near ours.
 #
 # <details><summary>The published numbers</summary>
 #
