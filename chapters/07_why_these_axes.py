@@ -68,7 +68,7 @@ RUNS = "../data/runs"
 #
 # Go through the terms.
 #
-# - **The pictures do not change.** $p(x)$ is a Gaussian with covariance $W W^\top + \eta I$, and $W R R^\top W^\top = W W^\top$.
+# - **The pictures do not change.** With noise of variance η, $p(x)$ is a Gaussian with covariance $W W^\top + \eta I$, and $W R R^\top W^\top = W W^\top$.
 # - **The prior does not change.** $\mathcal N(0, I)$ is round.
 # - **The true posterior turns.** Its precision matrix is $\Lambda = I + W^\top W / \eta$. With the turned decoder it is $R^\top \Lambda R$: an ellipse that is tilted against the axes of z.
 # - **The model's posterior cannot follow.** Its covariance is diagonal, so its ellipse lies along the axes. What it misses is the gap.
@@ -182,7 +182,7 @@ for degrees in (15, 30, 45):
 #
 # <details><summary>The steps</summary>
 #
-# Let the model give the two components the variances A and B, in units of η. Then $-\log p(x)$ is $\tfrac12(\log AB + t_1/A + t_2/B)$. At 45° both diagonal entries of Λ are $(A + B)/2$, and its determinant is $AB$, so the gap is $\tfrac12 \log\left((A + B)^2/4AB\right)$. In the sum $\log AB$ cancels:
+# Let the model give the two components the variances A and B, in units of η. Then $-\log p(x)$ is, on average over the data and up to a constant, $\tfrac12(\log AB + t_1/A + t_2/B)$. At 45° both diagonal entries of Λ are $(A + B)/2$, and its determinant is $AB$, so the gap is $\tfrac12 \log\left((A + B)^2/4AB\right)$. In the sum $\log AB$ cancels:
 #
 # $$ \tfrac12\left(\frac{t_1}{A} + \frac{t_2}{B}\right) + \log \frac{A + B}{2} . $$
 #
@@ -190,7 +190,7 @@ for degrees in (15, 30, 45):
 #
 # </details>
 #
-# At other angles an optimiser finds the gains. `best_loss` is the boxed equation of section 1: $-\log p(x)$, a mean over the data, plus the gap.
+# At other angles an optimiser finds the gains. `best_loss` is the equation of section 1: $-\log p(x)$, a mean over the data, plus the gap.
 
 
 # %%
@@ -351,7 +351,7 @@ assert abs(after - 0.24) < 0.005
 #
 # It has *one* posterior covariance for all pictures. A network has one for every picture. Think of a blob near the right side of the square. Beyond the side there are no blobs. So its posterior may be wide *across* the side, that is along x, without being confused with another blob. *Along* the side, it may not: there are neighbours. Its best shape is an ellipse. A diagonal covariance can take that shape only if the latents are x and y.
 #
-# So on average x and y contribute equally, but not at every place. This hypothesis can fail: a diagonal posterior may prefer no angle, or another one. It also has two controls. Give both latents one σ, or allow a full covariance. Then turning all posteriors changes nothing in the loss, and all angles must cost the same.
+# So on average x and y contribute equally, but not at every place. This hypothesis can fail: a diagonal posterior may prefer no angle, or another one. It also has two controls. Give both latents one σ, or allow a full covariance. Then turning all posteriors changes nothing in the loss, and all angles must cost the same. (This answers the second puzzle, if the experiment bears it out.)
 #
 # ### Ask the loss, without a network
 #
@@ -531,7 +531,7 @@ for name, (blobs, positions, beta) in cases.items():
 table(rows, digits=1)
 
 # %% [markdown]
-# **What you should see.** The square turns the code to 0°, the diamond to 45°: there 45° is *cheaper*. A diamond's positions vary less, so its collapse threshold β_c is lower. At β = 150 its posteriors are so wide that only a fifth of the force is left.
+# **What you should see.** The square turns the code to 0°, the diamond to 45°: there 45° is *cheaper* (the third puzzle). A diamond's positions vary less, so its collapse threshold β_c is lower. At β = 150 its posteriors are so wide that only a fifth of the force is left.
 #
 # The disc turns to x and y as well, for a fifth of a nat, and the larger canvas shows why: where no blob is cut, no angle costs more, and the code stays where it was put. So it was the edge of the canvas. On the inner disc, too, the loss has no preference.
 #
@@ -723,7 +723,7 @@ check("7.4", answer)
 #
 # - A turned code draws the same pictures and has the same prior. What changes is the gap of a posterior that cannot tilt.
 # - In a linear model the price of turning depends on how different the variances are. Readjusted gains save about half of it. Between equal variances turning is free.
-# - On the blob's square the loss still prefers x and y, because near a straight side the best posterior is an ellipse along the side. At β = 100, 45° costs 1.3 nats with a diagonal covariance (1.0 at β = 150), and nothing with one σ or a full covariance.
+# - On the blob's square the loss still prefers x and y, because near a straight side the best posterior is wider across the side than along it. At β = 100, 45° costs 1.3 nats with a diagonal covariance (1.0 at β = 150), and nothing with one σ or a full covariance.
 # - Trained networks follow, slowly: on four squares of five and two diamonds of three. The fifth square, which became active at the saddle, follows after 30,000 steps.
 #
 # **Readings.** Burgess et al. 2018, section 4.3. Rolínek et al. 2019, *Variational autoencoders pursue PCA directions (by accident)*. Lucas et al. 2019, *Don't blame the ELBO!*, for the linear theory. Locatello et al. 2019, for why data without structure, such as the disc on the larger canvas, cannot be disentangled.
