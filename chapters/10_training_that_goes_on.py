@@ -328,7 +328,7 @@ assert correlations[2, :2].abs().max() < 0.01 > correlations[3, :3].abs().max()
 # %% [markdown]
 # ### Resets
 #
-# Every 500 steps, up to half of the training, dormant units get new weights. The weights that *read* them are set to 0, so that the model's output does not change. Try it on a model that γ = 1000 has trained:
+# Every 500 steps, up to half of the training, dormant units get new weights. The weights that *read* them are set to 0, so that the model's output does not change. On a model of γ = 1000:
 
 # %%
 tired = runs["coloured-capacity-seed0"].model()
@@ -351,7 +351,7 @@ assert max(dormant(tired, some)) < 0.05
 #
 # $$ U V^\top . $$
 #
-# These are the same directions, those of noise included, with one length. A few matrix products (`minivae.muon.orthogonal`) give it nearly. Make a gradient whose directions differ in strength by a factor of 100, and compare:
+# These are the same directions, those of noise included, with one length. A few matrix products (`minivae.muon.orthogonal`) give it nearly. Take a gradient whose directions differ by a factor of 100:
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -587,7 +587,7 @@ figures.alignments(tables, kls)
 plt.show()
 
 # %% [markdown]
-# *Figure 10.5. Which latent holds which factor (R², 0 white, 1 dark blue) in two opened runs, seed 0 each; latents by KL from left to right. y, x and scale are in one latent each. Shape and orientation are spread over six or seven, and of the colours there is a little.*
+# *Figure 10.5. Which latent holds which factor (R², 0 white, 1 dark blue) in two opened runs, seed 0 each; latents by KL from left to right. x and y have a latent each, scale the larger part of a third, which holds the area. Shape and orientation are spread over six or seven, and of the colours there is a little.*
 #
 # What is said above, checked (the recorded scores again, on 3,000 other pictures; and the sampling errors):
 
