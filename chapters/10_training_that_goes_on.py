@@ -414,7 +414,7 @@ table(rows)
 compare("active latents", my_active, live["opened, live"]["active"], digits=0)
 
 # %% [markdown]
-# **What you should see.** After less than a minute the opened training has the place in the two latents that were open first, and draws better than the plain VAE of as many steps, which spreads the place over six. Size has no latent of its own yet: z2, which opened third, has more than two nats, mostly of its random message (see section 7). This is one seed of a short training: it shows the method at work, and proves nothing.
+# **What you should see.** After less than a minute the opened training has the place in the two latents that were open first, and draws better than the plain VAE of as many steps, which spreads the place over seven. Size has no latent of its own yet: z2, which opened third, has more than two nats, mostly of its random message (see section 7). This is one seed of a short training: it shows the method at work, and proves nothing.
 #
 # What is said above, checked:
 
