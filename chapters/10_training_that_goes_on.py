@@ -143,7 +143,7 @@ compare("dormant, γ = 1000, seed 0", my_dormant, measured, "%", digits=0)
 # %%
 @torch.no_grad()
 def readable(model, images, targets):
-    """R² of a linear regression from the last hidden layer, on held-out pictures."""
+    """R² of a linear regression from the last hidden layer, on other pictures."""
     h = model.encoder.net[:-1](images).double()
     h = torch.cat([h, torch.ones(len(h), 1)], 1)
     y = targets - targets.mean(0)
@@ -602,7 +602,7 @@ for name in ("coloured-opened-seed0", "sprites-opened-seed0"):
     assert abs(nll - floor - score["excess"]) < 3.5 * error, name
     assert abs(kl.sum() - score["kl"]) < 0.2, name
     assert abs(metrics.mig(codes, classes) - score["mig"]) < 0.02, name
-# now of the white run: MIG's sampling error, from pictures drawn again (a bootstrap)
+# now of the white run: MIG's sampling error, of pictures drawn again (bootstrap)
 again = torch.Generator().manual_seed(0)
 resampled = torch.randint(len(codes), (20, len(codes)), generator=again)
 of_resampled = [metrics.mig(codes[chosen], classes[chosen]) for chosen in resampled]
@@ -687,8 +687,8 @@ told = {
 for name, (nll, kl, mig, factorvae, dci) in told.items():
     score = scored[f"sprites-{name}-seed0"]
     assert [round(score["excess"]), round(score["kl"])] == [nll, kl]
-    assert [round(score[key], 2) for key in
-            ("mig", "factorvae", "dci_disentanglement")] == [mig, factorvae, dci]  # fmt: skip
+    keys = ("mig", "factorvae", "dci_disentanglement")
+    assert [round(score[key], 2) for key in keys] == [mig, factorvae, dci]
 
 # %% [markdown]
 # ## 6. What is shown, and what is open
