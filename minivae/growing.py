@@ -1,4 +1,4 @@
-"""A training that goes on: latents opened in order, and dormant units reset. Taught in chapter 6."""
+"""A training that goes on: latents opened in order, and dormant units reset. Taught in chapter 10."""
 
 import itertools
 import math
@@ -24,7 +24,7 @@ def open_latents(model: VAE, latents: range, images: Tensor, generator: torch.Ge
         images: a few hundred of the data (n, channels, size, size).
         generator: on the model's device.
 
-    Source: chapter 6.
+    Source: chapter 10.
     """
     head, first, count = model.encoder.net[-1], model.decoder.net[0].weight, model.decoder.latents
     features = model.encoder.net[:-1](images).float()
@@ -45,12 +45,12 @@ def reset_dormant(model: VAE, images: Tensor, generator: torch.Generator) -> int
     """Give dormant units (ReLU output 0 on every image) new weights, in place, and return how many there were.
 
     A dormant unit gets no gradient and so stays dormant. While β is large many of the encoder's convolution channels
-    become dormant; whether that delays later factors has not been shown (chapter 6). A dormant unit gets the weights of
+    become dormant; whether that delays later factors has not been shown (chapter 10). A dormant unit gets weights of
     `vae.initialise`, and the weights that read it are set to 0, so that the model's output does not change. The
     decoder's last linear layer is left alone, because its units share the weights that read them.
 
     Arguments are those of `open_latents`. Source: Sokar et al. 2023, "The dormant neuron phenomenon in deep
-    reinforcement learning"; chapter 6.
+    reinforcement learning"; chapter 10.
     """
     z = gaussian.sample(*model.encode(images), generator)
     count = 0

@@ -1,4 +1,4 @@
-"""Muon: steps of one length in every direction of a weight matrix. Taught in chapter 6."""
+"""Muon: steps of one length in every direction of a weight matrix. Taught in chapter 10."""
 
 import math
 from collections.abc import Iterable

@@ -25,6 +25,11 @@ ONCE = {
         "again = train(": "another",
     },
     "08_missed_split": {"control = train(": "a training of 1,500 steps", "live = watch(": "a training of 1,500 steps"},
+    "10_training_that_goes_on": {
+        "grown = watch(": "a training of 900 steps",
+        "control = train(": "another, and what it encodes",
+        "history = train(": "three of 400 steps",
+    },
 }
 
 

@@ -93,6 +93,18 @@ VALUES: dict[str, tuple[Any, dict[Any, str]]] = {
         (110, 104, 126): "", (37.5, 31.3): "shape", 53.2: "shape", (75, 62.7, 106.4): "twice", (0, 0, 0): "",
         (18.75, 15.65, 26.6): "half", (37.5, 31.3, 53.2, 0, 0): "shape",
     }),
+    "7.1": (0.5 * math.log(196 / 96), {
+        math.log((12**0.5 + 2**0.5) ** 2 / (4 * 24**0.5)): "readjusted", 0.5 * math.log(106 / 96): "squared",
+        0.5 * math.log(100 / 96): "the 1", 0.5 * math.log(124 / 24): "the 4",
+        0.5 * math.log(1 + 140**2 / 2304): "variances already", math.log(196 / 96): "twice",
+        0.25 * math.log(196 / 96): "half", 0.5 * math.log2(196 / 96): "bits", -0.5 * math.log(196 / 96): "sign",
+        196 / 96: "", 100 / 96: "", 0: "", 0.37: "close",
+    }),
+    "10.1": (math.log(100) / 0.004, {
+        99 / 0.004: "not β", 500: "natural", 25_000: "not β", 1.151: "0.004",
+        2 * math.log(100) / 0.004: "twice", math.log(100) / 0.008: "half", -math.log(100) / 0.004: "sign",
+        0.004 / math.log(100): "upside down", math.log(100): "", 100: "", 0: "", 1100: "close",
+    }),
     "11.1": (-600 * (0.9 * math.log(0.9) + 0.1 * math.log(0.1)), {
         -4096 * (0.9 * math.log(0.9) + 0.1 * math.log(0.1)): "white", -600 * math.log(0.9): "−log 0.9", 0: "not free",
         -300 * (0.9 * math.log(0.9) + 0.1 * math.log(0.1)): "half",
@@ -213,35 +225,6 @@ def onset(v, k):
     return 0.5 * torch.log(v[:k] / v[k]).sum()
 
 
-def loss_of_gains(gains, variances, level, t, left=True):
-    turn = np.array([[math.cos(t), -math.sin(t)], [math.sin(t), math.cos(t)]])
-    W = np.diag(gains) @ turn if left else turn @ np.diag(gains)
-    precision = np.eye(2) + W.T @ W / level
-    V = np.linalg.solve(precision, W.T / level).T
-    rest, var = np.eye(2) - W @ V.T, 1 / np.diag(precision)
-    error = np.trace(rest @ np.diag(variances) @ rest.T) + (var * (W**2).sum(0)).sum()
-    return error / (2 * level) + 0.5 * ((V**2 * variances[:, None]).sum() + var.sum() - 2 - np.log(var).sum())
-
-
-def price(variances, level, degrees, left=True):
-    variances, level, t = np.array(variances, dtype=float), float(level), math.radians(degrees)
-    start = np.sqrt(variances - level)
-    best = min(minimize(loss_of_gains, g, (variances, level, t, left)).fun for g in (start, start[::-1], start * 0.7))
-    return best - loss_of_gains(start, variances, level, 0.0)
-
-
-def price_by_grid(variances, level, degrees):
-    a, (c, s) = np.array(variances, float) / float(level), (f(math.radians(degrees)) ** 2 for f in (math.cos, math.sin))
-    p, q = np.meshgrid(np.linspace(1, 20, 1500), np.linspace(1, 20, 1500))
-    all_of_them = 0.5 * (a[0] / p + a[1] / q + np.log((p * c + q * s) * (p * s + q * c)))
-    return all_of_them.min() - 1 - 0.5 * np.log(a).sum()
-
-
-def old_price(variances, level, degrees):
-    a, b = variances / level
-    return 0.5 * torch.log(1 + (a - b) ** 2 * torch.sin(2 * torch.deg2rad(degrees)) ** 2 / (4 * a * b))
-
-
 def gain(x, f):
     p, f = x.mean(0), f - f.mean()
     return (((x - p) * f[:, None]).mean(0) ** 2 / (p * (1 - p))).sum() / f.square().mean()
@@ -260,18 +243,6 @@ def slopes(positions, means):
 def angle(positions, means):
     a, b = slopes(positions, means)
     return 90 - torch.remainder(90 - torch.rad2deg(torch.atan2(b, a)), 180)
-
-
-def angle_numpy(positions, means):
-    design = np.column_stack([np.asarray(positions), np.ones(len(means))])
-    a, b, _ = np.linalg.lstsq(design, np.asarray(means), rcond=None)[0]
-    degrees = np.degrees(np.arctan2(b, a))
-    return degrees - 180 if degrees > 90 else degrees + 180 if degrees <= -90 else degrees
-
-
-def angle_by_correlations(positions, means):
-    x, y = (torch.corrcoef(torch.stack([positions[:, i], means]))[0, 1] for i in range(2))
-    return 90 - torch.remainder(90 - torch.rad2deg(torch.atan2(y, x)), 180)
 
 
 def picture(z, codes, std, pictures):
@@ -293,11 +264,6 @@ def mig(i, h):
 def mig_sorted(i, h):
     ordered = np.sort(np.asarray(i), axis=1)
     return np.mean((ordered[:, -1] - ordered[:, -2]) / np.asarray(h))
-
-
-def even(g):
-    u, _, vt = torch.linalg.svd(g, full_matrices=False)
-    return u @ vt
 
 
 def even_by_root(g):
@@ -560,20 +526,6 @@ FUNCTIONS: dict[str, tuple[list[Callable], dict[Callable, str]]] = {
         lambda k, C, g: push(k, C, g)[[1, 1]]: "", lambda k, C: 0.0: "must take 3 arguments: kl, C, gamma",
         lambda k, C, g: 2 * push(k, C, g): "twice",
     }),
-    "6.4": ([
-        even, even_by_root,
-        lambda g: even(g).tolist(), lambda g: even(3 * g), lambda g: even(g).numpy(), lambda g: even(g.T).T,
-        lambda g: even(g.float()), lambda g: even(g.mul_(2)),
-        lambda g: (lambda u, s, vt: u[:, : len(s)] @ vt[: len(s)])(*torch.linalg.svd(g)),
-        lambda g: (lambda u, s, v: u @ v.T)(*torch.svd(g)),
-    ], {
-        lambda g: g / g.norm(): "shorter", torch.sign: "entries", lambda g: -even(g): "sign", lambda g: g: "itself",
-        lambda g: g / torch.linalg.matrix_norm(g, 2): "shorter", lambda g: even(g).T: "shape",
-        lambda g: 2 * even(g): "twice",
-        lambda g: torch.linalg.svd(g, full_matrices=False)[0]: "", lambda g: g / g.norm(dim=1, keepdim=True): "",
-        lambda g: even(g) / 2: "half", lambda g: torch.linalg.svdvals(g): "shape", lambda g: torch.zeros_like(g): "",
-        lambda g: torch.linalg.svd(g)[0] @ torch.linalg.svd(g)[2]: "raised",
-    }),
     "11.2": ([
         saved, saved_numpy,
         lambda x, c: HB(x.mean(0)).sum() - sum(HB(x[c == k].mean(0)).sum() for k in c) / len(x),
@@ -642,6 +594,192 @@ FUNCTIONS: dict[str, tuple[list[Callable], dict[Callable, str]]] = {
         lambda p: (lambda d, r: r.var() / d.var())(*p.nonzero().double().T): "not the ratio",
         lambda p: (p.shape[1] - p.shape[0]) / sum(p.shape): "", lambda p: 0.0: "", lambda p: p.sum(0): "shape",
         lambda p, q: 0.0: "must take 1 arguments: picture",
+    }),
+}  # fmt: skip
+
+
+# Chapters 7 and 10
+
+
+def misfit(covariance):
+    precision = torch.linalg.inv(covariance)
+    return 0.5 * (precision.diagonal().log().sum() - torch.logdet(precision))
+
+
+def misfit_by_search(covariance):
+    """The KL from a diagonal Gaussian, made least by an optimiser."""
+    precision = np.linalg.inv(np.asarray(covariance, dtype=float))
+
+    def kl(log_variances):
+        return 0.5 * ((precision.diagonal() * np.exp(log_variances)).sum() - len(precision) - log_variances.sum())
+
+    return minimize(kl, np.zeros(len(precision)), tol=1e-10).fun - 0.5 * np.linalg.slogdet(precision)[1]
+
+
+def misfit_by_variances(covariance):
+    c = covariance
+    return 0.5 * ((c.inverse().diagonal() * c.diagonal()).sum() - len(c) - c.diagonal().log().sum() + c.logdet())
+
+
+def direction(positions, means):
+    design = torch.cat([positions, torch.ones(len(positions), 1, dtype=positions.dtype)], 1)
+    a, b = torch.linalg.lstsq(design, means[:, None]).solution[:2, 0]
+    return 90 - torch.remainder(90 - torch.rad2deg(torch.atan2(b, a)), 180)
+
+
+def direction_numpy(positions, means):
+    centred = np.asarray(positions) - np.asarray(positions).mean(0)
+    a, b = np.linalg.solve(centred.T @ centred, centred.T @ np.asarray(means))
+    degrees = np.degrees(np.arctan2(b, a))
+    return degrees - 180 if degrees > 90 else degrees + 180 if degrees <= -90 else degrees
+
+
+def direction_by_correlations(positions, means):
+    x, y = (torch.corrcoef(torch.stack([positions[:, i], means]))[0, 1] for i in range(2))
+    return 90 - torch.remainder(90 - torch.rad2deg(torch.atan2(y, x)), 180)
+
+
+def loss_of_decoder(gains, variances, level, t):
+    turn = np.array([[math.cos(t), -math.sin(t)], [math.sin(t), math.cos(t)]])
+    W = np.diag(gains) @ turn
+    of_x, precision = W @ W.T + level * np.eye(2), np.eye(2) + W.T @ W / level
+    surprise = 0.5 * (np.linalg.slogdet(of_x)[1] + np.trace(np.linalg.solve(of_x, np.diag(variances))))
+    return surprise + 0.5 * (np.log(np.diag(precision)).sum() - np.linalg.slogdet(precision)[1])
+
+
+def least_price(variances, level, degrees):
+    variances, level, t = np.array(variances, dtype=float), float(level), math.radians(degrees)
+    start = np.sqrt(variances - level)
+    best = min(minimize(loss_of_decoder, g, (variances, level, t)).fun for g in (start, start[::-1], start * 0.7))
+    return best - loss_of_decoder(start, variances, level, 0.0)
+
+
+def least_price_by_grid(variances, level, degrees):
+    a, (c, s) = np.array(variances, float) / float(level), (f(math.radians(degrees)) ** 2 for f in (math.cos, math.sin))
+    p, q = np.meshgrid(np.linspace(1, 20, 1500), np.linspace(1, 20, 1500))
+    all_of_them = 0.5 * (a[0] / p + a[1] / q + np.log((p * c + q * s) * (p * s + q * c)))
+    return all_of_them.min() - 1 - 0.5 * np.log(a).sum()
+
+
+def price_of_old_gains(variances, level, degrees):
+    a, b = variances / level
+    return 0.5 * torch.log(1 + (a - b) ** 2 * torch.sin(2 * torch.deg2rad(degrees)) ** 2 / (4 * a * b))
+
+
+def equal_steps(g):
+    u, _, vt = torch.linalg.svd(g, full_matrices=False)
+    return u @ vt
+
+
+def equal_steps_by_root(g):
+    if g.shape[0] > g.shape[1]:
+        return equal_steps_by_root(g.T).T
+    values, vectors = torch.linalg.eigh(g @ g.T)
+    return vectors @ torch.diag(values.rsqrt()) @ vectors.T @ g
+
+
+def opening(features, old, guess):
+    covariance = features.T.cov()
+    w = guess - torch.linalg.solve(old @ covariance @ old.T, old @ covariance @ guess) @ old
+    return 2 * w / (w @ covariance @ w).sqrt()
+
+
+def opening_by_regression(features, old, guess):
+    """The share of the old means in the new one, by least squares."""
+    means = features @ old.T
+    centred = means - means.mean(0)
+    new = features @ guess
+    w = guess - torch.linalg.lstsq(centred, (new - new.mean())[:, None]).solution[:, 0] @ old
+    return 2 * w / (features @ w).std()
+
+
+def opening_numpy(features, old, guess):
+    features, old, guess = (np.asarray(v, dtype=float) for v in (features, old, guess))
+    S = np.cov(features.T)
+    w = guess - np.linalg.solve(old @ S @ old.T, old @ S @ guess) @ old
+    return 2 * w / np.std(features @ w)
+
+
+FUNCTIONS |= {
+    "7.2": ([
+        misfit, misfit_by_search,
+        lambda c: 0.5 * torch.log(torch.prod(c.inverse().diagonal()) * torch.linalg.det(c)),
+        lambda c: 0.5 * (c.inverse().diagonal().log().sum() + c.logdet()),
+        lambda c: [misfit(c)], lambda c: misfit(c.float()), lambda c: misfit(c).item(), lambda c: misfit(4 * c),
+        lambda c: misfit(c.flip(0, 1)), lambda c: misfit(c.mul_(2)),
+    ], {
+        lambda c: misfit(c.inverse()): "invert", misfit_by_variances: "as large as",
+        lambda c: 0.5 * c.inverse().diagonal().log().sum(): "determinant is missing",
+        lambda c: 0.5 * (c.inverse().diagonal().log().sum() - c.logdet()): "one over that",
+        lambda c: 2 * misfit(c): "twice", lambda c: misfit(c) / 2: "half", lambda c: -misfit(c): "sign",
+        lambda c: misfit(c) / LOG2: "bits", lambda c: 0.0: "", lambda c: c.inverse().diagonal(): "shape",
+        lambda c: misfit(c).exp(): "", lambda c: misfit(c + torch.eye(len(c))): "", lambda c: c.logdet(): "",
+    }),
+    "7.3": ([
+        direction, direction_numpy,
+        lambda p, m: direction(p * 2, m), lambda p, m: direction(p + 3, m * 5 - 1), lambda p, m: direction(p, -m),
+        lambda p, m: [direction(p, m)],
+        lambda p, m: math.degrees(math.atan(math.tan(math.radians(direction(p, m))))),
+        lambda p, m: direction(p.double(), m.double()).item(), lambda p, m: np.array([direction(p, m)]),
+        lambda p, m: direction(p.mul_(1.0), m.mul_(2.0)),
+    ], {
+        lambda p, m: direction(p, m) % 180: "fold", direction_by_correlations: "correlated",
+        lambda p, m: direction(p.flip(1), m): "swapped", lambda p, m: torch.deg2rad(direction(p, m)): "radians",
+        lambda p, m: -direction(p, m): "sign", lambda p, m: 0.0: "", lambda p, m: 90 - direction(p, m): "swapped",
+        lambda p, m: direction(p, m) + 180: "fold", lambda p, m: direction(p, m) / 2: "",
+        lambda p, m: torch.ones(2): "shape (2,)", lambda p, m: direction(p, m) + 90: "",
+        lambda p, m: direction(p, m) - 180: "fold",
+    }),
+    "7.4": ([
+        least_price, least_price_by_grid,
+        lambda v, level, t: torch.tensor(least_price(v, level, t)),
+        lambda v, level, t: [least_price(v, level, t)],
+        lambda v, level, t: least_price(v, level, -t),
+        lambda v, level, t: least_price(v, level, 90 - t),
+        lambda v, level, t: least_price(v.flip(0), level, t),
+        lambda v, level, t: np.array([least_price(v, level, t)]),
+        lambda v, level, t: round(least_price(v, level, t), 4),
+        lambda v, level, t: least_price(v * 3, level * 3, t),
+    ], {
+        price_of_old_gains: "readjust", lambda v, level, t: 2 * least_price(v, level, t): "twice",
+        lambda v, level, t: 0.0: "", lambda v, level, t: least_price(v, level, torch.rad2deg(t)): "degrees",
+        lambda v, level, t: -least_price(v, level, t): "sign",
+        lambda v, level, t: least_price(v, level, t) / LOG2: "bits",
+        lambda v, level, t: price_of_old_gains(v, level, torch.rad2deg(t)): "degrees",
+        lambda v, level, t: least_price(v.sqrt(), 0.1, t): "",
+        lambda v, level, t: least_price(v, level, t) / 2: "half",
+        lambda v, level, t: least_price(v, level, 45.0): "",
+        lambda v, level, t: least_price(v, level, t) + 1 + 0.5 * (v / level).log().sum(): "angle 0",
+        lambda v, level, t: least_price(v, level, t) * level: "",
+    }),
+    "10.2": ([
+        equal_steps, equal_steps_by_root,
+        lambda g: equal_steps(g).tolist(), lambda g: equal_steps(3 * g), lambda g: equal_steps(g).numpy(),
+        lambda g: equal_steps(g.T).T, lambda g: equal_steps(g.float()), lambda g: equal_steps(g.mul_(2)),
+        lambda g: (lambda u, s, vt: u[:, : len(s)] @ vt[: len(s)])(*torch.linalg.svd(g)),
+        lambda g: (lambda u, s, v: u @ v.T)(*torch.svd(g)),
+    ], {
+        lambda g: g / g.norm(): "shorter", torch.sign: "entries", lambda g: -equal_steps(g): "sign",
+        lambda g: g: "itself", lambda g: g / torch.linalg.matrix_norm(g, 2): "shorter",
+        lambda g: equal_steps(g).T: "shape", lambda g: 2 * equal_steps(g): "twice",
+        lambda g: torch.linalg.svd(g, full_matrices=False)[0]: "", lambda g: g / g.norm(dim=1, keepdim=True): "",
+        lambda g: equal_steps(g) / 2: "half", lambda g: torch.linalg.svdvals(g): "shape",
+        lambda g: torch.zeros_like(g): "", lambda g: torch.linalg.svd(g)[0] @ torch.linalg.svd(g)[2]: "raised",
+    }),
+    "10.3": ([
+        opening, opening_by_regression, opening_numpy,
+        lambda f, o, g: opening(f + 5, o, g), lambda f, o, g: opening(f, 3 * o, g),
+        lambda f, o, g: opening(f, o.flip(0), g), lambda f, o, g: opening(f, o, 2 * g),
+        lambda f, o, g: opening(f, o, g).tolist(), lambda f, o, g: opening(f, o, g)[None],
+        lambda f, o, g: opening(f.sub_(f.mean(0)), o, g), lambda f, o, g: opening(f, o, g + o[0]),
+    ], {
+        lambda f, o, g: 2 * g / (f @ g).std(): "still there",
+        lambda f, o, g: opening(f, o, g) / 2: "not 1", lambda f, o, g: opening(f, o, g) / 2**0.5: "not the variance",
+        lambda f, o, g: opening(torch.randn_like(f), o, g): "", lambda f, o, g: -opening(f, o, g): "sign",
+        lambda f, o, g: 2 * opening(f, o, g): "twice", lambda f, o, g: f @ opening(f, o, g): "shape",
+        lambda f, o, g: opening(torch.eye(6).to(f) * 3 - 1, o, g): "", lambda f, o, g: opening(f, o[:1], g): "",
+        lambda f, o, g: g: "", lambda f, o, g: opening(f, o, torch.ones_like(g)): "",
+        lambda f, o, g: torch.zeros_like(g): "", lambda f, o, g: None: "returned None",
     }),
 }  # fmt: skip
 
@@ -821,3 +959,17 @@ def test_nine_blobs_have_no_cheaper_order():
     assert orders[costs < costs.min() * (1 + 1e-9)].tolist().count(BEST) == 1
     next_best = costs[costs > costs.min() * (1 + 1e-9)].min()
     assert next_best > costs.min() * (1 + 1e-3)  # the check's tolerance is a tenth of this
+
+
+def test_the_price_of_a_turned_code_is_what_an_optimiser_finds():
+    for variances, level, degrees in (([8.0, 1.0], 0.5, 45.0), ([8.0, 4.0], 0.5, 15.0), ([3.0, 1.0], 0.2, 30.0)):
+        theirs = checks.axes._price(torch.tensor(variances), level, degrees).item()
+        assert theirs == pytest.approx(least_price(variances, level, degrees), rel=1e-4)
+    assert checks.axes._price(torch.tensor([4.0, 4.0]), 0.5, 30.0).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_what_the_opening_of_the_checks_promises():
+    for features, old, guess in checks._CHECKS["10.3"].cases:
+        means = features @ torch.cat([old, checks.growing._opening(features, old, guess)[None]]).T
+        assert means[:, -1].std().item() == pytest.approx(2)
+        assert torch.corrcoef(means.T)[-1, :-1].abs().max() < 1e-9

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import matplotlib
 
@@ -1037,3 +1038,42 @@ def test_a_density_above_1_has_its_elbo_too():
 
     right = figures.elbo_gap(log_joint, 0.0, 1.0).axes[1]
     assert "log p(x) = 5.00" in right.get_title() and right.get_ylim()[0] < 0 < 5 < right.get_ylim()[1]
+
+
+def test_tilted_fits_lie_within_the_true_posterior():
+    axes = figures.tilted_fits((0, 20), torch.tensor([0.08, 0.6])).axes
+    for axis, degrees in zip(axes, (0, 20), strict=True):
+        posterior, fit, prior = axis.patches
+        assert (posterior.angle, fit.angle, prior.width) == (degrees, 0, 2)
+        turn = np.array([[np.cos(np.radians(degrees)), -np.sin(np.radians(degrees))],
+                         [np.sin(np.radians(degrees)), np.cos(np.radians(degrees))]])  # fmt: skip
+        precision = turn @ np.diag([1 / 0.08, 1 / 0.6]) @ turn.T
+        assert [fit.width / 2, fit.height / 2] == pytest.approx(precision.diagonal() ** -0.5)
+        gap = 0.5 * np.log(precision.diagonal().prod() * 0.08 * 0.6)
+        assert axis.get_title() == f"turned by {degrees}°: gap {abs(gap):.2f} nats"
+
+
+def test_turning_prices_tell_kept_gains_from_readjusted_ones():
+    (axis,) = figures.turning_prices([0, 45], {"8 and 1": ([0, 0.4], [0, 0.2]), "8 and 4": ([0, 0.1], [0, 0.05])}).axes
+    drawn = lines(axis)
+    assert drawn["8 and 1, gains kept"].get_ydata()[1] == 0.4 and drawn["8 and 4, readjusted"].get_ydata()[1] == 0.05
+    assert drawn["8 and 1, readjusted"].get_linestyle() == "--" != drawn["8 and 1, gains kept"].get_linestyle()
+    assert drawn["8 and 4, readjusted"].get_color() == drawn["8 and 4, gains kept"].get_color() == figures.ORANGE
+
+
+def test_settled_codes_are_ellipses_of_their_covariance():
+    triangle = torch.tensor([[[0.5, 0.0], [0.3, 0.2]]])
+    (axis,) = figures.settled_codes({"one": (torch.tensor([[1.0, -0.5]]), triangle)}).axes
+    around = axis.patches[0].get_xy()[:-1] - [1.0, -0.5]
+    assert np.allclose(((np.linalg.inv(triangle[0].numpy()) @ around.T) ** 2).sum(0), 1) and said(axis)[0] == "one"
+
+
+def test_steps_along_are_means_in_units_of_the_longest():
+    (axis,) = figures.steps_along({"a": torch.tensor([4.0, 2.0, 1.0, 0.5]), "b": torch.ones(4)}, neighbours=2).axes
+    assert lines(axis)["a"].get_ydata() == pytest.approx([1, 0.25]) and list(lines(axis)["b"].get_ydata()) == [1, 1]
+
+
+def test_ideal_lines_end_with_all_five_moments():
+    ideal = figures.ideal_lines(Path(__file__).parents[1] / "data" / "limits")
+    (excess, mig), (_, of_factors) = ideal["ideal moments"], ideal["ideal factors"]
+    assert (excess.diff() < 0).all() and mig[-1] == pytest.approx(0.395, abs=0.01) and of_factors[-1] > 0.88

@@ -82,8 +82,8 @@ def test_what_aligns_is_what_chapter_7_printed():
     printed = "".join(
         "".join(output["text"]) for cell in notebook["cells"] for output in cell.get("outputs", []) if "text" in output
     )
-    (line,) = [line for line in printed.splitlines() if line.startswith("what aligns x and y")]
-    price, same = re.search(r"45° costs (\S+) nats, (\S+) with one σ or a full covariance", line).groups()
+    (found,) = re.findall(r"45° costs (\S+) nats, (\S+) with one σ or a full covariance", printed)
+    price, same = found
     said = f"without a network 45° costs {price} nats more than 0°, and {same} with one σ or a full covariance"
     assert row("what aligns x and y").endswith(said)
 

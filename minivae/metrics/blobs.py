@@ -1,4 +1,4 @@
-"""How a code of blobs depends on their position, and how discontinuous its traversals are. Taught in chapter 4."""
+"""How a code of blobs depends on position, and how discontinuous its traversals are. Taught in chapters 4 and 7."""
 
 from dataclasses import dataclass
 

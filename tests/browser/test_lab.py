@@ -61,14 +61,6 @@ class TestYourOwnPictures(Chapter):
     name = "12_your_own_pictures"
 
 
-class TestControlledCapacity(Chapter):
-    name = "06_controlled_capacity"
-
-
-class TestFactorsOrMoments(Chapter):
-    name = "09_factors_or_moments"
-
-
 class TestTrainingThatGoesOn(Chapter):
     name = "10_training_that_goes_on"
 
@@ -87,6 +79,18 @@ class TestTrainingThatGoesOn(Chapter):
         press(page, explorer, "ArrowLeft", 8)
         screenshot(page, "10_explorer")
         assert moving() < after
+
+
+class TestWhyTheseAxes(Chapter):
+    name = "07_why_these_axes"
+
+
+class TestControlledCapacity(Chapter):
+    name = "06_controlled_capacity"
+
+
+class TestFactorsOrMoments(Chapter):
+    name = "09_factors_or_moments"
 
 
 class TestCapacityGenerator(Chapter):

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from minivae.course.checks.base import Asks, cases, randn
+from minivae.course.checks.base import Asks, cases
 
 
 def _gaps(information: Tensor, entropy: Tensor) -> Tensor:
@@ -16,11 +16,6 @@ def _gaps(information: Tensor, entropy: Tensor) -> Tensor:
 def _push(kl: Tensor, C: Tensor, gamma: Tensor) -> Tensor:
     """How the penalty grows with the KL of every picture, when it is per batch and when it is per picture."""
     return gamma * torch.stack([torch.sign(kl.mean() - C), torch.sign(kl - C).mean()])
-
-
-def _even(gradient: Tensor) -> Tensor:
-    u, _, vt = torch.linalg.svd(gradient, full_matrices=False)
-    return u @ vt
 
 
 CHECKS = {
@@ -49,10 +44,4 @@ CHECKS = {
             "per picture: the mean over the pictures, not the sum":
                 lambda kl, C, gamma: _push(kl, C, gamma) * torch.tensor([1, len(kl)]),
             "each of the two has a sign: a penalty can fall too": lambda kl, C, gamma: _push(kl, C, gamma).abs()}),
-    "6.4": Asks(_even, ((randn(4, 6),), (randn(6, 4),)),
-        hint="all singular values of the step must be 1, with the gradient's own directions", slips={
-            "that is the gradient, only shorter: strong directions are still strong": lambda g: g / g.norm(),
-            "that is the gradient, only shorter": lambda g: g / torch.linalg.matrix_norm(g, 2),
-            "that evens out the entries, not the directions": torch.sign,
-            "that is the gradient itself": lambda g: g}),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Figures of chapter 4: when latents collapse, and the directions of the active ones."""
+"""Figures of chapters 4 and 7: when latents collapse, and the directions of the active ones."""
 
 from collections.abc import Sequence
 
@@ -52,7 +52,7 @@ def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str,
         angles: for each domain, per seed, the direction of its two axes in degrees (0 along x, 90 along y, downwards).
         domains: the data set of each domain.
     """
-    figure, axes = grid(1, len(angles), (3.7 * len(angles), 3.2))
+    figure, axes = grid(1, len(angles), (2.6 * len(angles) + 0.4, 4), sharey=True)
     turn = np.linspace(0, 2 * np.pi, 181)
     outlines = {
         "square": (np.array([-1, 1, 1, -1, -1]), np.array([-1, -1, 1, 1, -1])),
@@ -70,6 +70,7 @@ def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str,
                 axis.plot(middle + along * np.cos(angle), middle + along * np.sin(angle), **line_style(seed))
             axis.plot([], [], label=f"{seed}", **line_style(seed))
         axis.set(xlim=(0, dataset.size), ylim=(dataset.size, 0), aspect="equal", title=name, xlabel="x (pixels)")
-        axis.legend(title="seed", fontsize=7, title_fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+        axis.legend(title="seed", fontsize=7, title_fontsize=7, ncols=len(seeds), loc="upper center",
+                    bbox_to_anchor=(0.5, -0.22), handlelength=1.6, columnspacing=0.8)  # fmt: skip
     axes[0, 0].set_ylabel("y (pixels)")
     return figure
