@@ -1,22 +1,22 @@
 # %% [markdown]
 # # Chapter 2 · Read the KL as the rate of a noisy channel
 #
-# A latent of a β-VAE is a number $z = \mu(x) + \sigma\varepsilon$: a signal μ that depends on the picture, plus Gaussian noise. Communication engineers know this as a channel with **additive white Gaussian noise** (AWGN). Section 4.2 of Burgess et al. (2018), the paper, says in passing that latents are such channels, and that the KL bounds what they can carry. We send messages through a latent and measure what a nat of KL buys. At the end we can solve a whole (linear) β-VAE with pencil and paper. Its solution shows most of what chapters 4 to 6 are about.
+# A latent of a β-VAE is a number $z = \mu(x) + \sigma\varepsilon$: a signal μ that depends on the picture, plus Gaussian noise. Engineers call this a channel with **additive white Gaussian noise** (AWGN). Section 4.2 of the paper (Burgess et al. 2018) takes latents as such channels, and the KL as an upper bound on the information that they carry. We send messages through a latent and measure what a nat of KL buys. At the end we solve a linear β-VAE with pencil and paper. Its solution shows in small what chapters 4 to 6 find on pictures.
 #
 # **By the end you will have shown that**
 #
 # 1. the KL of a latent, averaged over the pictures, is the information that it carries plus a *slack* that you can compute;
 # 2. at its best scale a latent's KL is Shannon's $\tfrac12 \log(1 + \mathrm{SNR})$, and a signal whose mean is not zero pays for sending the mean;
-# 3. messages sent through a latent come back right or wrong as this number says;
-# 4. several latents share a rate by *reverse water-filling*, and **a linear β-VAE does exactly this**. The solution says which components are encoded, at which capacity each turns on, which share equally, when everything collapses, and what β means.
+# 3. the KL tells how many messages sent through a latent are misread;
+# 4. several latents share a rate by *reverse water-filling*, and **a linear β-VAE does exactly this**. The solution says which components are encoded, at which capacity each turns on, how the active ones share it, when everything collapses, and what β means.
 #
-# **You need** Gaussian densities, eigenvalues, the ELBO ([chapter 1](01_elbo.ipynb)). **Time:** 42 minutes to read, under a minute of CPU time.
+# **You need** Gaussian densities, eigenvalues, the ELBO ([chapter 1](01_elbo.ipynb)). **Time:** 44 minutes to read, under a minute of CPU time.
 #
 # ## A puzzle before we start
 #
 # - A latent has 2 nats of KL. Can it tell ten messages apart without mistakes? ($e^2$ is about 7.4.)
-# - One model stores a factor that runs from −1 to 1. Another stores the same factor running from 0 to 2. Do they pay the same KL?
-# - A model encodes two independent factors, of variances 4 and 1, and may spend 1 nat. How should it split the nat: by halves, by the variances, or all on the first?
+# - A **factor** is a number that pictures are made from, such as the centre of a strip. One model stores a factor that runs from −1 to 1, another the same factor running from 0 to 2. Do they pay the same KL?
+# - A model encodes two independent factors, of variances 4 and 1, and may spend 1 nat. Which split leaves the least squared error: by halves, by the variances, or all on the first?
 #
 # ## Notation
 #
@@ -24,9 +24,10 @@
 # |---|---|---|
 # | $z = \mu(x) + \sigma \varepsilon$ | a latent: signal plus noise, $\varepsilon \sim \mathcal N(0,1)$ | – |
 # | $\mathrm{KL}$ | $\mathrm{KL}(q(z \mid x) \Vert p(z))$; its mean over the pictures is the rate | nats |
-# | $q(z)$ | $\mathbb E_x\, q(z \mid x)$, the mean posterior: the density of the channel's output | – |
+# | $q(z)$ | mean posterior, $\mathbb E_x\, q(z \mid x)$ | – |
 # | $I(x; z)$ | mutual information: what z tells of x | nats |
 # | SNR | signal-to-noise ratio $\operatorname{Var} \mu / \sigma^2$ | – |
+# | $f$, $m$, $v$ | a factor, its mean and variance | – |
 # | $\lambda_i$ | variance of the data along its i-th principal component | – |
 # | $s^2$ | variance of the decoder's noise, $p(x \mid z) = \mathcal N(Wz, s^2 I)$ | – |
 # | $\eta = \beta s^2$ | the water level | – |
@@ -51,7 +52,7 @@ torch.set_default_dtype(torch.float64)
 # %% [markdown]
 # ## 1. What the KL charges for
 #
-# For one picture, $\mathrm{KL} = \tfrac12(\mu^2 + \sigma^2 - 1) - \log \sigma$ ([chapter 1](01_elbo.ipynb)). It is zero if and only if μ = 0 and σ = 1. A latent that says nothing is free. There are two ways to raise the KL: **spread the means**, or **shrink the noise**. Spreading alone says something. Shrinking alone does not, because with all means equal the receiver always sees the same.
+# For one picture, $\mathrm{KL} = \tfrac12(\mu^2 + \sigma^2 - 1) - \log \sigma$ ([chapter 1](01_elbo.ipynb)). It is zero if and only if μ = 0 and σ = 1. So a latent that says nothing can be free. There are two ways to raise the KL: **spread the means**, or **shrink the noise**. Spreading alone carries information. Shrinking alone does not, because with equal means z does not depend on the message.
 
 # %%
 rows = []
@@ -76,13 +77,13 @@ assert rows[0]["information (nats)"] > 0.5 and rows[1]["information (nats)"] < 1
 # %% [markdown]
 # ## 2. The KL bounds the information
 #
-# How much does z tell about x? The answer is the **mutual information** $I(x; z)$, the mean of $\log q(z \mid x) / q(z)$: how much more likely z is under its own picture than under an average one. The KL is the mean of $\log q(z \mid x)/p(z)$. Insert $q(z)$ and split the logarithm:
+# How much does z tell about x? Let $q(z) = \mathbb E_x\, q(z \mid x)$ be the density of z over all pictures. The **mutual information** $I(x; z)$ is the mean of $\log q(z \mid x) / q(z)$: how much more likely, in nats, z is under its own picture than over all. The KL is the mean of $\log q(z \mid x)/p(z)$. Insert $q(z)$ and split the logarithm:
 #
 # $$ \underbrace{\mathbb E \log \frac{q(z \mid x)}{p(z)}}_{\mathbb E\,\mathrm{KL}} = \underbrace{\mathbb E \log \frac{q(z \mid x)}{q(z)}}_{I(x; z)} + \underbrace{\mathbb E \log \frac{q(z)}{p(z)}}_{\mathrm{KL}(q(z) \Vert p(z)) \;\ge\; 0} . $$
 #
-# So $I(x; z) \le \mathbb E\,\mathrm{KL}$. The last term is the **slack**: nats that are paid for and tell nothing. It is zero if the channel's output is distributed as the prior.
+# So $I(x; z) \le \mathbb E\,\mathrm{KL}$. The last term is the **slack**: nats that are paid for and tell nothing. It is zero if $q(z)$ is the prior.
 #
-# Take eight equally likely messages at evenly spaced means. We compute all three terms, each on its own: information and slack by integrals over z, the KL in closed form.
+# Take eight equally likely messages at evenly spaced means. We compute each term on its own, and round.
 
 
 # %%
@@ -111,7 +112,7 @@ plt.show()
 # %% [markdown]
 # *Figure 2.1. Eight messages with means up to ±1.5 and σ = 0.1, the third line of the table. Left: the eight posteriors, each an eighth of the whole (coloured areas), their sum q(z) (black line) and the prior (dashed grey line). Right: how often a message (row) is read as another (column), from 0 (white) to 1 (dark blue).*
 #
-# **What you should see.** The messages are hardly ever confused, so the information is close to $\log 8 = 2.08$ nats. The KL is higher than that, by a slack of 0.29 nats. The slack has two causes. The black line is a comb of eight needles, and the outline of the comb is a flat box where the prior is round. With 400 messages on the same range, only the box remains, and the slack is about half as large. **A KL of 25 nats is not 25 nats of information.** [Chapter 5](05_capacity_generator.ipynb) will need this. What is said above, checked:
+# **What you should see.** The messages are hardly ever confused, so the information, 2.00 nats, is close to $\log 8 = 2.08$. The KL is higher by a slack of 0.29 nats. The slack has two causes: q(z) has eight separate peaks, and its outline is flat while the prior is round. With 400 messages on the same range the peaks merge, and the slack is about half as large. **So a KL of 25 nats, the most that the paper allows on dSprites, is not 25 nats of information** ([chapter 5](05_capacity_generator.ipynb)). What is said above, checked:
 
 # %% tags=["checks"]
 for row in slack_rows:
@@ -134,7 +135,7 @@ assert slack_rows[2]["I(x; z)"] > math.log(8) - 0.1
 #
 # $$ \boxed{\;\mathrm{KL} = \tfrac12 \log A = \tfrac12 \log\!\left(1 + \mathrm{SNR}\left(1 + \tfrac{m^2}{v}\right)\right)\;} $$
 #
-# For a centred factor (m = 0) this is $\tfrac12 \log(1 + \mathrm{SNR})$, the capacity that Shannon found for this channel. If the mean is not zero, **the latent pays to send the mean**, which tells nothing. As a second route, search the least KL over σ:
+# For a centred factor (m = 0) this is $\tfrac12 \log(1 + \mathrm{SNR})$, the capacity that Shannon found for this channel. If the mean is not zero, **the latent pays to send the mean**, which tells nothing. To check the formula, we search the least KL on a grid of σ:
 
 
 # %%
@@ -155,9 +156,9 @@ for snr, m, v in ((1.0, 0.0, 1.0), (15.0, 0.0, 1 / 3), (15.0, 1.0, 1 / 3)):
 table(fee_rows)
 
 # %% [markdown]
-# The last two lines answer the second puzzle. A factor that is uniform on [−1, 1] has the variance 1/3 and the mean 0; on [0, 2] its mean is 1. At an SNR of 15 the mean costs 0.67 nats. An encoder can learn to centre its means, and then pays nothing for them. The generator of [chapter 5](05_capacity_generator.ipynb) cannot.
+# The last two lines answer the second puzzle. A factor that is uniform on [−1, 1] has the variance 1/3 and the mean 0; on [0, 2] its mean is 1. At an SNR of 15 the mean costs 0.67 nats. An encoder can learn to centre its means, and then pays nothing for them. The generator of [chapter 5](05_capacity_generator.ipynb) can only scale its factors, so it pays.
 #
-# Is all of the KL information? If f is Gaussian, yes: then q(z) is the prior, and there is no slack. For any other f of the same variance some of it is slack. What is said above, checked:
+# Is all of the KL information? If f is Gaussian and m = 0, yes: then q(z) is the prior, and there is no slack. For any other f some of the KL is slack. What is said above, checked:
 
 # %% tags=["checks"]
 for row in fee_rows:
@@ -180,7 +181,7 @@ for snr, m, v in ((7.0, 2.0, 1 / 3), (0.2, 0.5, 3.0)):
 #
 # $$ P(\text{wrong}) = 2(1 - 1/K)\,\Phi(-d/2\sigma), \qquad d/\sigma = \sqrt{12\,\mathrm{SNR}/(K^2 - 1)}, \qquad \mathrm{SNR} = e^{2\mathrm{KL}} - 1, $$
 #
-# where Φ is the normal distribution function. (K points a distance $d$ apart have the variance $d^2 (K^2 - 1)/12$, and SNR is this over $\sigma^2$.) First your guess on the first puzzle, then the experiment.
+# where Φ is the normal distribution function. (K points a distance $d$ apart have the variance $d^2 (K^2 - 1)/12$, and SNR is this over $\sigma^2$.) First write down your guess on the first puzzle.
 
 # %%
 my_share = None  # ten messages through 2 nats: how many per cent are read wrong?
@@ -214,7 +215,7 @@ ten = sent_rows[7]["wrong, sent (%)"]
 compare("ten messages through 2 nats, wrong", my_share, ten, "%", digits=0)
 
 # %% [markdown]
-# The first puzzle: no. Ten messages are $\log 10 = 2.3$ nats, more than the 2 that there are. But even enough nats are not enough: two messages (0.7 nats) through 1 nat are still mistaken now and then. Capacity is a promise about long blocks of messages with clever coding. A latent is used *once* for a picture, so $K$ safe messages need more than $\log K$ nats. With fewer, it should at least arrange them so that a mistake does little harm. That is [chapter 3](03_posterior_overlap.ipynb).
+# The answer to the first puzzle is no. Ten messages are $\log 10 = 2.3$ nats, and the latent has only 2. But a KL above $\log K$ does not suffice either: of two messages (0.7 nats) through 1 nat, a few in a thousand are misread. Shannon promises few mistakes only where long blocks of messages are coded together. A latent is used *once* for a picture, so $K$ safe messages need more than $\log K$ nats. With fewer nats, the messages should be arranged so that a mistake does little harm ([chapter 3](03_posterior_overlap.ipynb)).
 #
 # Now send a picture. Every pixel has one of four grey levels, and each is one use of the latent.
 
@@ -230,9 +231,9 @@ figures.image_row(torch.stack(shown)[:, None] / 3, titles)
 plt.show()
 
 # %% [markdown]
-# *Figure 2.2. A cone in four grey levels (left), and what is received through a latent of 0.5, 1, 2 and 3 nats a pixel.*
+# *Figure 2.2. A cone in four grey levels (left), and what is received through a latent of 0.5, 1, 2 and 3 nats a pixel. This is the KL for equally likely levels; the cone itself costs about 0.1 nats more.*
 #
-# **What you should see.** Four equally likely levels are $\log 4 = 1.39$ nats (the cone's are not equally likely, and hold a little less). At 0.5 nats the cone drowns in noise, at 1 it is noisy, and with 2 or more fewer than 1 % of the pixels are wrong. Most mistakes are between neighbouring levels. What is said above, checked:
+# **What you should see.** Four equally likely levels are $\log 4 = 1.39$ nats, and the cone's levels, which are not equally likely, are 1.08 nats. At 0.5 nats its steps are lost in noise, at 1 they show, and at 2 or more fewer than 1 % of the pixels are wrong. Most mistakes are between neighbouring levels. What is said above, checked:
 
 # %% tags=["checks"]
 for row in sent_rows:
@@ -242,7 +243,13 @@ assert 15 < ten < 20 and sent_rows[0]["formula (%)"] > 0.2
 wrongs = torch.stack([(read != picture).double().mean() for read in shown[1:]])
 assert (wrongs.diff() <= 0).all() and wrongs[0] > 0.3 and wrongs[2] < 0.01
 shares = picture.flatten().bincount() / picture.numel()
-assert -torch.xlogy(shares, shares).sum() < math.log(4) - 0.05
+assert abs(-torch.xlogy(shares, shares).sum() - 1.08) < 0.005
+for kl in (0.5, 1.0, 2.0, 3.0):  # what the cone costs on the same four means
+    variance = math.exp(-2 * kl)
+    levels = torch.linspace(-1, 1, 4)
+    levels = levels / levels.std(unbiased=False) * math.sqrt(1 - variance)
+    of_cone = (shares * gaussian.kl_per_latent(levels, torch.full((4,), -kl))).sum()
+    assert 0.06 < of_cone - kl < 0.11
 for read in shown[1:3]:
     missed = (read - picture).abs()
     assert (missed == 1).sum() > 0.7 * (missed > 0).sum()
@@ -258,7 +265,7 @@ ChannelExplorer()
 #
 # <details><summary>What you should have found</summary>
 #
-# (1) A spread of 1.5 and σ between 0.13 and 0.14. 10 % are read wrong, and the slack is at its least too. That is the best scale of section 3: the means have variance 0.96, close to $1 - σ^2$. With less spread, the messages stand too close; with more, part of the nats pays for a q(z) wider than the prior. (2) Leave the prior's scale far behind (spread 4, any σ), or send nothing with little noise (spread 0: all KL is slack).
+# (1) A spread of 1.5 and σ between 0.13 and 0.14. Then 10 % are read wrong, and the slack is least too. This is the best scale of section 3: the means have variance 0.96, close to $1 - σ^2$. With less spread, the messages stand too close. With more, part of the KL pays for a q(z) that is wider than the prior. (2) Leave the prior's scale far behind (spread 4, any σ), or send nothing with little noise (spread 0: all KL is slack).
 # </details>
 #
 # The answers, computed:
@@ -290,9 +297,9 @@ for reach, std in ((4.0, 0.2), (4.0, 1.0), (0.0, 0.2)):
 # %% [markdown]
 # ## 5. Several channels: reverse water-filling
 #
-# A source has independent Gaussian components of variances $\lambda_1 \ge \lambda_2 \ge \dots$. We may spend $C$ nats in all, and want the least squared error $D$. Who gets the nats?
+# The data have independent Gaussian components of mean zero and variances $\lambda_1 \ge \lambda_2 \ge \dots$. Each has a latent at its best scale. We may spend $C$ nats in all, and want the least squared error $D$. How should $C$ be divided?
 #
-# A component that gets $r$ nats has an SNR of $e^{2r} - 1$ (section 3). The best linear guess from such a latent leaves the error $\lambda/(1 + \mathrm{SNR}) = \lambda e^{-2r}$ (fold below). So one more nat reduces the error at the rate $2 \lambda e^{-2r}$. If this rate differed between two components, we would move nats from one to the other. So at the best split it is the same for every component that gets anything; call it $2\eta$. A component with $\lambda_i \le \eta$ gets nothing, since even its first nat buys less. Solve $\lambda_i e^{-2 r_i} = \eta$:
+# A component that gets $r$ nats has an SNR of $e^{2r} - 1$ (section 3). The best linear guess from such a latent leaves the error $\lambda/(1 + \mathrm{SNR}) = \lambda e^{-2r}$ (fold below). So one more nat reduces the error at the rate $2 \lambda e^{-2r}$. If this rate differed between two components, it would pay to move nats from one to the other. So at the best split it is the same for every component that gets nats. Call it $2\eta$. A component with $\lambda_i \le \eta$ gets nothing, since even its first nat buys less. Solve $\lambda_i e^{-2 r_i} = \eta$:
 #
 # $$ r_i = \tfrac12 \log \frac{\lambda_i}{\eta} \;\text{ if } \lambda_i > \eta, \text{ else } 0; \qquad \text{error}_i = \min(\lambda_i, \eta). $$
 #
@@ -301,7 +308,7 @@ for reach, std in ((4.0, 0.2), (4.0, 1.0), (0.0, 0.2)):
 # Guess $x$, of variance λ, from $z = a x + \sigma\varepsilon$ as $c z$. The error $\mathbb E (x - cz)^2 = \lambda - 2 c a \lambda + c^2 (a^2 \lambda + \sigma^2)$ is least at $c = a\lambda/(a^2\lambda + \sigma^2)$, and there it is $\lambda \sigma^2 / (a^2\lambda + \sigma^2) = \lambda/(1 + \mathrm{SNR})$.
 # </details>
 #
-# Think of η as a **water level** in a bar chart of the variances. What stands above the level is sent, and what is below stays as error. The level follows from C, here by bisection. The library's `channel.reverse_water_filling` does it in closed form.
+# Think of η as a **water level** in a bar chart of the variances. What stands above the level is sent, and what is below stays as error. The level follows from C, here by bisection. The library's `channel.reverse_water_filling` has a closed form. We fill the two components of the puzzle, then six of variances 8, 4, 4, 1.5, 0.6 and 0.2.
 
 # %%
 my_nats = None  # variances 4 and 1, 1 nat in all: how many nats for the first?
@@ -339,7 +346,7 @@ assert torch.allclose(two, 0.5 + 0.5 * math.log(2) * torch.tensor([1.0, -1.0]))
 # %% [markdown]
 # ## 6. A linear β-VAE does exactly this
 #
-# Take the simplest β-VAE: a linear encoder $\mu = V^\top x$, a linear decoder $\mathcal N(Wz, s^2 I)$, and data of mean zero with principal variances $\lambda_i$. Let each latent look after one principal component. (A latent that mixes components is never cheaper: [chapter 7](07_why_these_axes.ipynb) shows what a rotated code costs extra, and when it does not.) With encoder gain κ, decoder gain w and noise σ, the loss of one component (with $x$ its coordinate) is
+# Take the simplest β-VAE: a linear encoder $\mu = V^\top x$, a linear decoder $\mathcal N(Wz, s^2 I)$, and data of mean zero. The eigenvectors of their covariance are the *principal components*, with variances $\lambda_i$ (the eigenvalues). Let each latent encode one of them. (A latent that mixes components is never cheaper, as [chapter 7](07_why_these_axes.ipynb) shows.) With encoder gain κ, decoder gain w and noise σ, the loss of one component is
 #
 # $$ \ell = \frac{\lambda (1 - w \kappa)^2 + w^2 \sigma^2}{2 s^2} + \beta\left[ \tfrac12\left(\kappa^2 \lambda + \sigma^2 - 1\right) - \log \sigma \right] . $$
 #
@@ -355,12 +362,14 @@ assert torch.allclose(two, 0.5 + 0.5 * math.log(2) * torch.tensor([1.0, -1.0]))
 #
 # *In w:* $\;\lambda \kappa (1 - w\kappa) = w \sigma^2$. Insert the two, with $1 - w\kappa = \eta/(w^2 + \eta)$: $\;\lambda w \eta / (w^2+\eta)^2 = w \eta/(w^2 + \eta)$. Either $w = 0$, or $w^2 + \eta = \lambda$.
 #
+# *KL:* $\kappa^2 \lambda = w^2/\lambda = 1 - \eta/\lambda$, so $\kappa^2 \lambda + \sigma^2 - 1 = 0$, and $-\log\sigma = \tfrac12 \log (\lambda/\eta)$ is left.
+#
 # *Error:* $\lambda (1 - w\kappa)^2 + w^2\sigma^2 = \lambda \eta^2/\lambda^2 + (\lambda - \eta)\eta/\lambda = \eta$.
 #
 # *The active solution is cheaper whenever it exists.* With $t = \lambda/\eta$, the inactive latent's loss is $\tfrac{\beta}{2} t$ and the active one's is $\tfrac{\beta}{2}(1 + \log t)$, and $\log t \le t - 1$.
 # </details>
 #
-# **This is reverse water-filling with the water level $\beta s^2$.** Train one to see whether it gets there. The data are six components, mixed by a random rotation. The expectations over x and z are exact, so only the optimiser can go wrong.
+# **This is reverse water-filling with the water level $\beta s^2$.** We train one to test this. The data are the six components of section 5, mixed by a random rotation. The expectations over x and z are exact, so there is no sampling noise.
 
 
 # %%
@@ -412,7 +421,7 @@ active = (nats_of[10.0] > 0.01).sum().item()
 compare("active latents at β = 10", my_active, active, digits=0)
 
 # %% [markdown]
-# Training and theory agree (one seed). Each decoder column of the trained model at β = 1 lies along one principal component, as we assumed. Only the two components of equal variance may mix with each other. What is said above, checked:
+# Training and theory agree (one seed). At β = 1 each column of W that is not zero lies along one principal component, as we assumed. Only the two components of equal variance may mix. What is said above, checked:
 
 # %% tags=["checks"]
 for beta, (V, W, log_std) in trained.items():
@@ -433,11 +442,11 @@ assert share.shape[1] == 5 and (share.amax(0) > 0.99).all()
 #
 # **The collapse threshold.** A latent is inactive exactly if $\lambda_i \le \beta s^2$, and all latents are if $\beta \ge \lambda_1/s^2$. At β = 40 above, η = 10 exceeds all variances, and the trained model says nothing. [Chapter 4](04_blob_position.ipynb) finds such a threshold for Bernoulli decoders and blobs.
 #
-# **Components turn on in order.** As β falls (or $C$ rises), the k-th component starts when η reaches $\lambda_k$. By then the earlier ones carry
+# **Components turn on in order.** As β falls (or $C$ rises), the k-th component turns on when η reaches $\lambda_k$. The earlier ones then carry, in all,
 #
 # $$ C_k = \tfrac12 \sum_{i<k} \log \frac{\lambda_i}{\lambda_k}. $$
 #
-# **Shared equally.** Between two turn-ons every active latent has $\tfrac12 \log(\lambda_i/\eta)$. As η falls, all of them grow *by the same amount*. If two variances are equal, their rates are equal too. The paper (section 4.3) sees "C always shared equally among X and Y".
+# **Equal increments.** Every active latent has $\tfrac12 \log(\lambda_i/\eta)$. So as η falls, all of them grow *by the same amount*. If two variances are equal, their rates are equal too. The paper (section 4.3) sees "C always shared equally among X and Y".
 
 # %%
 capacities = torch.linspace(0, 8, 161)
@@ -456,15 +465,15 @@ for k in range(6):
 print("C at the turn-ons:", ", ".join(f"{C:.2f}" for C in turn_on), "nats")
 
 # %% [markdown]
-# *Figure 2.3. The rate of each component against the total capacity C. Lines: theory. The component of variance 8 (blue) turns on first, then the two of variance 4, which run on one line (orange and green dashes), then those of 1.5 (pink dots), 0.6 (yellow) and 0.2 (light blue dashes). Black dots: the models trained at β = 20, 10, 4 and 1, from left to right.*
+# *Figure 2.3. The rate of each component against the total capacity C. Lines: theory, with one line for the two components of variance 4. Black dots: the models trained at β = 20, 10, 4 and 1, from left to right (at 0 where inactive).*
 #
-# **What you should see.** Six components, which turn on one after another, and parallel lines in between. A dot off its line, or two active lines that are not parallel, would refute the solution. Leave out the first component, write "x and y" for the two equal ones and "scale" for a later one, and you have the top left panel of the paper's Figure 3.
+# **What you should see.** The components turn on one after another, and then their lines are parallel. A dot off its line, or two active lines that are not parallel, would refute the solution. Leave out the first component, and write "x and y" for the two equal ones and "scale" for a later one: the top left panel of the paper's Figure 3 looks like this.
 #
 # **β is a slope.** The reconstruction term is $D/2s^2$ nats. Let $n$ latents be active. A small change of the level changes the total rate by $dC = -\tfrac{n}{2}\, d\eta/\eta$ and the error by $dD = n\, d\eta$. So
 #
 # $$ -\,\frac{d(D/2s^2)}{dC} = \frac{\eta}{s^2} = \beta, $$
 #
-# and β is the price at which the model stops buying: one more nat of KL would save less than β nats of reconstruction.
+# So β says where the model stops: one more nat of KL would save less than β nats of reconstruction.
 
 # %%
 points = {}
@@ -475,9 +484,9 @@ figures.tangents(capacities, torch.stack(best_errors) / (2 * noise), points)
 plt.show()
 
 # %% [markdown]
-# *Figure 2.4. The least reconstruction loss at every capacity (black curve). Three models trained at β = 1, 4 and 10 (points), each with a line of slope −β through it (dashed orange, dash-dotted green and dotted pink).*
+# *Figure 2.4. The least reconstruction loss at every capacity (black curve). Three models trained at β = 1, 4 and 10 (points), each with a line of slope −β through it.*
 #
-# **What you should see.** Each model lies on the curve, at the place where its line touches the curve. A line that crossed the curve would refute that β is the slope. What is said above, checked, by the formulas and on models trained just beside the threshold, and at β = 3.8 and 4.2:
+# **What you should see.** Each line touches the curve at its model. A line that crossed the curve would refute that β is the slope. What is said above, checked, also on models trained beside the threshold and near β = 4:
 
 # %% tags=["checks"]
 for k, C in enumerate(turn_on):
@@ -512,7 +521,7 @@ increments = kl_b - kl_a
 assert abs(slope - 4.0) < 0.1 and increments.std() < 0.1 * increments.mean()
 
 # %% [markdown]
-# Now move the water level. Left, each bar is the variance of a component, on a logarithmic scale. What stands above the level is sent, and what lies below stays as error. Right, the same point on the curve of Figure 2.4, with its tangent. β, the capacity and the squared error are three handles of one point.
+# Now move the water level. Left, each bar is the variance of a component, on a logarithmic scale. Right, the same point on the curve of Figure 2.4, with its tangent. β, the capacity and the squared error each set the same point.
 
 # %% tags=["nbval-ignore-output"]
 WaterLevelExplorer(eigenvalues.tolist(), noise)
@@ -536,21 +545,21 @@ assert abs(at_three.level / noise - 3.3) < 0.05
 # %% [markdown]
 # ## 7. The paper and this chapter, side by side
 #
-# The paper has no figure on this, but it has sentences:
+# The paper has no figure on this.
 #
 # | the paper says (section 4) | here |
 # |---|---|
-# | a latent is an AWGN channel whose capacity the KL bounds | the KL *is* the capacity at the best scale; elsewhere it is information plus slack, computed |
+# | a latent is an AWGN channel, and the KL bounds the information | the KL is information plus slack; at the best scale of a centred factor it is the capacity |
 # | KL is zero for μ = 0, σ = 1, rises by dispersing means or shrinking variances | shown; shrinking alone carries nothing |
 # | C shared equally between x and y | equal increments, for components of any variance, between turn-ons |
 # | factors join at distinct capacities | $C_k = \tfrac12 \sum_{i<k} \log(\lambda_i/\lambda_k)$ |
 # | a diagonal posterior makes latents align with components of different contribution | [chapter 7](07_why_these_axes.ipynb) |
 #
-# Trained models are one seed each; the data are Gaussian and the networks linear, the paper's are neither.
+# Trained models are one seed each. Our data are Gaussian and our networks linear, those of the paper are not.
 #
 # ## 8. Exercises
 #
-# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns. Solutions, and wrong answers that the checks must refuse, are in
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns. Solutions are in
 # [solutions/02_awgn_channel](solutions/02_awgn_channel.ipynb).
 #
 # **2.1** (warm-up, 5 min) Write `kl(mean, std)`, nats, from μ and σ (not log σ).
@@ -567,14 +576,14 @@ answer = None  # def answer(variances, k): ...
 check("2.2", answer)
 
 # %% [markdown]
-# **2.3** (10 min) A factor is uniform on [0.5, 1] (roughly dSprites' scale, taken as continuous). How many nats does its latent waste on the mean at SNR 2, if it cannot centre it? *Hint: a uniform on [a, b] has variance (b − a)²/12; the waste is section 3's formula minus the same with m = 0.*
+# **2.3** (10 min) A factor is uniform on [0.5, 1] (roughly the size of the paper's sprites, taken as continuous). How many nats does its latent waste on the mean at SNR 2, if it cannot centre it? *Hint: a uniform on [a, b] has variance (b − a)²/12; the waste is section 3's formula minus the same with m = 0.*
 
 # %%
 answer = None
 check("2.3", answer)
 
 # %% [markdown]
-# **2.4** (open, 30 min) Section 4 sends the cone through evenly spaced levels, and a receiver who takes the nearest. Keep 1 nat of KL a pixel, averaged over the pixels of the cone, and get fewer pixels wrong. You may use that its grey levels are not equally likely: move the four means, change σ, or teach the receiver. How far do you get? There is no check; the solutions show one way.
+# **2.4** (open, 30 min) Section 4 sends the cone with evenly spaced means, and the receiver takes the nearest. Its "1 nat" costs 1.09 on the cone. Spend 1 nat a pixel, averaged over the cone, and get fewer pixels wrong. Use that its grey levels are not equally likely: move the four means, change σ, or improve the receiver. There is no check; the solutions show one way.
 #
 # ## Summary
 #
