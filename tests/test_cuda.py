@@ -103,7 +103,7 @@ KINDS = [
       for optimizer in ("adam", "muon")),
     ("coloured", "vae", "opened", "adam", CHANGES),
 ]  # fmt: skip
-# kernels of a step on a picture's way into the VAE and back, at most: as it stands, and a few for another PyTorch
+# kernels of a step at most, data and all
 MOST = {"adam": 190, "muon": 255}
 
 
@@ -213,7 +213,7 @@ def test_the_pretended_device_sees_what_it_should(card):
 
 
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
-@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1)])
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.bfloat16, 0.2)])
 def test_fast_muon_is_muon_to_rounding(layout, dtype, close):
     generator, moved = torch.Generator().manual_seed(0), []
     models = [VAE(3, 10, 32, torch.Generator().manual_seed(0)).to(memory_format=layout) for _ in range(2)]
