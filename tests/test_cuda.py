@@ -1,8 +1,10 @@
 """The GPU path on a pretended device (`pretended_cuda`): no waits, few kernels, and a graph that does what steps do."""
 
 import dataclasses
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,9 @@ from minivae.lagrangian import LagrangianELBO
 from minivae.muon import Muon
 from minivae.objectives import ELBO, BetaELBO, CapacityELBO, PolylineSchedule
 from minivae.vae import VAE
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import gpu
 
 STEPS = 7
 
@@ -245,3 +250,12 @@ def test_auto_takes_bf16_on_a_card_only_for_heavy_steps(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     place = torch.device("cuda")
     assert [fast.pick_precision("auto", place, heavy) for heavy in (True, False)] == ["bf16", "fp32"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", ["numbers", "graphs", "seeds"])
+def test_the_gpu_script_passes_on_the_pretended_device(card, monkeypatch, tmp_path, section):
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    b = gpu.Bench("cuda:0", True, tmp_path / "lines", 600.0, section)
+    getattr(gpu, section)(b)
+    assert b.lines and {line["kind"] for line in b.lines} <= {"PASS", ".."}
