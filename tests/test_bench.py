@@ -21,6 +21,7 @@ from minivae.vae import VAE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import bench
+import gpu
 from reference import PlainVAE, ReferenceLoop
 
 
@@ -174,3 +175,20 @@ def test_the_benchmarks_are_the_clones_whatever_else_is_called_so(tmp_path, monk
     monkeypatch.delitem(sys.modules, "bench")
     assert main(["bench", "--quick", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"whose": "ours"}
+
+
+@pytest.mark.slow
+def test_the_gpu_script_runs_to_its_end_on_a_processor(tmp_path, capsys):
+    assert main(["bench", "--gpu", "--tiny", "--device", "cpu", "--out", str(tmp_path), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["failed"] == 0 and {line["section"] for line in result["lines"]} == set(gpu.SECTIONS)
+    assert json.loads((tmp_path / "gpu.json").read_text()) == result
+
+
+def test_a_section_that_breaks_is_a_failure_and_no_more(tmp_path, capsys):
+    b = gpu.Bench("cpu", True, tmp_path / "lines", 10.0, "card")
+    with b.trying("the section"):
+        raise RuntimeError("CUDA error:\nan illegal access")
+    assert [line["kind"] for line in b.lines] == ["FAIL"]
+    assert "FAIL  card: the section  RuntimeError: CUDA error: an illegal access" in capsys.readouterr().out
+    assert "1 failed" in gpu.table({"lines": b.lines, "passed": 0, "failed": 1})

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -495,3 +496,15 @@ def test_an_interrupted_training_exits_with_130_and_says_how_to_go_on(folder, ca
     assert train("--steps", "9", "--out", "a.h5") == 130
     assert "interrupted at step 2; go on with --resume a.h5" in capsys.readouterr().err
     assert train("--steps", "2", "--out", "a.h5") == 0  # in the last step: nothing is left to do
+
+
+def test_several_seeds_at_once_are_each_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "blobs-vae", "--seeds", "0:2", "--steps", "2", "--device", "cpu", "--json"]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(Path(row["out"]).name, row["seed"]) for row in told] == [(f"blobs-vae-seed{i}.h5", i) for i in (0, 1)]
+    assert main(["train", "blobs-vae", "--seed", "1", "--steps", "2", "--device", "cpu", "--out", "one.h5"]) == 0
+    assert np.array_equal(*(Run.load(path).history["loss"] for path in ("runs/blobs-vae-seed1.h5", "one.h5")))
+    assert main([*words, "--out", "x.h5"]) == 1 and "--seeds begins trainings" in capsys.readouterr().err
+    assert main(words) == 1 and "exists: choose another name" in capsys.readouterr().err

@@ -1,8 +1,10 @@
 """The GPU path on a pretended device (`pretended_cuda`): no waits, few kernels, and a graph that does what steps do."""
 
 import dataclasses
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,9 @@ from minivae.lagrangian import LagrangianELBO
 from minivae.muon import Muon
 from minivae.objectives import ELBO, BetaELBO, CapacityELBO, PolylineSchedule
 from minivae.vae import VAE
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import gpu
 
 STEPS = 7
 
@@ -103,7 +108,7 @@ KINDS = [
       for optimizer in ("adam", "muon")),
     ("coloured", "vae", "opened", "adam", CHANGES),
 ]  # fmt: skip
-# kernels of a step on a picture's way into the VAE and back, at most: as it stands, and a few for another PyTorch
+# kernels of a step at most, data and all
 MOST = {"adam": 190, "muon": 255}
 
 
@@ -213,7 +218,7 @@ def test_the_pretended_device_sees_what_it_should(card):
 
 
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
-@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1)])
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.bfloat16, 0.2)])
 def test_fast_muon_is_muon_to_rounding(layout, dtype, close):
     generator, moved = torch.Generator().manual_seed(0), []
     models = [VAE(3, 10, 32, torch.Generator().manual_seed(0)).to(memory_format=layout) for _ in range(2)]
@@ -245,3 +250,12 @@ def test_auto_takes_bf16_on_a_card_only_for_heavy_steps(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     place = torch.device("cuda")
     assert [fast.pick_precision("auto", place, heavy) for heavy in (True, False)] == ["bf16", "fp32"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", ["numbers", "graphs", "seeds"])
+def test_the_gpu_script_passes_on_the_pretended_device(card, monkeypatch, tmp_path, section):
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    b = gpu.Bench("cuda:0", True, tmp_path / "lines", 600.0, section)
+    getattr(gpu, section)(b)
+    assert b.lines and {line["kind"] for line in b.lines} <= {"PASS", ".."}

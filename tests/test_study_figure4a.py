@@ -1,7 +1,9 @@
 """The study of Figure 4a: what its variants are, and how its results are read."""
 
 import dataclasses
+import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import study_figure4a as study
@@ -82,3 +84,27 @@ def test_an_interrupted_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", replace)
     again = study.train(variant, 0, tmp_path / "state.pt", progress=False)
     assert again["end"] == whole["end"] and again["history"] == whole["history"]
+
+
+def test_the_queue_of_a_card_trains_several_at_once_each_as_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(study.metrics, "dci", lambda codes, classes: (0.0, 0.0))
+    monkeypatch.setattr(study, "measure", lambda model, variant: {"weight": model.decoder.net[0].weight.sum().item()})
+    jobs = [(Variant(f"v{i}", size=size, ramp=250, rest=0, batch=2), 0) for i, size in enumerate((32, 32, 64))]
+    monkeypatch.setattr(study, "plan", lambda: jobs)
+    order = []
+
+    class Pool(ThreadPoolExecutor):  # a process would not know of what was set here
+        def __init__(self, *_, **__):
+            super().__init__(1)
+
+    real = study.training
+    monkeypatch.setattr(study, "training", lambda *job, **named: order.append(job[0].name) or real(*job, **named))
+    monkeypatch.setattr(study, "ProcessPoolExecutor", Pool)
+    study.work_on_card("", "cpu", tmp_path, 600, together=2)
+    assert order[0] == "v2" and sorted(order) == ["v0", "v1", "v2"]  # that of full size first
+    for variant, seed in jobs[:2]:
+        found = json.loads((tmp_path / study.path_of(variant, seed).name).read_text())
+        alone = study.train(variant, seed, progress=False)
+        assert found["end"] == alone["end"] and found["history"] == alone["history"]
+    study.work_on_card("", "cpu", tmp_path, 600)
+    assert len(order) == 5  # those of the loop above; nothing is trained again

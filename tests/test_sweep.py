@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -197,3 +198,32 @@ def test_seeds_are_those_that_the_text_says(text, seeds):
     for bad in ("-1:3", "1,-1", "-1", "3:1", "1:2:3", "", ":", "a"):
         with pytest.raises(ValueError, match="seeds must be like"):
             sweep.parse_seeds(bad)
+
+
+def test_on_a_machine_with_cards_each_training_is_given_one_in_turn(tmp_path, monkeypatch):
+    class Pool:
+        def __init__(self, *_, **__):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def submit(self, work, job, place):
+            given.append(place)
+            done = Future()
+            done.set_result(None)
+            return done
+
+    given = []
+    monkeypatch.setattr(sweep, "ProcessPoolExecutor", Pool)
+    jobs = sweep.plan("blobs-vae", range(5), {}, tmp_path)
+    for cards, device, expected in (
+        (2, "auto", ["cuda:0", "cuda:1", "cuda:0", "cuda:1", "cuda:0"]), (1, "auto", ["auto"] * 5),
+        (2, "cpu", ["cpu"] * 5), (0, "auto", ["auto"] * 5), (2, "cuda:1", ["cuda:1"] * 5),
+    ):  # fmt: skip
+        monkeypatch.setattr("torch.cuda.device_count", lambda cards=cards: cards)
+        given.clear()
+        assert sweep.run_here(jobs, 2, device) == {} and given == expected

@@ -109,8 +109,8 @@ class Sprites:
 @cache
 def columns(size: int, device: torch.device) -> Tensor:
     """Where the centre of each column of pixels lies for each class of x, from the sprite's centre: (32, size)."""
-    centres = size * (0.25 + 0.5 / 31 * torch.arange(32.0, device=device))
-    return torch.arange(size, device=device) + 0.5 - centres[:, None]
+    centres = size * (0.25 + 0.5 / 31 * torch.arange(32.0))
+    return (torch.arange(size) + 0.5 - centres[:, None]).to(device)
 
 
 @cache

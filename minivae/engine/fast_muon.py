@@ -76,4 +76,4 @@ def _iterate(x: Tensor) -> Tensor:
 
 @cache
 def _unit(rows: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return 3.4445 * torch.eye(rows, dtype=dtype, device=device)
+    return (3.4445 * torch.eye(rows, dtype=dtype)).to(device)  # made there, another stream might read it too early

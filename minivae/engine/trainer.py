@@ -206,7 +206,11 @@ def train_seeds(
             settings = {"total": steps, "initial": first - 1, "disable": not progress, "unit": "step", "position": i}
             begun.append(begin(seed, out, stack.enter_context(tqdm(desc=name, **settings)), interrupted))
         _take_turns(begun, range(first, steps + 1))
-    return [one.keeper.run for one in begun]
+    runs = []
+    for one in begun:
+        with torch.cuda.stream(one.stream):  # where the copies were made that are fetched now
+            runs.append(one.keeper.run)
+    return runs
 
 
 def _take_turns(trainings: Sequence[_Training], steps: range) -> None:
