@@ -1,15 +1,15 @@
 # %% [markdown]
 # # Chapter 4 · Raise the price of a nat, and a VAE keeps two smooth latents
 #
-# In pictures of a blob only two things change: where it is along x, and where along y. Figure 2 of Burgess et al. (2018) shows two models of such pictures. A standard VAE spreads the position over four latents, and its pictures jump. A β-VAE with β = 150 uses two latents, one for x and one for y, and they move the blob smoothly. The two models differ in one number, the price β of a nat of KL.
+# In pictures of a blob only its place changes, along x and along y. Figure 2 of Burgess et al. (2018) shows two models of such pictures. A standard VAE (β = 1) spreads the position over four latents, and as one of them moves, the blob can jump. A β-VAE with β = 150 uses two latents, one for x and one for y, and they move the blob smoothly. They differ in one number, the price β of a nat of KL.
 #
 # **By the end you will have shown that**
 #
-# 1. there is a critical price β_c above which a model that encodes nothing stays so, and you can compute it from the pixels before any training;
+# 1. above a critical price β_c a model that encodes nothing stays so, and β_c can be computed from the pixels before any training;
 # 2. β = 150 uses exactly two latents on five seeds of five, and β = 1 uses three or more on all five;
 # 3. the code of β = 1 is *fragmented*: a small step of one latent can throw the blob across the canvas, or draw two.
 #
-# **You need** the ELBO ([chapter 1](01_elbo.ipynb)), the KL as a channel's rate ([chapter 2](02_awgn_channel.ipynb)), and what overlap does ([chapter 3](03_posterior_overlap.ipynb)). A little PyTorch.
+# **You need** the ELBO ([chapter 1](01_elbo.ipynb)), the KL as a channel's rate ([chapter 2](02_awgn_channel.ipynb)), and what overlap does ([chapter 3](03_posterior_overlap.ipynb)).
 # **Time:** 42 minutes to read, 3 minutes of CPU time.
 
 # %% [markdown]
@@ -25,11 +25,11 @@
 # | symbol | meaning | unit |
 # |---|---|---|
 # | $x$, $x_j$ | a picture, and its pixel $j$, in [0, 1] | – |
-# | $(u, v)$, $s$ | centre of the blob, to the right and down, and its width | pixels |
+# | $(u, v)$, $s$ | centre of the blob, to the right and down, and its width (until now $s$ was the decoder's) | pixels |
 # | $\mathrm{KL}_i$ | $\mathrm{KL}(q(z_i \mid x)\,\Vert\,\mathcal N(0, 1))$, the rate of latent $i$ of ten | nats |
 # | $\beta$ | price of one nat of KL | nats of loss per nat |
 # | $\beta_c$ | collapse threshold: above it a model that encodes nothing is stable | the same |
-# | $\bar p_j$, $v_j$ | mean of pixel $j$ over the data, and $\bar p_j (1 - \bar p_j)$ | – |
+# | $\bar p_j$, $v_j$ | mean of pixel $j$ over the data, and its Bernoulli variance $\bar p_j (1 - \bar p_j)$ | – |
 #
 # Losses are **sums over pixels and latents and means over the batch, in nats**. A latent is **active**, or in use, if its mean KL is above 0.01 nats. All symbols of the course: [NOTATION.md](NOTATION.md).
 
@@ -59,7 +59,7 @@ RUNS = "../data/runs"
 # %% [markdown]
 # ## 1. The data: a blob, somewhere
 #
-# A blob centred at $(u, v)$ has the brightness $\exp(-r^2 / 2 s^2)$ at distance $r$ from its centre. We take $s = 7$ pixels, and centres uniform on the square $[8, 56]^2$. The paper states neither. The exponential of a sum is a product, so a blob is a column times a row (`Blobs` draws the same):
+# A blob centred at $(u, v)$ has the brightness $\exp(-r^2 / 2 s^2)$ at distance $r$ from its centre. We take $s = 7$ pixels (`sigma` in the library), and centres uniform on the square $[8, 56]^2$ (`margin=8`). The paper states neither. The exponential of a sum is a product, so a blob is a column times a row (`Blobs` draws the same):
 
 
 # %%
@@ -87,7 +87,7 @@ assert torch.allclose(render(20.0, 41.0), rendered, atol=1e-6)
 # %% [markdown]
 # ## 2. The loss, and a training loop in full
 #
-# The model is that of the paper's appendix A.1, and `minivae/vae.py` follows it line by line: four convolutions, two fully connected layers, ten means and ten log standard deviations; the decoder is the transpose. The loss is Eq. 5 of the paper, with its sign turned so that we minimise:
+# The model is that of the paper's appendix A.1, and `minivae/vae.py` follows it line by line: four convolutions, two fully connected layers, ten means and ten log standard deviations; the decoder has the same layers in reverse. The loss is Eq. 5 of the paper, with its sign turned so that we minimise:
 #
 # $$ \mathcal L = \underbrace{\mathbb E_{q(z \mid x)}[-\log p(x \mid z)]}_{\text{reconstruction}} + \beta \sum_i \mathrm{KL}_i,
 # \qquad \mathrm{KL}_i = \tfrac12\left(\mu_i^2 + \sigma_i^2 - 1\right) - \log \sigma_i . $$
@@ -127,7 +127,7 @@ def new_model(size=64):
 
 
 # %% [markdown]
-# `minivae/training.py` has the same step and loop for other losses too. From one seed both give the same losses, bit for bit:
+# `minivae/training.py` has the same step and loop for other losses too (a `row` begins with the loss). From one seed both give the same losses, bit for bit:
 
 # %%
 model = new_model()
@@ -147,7 +147,7 @@ print("the same losses, bit for bit:", by_hand == torch.stack(in_library).tolist
 #
 # <details><summary>How do the weights begin?</summary>
 #
-# The appendix does not say, and it matters. A ReLU sets half of its inputs to zero, so a layer keeps the scale of its signal only if its weights have the variance 2 / fan-in (He et al. 2015). `VAE` begins so. PyTorch's default has 1 / (3 fan-in). Then each layer shrinks the signal, and the decoder has seven of them: at first its pictures hardly react to z. Encoding gains nothing and costs KL, so the training starts late (tried on one seed, on the small blobs of section 4).
+# The appendix does not say, and it matters. A ReLU sets half of its inputs to zero, so a layer keeps the scale of its signal only if its weights have the variance 2 / fan-in, where the fan-in is the number of inputs of a unit (He et al. 2015). `VAE` begins so. PyTorch's default has 1 / (3 fan-in). Then each layer shrinks the signal, and the decoder has seven of them: at first its pictures hardly react to z. Encoding gains nothing and costs KL, so the training starts late (tried on one seed, on the small blobs of section 4).
 #
 # </details>
 #
@@ -182,14 +182,14 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 # %% [markdown]
 # ## 3. How high may the price be?
 #
-# If β is very large, a nat costs more than it saves. Then the model does best to encode nothing: every posterior equals the prior, and the decoder draws the mean picture $\bar p$ whatever z is. Such a model is **collapsed**. From which β on does no small change of a collapsed model lower the loss?
+# If β is very large, a nat costs more than it saves. Then the model does best to encode nothing: every posterior equals the prior, and the decoder draws the mean picture $\bar p$ whatever z is. Such a model is **collapsed**. Above which β can no small change of a collapsed model lower the loss?
 #
 # **A small change.** Let one latent carry a faint signal, $z = a\,f(x) + \varepsilon$ with $\varepsilon \sim \mathcal N(0, 1)$. Here $f$ is some function of the picture whose mean over the data is 0, and $a$ is a small number. The posterior is $\mathcal N(a f(x), 1)$.
 #
 # **What it costs.** With σ = 1 the KL is $\tfrac12 a^2 f(x)^2$, on average $\tfrac12 a^2\, \mathbb E f^2$. The signal costs β times that.
 
 # %% [markdown]
-# **What it buys.** The collapsed decoder gives pixel $j$ the logit $\ell_j$ of $\bar p_j$. Now let it add a little that depends on z, $\ell_j + w_j z$. The Bernoulli loss of a pixel is $\log(1 + e^{\ell}) - x\,\ell$. At $\ell_j$ its first derivative is $\bar p_j - x_j$ and its second $v_j = \bar p_j (1 - \bar p_j)$. So, to second order in the small $w_j$, the loss changes by
+# **What it buys.** The collapsed decoder gives pixel $j$ the logit $\ell_j$ of $\bar p_j$. Now let it add a little that depends on z, $\ell_j + w_j z$. The Bernoulli loss of a pixel is $\log(1 + e^{\ell}) - x\,\ell$. Its first derivative is the sigmoid of $\ell$ minus $x$, so at $\ell_j$ it is $\bar p_j - x_j$. The second is $v_j = \bar p_j (1 - \bar p_j)$. So, to second order in the small $w_j$, the loss changes by
 #
 # $$ \sum_j \left( -\,w_j\, \mathbb E[(x_j - \bar p_j)\, z] + \tfrac12 v_j w_j^2\, \mathbb E[z^2] \right) . $$
 #
@@ -200,16 +200,22 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 # %% [markdown]
 # **The contest.** Gain and cost are both proportional to $\tfrac12 a^2$. The signal pays if and only if $\sum_j \operatorname{Cov}(x_j, f)^2 / v_j > \beta\, \mathbb E f^2$ for some $f$.
 #
-# **The best signal.** Measure each pixel in units of its Bernoulli spread, $y_j = (x_j - \bar p_j)/\sqrt{v_j}$, and call $S$ the covariance matrix of $y$. The best $f$ is linear, $f = c^\top y$, because a part of $f$ that no linear function of the pixels predicts has no covariance with any pixel: it gains nothing and costs KL. For a linear $f$, $\operatorname{Cov}(y, f) = S c$ and $\mathbb E f^2 = c^\top S c$, so the gain per nat is $c^\top S^2 c \,/\, c^\top S c$. It is largest if $c$ is the eigenvector of the largest eigenvalue, and then it equals that eigenvalue:
+# **The best signal.** Measure each pixel in units of its Bernoulli spread, $y_j = (x_j - \bar p_j)/\sqrt{v_j}$, and call $S$ the covariance matrix of $y$. Split $f$ into the best linear guess from the pixels and a rest. The rest has no covariance with any pixel, so it gains nothing, but it costs KL. So the best $f$ is linear, $f = c^\top y$. Then $\operatorname{Cov}(y, f) = S c$ and $\mathbb E f^2 = c^\top S c$. The sum above is $\lVert \operatorname{Cov}(y, f) \rVert^2 = c^\top S^2 c$, so the gain per nat is $c^\top S^2 c \,/\, c^\top S c$. It is largest if $c$ is the eigenvector of the largest eigenvalue, and then it equals that eigenvalue:
 #
 # $$ \boxed{\;\beta_c = \lambda_{\max}(S), \qquad S_{jk} = \frac{\operatorname{Cov}(x_j, x_k)}{\sqrt{\bar p_j (1 - \bar p_j)\; \bar p_k (1 - \bar p_k)}} \;} $$
+#
+# <details><summary>Why the top eigenvector?</summary>
+#
+# Let $\lambda_i$ be the eigenvalues of $S$ and $c_i$ the components of $c$ along its eigenvectors. Then the gain per nat is $\sum_i \lambda_i^2 c_i^2 \,/ \sum_i \lambda_i c_i^2$. This is a mean of the eigenvalues with the weights $\lambda_i c_i^2 \ge 0$, so it is at most the largest one.
+#
+# </details>
 #
 # <details><summary>Why are a linear decoder and a shift of the mean enough?</summary>
 #
 # Write any posterior near the prior as $q(z \mid x) = p(z)\,\bigl(1 + \sum_k f_k(x)\, h_k(z)\bigr)$ with the Hermite polynomials $h_1 = z$, $h_2 = (z^2 - 1)/\sqrt2$, …, which are orthonormal under the prior.
 # $f_1$ shifts the mean, $f_2$ changes the width. To second order the KL is $\tfrac12 \sum_k \mathbb E f_k^2$. Write the logits as $\ell_j + \sum_k w_{jk} h_k(z)$. Because
 # the $h_k$ are orthonormal, each $k$ is a contest of its own, with the same two sides: a gain of $\tfrac12 \sum_j \operatorname{Cov}(x_j, f_k)^2 / v_j$ for
-# $\tfrac12 \mathbb E f_k^2$ nats. So no kind of faint signal is cheaper than another, and $z = a f + \varepsilon$ with a linear decoder stands for all.
+# $\tfrac12 \mathbb E f_k^2$ nats. So no kind of faint signal gains more per nat than another, and $z = a f + \varepsilon$ with a linear decoder stands for all.
 #
 # </details>
 #
@@ -234,7 +240,7 @@ by_power, beta_c = threshold_by_hand(sample), collapse_threshold(sample)
 print(f"β_c of the blob of width 7: {by_power:.0f}; by the library {beta_c:.0f}")
 
 # %% [markdown]
-# **A second route.** The cell below builds a faint signal, $a$ = 0.05, on 1,000 pictures of 32 × 32 pixels, and measures the exact loss with z integrated numerically. The gain per nat is within 15 % of β_c, whether the signal moves the posterior's mean or its width.
+# **A second route.** The cell below builds a faint signal, $a$ = 0.05, on 1,000 pictures of 32 × 32 pixels, and measures the exact loss with z integrated numerically. The gain per nat is close to β_c, whether the signal moves the posterior's mean or its width.
 
 # %% tags=["checks"]
 assert abs(by_power / beta_c - 1) < 0.01
@@ -358,9 +364,9 @@ compare("latents in use on small blobs", my_guess_small, in_use, digits=0)
 print(f"KL {live_kl.sum():.2f} nats in all")
 
 # %% [markdown]
-# *Figure 4.3. Live: the KL of each latent over training, a colour and a dash pattern per latent, on a logarithmic axis. The grey line marks 0.01 nats.*
+# *Figure 4.3. Live (`watch` redraws it during the training): the KL of each latent, a colour and a dash pattern per latent, on a logarithmic axis. The grey line marks 0.01 nats.*
 #
-# Trainings on the full canvas take longer, so they are recorded; the commands that made two of them are printed below. Guess before you look:
+# Trainings on the full canvas take longer, so they are recorded. Guess before you look:
 
 # %%
 my_guess_1 = None  # how many of the ten latents does β = 1 use after 10,000 steps?
@@ -375,9 +381,9 @@ figures.kl_history({"β = 1, seed 1": vae[1], "β = 150, seed 0": beta150[0]})
 plt.show()
 
 # %% [markdown]
-# *Figure 4.4. KL of each latent, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise, the others sink below the grey line.*
+# *Figure 4.4. KL of each latent, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise and stay, the others rise for a moment and sink below the grey line.*
 #
-# **What you should see.** On the small canvas, too, two latents win, and by step 1,500 they carry nearly as many nats as the two on the full canvas. A nat costs the same share of what it can save, so equally many are bought. What is said above, checked:
+# **What you should see.** On the small canvas, too, two latents win (one seed). By step 1,500 they carry about 1.4 nats, and the two on the full canvas end at 1.5. A nat costs the same share of what it can save, so about as many are bought. What is said above, checked:
 
 # %% tags=["checks"]
 assert abs(small_beta_c / beta_c - 0.25) < 0.002 and small_beta == 37.5
@@ -388,7 +394,7 @@ assert (vae[1].history["kl"][early].mean(0) > metrics.ACTIVE).all()  # all ten
 # %% [markdown]
 # ## 5. Figure 2, with five seeds
 #
-# Now the pictures of the two models:
+# The pictures of both models:
 
 # %%
 figures.traversals(vae[1].model(), data, images, title="β = 1, seed 1")
@@ -401,9 +407,9 @@ plt.show()
 # %% [markdown]
 # *Figures 4.5 and 4.6. Top two rows: originals and reconstructions. Below, one row per latent, ordered by mean KL: what the decoder draws as that latent goes from −3 to 3 and all others keep the values inferred from the first original. Right: the latent's posterior mean for every position of the blob, blue −3, white 0, red 3.*
 #
-# **What you should see.** At β = 1, on this seed, four latents are in use, as in the paper. Their heat maps are curved patches, and their rows bend, fade and jump. At β = 150 two rows move, one along each side of the square, and their heat maps are plain ramps. The other eight rows do nothing. The price is blur, the second puzzle: with little information about the position the best picture is the average over all positions that are still possible.
+# **What you should see.** At β = 1, on this seed, four latents are in use, as in the paper. (Three others have less than 0.01 nats, rounded up.) Their heat maps are curved patches, and their rows bend, fade and jump. At β = 150 two rows move, one along each side of the square, and their heat maps are plain ramps. The other eight rows do nothing. The price is blur, the second puzzle: with little information about the position the best picture is the average over all positions that are still possible.
 #
-# **What would falsify it.** A training at β = 150 with a third active latent, or with ramps along other directions than x and y. So count over all seeds, with the correlation of the best latent with x, and with y. The last row is seed 1 again, trained three times as long:
+# **What would falsify it.** At β = 150, a third active latent, or ramps along other directions than x and y. So count over all seeds, with the correlation of the best latent with x, and with y. The last row is seed 1 again, trained three times as long:
 
 
 # %%
@@ -435,9 +441,9 @@ compare("latents in use, β = 1, seed 1", my_guess_1, at_1[1]["in use"], digits=
 compare("latents in use, β = 150", my_guess_150, at_150[0]["in use"], digits=0)
 
 # %% [markdown]
-# At β = 150 exactly two latents are in use on all five seeds. They lie along x and y on four: the ramps of seed 1 run along other directions at 10,000 steps, but not at 30,000. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance.
+# At β = 150 exactly two latents are in use on all five seeds. They lie along x and y on four. On seed 1 this fails at 10,000 steps: its ramps run along other directions. At 30,000 steps it holds. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance (given the picture, the latents are independent).
 #
-# At β = 1 two seeds of five have the paper's four. The count also differs from step to step:
+# The first puzzle: β = 1 uses 3 to 7 latents, and the paper's four on two seeds of five. The count also falls during the training:
 
 # %%
 counts = []
@@ -449,9 +455,9 @@ for step in (1_000, 3_000, 6_000, 10_000):
 table(counts)
 
 # %% [markdown]
-# The latents that carry least become inactive one after another, and at 10,000 steps this need not have ended. So four is a moment in a slow decline, not a constant of β = 1.
+# The latents that carry least become inactive one after another, and at 10,000 steps this need not have ended. So four is a passing count, not a constant of β = 1.
 #
-# A word about the folded cells: an assertion on a recorded run ties the prose to the file. It is no evidence for the claim. The evidence is the trainings, here five seeds each. What is said above, checked:
+# An assertion on a recorded run ties the prose to the file. It is no evidence for the claim: the evidence is the trainings, here five seeds each. What is said above, checked:
 
 # %% tags=["checks"]
 assert all(run.step == 10_000 for run in vae + beta150)
@@ -479,7 +485,7 @@ assert min(middle) == 6 and max(middle) == 10
 # %% [markdown]
 # ## 6. How broken is the code?
 #
-# Eight frames are too few to show a jump. Here is the second row of the β = 1 model in fine steps, from another seed image:
+# Eight frames are too few to show a jump. Here is the second row of the β = 1 model in fine steps, from another seed image (the picture whose code is the start):
 
 # %%
 model, values = vae[1].model(), torch.linspace(-0.75, -0.35, 9)
@@ -491,7 +497,7 @@ figures.image_row(strip, [f"{value:.2f}" for value in values])
 plt.show()
 
 # %% [markdown]
-# *Figure 4.7. A tear at β = 1, seed 1. The number is z. While z moves by 0.4, the blob fades at the bottom and another lights up at the top.*
+# *Figure 4.7. A tear at β = 1, seed 1, seen from the decoder: neighbouring z draw distant blobs. The number is z. While z moves by 0.4, the blob fades at the bottom and another lights up at the top.*
 #
 # In the paper's words, "small latent perturbations produce reconstructions with large or inconsistent position offsets", and there are "artefacts such as two sprites in the scene". Put numbers on both. From each of 12 seed images traverse each active latent over [−3, 3] in steps of 0.1. A traversal is
 #
@@ -519,7 +525,7 @@ for title, run in (("β = 1, seed 0", vae[0]), ("β = 150, seed 0", beta150[0]))
     print(f"{title}: mean σ", "  ".join(f"{s:.2f}" for s in sorted(std.tolist())))
 
 # %% [markdown]
-# At β = 1 a nat is cheap, so the latents that matter most have narrow posteriors. Where posteriors do not overlap, nothing in the loss asks that similar blobs get similar codes ([chapter 3](03_posterior_overlap.ipynb)), and a tear that formed early may persist. At β = 150 posteriors are wide and overlap, and the cheapest order is that of the positions. What is said above, checked; also, that the measure finds a ghost and a jump made by hand:
+# At β = 1 a nat is cheap, so the latents that carry most have narrow posteriors. Where posteriors do not overlap, nothing in the loss asks that similar blobs get similar codes ([chapter 3](03_posterior_overlap.ipynb)), and a tear that formed early may persist. At β = 150 posteriors are wide and overlap, and the cheapest order is that of the positions. What is said above, checked:
 
 # %% tags=["checks"]
 centre = metrics.centre_of_light(strip)[:, 1]
@@ -578,7 +584,7 @@ for image, rank, about in ((0, 1, -0.5), (7, 0, 0.95)):
 # %% [markdown]
 # ## 8. The paper and this chapter, side by side
 #
-# The paper's Figure 2 has two panels, β = 1 and β = 150. Each has a row of originals, one of reconstructions, one of traversals per latent in the order of mean KL, and beside it a heat map of that latent's mean by position. Figures 4.5 and 4.6 have the same layout.
+# Figures 4.5 and 4.6 have the layout of the two panels of the paper's Figure 2.
 #
 # | | paper (Figure 2) | here |
 # |---|---|---|
@@ -588,14 +594,14 @@ for image, rank, about in ((0, 1, -0.5), (7, 0, 0.95)):
 # | latents in use at β = 150 | 2 | 2 on 5 of 5 seeds |
 # | along x and y at β = 150 | by eye | correlation ≥ 0.98 on 4 of 5 seeds, on the fifth after 30,000 steps |
 # | breaks at β = 1 | by eye | 18 % of traversals broken (8 to 38 %, by seed), none at β = 150 |
-# | KL at β = 150 | not stated | 1.54 nats; 1.54 is the best for two linear channels |
+# | KL at β = 150 | not stated | 1.54 nats, as for the best two linear channels (fold below) |
 # | why 150 | not discussed | 150 is 0.58 of the β_c = 260 of this blob |
 #
-# What failed: one seed of five was not along x and y at 10,000 steps. What cannot be compared: the paper's blob may have another width, and then its 150 is another share of β_c.
+# What cannot be compared: the paper's blob may have another width, and then its 150 is another share of β_c.
 #
 # <details><summary>What is the best that β = 150 could reach?</summary>
 #
-# Send x and y through two linear channels and let the best decoder there is draw; [chapter 5](05_capacity_generator.ipynb) explains how. This needs no network. The trained ones come within 2 nats of its loss, of more than 900. So the blur is no fault of theirs. (A network need not send x and y in even steps, and one seed lies a little below that loss.)
+# Send x and y through two linear channels ([chapter 2](02_awgn_channel.ipynb)) and let an optimal decoder draw; [chapter 5](05_capacity_generator.ipynb) explains how. This needs no network. Its loss is more than 900 nats, and the trained models come within 2 nats of it. So the blur comes from the price, not from the trainings. (A network need not send x and y in even steps, and one seed lies a little below that loss.)
 #
 # </details>
 #
@@ -659,7 +665,7 @@ check("4.3", answer)
 # ## Summary
 #
 # - The unit of β is the collapse threshold β_c, the largest eigenvalue of the pixels' covariance in units of their Bernoulli spread. It is known before training.
-# - At a low price (β = 1) the VAE uses three to seven latents, with narrow posteriors, and its code is torn.
+# - At β = 1 the VAE uses three to seven latents, the strongest with narrow posteriors, and its code is torn.
 # - At more than half of β_c (β = 150) it keeps two latents, with wide posteriors, in a smooth code, along x and y on four seeds of five. Its pictures are blurred.
 #
 # **Readings.** Burgess et al. 2018, sections 4.2–4.3 and Figure 2. Higgins et al. 2017 (β-VAE). Lucas et al. 2019, *Don't blame the ELBO!*, for the linear theory of collapse.
