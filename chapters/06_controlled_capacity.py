@@ -3,14 +3,14 @@
 #
 # The paper ends with an experiment. It trains a β-VAE on coloured sprites while the capacity C grows from 0 to 25 nats, and reports "very robust disentangling of all the factors of variation in the dataset and high quality reconstructions". The evidence is Figure 4a: rows of pictures, and no measured number.
 #
-# We train it on three seeds, measure the result, and do not get Figure 4a. But the paper leaves choices open. So we also look at a study that changes them one at a time.
+# We train it on three seeds, measure, and do not get Figure 4a. But the paper leaves choices open, so we also look at a study that varies them.
 #
 # **By the end you will have shown that**
 #
-# 1. the objective of the paper does what it is built for: it holds the KL within a nat of C;
-# 2. with our choices it puts place and size into three latents of ten, on three seeds of three, and its drawings lose 191 to 194 nats more than perfect ones, where those of a plain VAE lose 56 (one seed);
+# 1. the objective of the paper does what it is built for: it holds the KL at C;
+# 2. with our choices it puts place and size into three latents of ten, and nothing else (three seeds). Its drawings are worse than those of a plain VAE (one seed);
 # 3. MIG, a score of disentanglement, is 0 for a turned code and 0.34 for perfect x and y alone;
-# 4. no reading of the recipe that was tried so far (one seed each) gives each factor a latent of its own.
+# 4. no variant of the recipe that was tried so far (one seed each) gives each factor a latent of its own.
 #
 # **You need** the KL as the rate of a channel ([chapter 2](02_awgn_channel.ipynb)), the VAE ([chapter 4](04_blob_position.ipynb)), the objective with γ and C ([chapter 5](05_capacity_generator.ipynb)). A little PyTorch.
 # **Time:** 45 minutes to read, 2 minutes of CPU time, 4 with AVX2 alone.
@@ -21,7 +21,7 @@
 # Eight factors make a picture of the data: x, y, scale, shape and orientation of a sprite, and its colours red, green and blue. Write down your guesses:
 #
 # - When C has reached 25 nats, how many of the eight factors have a latent of their own?
-# - Of five factors a code holds x in one latent and y in another, perfectly, and nothing else. MIG is 1 for a perfect code and 0 for a useless one. What is it here?
+# - White sprites have five factors. A code holds x in one latent and y in another, perfectly, and nothing else. MIG is 1 for a perfect code and 0 for a useless one. What is it here?
 # - The paper does not say how the weights begin. Can that decide whether anything is learnt at all?
 
 # %% [markdown]
@@ -35,8 +35,7 @@
 # | $I(z_i; f)$, $H(f)$ | mutual information of a latent's mean and a factor; entropy of a factor | nats |
 # | active | a latent with a mean KL above 0.1 nats; in other chapters above 0.01 | – |
 #
-# Losses are **sums over pixels and latents and means over the batch, in nats**. The symbols of the whole course are in
-# [NOTATION.md](NOTATION.md).
+# Losses are **sums over pixels and latents and means over the batch, in nats**. All symbols are in [NOTATION.md](NOTATION.md).
 
 # %%
 import dataclasses
@@ -67,9 +66,9 @@ ACTIVE = 0.1  # nats of mean KL above which we call a latent active
 #
 # $$ \mathcal L = \mathbb E_{q(z|x)}\left[-\log p(x \mid z)\right] + \gamma \left| \mathrm{KL}\left(q(z \mid x) \,\Vert\, p(z)\right) - C \right| , \qquad \gamma = 1000,\quad C \text{ from 0 to 25 nats.} $$
 #
-# [Chapter 5](05_capacity_generator.ipynb) used it for a decoder that is told the factors. Now an encoder has to find them.
+# [Chapter 5](05_capacity_generator.ipynb) told a decoder the factors. Now an encoder has to find them.
 #
-# The formula is for one picture x. For a batch there are two ways to average:
+# The formula is for one picture. A batch can be averaged in two ways:
 #
 # - **per batch:** take the mean KL of the batch, then its distance from C;
 # - **per picture:** take the distance of each picture's KL from C, then the mean.
@@ -79,7 +78,7 @@ ACTIVE = 0.1  # nats of mean KL above which we call a latent active
 
 # %%
 def penalty(kl, C, gamma=1000.0):
-    """Both readings, from the KL of every picture, (n,)."""
+    """Both averages, from the KL of every picture, (n,)."""
     per_batch = gamma * (kl.mean() - C).abs()
     per_picture = gamma * (kl - C).abs().mean()
     return per_batch, per_picture
@@ -101,11 +100,11 @@ assert (per_batch, per_picture) == (0, 1000)
 assert torch.isclose(ours, theirs)
 
 # %% [markdown]
-# A batch whose KLs lie evenly around C pays nothing in the first reading. In the second every picture pays.
+# Per batch, only the mean KL counts. Here it is C, so nothing is paid. Per picture, each pays for its own distance.
 #
 # ## 2. See it happen
 #
-# First a short training that you can watch. The sprites are white, and 32 × 32 pixels. C goes from 0 to 8 nats in 1,500 steps, about twenty times as fast as in the paper. A picture of half the side has a quarter of the pixels, so there is about a quarter of the loss to win. We divide γ by 4 too.
+# First a short training to watch. The sprites are white, 32 × 32 pixels. C goes from 0 to 8 nats in 1,500 steps, twenty times as fast as in the paper. Half the side means a quarter of the pixels, so about a quarter of the loss. We divide γ by 4 too, to keep the balance of the two terms.
 #
 # How many of the ten latents will be active at C = 8?
 
@@ -136,15 +135,15 @@ assert (most > ACTIVE).sum() >= 5
 # %% [markdown]
 # *Figure 6.1. KL of each of ten latents in the short training, one line a latent, on a logarithmic axis of nats. A latent is active above the grey line, at 0.1 nats.*
 #
-# **What you should see.** At first all ten rise together. Then a few win (here three; one seed), and the others fall back towards zero.
+# **What you should see.** At first all ten rise. Then a few win (here three; one seed), and the others fall back.
 #
-# **Why** (an argument, not a measurement). The sum of the KLs is fixed by C. A nat in a latent that the decoder already reads lowers the loss at once; in a new latent it does so only after the decoder has learnt to read it. So nats go where nats are.
+# **Why** (an argument, not a measurement). C fixes the sum of the KLs. A nat in a latent that the decoder already reads lowers the loss at once. In a new latent it does so only after the decoder has learnt to read it. So nats go where nats are.
 #
-# **What would falsify it.** Latents that fell to zero come back later in the ramp. The long runs can show that.
+# **What would falsify it.** A latent that fell to zero wins nats later. Look for one in the long runs.
 #
 # ## 3. The published recipe, measured
 #
-# The data are sprites in three colour channels. Each channel is uniform on [0.5, 1] and drawn anew for every picture.
+# The data are coloured sprites. Each colour channel is uniform on [0.5, 1] and drawn anew for every picture.
 
 # %%
 data = ColouredSprites()
@@ -155,7 +154,7 @@ plt.show()
 # %% [markdown]
 # *Figure 6.2. Eight of the pictures: squares, ellipses and hearts of several sizes and angles, each in a pale colour, on black.*
 #
-# The runs have 100,000 steps, as in the paper, and are recorded. This is how to make one, and how the KL of its latents grew:
+# The runs have 100,000 steps, as in the paper, and are recorded. The command for one, and its KL:
 
 # %%
 names = {
@@ -172,9 +171,11 @@ figures.kl_history({"γ = 1000, seed 0": runs["γ = 1000, seed 0"]}, ACTIVE)
 plt.show()
 
 # %% [markdown]
-# *Figure 6.3. KL of each of ten latents over the training, published objective, seed 0, drawn as Figure 6.1. Three lines end above seven nats, the others far below 0.1.*
+# *Figure 6.3. KL of each of ten latents over the training, published objective, seed 0, drawn as Figure 6.1. Three lines end above seven nats (the two upper ones lie on one another), the others far below 0.1.*
 #
-# **What you should see.** Two latents become active first. The other eight rise together, to a few hundredths of a nat or a tenth. One of them wins; seven fall to nothing and stay there. Three latents share whatever C brings. Seeds 1 and 2 do the same. The sum keeps to C, within a nat.
+# **What you should see.** Two latents become active first, and the other eight fall below a thousandth of a nat. When C is about 4 these eight rise again, together, to some hundredths of a nat or a tenth. One of them wins. The other seven fall back and stay there. From then on three latents share whatever C brings. Seeds 1 and 2 do the same. Over 500 steps the mean KL is within 0.03 nats of C.
+#
+# So the argument of section 2 is false as it stands: one latent came back. The likely reason is that once the place is known well, a nat about the size buys more.
 
 # %% tags=["checks"]
 # What is said above, checked on all three seeds, with means over 500 steps.
@@ -185,18 +186,21 @@ for run in published:
     steps = run.history["step"][:rows].reshape(-1, 25).mean(1)
     kl = run.history["kl"][:rows].reshape(-1, 25, 10).mean(1)
     C = np.array([run.experiment.objective.schedule(step) for step in steps])
-    assert np.abs(kl.sum(1) - C).max() < 1
+    assert np.abs(kl.sum(1) - C).max() < 0.03
     order = kl[-1].argsort()[::-1]  # three that end with nats, seven that do not
     begin = {i: (kl[:, i] > 0.5).argmax() for i in order[:3]}
     onsets.append({i: C[begin[i]] for i in begin})
     third = max(begin, key=begin.get)
     candidates = kl[: begin[third], [third, *order[3:]]]  # eight latents
+    lowest = candidates[C[: begin[third]] > 1.5].argmin(0)
+    assert candidates[C[: begin[third]] > 1.5].min(0).max() < 0.001
+    assert 1.5 < C[C > 1.5][lowest].min() and C[C > 1.5][lowest].max() < 4
     assert 0.02 < candidates[:, 1:].max(0).min()
     assert 0.05 < candidates[:, 1:].max() < 0.15
     assert kl[C > 12][:, order[3:]].max() < 0.03
 
 # %% [markdown]
-# Figure 4a of the paper shows what each latent does. So does ours. In each row below the reconstructions the code of the first picture is held fixed, and one latent alone goes from −3 to 3.
+# Here is our Figure 4a. In each row below the reconstructions the code of the first picture is held fixed, and one latent alone goes from −3 to 3.
 
 # %%
 first_run = runs["γ = 1000, seed 0"]
@@ -206,9 +210,9 @@ plt.show()
 # %% [markdown]
 # *Figure 6.4. Published objective, seed 0. Originals, reconstructions, and traversals of the five latents with most KL, from −3 to 3. Three rows change (place in two, size in one), two do not.*
 #
-# **What you should see.** The drawings are grey blobs of the right place and size. Two latents move the sprite, one changes its size, the others do nothing. The outer pictures are ragged, because the model never met such values: 99 % of the codes lie within ±1.5.
+# **What you should see.** The drawings are grey blobs of the right place and size. The outer pictures are ragged, because the model never met such values: 99 % of the codes lie within ±1.5.
 #
-# Now the same with numbers. R² is the share of a factor's variance that a latent explains, by the factor's mean in 20 bins of the latent. An orientation counts modulo the turn after which its shape looks the same.
+# R² is the share of a factor's variance that a latent explains: we cut the latent into 20 bins and predict the factor by its mean in each. An orientation counts modulo the turn after which its shape looks the same.
 
 
 # %%
@@ -228,11 +232,11 @@ figures.alignments({t: r2[t] for t in shown}, {t: kls[t] for t in shown}, ACTIVE
 plt.show()
 
 # %% [markdown]
-# *Figure 6.5. R² of every factor (rows) in every active latent (columns, by KL from left to right), published objective, three seeds. Dark: the latent tells the factor.*
+# *Figure 6.5. R² of every factor (rows) in every active latent (columns, by KL from left to right), published objective, three seeds. Dark: the latent tells much about the factor.*
 #
-# **What you should see.** On seed 0, x, y and scale have a latent each. On seed 1 two latents share x and y: the code is turned by nearly 45°, and after 100,000 steps it still is. On seed 2 it is turned by about 20°. ([Chapter 7](07_why_these_axes.ipynb) asks why.) Orientation and the colours are in no latent. Shape comes in only with size.
+# **What you should see.** On seed 0, x, y and scale have a latent each. On seed 1 two latents share x and y: the code is turned by nearly 45°. On seed 2 it is turned by about 20°. ([Chapter 7](07_why_these_axes.ipynb) asks why.) Orientation and the colours are in no latent. Of the shape a tenth is in the latent of the size.
 #
-# To count, we need a rule. A factor is **in a latent of its own** if an active latent explains at least 0.6 of it, no other active latent more than 0.2 of it, and this latent at most 0.2 of any other factor. An angle is a circle, so it may take two latents. How many of the eight will it be?
+# To count we need a rule. A factor is **in a latent of its own** if an active latent explains at least 0.6 of it, no other active latent more than 0.2 of it, and this latent at most 0.2 of any other factor. An angle is a circle, so it may take two latents. How many of the eight will it be?
 
 # %%
 my_guess_factors = None  # in latents of their own, on seed 0: your number here
@@ -297,11 +301,11 @@ assert scores["β = 4"]["kl"] < 20 < scores["plain VAE"]["kl"]
 assert scores["plain VAE"]["excess"] < scores["β = 4"]["excess"] < 100
 
 # %% [markdown]
-# **What you should see.** Three factors of eight on two seeds, one on seed 1. Each of the three latents has seven to nine nats. A fixed β = 4 (one seed) draws better by about 110 nats, with 18 nats of KL. The paper's abstract promises disentangling "without the previous trade-off in reconstruction accuracy"; here the drawings are the worst of the table. (After ± stands the sampling error of 10,000 pictures, not the spread over seeds.)
+# **What you should see.** Three factors of eight on two seeds, one on seed 1. A fixed β = 4 (one seed) draws better by about 110 nats, with 18 nats of KL. The paper's abstract promises disentangling "without the previous trade-off in reconstruction accuracy"; here the drawings are the worst of the table. (± is the sampling error of 10,000 pictures, not the spread over seeds.)
 #
 # ## 4. One number for a row of pictures
 #
-# A single number is widely used in place of such tables: **MIG**, the mutual information gap (Chen et al. 2018). It needs the mutual information $I(z; f)$: how many nats one learns about a factor from a latent. It is 0 if they are independent. It is $H(f)$, the factor's entropy, if the latent tells the factor exactly.
+# One number often replaces such tables: **MIG**, the mutual information gap (Chen et al. 2018). It needs the mutual information $I(z; f)$: how many nats a latent tells about a factor. It is 0 if they are independent, and $H(f)$, the factor's entropy, if the latent tells the factor exactly.
 
 
 # %%
@@ -315,11 +319,11 @@ def information(z, f):
 
 
 # %% [markdown]
-# For each factor $f_k$ take the two latents that tell most about it. The lead of the first over the second, as a share of the factor's entropy, is the gap. MIG is the mean gap of the $K$ factors:
+# For each factor $f_k$ take the two latents that tell most about it. The gap is the lead of the first, as a share of the factor's entropy. MIG is the mean gap of the $K$ factors:
 #
 # $$ \mathrm{MIG} = \frac1K \sum_{k} \frac{I(z_{\text{best}}; f_k) - I(z_{\text{second}}; f_k)}{H(f_k)} . $$
 #
-# **A small example.** There are four pictures, equally often: a sprite at the left or right (x = 0 or 1), small or large (size = 0 or 1). Each factor has an entropy of log 2 = 0.69 nats. Compare four codes of two latents:
+# **A small example.** Four pictures are equally frequent: a sprite at the left or right (x = 0 or 1), small or large (size = 0 or 1). Each factor has an entropy of log 2 = 0.69 nats. Compare four codes:
 
 # %%
 x, size = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1])
@@ -350,9 +354,9 @@ for z0, z1 in small_codes.values():
     assert torch.allclose(by_library, torch.tensor(by_hand).double(), atol=1e-6)
 
 # %% [markdown]
-# With one factor a latent MIG is 1. The turned code tells as much, but its two latents tell equally much of each factor, so neither leads: 0. A factor that no latent tells adds 0 too.
+# With one factor a latent MIG is 1. In the turned code two latents tell equally much of each factor, so neither leads, and MIG is 0. A factor that no latent tells adds 0 too.
 #
-# A real latent is continuous. It is cut into 20 bins of equal width, and a colour into ten classes. Now the second puzzle, with the five factors of white sprites:
+# A real latent is continuous. It is cut into 20 bins of equal width, a colour into ten classes. Now the second puzzle:
 
 # %%
 my_guess_mig = None  # x and y perfect, three factors missing: your number here
@@ -372,7 +376,7 @@ assert 0.85 < perfect_mig < 0.92 and 0.3 < place_mig < 0.38
 assert metrics.mig(classes.float(), classes, None) > 0.97
 
 # %% [markdown]
-# Twenty bins cannot tell 32 places or 40 angles apart, so a perfect code has only 0.90. Two factors of five would make 0.4, of which the bins leave 0.34. And our runs?
+# Twenty bins cannot tell 32 places or 40 angles apart, so a perfect code has 0.90. Two factors of five would make 0.4, of which the bins leave 0.34. Our runs:
 
 # %% tags=["nbval-ignore-output"]
 _, coloured_classes = metrics.factor_classes(data, factors)
@@ -398,20 +402,19 @@ assert all(0 <= row["of active latents only"] < 0.25 for row in rows)
 # %% [markdown]
 # All are low: 0.03 to 0.14 for the three seeds of γ = 1000, and 0.10 for β = 4 (one seed). [Chapter 9](09_factors_or_moments.ipynb) has other scores.
 #
-# The second column is a control. MIG and R² do not look at the size of a latent: an inactive one whose mean follows x by a thousandth counts too. Our rule above leaves such latents out.
+# The second column is a control. MIG and R² do not look at a latent's KL. An inactive latent whose mean follows x, by a thousandth, counts in both. Our rule for a latent of its own looks at active latents only.
 #
 # ## 5. What the paper leaves open
 #
-# Perhaps our choices are to blame. The paper does not state these:
+# The paper does not state these:
 #
 # | not stated | in section 3 | also tried |
 # |---|---|---|
 # | Equation 8 for a batch | \|KL − C\| of the mean | of each picture, then averaged |
-# | colours | pale: channels uniform on [0.5, 1] | vivid: on [0, 1]; a circle of hues; eight colours |
-# | first weights | `ours`: He's, the encoder's last layer a tenth | `he`: all He's; `truncated` normal, spread 1/√fan-in; `glorot`; `pytorch`: its default |
-# | batch, Adam's ε and β₂ | 64, 10⁻⁸, 0.999 | others, in column `else` |
+# | colours | `pale`: channels uniform on [0.5, 1] | `vivid`: on [0, 1]; `hue`: a circle of hues; `eight` colours |
+# | first weights | `ours`: He's, the encoder's last layer a tenth | `he`: all He's; `truncated` normal, spread 1/√inputs; `glorot`; `pytorch`: its default |
 #
-# `tools/study_figure4a.py` trains such variants, most on small pictures (32 × 32, γ divided by 4) with a ramp of 20,000 steps. Its plan varies γ and the ramp too. The cells below read every result that is there, so the table grows with the study. **Each row is one seed.**
+# A **variant** of the recipe is a choice of all these. `tools/study_figure4a.py` trains variants, so far on small pictures (32 × 32, γ divided by 4) with a ramp of 20,000 steps. Its plan also varies γ, the ramp, the batch and Adam. The cells below read every result. **Each row is one seed.**
 
 
 # %%
@@ -433,7 +436,7 @@ def other_changes(settings, usual):
 
 
 # %% [markdown]
-# An excess needs a scale. A model that ignores its code draws one constant picture, at best the mean of all. Its excess follows from the mean brightness and the mean entropy of a colour channel:
+# An excess needs a scale. A model that ignores its code draws one constant picture, at best the mean of all. Let a sprite cover a pixel with probability $c$, and let $r$ be its brightness in a channel. The mean picture has $c\,\bar r$ there. It costs the entropy $H(c\,\bar r)$, of which $c\,\overline{H(r)}$ is the floor:
 
 # %%
 ramp = torch.linspace(0, 1, 10_001, dtype=torch.float64)
@@ -467,21 +470,19 @@ def left_to_draw(result):
 
 study = sorted(read_study(), key=left_to_draw)
 usual = next(r["settings"] for r in study if r["name"] == "pale-base")
-trainings, readings = [], set()
+variants = {result["name"] for result in study}
+trainings = []
 for result in study:
     settings, end = result["settings"], result["end"]
-    tables = {name: torch.tensor(row) for name, row in end["r2"].items()}
-    own = in_their_own(tables, torch.tensor(end["kl"]))
-    readings.add(result["name"])
     trainings.append({
         "colours": settings["colours"], "weights": settings["weights"],
         "per": settings["reading"], "else": other_changes(settings, usual),
-        "active": end["active"], "own": ", ".join(own) or "–",
+        "active": end["active"], "own": ", ".join(end["own"]) or "–",
         "excess": f"{end['excess']:.0f}",
         "of constant": left_to_draw(result), "MIG": end["mig"],
     })  # fmt: skip
 table(trainings)
-print(f"\n{len(readings)} readings so far, {len(trainings)} trainings")
+print(f"\n{len(variants)} variants so far, {len(trainings)} trainings")
 
 # %% tags=["checks", "nbval-ignore-output"]
 # What is said below, checked for every file there is; and how many are planned.
@@ -491,10 +492,12 @@ sys.path.append("../tools")
 from study_figure4a import plan
 
 planned = {v.name for v, _ in plan() if v.objective == "capacity"}
-print(f"{len(readings & planned)} of the plan's {len(planned)} readings are tried")
+print(f"{len(variants & planned)} of the plan's {len(planned)} variants are tried")
 for result, row in zip(study, trainings, strict=True):
-    own = [] if row["own"] == "–" else row["own"].split(", ")
-    assert len(own) < len(result["end"]["r2"]), result["name"]
+    end = result["end"]
+    tables = {factor: torch.tensor(R2) for factor, R2 in end["r2"].items()}
+    assert end["own"] == in_their_own(tables, torch.tensor(end["kl"]))
+    assert len(end["own"]) < len(tables), result["name"]
     assert row["MIG"] < 0.5, result["name"]
 of_seed_0 = [
     (r, row) for r, row in zip(study, trainings, strict=True) if r["seed"] == 0
@@ -506,12 +509,14 @@ deaf |= {"vivid-pytorch", "authors-pytorch", "pale-pytorch"}
 drawing = {"pale-base", "vivid-base", "authors-base", "vivid-perpicture"}
 drawing |= {"pale-perpicture", "vivid-hue", "authors-hue", "vivid-eight"}
 drawing |= {"authors-eight", "pale-truncated", "authors-glorot", "vivid-he"}
-assert (len(deaf), len(drawing)) == (7, 12)
+drawing |= {"authors-he", "pale-he"}
+assert (len(deaf), len(drawing)) == (7, 14)
 for name in deaf:
     assert (
         0.95 < by_name[name]["of constant"] < 1.05 and by_name[name]["active"] >= 9
     )
     assert by_name[name]["own"] == "–" and by_name[name]["MIG"] < 0.01
+    assert max(max(R2) for R2 in end_of[name]["r2"].values()) < 0.01
 for name in drawing:
     assert by_name[name]["of constant"] < 0.5 and by_name[name]["MIG"] < 0.2
     assert set(by_name[name]["own"].split(", ")) <= {"–", "x", "y", "scale"}
@@ -522,13 +527,13 @@ for name in drawing:
     }
     assert min(in_all["x"], in_all["y"]) > 0.7, name
     kl = sorted(kl)
-    assert sum(kl[-3:]) > 23 and kl[-4] < 0.5  # no more than three carry nats
+    assert sum(kl[-3:]) > 21 and kl[-4] < 0.8  # no more than three carry most
 assert by_name["pale-perpicture"]["own"].count(",") == 2
 sizes = [max(end_of[name]["r2"]["scale"]) for name in drawing]
-assert sum(R2 > 0.4 for R2 in sizes) >= 9
+assert sum(R2 > 0.4 for R2 in sizes) == 11
 
 # %% [markdown]
-# Three numbers a row: active latents; factors in a latent of their own (`own`); excess and MIG. As a figure:
+# `per` is the average in Equation 8, `else` any other change, `own` the factors in latents of their own, and `of constant` the excess as a share of the constant picture's. `MIG` is over all ten latents. As a figure:
 
 # %% tags=["nbval-ignore-output"]
 perfect_colour_mig = metrics.mig(factors[:, 1:], coloured_classes)
@@ -545,18 +550,18 @@ figures.readings(points, long_runs, perfect_colour_mig)
 plt.show()
 
 # %% [markdown]
-# *Figure 6.6. Every reading that has been tried, one mark a training: MIG against the excess, as a share of a constant picture's. Colour and shape of filled marks: number of factors in latents of their own. Hollow marks: the long runs of section 3. Star: where Figure 4a would be.*
+# *Figure 6.6. Every variant that has been tried, one mark a training: MIG against the excess, as a share of a constant picture's. Colour and shape of filled marks: number of factors in latents of their own. Hollow marks: the long runs of section 3. Star: where Figure 4a would be.*
 #
-# **What you should see.** No mark is near the star. The nineteen trainings that were there when this was written end in one of two ways:
+# **What you should see.** No mark is near the star. The first twenty-one trainings end in one of two ways:
 #
-# - **Seven learn nothing** (right edge). The decoder draws the mean picture. Nine or ten latents are active, but the decoder reads none.
-# - **Twelve learn the place, and most of them the size.** Two or three latents carry the nats, and the MIG is below 0.2. At best x, y and scale have latents of their own. Shape, orientation and colours never have.
+# - **Seven learn nothing** (right edge). The decoder draws the mean picture. Nine or ten latents are active, but they explain no factor (R² below 0.01). A constant mean costs nats too, and tells nothing ([chapter 5](05_capacity_generator.ipynb)).
+# - **Fourteen learn the place, and most of them the size.** Two or three latents carry most of the nats, and the MIG is below 0.2. At best x, y and scale have latents of their own. Shape, orientation and colours never have.
 #
-# **Why.** A single detail can decide between the two ends. With truncated weights and vivid colours it is the reading of Equation 8: per batch nothing is learnt, per picture the model draws. With our weights and pale colours both readings draw equally well. All three trainings with PyTorch's default weights learn nothing. These weights are small, so at first hardly a trace of the code reaches the decoder's output ([chapter 4](04_blob_position.ipynb)); that is the likely reason.
+# **Why.** The first weights can decide it (the third puzzle). All nine trainings with He's weights (`ours`, `he`) draw. All three with PyTorch's default learn nothing. These weights are small, so at first the output of the decoder hardly depends on the code ([chapter 4](04_blob_position.ipynb)). This is the likely reason. With other weights the average in Equation 8 can decide: `truncated`, with vivid colours, draws per picture and learns nothing per batch.
 #
-# **No reading tried so far gives each factor a latent of its own.** What would falsify this is a mark near the star. Each mark is one seed, most are small pictures, and the plan is longer.
+# **No variant tried so far gives each factor a latent of its own.** A filled mark near the star would falsify this. Each is one seed on small pictures, and the plan is longer.
 #
-# [Chapter 9](09_factors_or_moments.ipynb) asks whether factors are what the objective wants at all. [Chapter 10](10_training_that_goes_on.ipynb) asks why training stops at three latents, and shows one that goes on.
+# [Chapter 9](09_factors_or_moments.ipynb) asks whether the objective wants factors at all, [chapter 10](10_training_that_goes_on.ipynb) why training stops at three latents.
 
 # %% tags=["checks"]
 # What is said above, checked.
@@ -571,19 +576,21 @@ of = {name: by_name[name]["weights"] for name in deaf | drawing}
 assert not any(of[name] == "pytorch" for name in drawing)
 assert {of[name] for name in deaf} == {"pytorch", "glorot", "truncated"}
 assert sum(weights == "pytorch" for weights in of.values()) == 3
+assert sum(weights in ("ours", "he") for weights in of.values()) == 9
+assert all(result["settings"]["size"] == 32 for result, _ in of_seed_0)
 
 # %% [markdown]
 # ## 6. Drag the latents
 #
-# Tasks: (1) Move the seed image: which methods keep the sprite's place when they redraw it, and which its colour? (2) With γ = 1000, drag the latents one after another. How many change the drawing?
+# Tasks: (1) Move the seed image. Which methods keep the sprite's place, and which its colour? (2) With γ = 1000, drag the latents one after another. How many change the drawing?
 
 # %% tags=["nbval-ignore-output"]
-CompareExplorer({t: runs[t] for t in ("plain VAE", "β = 4", "γ = 1000, seed 0")})
+CompareExplorer({t: runs[t] for t in ("plain VAE", "γ = 1000, seed 0", "β = 4")})
 
 # %% [markdown]
 # <details><summary>What you should have found</summary>
 #
-# (1) All keep the place, to half a pixel. β = 4 and γ = 1000 draw grey sprites; the plain VAE keeps nearly a third of the colour. (2) Three.
+# (1) All keep the place, typically to half a pixel. β = 4 and γ = 1000 draw grey sprites; the plain VAE keeps nearly a third of the colour. (2) Three.
 #
 # </details>
 
@@ -650,7 +657,7 @@ table([
 ])  # fmt: skip
 
 # %% [markdown]
-# **Reproduced:** the KL is held at C, and place comes before size. **Not reproduced:** eight factors, colours, drawings "quite difficult to distinguish from the corresponding data samples".
+# **Reproduced:** the KL is held at C, and the latents of the place have more KL than that of the size. **Not reproduced:** eight factors, colours, drawings "quite difficult to distinguish from the corresponding data samples".
 #
 # ## 8. Exercises
 #
@@ -671,19 +678,20 @@ answer = None  # def answer(information, entropy): ...
 check("6.2", answer)
 
 # %% [markdown]
-# **6.3** (medium, 15 min) How hard does the penalty push? Write `push(kl, C, gamma)`, with kl the KL of every picture of a batch, (n,). It returns two numbers, for the readings per batch and per picture: the growth of the penalty, per nat, when the KL of *every* picture grows by the same small amount. Then think: if the KLs of 64 pictures scatter evenly around C, which push is smaller, and by how much? *Hint: `torch.sign`.*
+# **6.3** (medium, 15 min) How hard does the penalty push? Write `push(kl, C, gamma)`, with kl the KL of every picture of a batch, (n,). It returns two numbers, for the averages per batch and per picture: the growth of the penalty, per nat, when the KL of *every* picture grows by the same small amount. Then think: if the KLs of 64 pictures scatter evenly around C, which push is smaller, and by how much? *Hint: `torch.sign`.*
 
 # %%
 answer = None  # def answer(kl, C, gamma): ...
 check("6.3", answer)
 
 # %% [markdown]
-# **6.4** (open, half an hour of computing) Choose a reading that is not done (`python tools/study_figure4a.py list`). Write down which three numbers you expect, and train it: `python tools/study_figure4a.py run NAME`. Run section 5 again. No check here: this is an experiment.
+# **6.4** (open, half an hour of computing) Choose a variant that is not done (`python tools/study_figure4a.py list`). Write down which excess, MIG and factors you expect, and train it: `python tools/study_figure4a.py run NAME`. Run section 5 again. There is no check.
 #
 # ## Summary
 #
-# - The paper's objective holds the KL at C. With our choices it puts 25 nats into three latents (place and size), on three seeds of three, and draws worse than a fixed β = 4 (one seed).
-# - MIG is the lead of the best latent over the second best, in information about a factor. A turned code scores 0.
-# - No reading of the recipe that was tried, one seed each, gives each factor a latent of its own. Look at the KL of a latent before you trust its R².
+# - The paper's objective holds the KL at C. With our choices it puts 25 nats into three latents, place and size (three seeds), and draws worse than a fixed β = 4 (one seed).
+# - MIG is the lead of the best latent over the second, in information about a factor. A turned code scores 0.
+# - No variant of the recipe that was tried, one seed each, gives each factor a latent of its own. The first weights alone can decide whether anything is learnt.
+# - Look at the KL of a latent before you trust its R².
 #
 # **Readings.** Burgess et al. 2018, sections 5 and A.2 and Figure 4. Chen et al. 2018 (MIG). Locatello et al. 2019, *Challenging common assumptions*.

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import study_figure4a as study
@@ -50,18 +51,36 @@ def test_taught_code_has_variance_one_and_25_nats():
     assert correlations.abs().max() < 0.04  # each says something else
 
 
-def table(**rows: list[float]) -> dict[str, torch.Tensor]:
-    return {name: torch.tensor(row) for name, row in rows.items()}
+def own(*inactive: int, **r2: list[float]) -> list[str]:
+    """Factors in latents of their own; latents have half a nat each but for the inactive ones."""
+    latents = len(next(iter(r2.values())))
+    return study.own_latents(r2, [0.01 if i in inactive else 0.5 for i in range(latents)])
 
 
 def test_a_latent_of_its_own():
-    alone = table(x=[0.9, 0.1, 0.0], scale=[0.1, 0.7, 0.0])
-    assert study.own_latents(alone) == ["x", "scale"]
-    assert study.own_latents(table(x=[0.9, 0.3, 0.0], scale=[0.0, 0.0, 0.7])) == ["scale"]  # x is in two
-    assert study.own_latents(table(x=[0.9, 0.0], scale=[0.9, 0.0])) == []  # two in one
-    circle = table(orientation=[0.4, 0.4, 0.0, 0.0], x=[0.0, 0.0, 0.9, 0.0])
-    assert study.own_latents(circle) == ["orientation", "x"]
-    assert study.own_latents(circle | table(x=[0.3, 0.0, 0.9, 0.0])) == []  # in one of the circle's, too
+    assert own(x=[0.9, 0.1, 0.0], scale=[0.1, 0.7, 0.0]) == ["x", "scale"]
+    assert own(x=[0.9, 0.3, 0.0], scale=[0.0, 0.0, 0.7]) == ["scale"]  # x is in two
+    assert own(x=[0.9, 0.0], scale=[0.9, 0.0]) == []  # two in one
+    circle = {"orientation": [0.4, 0.4, 0.0, 0.0], "x": [0.0, 0.0, 0.9, 0.0]}
+    assert own(**circle) == ["orientation", "x"]
+    assert own(**circle | {"x": [0.3, 0.0, 0.9, 0.0]}) == []  # in one of the circle's, too
+
+
+def test_an_inactive_latent_neither_holds_a_factor_nor_shares_one():
+    assert own(0, x=[0.9, 0.0], scale=[0.0, 0.9]) == ["scale"]
+    assert own(1, x=[0.9, 0.9], scale=[0.0, 0.0]) == ["x"]
+    assert own(1, orientation=[0.4, 0.4], x=[0.0, 0.0]) == []  # half a circle
+    assert own(0, 1, x=[0.9, 0.0], scale=[0.0, 0.9]) == []
+
+
+def test_what_a_recorded_result_counts_follows_from_its_tables():
+    found = sorted((Path(__file__).parents[1] / study.RESULTS).glob("*.json"))
+    assert found
+    for path in found:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        for end in (result["end"], *result.get("looks", {}).values()):
+            assert end["active"] == sum(kl > study.ACTIVE for kl in end["kl"]), path.name
+            assert end["own"] == study.own_latents(end["r2"], end["kl"]), path.name
 
 
 @pytest.mark.slow

@@ -46,6 +46,7 @@ from minivae.vae import VAE, initialise
 RESULTS = Path("data/studies/figure4a")
 SCRATCH = Path("runs/figure4a")  # states of unfinished trainings, and locks
 EVERY = 250  # steps averaged in a row of the history
+ACTIVE = 0.1  # nats of mean KL above which a latent is active
 FACTORS = ("shape", "scale", "orientation", "x", "y")
 
 
@@ -550,30 +551,35 @@ def measure(model: StudyVAE, variant: Variant, points: int = 10_000, with_dci: b
     table = metrics.information(codes, classes)
     few = points // 5  # trees cost
     dci = metrics.dci(codes[:few], classes[:few]) if with_dci else ()
+    kl_recorded = _rounded(kls, 3)  # so that what is counted follows from what the file holds
+    r2_recorded = {name: _rounded(row, 3) for name, row in r2.items()}
     return {
         "excess": round(excesses.mean().item(), 2),
         "excess_error": round(excesses.std().item() / math.sqrt(len(excesses)), 2),
-        "kl": _rounded(kls, 3),
-        "active": int((kls > 0.1).sum()),  # of at least a tenth of a nat
-        "own": own_latents(r2),
+        "kl": kl_recorded,
+        "active": sum(v > ACTIVE for v in kl_recorded),
+        "own": own_latents(r2_recorded, kl_recorded),
         "mig": round(metrics.mig(codes, classes), 4),
         "dci": [round(value, 4) for value in dci],
-        "r2": {name: _rounded(row, 3) for name, row in r2.items()},
+        "r2": r2_recorded,
         "r2_moments": {name: _rounded(row, 3) for name, row in shown.items()},
         "information": dict(zip(names, [_rounded(row, 3) for row in table], strict=True)),
     }
 
 
-def own_latents(r2: dict[str, Tensor]) -> list[str]:
-    """The factors that are in a latent of their own: R² ≥ 0.6 there, at most 0.2 in any other, and no other factor has
-    more than 0.2 there. An angle, which is a circle, may share two latents that hold nothing else."""
+def own_latents(r2: dict[str, list[float]], kl: list[float]) -> list[str]:
+    """The factors that are in a latent of their own, of the active latents: R² ≥ 0.6 there, at most 0.2 in any other,
+    and no other factor has more than 0.2 there. An angle, which is a circle, may share two latents that hold nothing
+    else. Inactive latents do not count: their means may follow a factor by a thousandth."""
+    active = torch.tensor(kl) > ACTIVE
+    rows = {name: torch.tensor(row)[active] for name, row in r2.items()}
     found = []
-    for name, row in r2.items():
+    for name, row in rows.items() if active.any() else ():
         size = 2 if name in ("orientation", "hue") and row.max() < 0.6 else 1
-        best = row.topk(size).indices
-        rest = torch.ones(len(row), dtype=torch.bool).index_fill(0, best, False)
-        others = torch.stack([other[best].max() for key, other in r2.items() if key != name])
-        if row[best].sum() >= 0.6 and row[rest].max() <= 0.2 and others.max() <= 0.2:
+        best = row.topk(min(size, len(row))).indices
+        elsewhere = row.index_fill(0, best, 0.0).max()
+        others = torch.stack([other[best].max() for key, other in rows.items() if key != name])
+        if row[best].sum() >= 0.6 and elsewhere <= 0.2 and others.max() <= 0.2:
             found.append(name)
     return found
 
@@ -694,7 +700,7 @@ def main() -> None:
     else:
         for r in results():
             end = r["end"]
-            kl = " ".join(f"{v:.1f}" for v in sorted(end["kl"], reverse=True) if v > 0.1)
+            kl = " ".join(f"{v:.1f}" for v in sorted(end["kl"], reverse=True) if v > ACTIVE)
             print(f"{r['name']:24} {r['seed']}  excess {end['excess']:6.1f}  MIG {end['mig']:.2f}  "
                   f"active {end['active']:2}  own {','.join(end['own']) or '-':28} KL {kl}")  # fmt: skip
 
