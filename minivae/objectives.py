@@ -96,7 +96,7 @@ class PolylineSchedule:
     """Capacity C in nats at a step: straight lines from corner to corner, constant before the first and after the last.
 
     A corner is (step, nats). Raises ValueError unless there is at least one, the steps are ≥ 0 and rise, and the nats
-    are finite and ≥ 0. Source: chapter 6.
+    are finite and ≥ 0. Source: chapter 10.
     """
 
     corners: tuple[tuple[int, float], ...]

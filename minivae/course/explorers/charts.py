@@ -1,4 +1,4 @@
-"""Explorers of one-latent models and channels: chapters 1 to 3."""
+"""Explorers of one-latent models and channels: chapters 1 to 3 and 7."""
 
 import math
 from collections.abc import Callable, Sequence

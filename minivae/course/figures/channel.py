@@ -1,4 +1,4 @@
-"""Figures of chapter 2: rates at each capacity, messages through one latent, a tilted posterior."""
+"""Figures of chapter 2: rates at each capacity, and messages through one latent."""
 
 import math
 
