@@ -1,15 +1,15 @@
 # %% [markdown]
 # # Chapter 5 · Divide a capacity among five factors, and compute which one gets the next nat
 #
-# Figure 3 of Burgess et al. (2018), *Understanding disentangling in β-VAE*, is an experiment without an encoder. A decoder is told the five factors of dSprites (shape, scale, orientation, x and y), each through a noisy channel of its own. It may choose how much noise each channel has. But all channels together carry C nats, and C rises slowly during the training. In the paper position gets the first nats. Scale, shape and orientation follow, each at a capacity of its own.
+# Figure 3 of Burgess et al. (2018), *Understanding disentangling in β-VAE*, is an experiment without an encoder. A decoder is told the five factors of dSprites (shape, scale, orientation, x and y), each through a noisy channel of its own. The training chooses how much noise each channel has. But all channels together carry C nats, and C rises slowly during the training. In the paper position gets the first nats. Scale, shape and orientation follow, each at a capacity of its own.
 #
-# Is this order the best that can be done, or a habit of the training? This chapter computes the best division of every C without any network, and compares the published recipe with it.
+# Is this order the best that can be done, or a habit of the training? This chapter computes the best division of every C without any network, and compares the published objective with it.
 #
 # **By the end you will have shown that**
 #
 # 1. the best division of a capacity, computed without a network, has the paper's order: position, scale, shape, orientation;
-# 2. a mean costs nats and tells nothing. Scale comes at 6.6 nats with the published values, at 5.1 with class numbers, and at 2.8 with the mean taken off;
-# 3. the published recipe keeps the KL at C, but it does not find this division (one seed).
+# 2. a factor whose mean is not zero costs more nats, so the numbers that stand for a factor decide at which C it gets its first;
+# 3. the published objective (γ = 1000, under Adam) keeps the KL at C, but does not find this division (one seed).
 #
 # **You need** the KL as a channel's rate and water-filling ([chapter 2](02_awgn_channel.ipynb)), the belief of an optimal decoder ([chapter 3](03_posterior_overlap.ipynb)), and the training of [chapter 4](04_blob_position.ipynb).
 # **Time:** 45 minutes to read, 2 minutes of CPU time.
@@ -76,7 +76,7 @@ figures.image_row(data.render(some), shapes)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.1. Eight of the pictures: white squares, ellipses and hearts of several sizes and angles, each at its own place on black.*
+# *Figure 5.1. Eight of the pictures. In the code a picture is six class numbers: its colour, always 0, and the five factors.*
 #
 # The model is the decoder of [chapter 4](04_blob_position.ipynb) behind five channels. Each factor is multiplied by a learned number $a_i$ and gets noise of a learned width $\sigma_i$:
 
@@ -101,6 +101,11 @@ class ByHand(torch.nn.Module):
 
 
 # %% [markdown]
+# <details><summary>Why every factor starts with a tenth of a nat</summary>
+#
+# With $\sigma_i = 1$ the KL $\tfrac12(a_i^2 f_i^2 + \sigma_i^2 - 1) - \log \sigma_i$ is $\tfrac12 a_i^2 f_i^2$. Its mean over the pictures is $\tfrac12 a_i^2\, \mathbb E f_i^2$, and this is 0.1 for $a_i^2 = 0.2 / \mathbb E f_i^2$.
+# </details>
+#
 # The library has the same model:
 
 # %%
@@ -117,7 +122,7 @@ print("the same:", torch.allclose(ours, theirs, atol=1e-5))
 #
 # C climbs in a straight line from 0.5 to 25 nats (section 4.3 of the paper). γ is 1000, from its appendix A.2. We also take over the 100,000 steps that the appendix states for the VAE.
 #
-# ## 2. What the published recipe does
+# ## 2. What the published objective does
 #
 # First a small training to watch: sprites of 32 × 32 pixels, 1,500 steps, C from 0.5 to 3.5 nats. The paper says that below 5 nats only x and y have any KL. What do you expect?
 
@@ -136,7 +141,7 @@ x_and_y = at_the_end[3] + at_the_end[4]
 compare("x and y together at C = 3.5", my_guess, x_and_y, "nats", digits=1)
 
 # %% [markdown]
-# What is said below, checked:
+# Checked:
 
 # %% tags=["checks"]
 assert abs(at_the_end.sum() - 3.5) < 0.3 and x_and_y < 1.2
@@ -145,7 +150,7 @@ by_step = live.history["reconstruction"]
 assert by_step[-50:].mean() < 0.5 * by_step[0]
 
 # %% [markdown]
-# *Figure 5.2. KL of each factor over the training, on a logarithmic axis: orientation (blue), shape (orange), scale (green), x and y (yellow, on one another). All are active, above the grey line.*
+# *Figure 5.2. KL of each factor over the training, on a logarithmic axis: orientation (blue), shape (orange), scale (green), x and y (yellow, on one another).*
 #
 # The KL keeps to C. But all five lines rise together; orientation has the most, and x and y less than a third. Is this because the training is small? Here is the whole one, recorded: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed.
 
@@ -163,9 +168,9 @@ figures.figure_3(published)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.3. Our training with γ = 1000, a column a factor. Above: its KL as C rises. Below: the same against the reconstruction accuracy. All five curves rise from the start.*
+# *Figure 5.3. Our training with γ = 1000, a column a factor. Above: its KL as C rises. Below: the same KL against the reconstruction accuracy, which is minus the loss. All five curves rise from the start.*
 #
-# What is said here, checked:
+# Checked:
 
 # %% tags=["checks"]
 off_target = (published.rates.sum(1) - published.capacities).abs()
@@ -180,17 +185,17 @@ print(f"farthest from C: {off_target.max():.2f} nats")
 print(f"reconstruction at the end: {published.distortions[-1]:.0f} nats")
 
 # %% [markdown]
-# **What you should see.** The KL is always within 0.1 nats of C, as it should be. But this is not the paper's Figure 3, where x and y share everything up to 5 nats. Here every factor starts with a tenth of a nat, which is our initialisation (the paper gives none), and none ever goes back to zero. Between 3 and 20 nats position leads, at the end scale. And a loss of 60 nats is left at the end.
+# **What you should see.** The KL (means over 500 steps) is always within 0.1 nats of C. But this is not the paper's Figure 3, where x and y share everything up to 5 nats. Here every factor starts with a tenth of a nat, which is our initialisation (the paper gives none), and none ever goes back to zero. Between 3 and 20 nats position leads, at the end scale. And a loss of 60 nats is left at the end.
 #
 # **What would falsify it.** A published training, with all its settings, in which γ = 1000 brings the factors one after another.
 #
-# # ## 3. The optimal decoder
+# ## 3. The optimal decoder
 #
 # A decoder sees z and names a brightness $p_j$ for every pixel. It pays $-x_j \log p_j - (1 - x_j) \log(1 - p_j)$. Averaged over all pictures that could have sent this z, $x_j$ becomes $\mathbb E[x_j \mid z]$, and the loss is least where $p_j$ equals it (a cross-entropy is least at the truth). So **the optimal decoder draws the mean of all pictures, each weighted by how likely it is to have sent z**:
 #
 # $$ \hat x(z) = \mathbb E[x \mid z] = \sum_f p(f \mid z)\, x(f), \qquad p(f \mid z) \propto \prod_i \exp\left(-\frac{(z_i - a_i f_i)^2}{2 \sigma_i^2}\right) . $$
 #
-# No network can do better with these channels. The belief $p(f \mid z)$ is a product over the factors, because the factors are independent and so is their noise. For one factor:
+# No network can do better with these channels. All combinations are equally likely, so the factors are independent, and so is their noise. Therefore the belief $p(f \mid z)$ is a product over the factors. For one factor:
 
 
 # %%
@@ -210,7 +215,9 @@ table(rows)
 # %% [markdown]
 # With much noise all 32 places are possible; with little noise three are left.
 #
-# Because the belief is a product, $\hat x(z)$ is fast to compute. The belief in shape, scale and orientation mixes 720 sprites into one blurred sprite, and the beliefs in x and y smear it over the canvas (`minivae/ideal_decoder.py`). For that the sprites are put at whole pixels. Is this good enough? The second route is slow and exact: the sum over all 737,280 pictures. `sobol` gives points spread evenly over a cube; they stand for 16 pictures and their noise.
+# Because the belief is a product, $\hat x(z)$ is fast to compute (`minivae/ideal_decoder.py`). The belief in shape, scale and orientation mixes 720 sprites into one blurred sprite. The beliefs in x and y mix it over the places, which are rounded to whole pixels. The second route is slow and exact: the sum over all 737,280 pictures.
+#
+# From here on every channel is at its best scale ([chapter 2](02_awgn_channel.ipynb)). Then its rate fixes its signal-to-noise ratio, so $D$ depends on the rates alone. `amplitudes` gives the size of each signal at noise 1. `sobol` gives points spread evenly over a cube; here they stand for 16 pictures and their noise.
 
 # %%
 centred = SpriteChannels("centred")  # the published values, less their means
@@ -240,7 +247,7 @@ for row in rows:
 #
 # ## 4. The best split
 #
-# Now ask the question directly. Let x and y share all of C. Then give 1.5 of their nats to scale. Does the loss fall?
+# Let x and y share all of C. Then give 1.5 of their nats to scale. Does the loss fall?
 
 # %%
 raw = SpriteChannels("raw")  # the published values
@@ -272,7 +279,7 @@ assert gain[3.0] < -20 and gain[6.0] < -1 < 1 < gain[7.0] < gain[8.0]
 # %% [markdown]
 # Up to 6 nats scale is not worth it: a place known less well costs more than a size known better saves. With 7 it is. (The first puzzle: of 3 nats, all to the place.)
 #
-# A split is best when no such exchange helps. So every factor that has any nats must get the same worth from its last one: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. It tries every set of factors with finite shares and improves the best by descent. At three capacities, with few pictures:
+# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. It tries every set of factors with finite shares and improves the best by descent. At three capacities, with few pictures:
 
 # %%
 quick = rate_distortion(raw, [6.0, 6.4, 7.0], samples=128)
@@ -282,7 +289,7 @@ for C, split in zip(quick.capacities.tolist(), quick.rates.tolist(), strict=True
 table(rows, digits=1)
 
 # %% [markdown]
-# Between 6.4 and 7 nats scale jumps from nothing to more than a nat. The whole curve took about ten minutes (`python -m minivae limit sprites-raw`) and is recorded.
+# Between 6.4 and 7 nats scale jumps from nothing to more than a nat. The whole curve took about ten minutes (`python -m minivae limit sprites-raw`) and is recorded. We say that a factor **comes** at the C from which on it has 0.1 nats.
 
 # %%
 my_guess = None  # at how many nats does orientation, the last factor, come?
@@ -351,7 +358,7 @@ for key in arrives.keys() - jumps:
 # %% [markdown]
 # **What you should see.** The order of the paper, without any network: position alone, then scale, then shape, then orientation. From 1.8 nats on x and y share equally; below that one of them gets everything.
 #
-# **Why.** Nats about the place save most while the place is blurred. The better it is known, the less the next nat saves, until nats about the size save more. But a little of a factor can be worth less than more of it. So each newcomer comes in a *jump*, with more than a nat at once, and the others pay for it. At a jump the price of a nat *rises*, unlike a water level. [Chapter 8](08_missed_split.ipynb) shows why a small first share does not pay, and why the angle comes last.
+# **Why.** Nats about the place save most while the place is blurred. The better it is known, the less the next nat saves, until nats about the size save more. But the first tenth of a nat about a factor can be worth less than those after it. So each newcomer comes in a *jump*, with more than a nat at once, and the others pay for it. At a jump the price of a nat *rises*, unlike a water level. [Chapter 8](08_missed_split.ipynb) shows why a small first share does not pay.
 #
 # **What would falsify it.** A split with a lower $D$ than the curve at the same C. The search is no proof.
 #
@@ -400,7 +407,7 @@ figures.picture_rows(groups)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.6. Eight originals (top row), and what is drawn of them at four capacities, each time by the optimal decoder (upper row) and by the training with γ = 1000 (lower row, one seed).*
+# *Figure 5.6. Eight originals, and what is drawn of them at four capacities by the optimal decoder (upper rows) and by the training with γ = 1000 (lower rows, one seed).*
 #
 # Checked on 512 pictures:
 
@@ -459,6 +466,11 @@ assert 0.75 < look["γ = 1000", 23.8]["hearts"] < 0.92
 # $$ R = \tfrac12 \log\left(1 + \mathrm{SNR}\,\Big(1 + \frac{m^2}{v}\Big)\right) \qquad \text{instead of} \qquad R' = \tfrac12 \log(1 + \mathrm{SNR}) . $$
 #
 # The KL is taken to a prior of mean 0, so a factor with a mean pays for sending it. Call $R - R'$ the **fee**; it tells nothing. For a clear signal it is $\tfrac12 \log(1 + m^2/v)$. Of a faint one only the share $1/(1 + m^2/v)$ of the rate is left for the factor itself.
+#
+# <details><summary>A clear and a faint signal</summary>
+#
+# For a large SNR the 1 beside it does not matter, and $R - R' \to \tfrac12 \log(1 + m^2/v)$. For a small one $\log(1 + \mathrm{SNR}) \approx \mathrm{SNR}$, so $R \approx \tfrac12 \mathrm{SNR}\,(1 + m^2/v)$ and $R' \approx \tfrac12 \mathrm{SNR}$.
+# </details>
 
 # %%
 rows = []
@@ -474,7 +486,7 @@ print(f"all fees: {sum(row['fee if clear'] for row in rows):.1f} nats")
 # %% [markdown]
 # Scale is far from zero and narrow, so it pays most. (The second puzzle: your friend saves up to 1.5 nats.)
 #
-# Call factors **raw** at their published values and **centred** less their mean. If the fee is all that differs, the raw split $R$ must have exactly the loss of the centred split $R'$:
+# Factors are **raw** with their published values, and **centred** with their mean subtracted; `raw.offset` is $m^2/v$. If the fee is all that differs, the raw split $R$ must have exactly the loss of the centred split $R'$:
 
 # %%
 centred = SpriteChannels("centred")
@@ -492,7 +504,7 @@ for C in (5.0, 7.5, 12.0, 16.0):
 table(rows, digits=1)
 
 # %% [markdown]
-# The losses agree, and at C = 16 more than 4 nats are fees. So with other numbers for the same factors the best split is another. dSprites ships values and the numbers of the classes (scale 0 … 5, shape 0 … 2). Class numbers have a smaller $m^2/v$: 2.1 instead of 19.3 for scale. The best splits for both, and for values without their mean:
+# The losses agree, and at C = 16 more than 4 nats are fees. dSprites ships values and the numbers of the classes (scale 0 … 5, shape 0 … 2). Class numbers have a smaller $m^2/v$: 2.1 instead of 19.3 for scale. The best splits for both, and for values without their mean:
 
 # %%
 codings = {"values": limit}
@@ -507,7 +519,7 @@ figures.codings(codings)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.7. Nats of each factor under the best split: published values (blue), class numbers (orange, dashed), values without their mean (green, dash-dotted). The smaller the mean, the earlier a factor comes.*
+# *Figure 5.7. Nats of each factor under the best split: published values (blue), class numbers (orange, dashed), values without their mean (green, dash-dotted). The less the means cost, the earlier scale, shape and orientation come.*
 #
 # Checked, with a second search for where scale comes:
 
@@ -568,17 +580,17 @@ for kind, channels in (("raw", raw), ("centred", centred)):
     assert abs(np.mean(predicted) - best[kind]["scale"][0]) < 0.35
 
 # %% [markdown]
-# **What you should see.** Scale comes at 6.6, 5.1 or 2.8 nats. The paper says that its KL climbs from "around C = 6 nats". A training comes later than the best split, by 0.8 nats or more in the two of [chapter 8](08_missed_split.ipynb). So centred factors are unlikely, and class numbers fit at least as well as values. The paper does not say which it sends.
+# **What you should see.** Scale comes at 6.6 nats with the published values, at 5.1 with class numbers and at 2.8 centred. The paper says that its KL climbs from "around C = 6 nats". Two trainings of [chapter 8](08_missed_split.ipynb) bring scale 0.9 and 1.9 nats after the best split (one seed each). With such a delay class numbers fit at least as well as values, and centred factors do not.
 #
 # ## 7. Drag the capacity
 #
-# A sprite, what the optimal decoder draws of it from C nats, and what the recorded training draws.
+# A sprite, what the optimal decoder draws of it from C nats, and what the recorded training draws. Bars: nats of each factor, grey under the best split, blue in the training.
 
 # %% tags=["nbval-ignore-output"]
 CapacityExplorer(run, limit, raw)
 
 # %% [markdown]
-# Tasks: (1) Find the capacity at which the best split brings in the size. What did the training have of it all along? (2) Go from 13 to 13.6 nats. Which factor's grey bar loses most, and for whom?
+# Tasks: (1) Find the capacity at which the best split brings in the size. How many nats of scale has the training there? (2) Go from 13 to 13.6 nats. Which factor's grey bar loses most, and for whom?
 #
 # <details><summary>What you should have found</summary>
 #
@@ -603,7 +615,7 @@ assert all(abs(change[names.index(name)] + 0.6) < 0.05 for name in "xy")
 # |---|---|
 # | top left: KL per factor against C. x and y share all below 5 nats; the others climb one after another | Figure 5.5, above: the best split does so (three sets of pictures); with γ = 1000 (one seed) all five climb from the start |
 # | top right: KL per factor against reconstruction accuracy | Figure 5.5, below. The best split reaches 0, the training −60 |
-# | bottom: reconstructions at 3.1, 7.3, 15.4, 23.8 nats | Figure 5.6. The optimal decoder draws what the paper says; the training is vague at 3.1, and squares and hearts are lumps at 23.8 |
+# | bottom: reconstructions at 3.1, 7.3, 15.4, 23.8 nats | Figure 5.6. The optimal decoder draws what the paper says; the training is vague at 3.1, and small squares and hearts are lumps at 23.8 |
 
 # %%
 rows = []
@@ -620,9 +632,7 @@ rows.append(last | {"γ = 1000": f"{published.at(23.8)[1]:.0f}"})
 table(rows)
 
 # %% [markdown]
-# That almost none is left is our reading of "almost identical to the samples"; the paper gives no number. Not stated for the generator: the steps, the batch, where noises and scales begin, Adam's settings, which numbers stand for the factors, and whether losses are sums or means over pixels.
-#
-# A training of the same model can follow the best split: with β as a Lagrange multiplier scale comes at 8.5 nats, shape at 11.8 and orientation at 19.2 (one seed, [chapter 8](08_missed_split.ipynb)).
+# "Almost none" is our reading of "almost identical to the samples". Not stated for the generator: the steps, the batch, where noises and scales begin, Adam's settings, which numbers stand for the factors, and whether losses are sums or means over pixels.
 #
 # ## 9. Exercises
 #
@@ -649,13 +659,13 @@ answer = None
 check("5.3", answer)
 
 # %% [markdown]
-# **5.4** (open, half an hour) With values scale comes at 6.6 nats, with class numbers at 5.1. Find numbers for the six scales with which it comes at 6.0. `SpriteChannels("raw", {"scale": …})` with a tensor of shape (6, 1) sends your own, and `rate_distortion` searches. Would a person have chosen them? No check here: we have not done it.
+# **5.4** (open, half an hour) With values scale comes at 6.6 nats, with class numbers at 5.1. Find numbers for the six scales with which it comes at 6.0. `SpriteChannels("raw", {"scale": …})` with a tensor of shape (6, 1) sends your own, and `rate_distortion` searches. No check here: we have not done it.
 #
 # ## Summary
 #
 # - The optimal decoder draws the mean of all pictures under its belief. No network beats it.
 # - The best split has the paper's order: position, scale, shape, orientation. With the published values newcomers come with more than a nat at once.
 # - A mean costs nats, so the numbers that stand for a factor decide when it comes.
-# - The published recipe keeps the KL at C but does not find the best split (one seed). [Chapter 6](06_controlled_capacity.ipynb) puts the encoder back; [chapter 8](08_missed_split.ipynb) says why the split is missed.
+# - The published objective keeps the KL at C but does not find the best split (one seed). [Chapter 6](06_controlled_capacity.ipynb) puts the encoder back; [chapter 8](08_missed_split.ipynb) says why the split is missed.
 #
 # **Readings.** Burgess et al. 2018, section 4.3 and Figure 3. Cover and Thomas 2006, chapter 10, on rate and distortion. Alemi et al. 2018, *Fixing a broken ELBO*.
