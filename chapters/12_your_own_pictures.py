@@ -171,7 +171,7 @@ print("no pictures by their names:", report.others)
 #
 # Pictures are turned as their camera noted (EXIF), cut to the largest central square and reduced to 64 × 64, in colour; `channels=1` (`--channels 1`) makes them grey. Files that agree byte for byte are taken once. Near-duplicates, such as a burst of photographs, are not noticed. What cannot be read is named. What does not look like a picture is passed over and counted, HEIC and RAW files among it: convert those first. `chairs` or `celeba` in place of `folder` reads a published archive ([data/README.md](../data/README.md)).
 #
-# `Pictures` reads the file from the disk as pictures are asked for, so it may be larger than your memory. Train on it directly at 64 × 64. For a first look, take some thousand of them into memory at 32 × 32, where a step takes two fifths of the time:
+# `Pictures` reads the file from the disk as pictures are asked for, so it may be larger than your memory. Train on it directly at 64 × 64. For a first look, take some thousand of them into memory at 32 × 32, where a step takes less time:
 
 # %%
 pictures = Pictures.open(out / "pictures.h5")
