@@ -1,26 +1,26 @@
 # %% [markdown]
 # # Chapter 11 · Measure what the latents of chairs hold
 #
-# The paper's last figure, 4b, shows chairs. Along one latent a chair turns, along another it grows, along a third its legs change. But does such a latent hold a factor of the chair, or something that looks like one? From renderings of 1,393 models nobody can tell. The authors say so: "With this richer dataset it is unclear exactly what the disentangled axes should correspond to".
+# The paper's last figure, 4b, shows chairs. Along one latent a chair turns, along another it grows, along a third its legs change. But does such a latent hold a factor of the chair, or something that looks like one? The paper has no list of factors for its 1,393 models, so it cannot measure this. The authors say so: "With this richer dataset it is unclear exactly what the disentangled axes should correspond to".
 #
-# This chapter draws its own chairs, from eight known factors. It computes what each factor is worth before any training. Then it measures what the latents of four trainings hold.
+# This chapter draws its own chairs, from eight known factors. It computes how many nats each factor saves, then measures what the latents of four trainings hold.
 #
 # **By the end you will have shown that**
 #
-# 1. pictures of chairs have a floor of several hundred nats, which no model gets below;
-# 2. the worth of a factor can be computed before any training, and depends on what is known already: legs, size and azimuth pay first, elevation pays last;
-# 3. one number of the *picture*, how far its ink spreads from left to right, pays as well as the best factor of the *chair*, and two trainings (one seed each) find it;
-# 4. the paper's own training (one seed each) spends 25 nats on one number, in two latents of ten or in fourteen of 32.
+# 1. the reconstruction loss of grey chairs has a floor of almost 400 nats, and no model gets below it;
+# 2. the nats that a factor saves can be computed before any training. They depend on what is known already: alone, legs, size and azimuth save most, and elevation saves much only once the rest is known;
+# 3. one number of the *picture*, how far its ink spreads from left to right, saves as much as the best factor of the *chair*. In two trainings (one seed each) a latent holds it;
+# 4. the paper's training holds the KL at 25 nats, and its two active latents of ten, or fourteen of 32 (one seed each), send little more than one number.
 #
 # **You need** KL and signal-to-noise ratio ([chapter 2](02_awgn_channel.ipynb)), the price of a nat ([chapter 5](05_capacity_generator.ipynb)), R² of a factor in a latent and MIG ([chapter 6](06_controlled_capacity.ipynb)).
-# **Time:** 57 minutes to read, 2 minutes of CPU time, 4 with AVX2 alone.
+# **Time:** 59 minutes to read, 2 minutes of CPU time, 4 with AVX2 alone.
 
 # %% [markdown]
 # ## A puzzle before we start
 #
 # A chair has legs of one of five kinds, a back of one of four, armrests or none, a size, a width, a height of its back, and you see it from one of 31 sides.
 #
-# - You must draw a chair that you have not seen. You may ask about *one* of these, and get one of five answers: which legs, which fifth of the sizes. Which answer saves most nats?
+# - You must draw a chair that you have not seen. You may ask about *one* of these, and get one of five answers: which legs, which fifth of the sizes. Which answer saves most nats of reconstruction?
 # - Knowing the side alone saves about 40 nats, knowing the legs alone about 35. What do both together save: 75 nats, less, or more?
 
 # %%
@@ -59,7 +59,7 @@ from minivae.engine.runs import Run
 from minivae.objectives import bernoulli_floor
 
 # %% [markdown]
-# ## 1. Chairs of which we know everything
+# ## 1. Draw chairs from known factors
 
 # %%
 data = Chairs()
@@ -112,13 +112,13 @@ plt.show()
 #
 # <details><summary>How a chair is drawn</summary>
 #
-# A chair is a handful of *upright prisms*: boxes and cylinders that stand on end. The camera is far away, so its rays are parallel. It looks straight ahead and down by the angle $\theta$. A point at depth $s$ and height $h$ then appears at
+# A chair is a handful of *upright prisms*: boxes and cylinders that stand on end. The camera is far away, so its rays are parallel. It looks straight ahead and down by the angle $\theta$. In the picture $u$ runs to the right and $v$ upwards, both from the middle of the chair. A point at depth $s$ (away from the camera) and height $h$ then appears at
 #
 # $$ v = h \cos\theta + s \sin\theta \quad\Longrightarrow\quad h = \frac{v - s \sin\theta}{\cos\theta} . $$
 #
 # The second form describes a ray: its $v$ is fixed, and its height $h$ falls as it goes away from the camera. A ray is inside a prism while two things hold.
 #
-# - It is inside the prism's outline on the floor. All rays of one column of the picture run above the same line of the floor, so they enter the outline at a depth $s_1(u)$ and leave it at $s_2(u)$.
+# - It is inside the prism's outline on the floor. All rays of one column of the picture have the same $u$. They run above the same line of the floor, so they enter the outline at a depth $s_1(u)$ and leave it at $s_2(u)$.
 # - It is between the prism's top and bottom. It falls through the height of the top at $s_3(v) = (v - h_\text{top} \cos\theta) / \sin\theta$, and through that of the bottom at $s_4(v)$, farther away.
 #
 # So a ray enters at the later of $s_1$ and $s_3$, and leaves at the earlier of $s_2$ and $s_4$. If it would leave before it enters, it misses the prism. Of all prisms that it hits, the one that it enters first is seen. Exercise 11.3 asks for this rule in code, and its solution draws a chair with it, the same as the library's (`minivae/datasets/chairs.py`).
@@ -156,11 +156,19 @@ assert abs(floor - bernoulli_floor(many).mean().item()) < 0.1  # the library's
 assert 360 < floor < 410 and 200 < knows_nothing - floor < 280
 
 # %% [markdown]
-# ## 3. Compute what a factor is worth, before any training
+# ## 3. Compute what a factor saves, before any training
 #
-# **Known first.** Suppose someone knows the value $f$ of one factor and nothing else. The best drawing is then the mean picture $\bar p_f$ of all chairs with that value, and costs $H(\bar p_f)$ on average. The factor saves $H(\bar p)$ minus the mean of $H(\bar p_f)$.
+# **Known first.** Suppose someone knows the value $f$ of one factor and nothing else. The best drawing is then the mean picture $\bar p_f$ of all chairs with that value. On average it costs $H(\bar p_f)$. So the factor saves $H(\bar p)$ minus the mean of $H(\bar p_f)$.
 #
-# One trap: a mean that contains the picture itself flatters. The fewer pictures are in a class, the more it seems to save, although nothing is known. So each chair is drawn here by the mean of the *other* chairs of its class. (The mean of all pictures counts as one more member of each class, so that no pixel is declared impossible.)
+# In the code each chair is drawn by the mean of the *other* chairs of its class.
+#
+# <details><summary>Why the mean picture, and why of the others</summary>
+#
+# The loss of a pixel, $-x \log \hat x - (1 - x) \log(1 - \hat x)$, is linear in $x$. So its mean over the chairs has the mean of $x$ in place of $x$, and it is least if $\hat x$ equals that mean.
+#
+# If the mean of a class contained the chair that is to be drawn, the loss would be too low. The fewer chairs are in the class, the lower it would be, and even classes that say nothing would seem to save. The mean of all pictures counts as one more member of each class, which keeps logarithms of 0 out.
+#
+# </details>
 
 # %%
 names, classes = metrics.factor_classes(data, made_from)
@@ -197,7 +205,7 @@ table(
 # %% [markdown]
 # The continuous factors are cut into ten classes. Classes are equally frequent, so naming one of $K$ takes $\log K$ nats.
 #
-# Which factor pays most? The table cannot say, because azimuth was given 3.4 nats to speak and the armrests 0.7. Nats saved per nat said would not be fair either: the first nat about a factor saves more than the next ([chapter 5](05_capacity_generator.ipynb)). So compare at *equal rates*. Put the classes of each factor into the same number of answers, in the way that saves most:
+# Which factor saves most? The table cannot say, because it takes 3.4 nats to name an azimuth, but 0.7 to say whether there are armrests. Dividing does not help, because the first nat about a factor saves more than the next ([chapter 5](05_capacity_generator.ipynb)). So we compare at *equal rates*. We group the classes of each factor into two answers, or five, in the way that saves most:
 
 
 # %%
@@ -240,7 +248,7 @@ table(
 )
 
 # %% [markdown]
-# **What you should see.** Legs save most at both rates. (The best two answers are "star or disc" and "another".) Size comes second with two answers. With five, size and azimuth are equal within the error of ten thousand chairs. The others save far less, elevation and armrests less than a nat.
+# **What you should see.** Legs save most at both rates. (The best two answers are "star or disc" and "another".) Size comes second with two answers. With five, size leads azimuth by little more than a nat. The others save far less, elevation and armrests less than a nat.
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -285,7 +293,7 @@ table(
 # %% [markdown]
 # **What you should see.** Every factor saves more if it comes last, and elevation more than ten times as much. To see a chair from 30° instead of 20° moves its edges by up to three pixels. In the blur of all chairs three pixels do not show. But once a chair is known edge by edge, the wrong elevation draws every edge in the wrong place. Known last, one of two elevations saves about as much as one of ten heights of the back.
 #
-# So we expect a training to begin with legs, size and azimuth, and one that gets far to have elevation too. *What would falsify this:* a training that has elevation but not legs or size.
+# So we expect a training to begin with legs, size and azimuth, and to come to elevation late. *What would falsify this:* a training that has elevation but not legs or size.
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -300,7 +308,7 @@ top = ink_rows.float().argmax(-1)  # first row with ink: (chairs, 2)
 assert (top[:, 1] - top[:, 0]).abs().max() == 3
 
 # %% [markdown]
-# **Known together.** Do two factors help each other? A pair is known if its joint class is known. As a control, how much do equally many classes save that know nothing?
+# **Known together.** Do two factors help each other? We take azimuth and legs as one factor with 31 × 5 classes. As a control, every chair gets the class of another chair, which says nothing:
 
 # %%
 joint = class_of["azimuth"] * kinds["legs"] + class_of["legs"]
@@ -317,7 +325,7 @@ table([
 compare("azimuth and legs together", my_guess_of_both, both, "nats", digits=0)
 
 # %% [markdown]
-# **What you should see.** Together they save some 14 nats more than the two one by one, because legs can be drawn only if one knows how they are turned. The control seems to *cost* a few nats, because means of some 65 chairs are uncertain. So the gain is, if anything, larger.
+# **What you should see.** Together they save some 14 nats more than the sum of the two. A likely reason: legs can be drawn only if one knows how they are turned. The control *costs* a few nats, because means of some 65 chairs are uncertain. So the gain is, if anything, larger.
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -327,7 +335,7 @@ assert -10 < saved(shuffled) < -4
 assert 38 < known_first["azimuth"] < 43 and 33 < known_first["legs"] < 37
 
 # %% [markdown]
-# **A number of the picture.** Nothing forces a code to send *factors*. For sprites, [chapter 9](09_factors_or_moments.ipynb) finds that while nats are few, the area and centroid of the picture pay better than scale and position. So ask the same of chairs. The *ink* of a pixel is 1 minus its grey. How much ink is there, where is its middle, how far does it spread, does it slant?
+# **A number of the picture.** Nothing forces a code to send *factors*. For sprites, [chapter 9](09_factors_or_moments.ipynb) finds that while nats are few, the area and centroid of the picture save more than scale and position. We ask the same of chairs. The *ink* of a pixel is 1 minus its grey. We take its amount, middle, spread and slant.
 
 
 # %%
@@ -373,11 +381,11 @@ plt.show()
 # %% [markdown]
 # *Figure 11.3. What one of at most five answers saves if nothing else is known. Blue: factors of the chair. Orange: numbers of its picture.*
 #
-# **What you should see.** At an equal rate the spread from left to right saves as much as the best factor, the legs. With ten classes each it saves half as much again as the size. But it is no factor: a chair is wide in the picture if it is large, if its seat is wide, if its legs reach out. A code with a nat or two does well to send that number.
+# **What you should see.** At an equal rate the spread from left to right saves as much as the best factor, the legs. With ten classes each it saves half as much again as the size. But it is no factor, because a chair is wide in the picture if it is large, if its seat is wide, if its legs reach out. So a code of a nat or two does well to send this number.
 #
 # <details><summary>The puzzle's answers</summary>
 #
-# The legs' answer: some 35 nats, against about 23 of the size and 22 of the azimuth. And more: legs and azimuth together save some 90 nats, 14 more than one by one.
+# Ask for the legs. The answer saves some 35 nats, against about 23 for the size and 22 for the azimuth. Legs and azimuth together save *more* than 75: some 90 nats.
 #
 # </details>
 
@@ -393,7 +401,7 @@ assert abs(of_five["size"] - 23) < 1.5 and abs(of_five["azimuth"] - 22) < 1.5
 # %% [markdown]
 # ## 4. What two trainings hold
 #
-# Two trainings of 40,000 steps are recorded, one seed each: a plain VAE, and the method of [chapter 10](10_training_that_goes_on.ipynb), in which two latents are open first, then three, then all. They see 86,366 chairs, as many as the published set has. We look at chairs that neither has seen.
+# Two trainings of 40,000 steps are recorded, one seed each: a plain VAE, and the method of [chapter 10](10_training_that_goes_on.ipynb), in which two latents are open first, then three, then all. (A closed latent has such a high price of KL that it sends nothing.) They see 86,366 chairs, as many as the published set has. We look at chairs that neither has seen. (The snapshots in the command printed below are not kept.)
 
 # %%
 runs = {
@@ -409,9 +417,9 @@ figures.latent_rows(model, fresh[:40], title="latents opened in order")
 plt.show()
 
 # %% [markdown]
-# *Figure 11.4. The layout of the paper's Figure 4b. First two rows: nine chairs and their reconstructions. Then a row for each latent: the first chair, with this latent changed from −3 to 3. The latent with most nats is on top.*
+# *Figure 11.4. The layout of the paper's Figure 4b. First two rows: nine chairs and their reconstructions. Then a row for each latent, most nats on top: the first chair, with this latent changed from −3 to 3.*
 #
-# `minivae measure` has scored both:
+# `minivae measure` has scored both. (DCI, [chapter 9](09_factors_or_moments.ipynb): does each latent serve one factor?)
 
 
 # %%
@@ -434,7 +442,7 @@ for title, run in runs.items():
 table(rows)
 
 # %% [markdown]
-# Both draw a chair to within thirty nats of the floor, unseen ones too. The opened training draws a little better with fewer nats (one seed each, so no proof), and has several times the MIG.
+# Both draw a chair to within thirty nats of the floor, unseen ones too. The opened training draws a little better with fewer nats (one seed each), and has several times the MIG.
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -445,7 +453,7 @@ assert ordered["excess"] < free["excess"] < 30 and ordered["kl"] < free["kl"]
 assert ordered["mig"] > 3 * free["mig"]
 
 # %% [markdown]
-# By eye one would name the rows of Figure 11.4: legs, size, side, height. The authors had to leave it there. We can measure R²:
+# By eye one would name the first four latents of Figure 11.4 legs, size, side and height of the back. We can measure R²:
 
 # %%
 codes, kls, of_factors, of_picture = {}, {}, {}, {}
@@ -483,19 +491,19 @@ figures.alignments(of_picture, kls)
 plt.show()
 
 # %% [markdown]
-# *Figure 11.6. As Figure 11.5, for numbers of the picture. In both trainings one latent holds the spread from left to right, better than any latent holds size or width.*
+# *Figure 11.6. As Figure 11.5, for numbers of the picture.*
 #
 # **What you should see.** Factors share latents.
 #
-# *Size with width.* In both trainings one latent holds the spread from left to right (R² of .70 and .67) better than any latent holds size or width. Section 3 says why: the spread saves half as much again as the size, and both factors move it. It is [chapter 9](09_factors_or_moments.ipynb)'s finding on other pictures: a moment in place of a factor.
+# *Size with width.* In both trainings one latent holds the spread from left to right (R² of .70 and .67) better than any latent holds size or width. Section 3 has a likely reason: the spread saves half as much again as the size, and both factors move it. It is [chapter 9](09_factors_or_moments.ipynb)'s finding on other pictures: a moment in place of a factor.
 #
-# *Azimuth with height.* In the plain VAE, the latent that holds the height of the ink's middle (.48) holds the cosine of azimuth as well (.53). Another holds the sine (.79) and the slant (.73). Factor and moment move together here, and R² cannot tell which is sent.
+# *Azimuth with height.* In the plain VAE one latent holds the height of the ink's middle (.48) and the cosine of azimuth (.53), another the sine (.79) and the slant (.73). Factor and moment move together, and R² cannot tell which is sent.
 #
-# *Legs with azimuth.* They save more together than one by one, and in the opened training the latent with most nats holds both. In the plain VAE the legs are spread thinly over the latents.
+# *Legs with azimuth.* Together they save more than their sum, and in the opened training the latent with most nats holds both. In the plain VAE the legs are spread thinly over the latents.
 #
-# *What leads.* In the opened training the three latents with most nats hold most of legs, of size and of azimuth, in the order in which these pay with two answers each. (Two had the first 3,000 steps to themselves.) In the plain VAE neither legs nor azimuth lead.
+# *What leads.* In the opened training the best latent of legs has most nats, then come those of size and of azimuth. This is the order of what they save with two answers each. (Azimuth is close: .22 in the third latent, .18 in the first. And two latents had 3,000 steps to themselves.) In the plain VAE the two latents with most nats hold parts of size, and little azimuth.
 #
-# So factors may share a latent because they can only be drawn together, or because they move the same number of the picture. With one seed each, these are guesses. *What would falsify the second:* seeds whose latents hold size apart from width.
+# So factors may share a latent because they are best drawn together, or because they move the same number of the picture. With one seed each, these are guesses. *What would falsify the second:* seeds whose latents hold size apart from width.
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -546,7 +554,7 @@ for name, said in (
 assert abs(of_opened["spread, across"].max() - 0.67) < 0.01
 
 # %% [markdown]
-# **Does a factor have a latent of its own?** MIG takes, for each factor, the information of the best latent minus that of the second best, over the factor's entropy, and averages over factors. Here is the gap of each factor. To treat all alike, every factor is cut in two, as in section 3.
+# **Is a factor in one latent only?** MIG is a mean over factors. Here is the gap of each factor, cut in two as in section 3 so that all are treated alike. A gap near 1 says that one latent alone tells the factor. It does not say that this latent tells nothing else.
 
 # %%
 _, classes_of_fresh = metrics.factor_classes(data, of_fresh)
@@ -563,7 +571,7 @@ for i, name in enumerate(names):
 table(rows)
 
 # %% [markdown]
-# In the opened training two factors have a latent of their own, **elevation** and legs (star or disc, or another?). Armrests have two values, as elevation has, and score nothing. In the plain VAE azimuth leads.
+# In the opened training two factors are in one latent only: **elevation** and legs (star or disc, or another?). The latent of elevation holds little else, so elevation has a latent *of its own*. That of the legs holds azimuth too. In the plain VAE azimuth leads.
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -576,7 +584,7 @@ assert ordered_gap["arms"] < 0.1
 assert sorted(free_gap.values())[-2] < 0.2 < 0.4 < free_gap["azimuth"]
 
 # %% [markdown]
-# Now look for yourself; the slider changes the chair from which the rows start.
+# Now look for yourself. The slider changes the chair from which the rows start.
 
 # %% tags=["nbval-ignore-output"]
 CompareExplorer(runs, rows=10)
@@ -592,7 +600,7 @@ CompareExplorer(runs, rows=10)
 #
 # 1. $z_8$ on the right (R² of elevation .86). The edges move by a few pixels only, so look closely.
 # 2. $z_4$ holds the sine (left or right), $z_6$ the cosine (towards the camera or away), the latter with the height of the back. Neither goes all round: a latent is a line, and a full turn is a circle.
-# 3. $z_8$ on the left, $z_1$ on the right. Both happen at once: either latent holds some of the size and some of the width.
+# 3. $z_8$ on the left ($z_7$ does it too, and holds less of the spread), $z_1$ on the right. Both happen at once: either latent holds some of the size and some of the width.
 #
 # </details>
 
@@ -608,7 +616,7 @@ assert min(of_free["width"][8], opened["width"][1]) > 0.1
 # %% [markdown]
 # ## 5. What the paper's own training holds
 #
-# Now Figure 4b's training on our chairs: γ = 1000, C from 0 to 25 nats over 100,000 steps, and 10 latents. (Of chairs the paper says only that it trained "the same model"; these are its settings for dSprites.) And the same with 32 latents, as for CelebA. One seed each.
+# Now Figure 4b's training on our chairs: γ = 1000, C from 0 to 25 nats over 100,000 steps, and 10 latents. (Of chairs the paper says only that it trained "the same model"; these are its settings for dSprites.) A second training has 32 latents, as the paper's for CelebA. One seed each.
 
 # %%
 paper = {
@@ -669,7 +677,7 @@ for title in paper:
 table(rows)
 
 # %% [markdown]
-# With ten latents the second is mostly a function of the first. So are thirteen with 32, and six of them are straight copies (correlation above .99).
+# With ten latents the second is mostly a function of the first. With 32 latents the thirteen others are too, and six of them are straight copies (correlation above .99).
 #
 # What do copies buy? They are noisy readings of one number, so their signal-to-noise ratios add. Together they tell at most $\frac12 \log(1 + \sum_i \text{SNR}_i)$ nats, [chapter 2](02_awgn_channel.ipynb)'s formula for one channel with the sum in it. But each copy's KL is paid in full:
 
@@ -687,13 +695,13 @@ table([
 ])  # fmt: skip
 
 # %% [markdown]
-# **What you should see.** The KL is what it should be, 25 nats, and almost nothing comes of it. All 25 nats lie on *one line* through the chairs. The number along it is mainly the spread from left to right (R² of .80), which section 3 said would pay at once.
+# **What you should see.** The KL is what it should be, 25 nats, and almost nothing comes of it. The active latents follow, as far as these R² can tell, *one line* through the chairs. The number along it is mainly the spread from left to right (R² of .80), which saves most at once (section 3).
 #
-# To know that much of the spread takes $\frac12 \log \frac{1}{1 - .80} = 0.8$ nats, if all were Gaussian. The rest says *where on the line* a chair lies, to a precision that no reconstruction needs: for 86,366 chairs, $\log 86{,}366 = 11.4$ nats say all. The first latent's row in Figure 11.7 shows the line, past chairs of many kinds, on the whole from wide to narrow.
+# An R² of .80 takes $\frac12 \log \frac{1}{1 - .80} = 0.8$ nats, if everything is Gaussian. Most of the other nats say *where on the line* a chair lies, more precisely than a reconstruction needs: $\log 86{,}366 = 11.4$ nats would name each of the 86,366 chairs. The first latent's row in Figure 11.7 shows the line, past chairs of many kinds, on the whole from wide to narrow.
 #
-# Since C was 8, seventeen nats more have bought 13 nats of reconstruction (23 with 32 latents). The plain VAE spreads 20 nats over ten latents, and is five times as near to the floor. With 32 latents, six copies cost eleven nats and add nothing.
+# Since C was 8, seventeen more nats of KL have saved only 13 nats of reconstruction (23 with 32 latents). The plain VAE spreads 20 nats over ten latents, and is five times as near to the floor. With 32 latents, six copies cost eleven nats and add nothing.
 #
-# **Why?** Not because of the objective: at no more nats, a code like the plain VAE's would lower this loss by more than a hundred. It is the *training* that does not get there. The price γ = 1000 is on the sum of the KLs, and in Adam's step it drowns what tells one latent's noise from another's ([chapter 8](08_missed_split.ipynb)). So the active latents share whatever C brings. That does not explain why on chairs they carry the same thing, while on sprites three carried x, y and size ([chapter 6](06_controlled_capacity.ipynb)). Exercise 11.4 asks when it is decided.
+# **Why?** The objective is not the reason. With fewer nats, a code like the plain VAE's would have a loss that is lower by more than a hundred. The *training* does not get there. The price γ = 1000 is on the sum of the KLs, and in Adam's step it drowns what tells one latent's noise from another's ([chapter 8](08_missed_split.ipynb)). So the active latents share whatever C brings. That does not explain why on chairs they carry the same thing, while on sprites three carried x, y and size ([chapter 6](06_controlled_capacity.ipynb)). Exercise 11.4 asks when it is decided.
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -735,17 +743,17 @@ assert 4.5 < score_of(paper["10 latents"])["excess"] / free["excess"] < 5.5
 # %% [markdown]
 # ## 6. The paper and this chapter, side by side
 #
-# Figure 4b shows, from the top, original chairs, their reconstructions, and a row for each latent, which runs through its values. Figures 11.4 and 11.7 have the same layout.
+# Figures 11.4 and 11.7 have the layout of the paper's Figure 4b.
 #
 # | | paper | here |
 # |---|---|---|
 # | chairs | renderings of 1,393 models, 62 views each | drawn from eight known factors |
 # | what rows show | by eye: "viewing angle, size, and chair leg and back styles" | by eye, opened training: legs, size, side, height of the back |
-# | what an axis is | "it is unclear exactly what the disentangled axes should correspond to" | measured: parts of several factors, or the spread of the ink; in the opened training elevation and legs (star or disc) have a latent each |
+# | what an axis is | "it is unclear exactly what the disentangled axes should correspond to" | measured: parts of several factors, or the spread of the ink; in the opened training elevation has a latent of its own, and legs (star or disc) are in one latent only |
 # | reconstruction | "of high quality" | excess: plain VAE 28 and opened 25 nats, on unseen chairs too; γ = 1000: 140 and 158 |
 # | C at the end; seeds | not stated for chairs (dSprites 25); not stated | 25; one of each training |
 #
-# **What failed.** The recipe, as far as it is published, gave two active latents of ten, and both hold one number. That does not contradict the paper's figure: it is another data set, another implementation, and one seed each. What can be said is that on these chairs the recipe does not do it here, and that a KL on target says nothing about what is sent.
+# **What failed.** The recipe, as far as it is published, gave two active latents of ten, and both hold mainly one number. That does not contradict the paper's figure, because data set and implementation are others, and this is one seed each. But a KL on target says nothing about what is sent.
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -764,7 +772,7 @@ answer = None
 check("11.1", answer)
 
 # %% [markdown]
-# **11.2** (medium, 10 min) Write `saved(images, classes)`: nats saved per picture by who knows the class of a picture (n,) and draws the mean picture of the class, against always drawing the mean of all; images (n, channels, height, width). To keep it short let each mean contain the picture itself. *Hint: classes need not be equally frequent.*
+# **11.2** (medium, 10 min) Write `saved(images, classes)`: the nats saved per picture if one knows its class (`classes`, (n,)) and draws the mean picture of the class, instead of always drawing the mean of all. The images are (n, channels, height, width). To keep it short let each mean contain the picture itself. *Hint: classes need not be equally frequent.*
 
 # %%
 answer = None  # def answer(images, classes): ...
@@ -784,9 +792,9 @@ check("11.3", answer)
 # ## Summary
 #
 # - Grey pictures have a floor of hundreds of nats. Subtract it before you compare.
-# - What a factor saves can be computed before any training. Compare at equal rates: legs pay first, then size and azimuth; elevation pays when all else is known.
-# - How far the ink spreads pays as well as the best factor. In two trainings (one seed each) size and width share its latent.
-# - A KL on target says nothing about what is sent: at γ = 1000 (one seed each) 25 nats say one number.
+# - What a factor saves can be computed before any training. Compare at equal rates: alone, legs save most, then size and azimuth. Elevation saves much only when all else is known.
+# - How far the ink spreads saves as much as the best factor. In two trainings (one seed each) size and width share its latent.
+# - A KL on target says nothing about what is sent: at γ = 1000 (one seed each) 25 nats say little more than one number.
 #
 # In [chapter 12](12_your_own_pictures.ipynb) you do the same with pictures of your own.
 #

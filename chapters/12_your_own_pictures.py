@@ -1,20 +1,20 @@
 # %% [markdown]
 # # Chapter 12 · Train on your own pictures, and judge what you got
 #
-# You have pictures, perhaps of cells, leaves or galaxies, and want to know what a β-VAE finds in them. Three questions come up every time. How do the pictures get in? Which β or which C should one begin with, when a published value belongs to other pictures? And when a training is done, what may one conclude?
+# You have pictures, perhaps of cells, leaves or galaxies, and want to know what a β-VAE finds in them. Three questions come up every time. How do the pictures get in? Which β or which C should one begin with? (A published value belongs to other pictures.) And what may one conclude when a training is done?
 #
 # This chapter goes the whole way once, with small pictures that we draw, so that it runs everywhere in two minutes. Replace them by your own, in one line, and run it again.
 #
 # **By the end you will have shown that**
 #
 # 1. an array or a folder becomes a data set in one line or one command, and pictures of the wrong kind are refused;
-# 2. two numbers, computed before any training, tell which β is far too high, and which loss is the best possible: the collapse threshold and the floor;
+# 2. two numbers can be computed before any training: the floor, which is the best possible loss, and the collapse threshold, which tells whether a β is far too high;
 # 3. a C to begin with comes from a model with a low β;
-# 4. with known factors one can measure what each latent holds; without them one can say how well a model draws and whether a second training finds the same, but not that a latent is a factor;
+# 4. with known factors one can measure what each latent holds. Without them one can say how well a model draws and whether a second training finds the same, but not that a latent is a factor;
 # 5. a trained model is plain PyTorch, and its file can be read without this library.
 #
-# **You need** the collapse threshold ([chapter 4](04_blob_position.ipynb)), C and β as the price of a nat ([chapter 5](05_capacity_generator.ipynb)), R² and MIG ([chapter 6](06_controlled_capacity.ipynb)).
-# **Time:** 48 minutes to read, 2 minutes of CPU time.
+# **You need** the floor ([chapter 1](01_elbo.ipynb)), the collapse threshold ([chapter 4](04_blob_position.ipynb)), C and β as the price of a nat ([chapter 5](05_capacity_generator.ipynb)), R² and MIG ([chapter 6](06_controlled_capacity.ipynb)).
+# **Time:** 51 minutes to read, 2 minutes of CPU time.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -109,7 +109,7 @@ plt.show()
 # | side | the model wants 32, 64 or 128: `scale_to=32` scales square pictures, `pad_to=32` puts black around (28 × 28, say) |
 # | factors, names | what is known of each picture, (n, factors); may be left out |
 #
-# Printed, it says how it has read the array. Read that line once: a wrong order of axes shows here.
+# Print it, and it says how it has read the array. Read that line once, because a wrong order of axes shows here. (The digest is a checksum of the pictures. By it a saved run recognises them.)
 
 # %% tags=["nbval-ignore-output"]
 faces = Arrays(images[300:], levels[300:], FEATURES)
@@ -117,7 +117,7 @@ unseen_faces = Arrays(images[:300], levels[:300], FEATURES)  # not trained on
 print(faces)
 
 # %% [markdown]
-# What cannot be read in one way only is refused, in one line that says what to do:
+# Arrays of a wrong kind are refused. The message says what is wrong:
 
 # %%
 wrong = {
@@ -137,7 +137,7 @@ for what, array in wrong.items():
 #
 # ## 2. From a folder
 #
-# A real folder has a copy in it, a broken file, and something that is no picture. So ours has too. To take your own, put its path in place of `None`: a folder with its subfolders, or a zip or tar file. (The `r` before the quotation marks keeps the backslashes of Windows as they are.) What is said of faces below then does not hold, and is not checked.
+# Real folders contain copies, broken files, and files that are no pictures. So ours has one of each. To take your own, put its path in place of `None`: a folder with its subfolders, or a zip or tar file. (The `r` before the quotation marks keeps the backslashes of Windows as they are.) What the text says of faces then does not hold, and is not checked.
 
 # %%
 own = None  # or r"~/pictures", or r"C:\Users\me\pictures.zip"
@@ -171,7 +171,7 @@ print("no pictures by their names:", report.others)
 #
 # Pictures are turned as their camera noted (EXIF), cut to the largest central square and reduced to 64 × 64, in colour; `channels=1` (`--channels 1`) makes them grey. Files that agree byte for byte are taken once. Near-duplicates, such as a burst of photographs, are not noticed. What cannot be read is named. What does not look like a picture is passed over and counted, HEIC and RAW files among it: convert those first. `chairs` or `celeba` in place of `folder` reads a published archive ([data/README.md](../data/README.md)).
 #
-# `Pictures` reads the file from the disk as pictures are asked for, so it may be larger than your memory. Train on it directly at 64 × 64. For a first look, take some thousand of them into memory at 32 × 32, where a step takes two fifths of the time:
+# `Pictures` reads the file from the disk as pictures are asked for, so it may be larger than your memory. Train on it directly at 64 × 64. For a first look, take some thousand of them into memory at 32 × 32, where a step takes less time:
 
 # %%
 pictures = Pictures.open(out / "pictures.h5")
@@ -207,13 +207,13 @@ if own is None:
             raise AssertionError("an array of the wrong kind was taken")
 
 # %% [markdown]
-# ## 3. Three numbers before any training
+# ## 3. Compute three numbers before any training
 #
-# - The **floor** is the loss of a perfect drawing: grey pixels cost nats even then ([chapter 11](11_chairs.ipynb), section 2).
-# - The loss of **always drawing the mean picture** is what a model has that encodes nothing. All that a code can save lies between the two.
+# - The **floor** is the loss of a perfect drawing. Grey pixels cost nats even then ([chapter 11](11_chairs.ipynb), section 2).
+# - A model that encodes nothing can at best **always draw the mean picture**. All that a code can save lies between its loss and the floor.
 # - The **collapse threshold** $\beta_c$ is what the first nat is worth ([chapter 4](04_blob_position.ipynb)).
 #
-# We take them for the pictures of the folder, once at 64 × 64 and once scaled to 32 × 32:
+# We take them for the pictures of the folder, once at 64 × 64 and once scaled to 32 × 32. The folder is read in colour, so every pixel has three values, even of a grey face:
 
 
 # %%
@@ -233,11 +233,13 @@ rows = [before_training(Arrays(some)), before_training(Arrays(some, scale_to=32)
 table(rows, digits=0)
 
 # %% [markdown]
-# **What you should see.** All nats of the pixels grow with the number of pixels, and so does $\beta_c$: four times as many values, some four times the threshold. The KL of a code does not grow: a face is a face. So **a β belongs to a size of pictures**. β = 4 on 64 × 64 pictures is about β = 1 on the same pictures at 32 × 32, and a published β says little about your pictures before you compare it with their $\beta_c$.
+# **What you should see.** The floor, the loss of the mean picture and $\beta_c$ grow with the number of values. Four times as many values have some four times the threshold. The KL of a code does not grow, because a face has the same features at any size. So **a β belongs to a size of pictures**. β = 4 on 64 × 64 pictures is about β = 1 on the same pictures at 32 × 32, and a published β says little before you compare it with the $\beta_c$ of your pictures.
 #
-# The friend's mean over pixels is the same thing at its extreme. Dividing the reconstruction by $N$ and leaving β multiplies β by $N$:
+# The friend's mean over pixels is an extreme case. To divide the reconstruction by $N$, and not the KL, is to multiply β by $N$:
 #
 # $$ \tfrac1N\, \text{reconstruction} + 1 \cdot \mathrm{KL} \;=\; \tfrac1N \bigl( \text{reconstruction} + N \cdot \mathrm{KL} \bigr) . $$
+#
+# From here on we use the pictures to train on. The faces there are grey, so $N = 32 \times 32 = 1024$, and their numbers are about a third of those in colour:
 
 # %%
 numbers = before_training(mine)
@@ -246,7 +248,7 @@ for what in ("floor", "between", "β_c"):
 compare("the friend's β, in ours", my_guess_of_beta, numbers["N"], digits=0)
 
 # %% [markdown]
-# That is far above $\beta_c$. A short training shows what follows:
+# That is far above $\beta_c$. A short training (one seed) shows what follows:
 
 # %% tags=["nbval-ignore-output"]
 friend = Experiment("friend", mine, BetaELBO(float(numbers["N"])), steps=200)
@@ -254,7 +256,7 @@ collapsed = train(friend, progress=False)
 print(f"KL after 200 steps: {collapsed.mean_kl(50).sum():.4f} nats")
 
 # %% [markdown]
-# The model encodes nothing, as $\beta_c$ said before. Its drawings would all be the mean picture.
+# The model encodes nothing, as $\beta_c$ predicted. At best it would always draw the mean picture.
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -268,9 +270,9 @@ if own is None:
 # %% [markdown]
 # ## 4. Choose a β or a C to begin with
 #
-# **β.** Begin with 1, a plain VAE. It takes every nat that is worth more than a nat, so it shows how well this model can draw your pictures. Then raise β in steps of two to four. A higher β takes only the nats that are worth more, so fewer latents stay in use. Stop well below $\beta_c$. (This is a rule of thumb; nothing is proved about it.)
+# **β.** Begin with 1, a plain VAE. It encodes whatever saves more than one nat of reconstruction for a nat of KL, so it shows how well this model can draw your pictures. Then multiply β by two to four at a time. At a higher β a nat of KL must save more, so fewer latents stay in use. Stop well below $\beta_c$. (This is a rule of thumb; nothing is proved about it.)
 #
-# **C.** The paper raises C to "a value large enough to produce good quality reconstructions". Its first author told a [re-implementer](https://github.com/1Konny/Beta-VAE/issues/8) how to find one: train with a β so low that reconstructions are good, and take that model's mean KL.
+# **C.** The paper raises C to "a value large enough to produce good quality reconstructions". Its first author told a [re-implementer](https://github.com/1Konny/Beta-VAE/issues/8) how to find one: train with a β so low that reconstructions are good, and take the mean KL of that model.
 #
 # Both begin with the same training, so let us do it and watch:
 
@@ -279,7 +281,7 @@ plain = Experiment("plain", mine, BetaELBO(1.0), steps=1000, learning_rate=1e-3)
 low_beta = watch(plain, steps=1000, every=250)
 
 # %% [markdown]
-# *Figure 12.2. KL of each latent of the plain VAE (colours and dashes, logarithmic axis) during its training. Three latents hold some two nats almost from the start, and two more join them later. The others fall towards the grey line, below which a latent counts as inactive.*
+# *Figure 12.2. KL of each latent of the plain VAE (colours and dashes, logarithmic axis) during its training. Three latents hold some two nats almost from the start, and two more join them later. The others fall towards the grey line, below which a latent counts as inactive. (`mean_kl(100)` below is the mean over the last 100 steps.)*
 
 
 # %% tags=["nbval-ignore-output"]
@@ -295,9 +297,9 @@ print(f"excess: {excess(low_beta, mine):.0f} nats")
 print(f"excess of unseen pictures: {excess(low_beta, unseen):.0f} nats")
 
 # %% [markdown]
-# So C may end near this KL. It is no sharp number: a longer training, which finds more that is worth a nat, would take more.
+# So C may end near this KL (one seed). It is no sharp number, because a longer training may find more that is worth a nat.
 #
-# The faces' features need 8.0 nats if each is named exactly and nothing else. A VAE's KL can lie on either side of that. It leaves out what is worth less than a nat, and it pays more than $\log 5$ to tell five values apart with a Gaussian code.
+# To name the five features exactly takes 8.0 nats. A VAE's KL can lie on either side of that, for two reasons. It leaves out what is worth less than a nat. And a Gaussian code needs more than $\log 5$ nats to tell five values apart ([chapter 2](02_awgn_channel.ipynb)).
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -309,7 +311,7 @@ if own is None:
 # %% [markdown]
 # ## 5. Train with that C
 #
-# We raise C from 0 to this value over the first 1,000 of 1,500 steps. β is a Lagrange multiplier, which finds the price that holds the KL at C ([chapter 5](05_capacity_generator.ipynb)). It starts at half of $\beta_c$, near what the first nat is worth. And we train a second time with another seed, because section 8 needs it.
+# We raise C from 0 to this value over the first 1,000 of 1,500 steps. β is a Lagrange multiplier, which finds the price that holds the KL at C ([chapter 5](05_capacity_generator.ipynb)). `gain` is how fast log β changes, a step and a nat of error. β starts at half of $\beta_c$, of the size of what the first nat is worth. We train a second time with another seed, because section 8 needs it.
 
 # %% tags=["nbval-ignore-output"]
 ramp = LinearSchedule(0.0, round(wanted), 0, 1000)
@@ -319,7 +321,7 @@ careful = Experiment("careful", mine, hold_C, steps=1500, learning_rate=1e-3)
 run = watch(careful, steps=1500, every=500)
 
 # %% [markdown]
-# *Figure 12.3. The same while C rises, up to step 1,000. Now the latents become active one after another, and four hold all nats in the end.*
+# *Figure 12.3. The same while C rises, up to step 1,000. Now the latents rise above 1 nat one after another, and four hold nearly all nats in the end.*
 
 # %%
 again = train(careful, seed=1, progress=False)
@@ -336,9 +338,9 @@ for title, one in (("β = 1", low_beta), ("C", run), ("C, seed 1", again)):
 table(rows, digits=1)
 
 # %% [markdown]
-# **What you should see.** The KL is at C, and no more latents are in use than with β = 1. Unseen faces are drawn as well as the others, so nothing was learnt by heart.
+# **What you should see.** The KL is at C, and no more latents are in use than with β = 1. Unseen faces are drawn as well as the others, so nothing was learnt by heart. (Two seeds with C, one with β = 1.)
 #
-# These are a minute's trainings. For your own pictures take some 20,000 steps for the low β (`steps=20_000`), then a ramp over the first half of 50,000, at 64 × 64 about three hours on two cores. With a thousand pictures and that many steps, a network can learn them by heart: the excess falls on, but that of unseen pictures rises. Then take more pictures, or fewer steps. What makes long trainings better is in [chapter 10](10_training_that_goes_on.ipynb).
+# These are a minute's trainings. For your own pictures take some 20,000 steps for the low β (`steps=20_000`), then a ramp over the first half of 50,000, at 64 × 64 about three hours on two cores. With a thousand pictures and that many steps, a network can learn them by heart: the excess keeps falling, but that of unseen pictures rises. Then take more pictures, or fewer steps. What makes long trainings better is in [chapter 10](10_training_that_goes_on.ipynb).
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -349,9 +351,9 @@ if own is None:
     assert all(2 <= row["latents above 0.1"] <= 7 for row in rows)
 
 # %% [markdown]
-# ## 6. Look
+# ## 6. Look at traversals
 #
-# Traversals come first: a row for each latent, from −3 to 3.
+# A traversal changes one latent from −3 to 3 and leaves the others as they are. Each latent has a row:
 
 # %% tags=["nbval-ignore-output"]
 seen, _ = mine.sample(256, torch.Generator().manual_seed(3))
@@ -359,7 +361,7 @@ figures.latent_rows(run.model(), seen, rows=5, columns=9, title="KL held at C")
 plt.show()
 
 # %% [markdown]
-# *Figure 12.4. First two rows: originals and reconstructions. Then five latents, most nats first, each changed from −3 to 3 in the code of the first original. Rows in which nothing moves belong to inactive latents.*
+# *Figure 12.4. First two rows: originals and reconstructions. Then five latents, most nats first, each changed from −3 to 3 in the code of the first original. Hardly anything moves in the last row, of a latent with almost no nats.*
 
 # %% tags=["nbval-ignore-output"]
 TraversalExplorer(run)
@@ -374,7 +376,7 @@ TraversalExplorer(run)
 # <details><summary>Answers</summary>
 #
 # 1. One latent moves the hair from low to high, and nothing else that one can see.
-# 2. Eyes and mouth go from side to side along one or two latents, but the skin becomes darker and the eyes change with them.
+# 2. Eyes and mouth go from side to side, mostly along the second latent from the top, and less along the third and fourth. The skin or the eyes change with them.
 # 3. No latent makes the face smile, and the reconstruction of a smiling face has a blurred or a straight mouth. After so few steps the model has not found it.
 #
 # This is the training stored here. Yours may differ a little, because processors round differently. The next section puts numbers to your names.
@@ -383,7 +385,7 @@ TraversalExplorer(run)
 #
 # ## 7. Measure, if factors are known
 #
-# Perhaps you know something about some of your pictures: a label, an angle, the batch they came from. Then give it to `Arrays` as `factors`, in whole numbers. We know five features. R² is the share of a feature's variance that one latent explains ([chapter 6](06_controlled_capacity.ipynb)), here by its mean in five bins of the latent, as many as a feature has values. "All" is what the best linear function of all latents explains.
+# Perhaps you know something about some of your pictures: a label, an angle, the batch they came from. Then give it to `Arrays` as `factors`, in whole numbers. We know five features. R² is the share of a feature's variance that one latent explains ([chapter 6](06_controlled_capacity.ipynb)). We cut the latent into five bins, as many as a feature has values, and predict the feature by its mean in the bin. "All" is what the best linear function of all latents explains.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -408,7 +410,7 @@ if own is None:
     table(list(held.values()))
 
 # %% [markdown]
-# **What you should see.** (Latent no. 1 is the one with most nats.) One latent holds the hair and hardly anything else. Turn, skin and eyes are known too, but no latent holds one of them alone. None holds the smile, and all together know almost nothing of it. Why hair and not the smile? Hair changes many pixels, the mouth's bow changes few, so a nat about hair is worth much more. A VAE finds first *what changes much of the picture*. Whether that is what you care about is another matter.
+# **What you should see.** (Latent no. 1 is the one with most nats.) One latent holds the hair and hardly anything else. Turn, skin and eyes are known too, but no latent holds one of them alone. None holds the smile, and all together explain almost nothing of it. Why hair and not the smile? Hair changes many pixels, the mouth's bow changes few, so a nat about hair is worth much more. A VAE finds first *what changes much of the picture*. Whether that is what you care about is another matter.
 #
 # All scores at once come from the command line. Put pictures, factors and names into one file, save the run, and:
 
@@ -426,7 +428,7 @@ if own is None:
     print(f"python {command}", done.stdout or done.stderr, sep="\n")
 
 # %% [markdown]
-# [Chapter 6](06_controlled_capacity.ipynb) explains MIG and [chapter 9](09_factors_or_moments.ipynb) the other scores.
+# [Chapter 6](06_controlled_capacity.ipynb) explains MIG and [chapter 9](09_factors_or_moments.ipynb) the other scores. (`excess_error` is the sampling error of the excess. `active` counts latents above 0.01 nats, so it is more than the four above 0.1.)
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -454,7 +456,7 @@ if own is None:
 #
 # **You can say** how well the model draws (the excess, of unseen pictures), how many nats it uses and in which latents, and what the traversals show, as an impression.
 #
-# **You can also ask whether a second training finds the same.** For each latent of the first we take the largest correlation, in absolute value, with a latent of the second:
+# **You can also ask whether a second training finds the same.** For each latent of the first training we take the largest correlation, in absolute value, with a latent of the second:
 
 # %% tags=["nbval-ignore-output"]
 x, _ = mine.sample(3000, torch.Generator().manual_seed(4))
@@ -471,9 +473,9 @@ for latent in range((kl > 0.1).sum()):  # an inactive one is noise
 table(rows)
 
 # %% [markdown]
-# **What you should see.** The latent of the hair comes back with another seed. Of the others, in the trainings stored here, two come back for the most part and one does not: the second training has cut what is left along other axes. A latent that comes back is a property of the pictures and the method. One that does not is an accident of the seed. (Two seeds are few; take five. Duan et al. 2020 make a score of this.)
+# **What you should see.** The latent of the hair comes back with another seed. In the trainings stored here, two of the others come back for the most part, and one does not. The second training has other axes for what is left. A latent that comes back with every seed belongs to the pictures and the method. One that does not is an accident of the seed. (Two seeds are few, so take five. Duan et al. 2020 make a score of this.)
 #
-# **You cannot say** that a latent *is* a factor of the world, even if it comes back. The chairs' trainings agree on the spread of the ink, which is no factor ([chapter 11](11_chairs.ipynb)). Nor that what has no latent is not there: the smile is there. Nor that the code is "disentangled": a model with a turned code has the same likelihood, and what prefers one set of axes is the diagonal posterior ([chapter 7](07_why_these_axes.ipynb)), not knowledge about your pictures. Locatello et al. (2019) prove that without assumptions on data or model no method can find the factors. So label a few hundred pictures, if the answer matters.
+# **You cannot say** that a latent *is* a factor of the world, even if it comes back. The chairs' trainings agree on the spread of the ink, which is no factor ([chapter 11](11_chairs.ipynb)). You cannot say that a feature without a latent is not in the pictures, because the smile is. And you cannot say that the code is "disentangled". A model with a turned code has the same likelihood. What prefers one set of axes is the diagonal posterior ([chapter 7](07_why_these_axes.ipynb)), not knowledge about your pictures. Locatello et al. (2019) prove that without assumptions on data or model no method can find the factors. So if the answer matters, label a few hundred pictures.
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -496,7 +498,7 @@ with torch.no_grad():
 print(isinstance(model, nn.Module), tuple(mean.shape), tuple(drawn.shape))
 
 # %% [markdown]
-# The file is HDF5, so that nothing of this course is needed to read it. Here is the encoder in plain PyTorch, the paper's with one convolution less because the pictures have 32 pixels a side:
+# The file is HDF5, so it can be read without this course. Here is the encoder in plain PyTorch, the paper's with one convolution less because the pictures have 32 pixels a side:
 
 # %%
 with h5py.File(out / "careful.h5") as file:
@@ -533,13 +535,13 @@ assert same and torch.allclose(plain_log_std, log_std, atol=1e-4)
 # |---|---|
 # | The loss is a mean over pixels. | The first reconstruction loss should be of the size of $N \log 2$; a mean shows something like 0.7. |
 # | β is from pictures of another size. | Compare it with `collapse_threshold(images)`: above it nothing is encoded, a little below it almost nothing. |
-# | Latents are inactive. | `run.mean_kl()` below 0.01 nats. A few of ten are fine. All ten: β is above $\beta_c$, or the first row is true. |
+# | Latents are inactive. | `run.mean_kl()` below 0.01 nats. A few of ten are fine. If all ten are, β is above $\beta_c$, or the loss is a mean over pixels. |
 # | Pictures are not in [0, 1]. | `images.min(), images.max()`. `Arrays` and `train` refuse them; in other code the loss becomes negative. |
 # | The KL is a mean over latents. | The KLs of the latents must add up to the reported KL. |
 # | The floor was forgotten. | `bernoulli_floor(images).mean()`: subtract it before you compare losses. |
 # | The pictures were learnt by heart. | The excess of unseen pictures is above that of the others, and rises. |
 #
-# The same as a cell that you can run after any training:
+# You can run these checks as a cell after any training:
 
 # %% tags=["nbval-ignore-output"]
 x, _ = mine.sample(1000, torch.Generator().manual_seed(5))
