@@ -1,5 +1,7 @@
 """Every chapter passes every gate. That the gates can fail is shown by test_canaries.py."""
 
+import base64
+import io
 import json
 import logging
 import os
@@ -13,9 +15,11 @@ import build_chapters
 import gates
 import jupytext
 import nbformat
+import numpy as np
 import pytest
 from jupyter_server.services.contents.largefilemanager import LargeFileManager
 from jupytext.sync_contentsmanager import build_sync_jupytext_contents_manager_class
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = ROOT / "chapters"
@@ -118,6 +122,19 @@ def test_of_widgets_their_pictures_are_stored_and_nothing_that_needs_a_kernel():
         assert [output.data for output in notebook.cells[0].outputs] == [
             {"text/plain": "Explorer", "image/png": "…"}, build_chapters.HINT, {"text/plain": "1"},
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mode", "colours"), [("RGB", 3), ("RGB", 2_000), ("RGBA", 3)])
+def test_a_picture_is_stored_in_fewer_bytes_and_the_same(mode, colours):
+    pixels = np.random.default_rng(0).integers(0, 256, (colours, 4), np.uint8)
+    pixels = pixels[np.arange(64 * 64) % colours].reshape(64, 64, 4)
+    content = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(content, "PNG", compress_level=1)
+    png = base64.b64encode(content.getvalue()).decode()
+    found = build_chapters.packed(png)
+    assert len(found) <= len(png) and build_chapters.packed(found) == found
+    again = Image.open(io.BytesIO(base64.b64decode(found))).convert(mode)
+    assert (np.asarray(again) == np.asarray(Image.open(content).convert(mode))).all()
 
 
 def lab(root: Path) -> LargeFileManager:
