@@ -1,14 +1,14 @@
 # %% [markdown]
 # # Chapter 10 · Keep a training going after three latents
 #
-# [Chapter 6](06_controlled_capacity.ipynb) trains what Burgess et al. (2018) describe: a VAE whose KL follows a capacity C that rises to 25 nats, at the price γ = 1000. On three seeds of three the training finds the place and the size of a sprite, puts all 25 nats into three latents, and stops there. This chapter looks at what goes with the stop, and shows a training that goes on.
+# [Chapter 6](06_controlled_capacity.ipynb) trains what Burgess et al. (2018) describe: a VAE whose KL follows a capacity C that rises to 25 nats, at the price γ = 1000. On three seeds of three the training finds the place and the size of a sprite, puts all 25 nats into three latents, and stops there. This chapter shows what the encoder lacks then, and a training that goes on.
 #
 # **By the end you will have shown that**
 #
-# 1. under γ = 1000 more than half of the encoder's channels in the second to fourth convolution are dormant, and no colour can be read from its last layer (three seeds). An encoder that sees no colour gets no gradient about colour;
-# 2. a training with six changes goes on: it has nine or ten active latents, a reconstruction near a plain VAE's, and about three times its MIG (three seeds on coloured sprites, one on white ones);
+# 1. under γ = 1000 many of the encoder's channels are dormant (0 on every picture), and no colour can be read from its last layer (three seeds). An encoder that sees no colour gets no gradient about colour;
+# 2. a training with six changes goes on. It has nine or ten active latents, draws about as well as a plain VAE or better, and has three to four times its MIG (three seeds on coloured sprites, one on white ones);
 # 3. what each of the six changes does to the model;
-# 4. what is open: the six changes have not been taken apart, so nobody knows yet which of them does the work.
+# 4. which of the six matter is open.
 #
 # **You need** the KL as a rate ([chapter 2](02_awgn_channel.ipynb)), β as a price ([chapter 4](04_blob_position.ipynb)), β as a Lagrange multiplier ([chapter 8](08_missed_split.ipynb)), and the runs and the score MIG of [chapter 6](06_controlled_capacity.ipynb).
 # **Time:** 55 minutes to read, 3 minutes of CPU time.
@@ -19,8 +19,8 @@
 # Write down your guesses.
 #
 # - A unit behind a ReLU puts out 0 on every picture. What gradient do its weights get? What could bring the unit back?
-# - A sprite's colour is three numbers from 0.5 to 1. How much stronger, in a pixel, is the common grey of the three than the difference of two of them?
-# - Of two models one draws better. Must it have the higher MIG?
+# - A sprite's colour is three numbers from 0.5 to 1. How much stronger is their mean (grey) in the input than the difference of two of them?
+# - One of two models draws better. Must it have the higher MIG?
 #
 # ## Notation
 #
@@ -31,8 +31,8 @@
 # | $\beta$ | price of a nat of KL | nats per nat |
 # | $\rho$ | rate of the multiplier: change of log β a step, per nat of KL above $C$ | 1/nats |
 # | excess | reconstruction above its floor, that of the best possible drawing ([chapter 1](01_elbo.ipynb)) | nats per picture |
-# | active | said of a latent with a mean KL above 0.1 nats | – |
-# | dormant | said of a unit that is 0 on every picture | – |
+# | active | a latent with a mean KL above 0.1 nats, as in [chapter 6](06_controlled_capacity.ipynb) | – |
+# | dormant | a unit, or a channel of a convolution, that is 0 on every picture | – |
 # | $G = U S V^\top$ | gradient of a layer's weights, and its singular value decomposition | – |
 #
 # Losses are sums over pixels and latents and means over the batch, in nats. The symbols of the whole course are in [NOTATION.md](NOTATION.md).
@@ -70,7 +70,7 @@ from minivae.objectives import (
 ACTIVE = 0.1  # nats of mean KL above which we call a latent active
 
 # %% [markdown]
-# The recorded runs. "Multiplier" differs from γ = 1000 in the objective alone. "Opened" is this chapter's training.
+# The recorded runs: "multiplier" differs from γ = 1000 in the objective alone, and "opened" is this chapter's training.
 
 # %%
 methods = {
@@ -97,9 +97,9 @@ pictures, factors = data.sample(3000, torch.Generator().manual_seed(1))
 print(runs["coloured-opened-seed0"].provenance["command"])
 
 # %% [markdown]
-# ## 1. What goes with the stop
+# ## 1. Measure what the encoder lacks
 #
-# If a unit behind a ReLU is 0 on every picture, the ReLU passes no gradient to its weights (the first puzzle). Only a change in the layers below can bring it back. The unit is **dormant** (Sokar et al. 2023).
+# If a unit behind a ReLU is 0 on every picture, it is **dormant** (Sokar et al. 2023). The ReLU then passes no gradient to its weights, so only a change in the layers below can bring it back (the first puzzle).
 #
 # The paper's encoder has four convolutions of 32 channels. Of the 96 channels in the second to fourth, how many per cent will be dormant at the end of a training with γ = 1000?
 
@@ -137,7 +137,7 @@ measured = 100 * np.mean(channels["γ = 1000 (paper), seed 0"][1:])
 compare("dormant, γ = 1000, seed 0", my_dormant, measured, "%", digits=0)
 
 # %% [markdown]
-# What could a further latent learn from such an encoder? Predict from its last hidden layer, by linear regression: the place, the scale, the width against the height ("wide", from the second moments of the sprite's pixels, [chapter 9](09_factors_or_moments.ipynb)), the brightness, and the difference of red and green.
+# What could a further latent learn from such an encoder? Its mean is a linear function of the last hidden layer. So predict from this layer, by linear regression: the place, the scale, the moment "wide" (width against height, [chapter 9](09_factors_or_moments.ipynb)), the brightness, and the difference of red and green.
 
 
 # %%
@@ -171,9 +171,9 @@ for title, model in models.items():
 table(rows)
 
 # %% [markdown]
-# **What you should see.** With γ = 1000, on three seeds, most channels of the second, third and fourth convolution are dormant. What is left suffices for place and size. Of the brightness even random weights tell a quarter (first line). Here it is gone, and no difference of two colours can be read. A fixed β = 4 reads the brightness well. A difference of colours is seen, faintly, by the plain VAE and by two of the three opened runs only.
+# **What you should see.** With γ = 1000, on three seeds, most channels of the second to fourth convolution are dormant. The others suffice for place and size. Even random weights (first line) explain a quarter of the brightness; after γ = 1000 less than a tenth is left, and the difference of colours cannot be read. A fixed β = 4 reads the brightness well. Only the plain VAE and two of the three opened runs read a difference of colours, and they do so faintly.
 #
-# Are dormant channels the *cause* of the stop? The tables do not say so. The multiplier's channels are nearly as dormant, and yet its last layer knows wide from tall. Among the opened runs seed 0 has the most dormant channels in the last convolution, and reads colours best. The missing control is the published training with its dormant channels reset, and nothing else changed.
+# Are dormant channels the *cause* of the stop? The tables do not show it. The multiplier's channels are nearly as dormant, and yet its last layer knows wide from tall. Among the opened runs seed 0 has the most dormant channels in the last convolution, and reads colours best. The missing control is the published training with resets of dormant channels, and nothing else changed.
 #
 # What is said above, checked:
 
@@ -182,7 +182,7 @@ for seed in range(3):
     title = f"γ = 1000 (paper), seed {seed}"
     assert min(channels[title][1:]) > 0.5
     assert min(known[title]["x"], known[title]["scale"]) > 0.7
-    assert max(known[title]["brightness"], known[title]["red − green"]) < 0.2
+    assert max(known[title]["brightness"], known[title]["red − green"]) < 0.1
 for title, R2 in known.items():
     begun = title in ("plain VAE, seed 0", "opened, seed 0", "opened, seed 1")
     assert R2["red − green"] > 0.1 if begun else R2["red − green"] < 0.05, title
@@ -197,9 +197,15 @@ red_green = [known[f"opened, seed {seed}"]["red − green"] for seed in range(3)
 assert last[0] == max(last) > 0.8 and red_green[0] == max(red_green)
 
 # %% [markdown]
-# ### Why colours come last
+# ### See why colours come last
 #
-# A plain VAE keeps its channels and hardly sees colours either. So colours have a difficulty of their own. Take every pixel of a sprite as a vector (red, green, blue), and ask how strong each direction is in the encoder's input:
+# A plain VAE keeps its channels and hardly sees colours either. So colours have a difficulty of their own. Take every pixel as a vector (red, green, blue). Its mean square along a direction is an eigenvalue of the matrix of second moments.
+#
+# <details><summary>And what is colour worth?</summary>
+#
+# If the brightness of a pixel is known, the pixel costs the entropy of this brightness. If it is not known, the best drawing is the mean, 0.75, and costs the entropy of 0.75 on average. The difference counts for three channels and every pixel of a sprite.
+#
+# </details>
 
 # %%
 some = pictures[:512]
@@ -215,9 +221,15 @@ worth = (drawn_grey - entropy.mean().item()) * 3 * ink
 print(f"not to know the colours costs {worth:.1f} nats a picture")
 
 # %% [markdown]
-# The grey of a sprite is about eighty times as strong as a difference of its colours, or nine times in amplitude (the second puzzle). A filter that finds the sprite passes the grey on. A difference needs filters of its own, along a direction of faint gradients.
+# Grey is about eighty times as strong as a difference of colours, or nine times in amplitude (the second puzzle). So a filter's gradient is strong along grey and faint along a difference of colours.
 #
-# There is a second difficulty. If the encoder cannot tell colours, the decoder's three outputs become equal. A decoder with three equal outputs tells the encoder nothing about colours: exchange red, green and blue in the picture, and the gradient with respect to the code stays the same. Is it so in the recorded runs?
+# There is a second difficulty. If the code does not tell the colours, the best drawing has their mean, 0.75, in all three channels. With three equal outputs the gradient with respect to the code depends only on the sum of red, green and blue (fold). Exchange the colours in the picture, and this gradient stays the same. Is it so in the recorded runs?
+#
+# <details><summary>Why only the sum?</summary>
+#
+# The derivative of the Bernoulli loss with respect to z is a sum over pixels and channels. Each adds (drawn − given brightness) times the derivative of its logit with respect to z. If the three channels of a pixel have the same logit, this last derivative is their common factor. What it multiplies is the sum over the channels of (drawn − given).
+#
+# </details>
 
 
 # %%
@@ -247,30 +259,30 @@ for title, share in change.items():
     assert share > 0.1 if sees else share < 0.03, title
 
 # %% [markdown]
-# It is. In the runs that see no colour the encoder gets no gradient about colour, and in the three others it does. This is how a saddle looks from the encoder's side.
+# It is. In the runs that see no difference of colours the encoder gets no gradient about it, and in the three others it does. This looks like a saddle ([chapter 7](07_why_these_axes.ipynb)): telling colours would lower the loss, but no gradient leads there.
 #
-# ## 2. Six changes
+# ## 2. Make six changes
 #
-# The opened training differs from the published one in six things:
+# The opened training differs from the published one in six ways:
 #
 # | change | what it is meant to do |
 # |---|---|
 # | 1 a multiplier in place of γ | hold the KL at C without drowning the reconstruction's gradient |
-# | 2 latents opened in order | give the place two latents of its own, the size a third, and only then open the rest |
-# | 3 a loud start | give the decoder a signal that it can learn to read, before the KL closes the latent |
+# | 2 latents opened in order | give the place two latents, the size a third, and only then open the rest |
+# | 3 a strong first signal | re-initialise newly opened latents so that the decoder can learn to read them before the KL makes them inactive |
 # | 4 resets | give dormant units new weights |
-# | 5 cooldown | average out the noise of the steps: in the second half the learning rate falls on a straight line to a thirtieth |
-# | 6 Muon in place of Adam | take steps of one length along strong and faint directions |
+# | 5 cooldown | reduce the noise of the steps: in the second half the learning rate falls linearly to a thirtieth |
+# | 6 Muon, another optimizer than Adam | take steps of one length along strong and faint directions |
 #
-# That the place comes first and the size next is put in by hand, from [chapter 5](05_capacity_generator.ipynb). It is no discovery of this training.
+# That the place comes first and the size next is put in by hand, from [chapter 5](05_capacity_generator.ipynb).
 #
 # ### A multiplier
 #
-# The loss is the reconstruction plus β times the KL. The logarithm of β rises while the KL is above C and falls while it is below:
+# The loss is the reconstruction plus β times the KL ([chapter 8](08_missed_split.ipynb)). log β rises while the KL is above C and falls while it is below:
 #
 # $$ \log \beta \leftarrow \log \beta + \rho\,(\mathrm{KL} - C), $$
 #
-# with the error clipped to ±1 nat. A part in proportion to the present error is added, without which KL and β would oscillate. If C is out of reach, β falls to its floor, here 1, the β of a plain VAE.
+# with the error clipped to ±1 nat. To the log β of a step, 2 times its error is added (the damping), without which KL and β would oscillate. If the KL stays below C, β falls to its least value, here 1, that of a plain VAE.
 
 
 # %%
@@ -292,9 +304,9 @@ for kl in (3.0, 4.9, 5.2, 8.0):
 print("by hand and minivae.lagrangian.LagrangianELBO agree")
 
 # %% [markdown]
-# ### Latents opened in order, with a loud start
+# ### Latents opened in order, with a strong first signal
 #
-# A closed latent pays e⁷ nats for a nat of KL, so it stays silent. C is small while few latents are open:
+# A closed latent pays e⁷ nats (about 1,100) for a nat of KL, so it stays inactive. C is small while few latents are open, and rises linearly between these steps:
 
 # %%
 recipe = experiments.get("coloured-opened").objective
@@ -306,7 +318,7 @@ for step in (0, 3_000, 6_000, 6_001):
 table(rows, digits=1)
 
 # %% [markdown]
-# When a latent opens, `growing.open_latents` re-initialises its weights in the encoder's head and in the decoder. Its mean becomes a random function of the encoder's last features, uncorrelated with the latents before it, with a standard deviation of 2. Here it is done to an untrained model:
+# When a latent opens, `growing.open_latents` re-initialises its weights in the encoder's head and in the decoder. Its mean becomes a random function of the encoder's last features, uncorrelated with the latents before it, with a standard deviation of 2. With its σ of 0.22 it begins at 3 nats. Here z2 and z3 of an untrained model are opened:
 
 # %%
 fresh = experiments.get("sprites-opened").build(torch.Generator().manual_seed(0))
@@ -322,6 +334,8 @@ for moment in ("before", "after"):
 # %% tags=["checks"]
 assert (means.std(0)[2:4] - 2).abs().max() < 0.01
 assert (log_stds[:, 2:4] + 1.5).abs().max() < 1e-5
+nats = 0.5 * (means.square() + (2 * log_stds).exp() - 1) - log_stds
+assert (nats.mean(0)[2:4] - 3).abs().max() < 0.05
 correlations = torch.corrcoef(means[:, :4].T)
 assert correlations[2, :2].abs().max() < 0.01 > correlations[3, :3].abs().max()
 
@@ -347,11 +361,11 @@ assert max(dormant(tired, some)) < 0.05
 # %% [markdown]
 # ### Muon
 #
-# Gradient descent moves along a direction in proportion to the gradient there, so faint directions wait. Adam evens out the steps of single weights. A direction that is spread over thousands of weights, such as a difference of colours, it hardly evens out. *Muon* (Jordan et al. 2024) does. Write the mean gradient of a layer as $G = U S V^\top$, and step along
+# Gradient descent moves along a direction in proportion to the gradient there, so faint directions are learnt late. Adam gives single weights steps of similar size. But it hardly does so for a direction that is spread over thousands of weights, such as a difference of colours. *Muon* (Jordan et al. 2024) takes the mean gradient of a layer as a matrix $G = U S V^\top$, and steps along
 #
 # $$ U V^\top . $$
 #
-# These are the same directions, those of noise included, with one length. A few matrix products (`minivae.muon.orthogonal`) give it nearly. Take a gradient whose directions differ by a factor of 100:
+# This keeps the singular directions of G, those of noise too, and gives each the same length. A few matrix products (`minivae.muon.orthogonal`) nearly compute it. Take a gradient whose directions differ by a factor of 100:
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -366,7 +380,7 @@ figures.steps_along(lengths)
 plt.show()
 
 # %% [markdown]
-# *Figure 10.1. How far a step goes along each of 64 directions of a gradient, strongest first (means of four neighbours). Blue circles: Muon's step, nearly flat. Orange squares: Adam's first step, the sign of every entry. Green diamonds: the gradient itself. The directions are spread over all weights.*
+# *Figure 10.1. How far a step goes along each of 64 directions of a gradient, strongest first (means of four neighbours, the longest 1). Blue circles: Muon's step, nearly flat. Orange squares: Adam's first step, the sign of every entry. Green diamonds: the gradient itself.*
 
 # %% tags=["checks"]
 assert lengths["Muon"].min() > 0.55 * lengths["Muon"].max()
@@ -375,9 +389,9 @@ assert torch.dist(updates["Muon"], nearest) < 0.25 * nearest.norm()
 assert lengths["Adam's first"][-8:].mean() < 0.1 * lengths["Adam's first"][0]
 
 # %% [markdown]
-# ## 3. Watch it
+# ## 3. Watch a training go on
 #
-# Now all six at once, live: white sprites of 32 × 32 pixels, 900 steps in place of 40,000. A quarter of the pixels makes a nat worth a quarter, so the first β is a quarter, too. Latents open at steps 225 (the third) and 450 (the other seven). How many of the ten will be active at the end?
+# Now all six changes at once, live: white sprites of 32 × 32 pixels, 900 steps in place of 40,000. With a quarter of the pixels a nat saves a quarter, so the first β is 25 in place of 100. Latents open at steps 225 (the third) and 450 (the other seven). How many of the ten will be active at the end?
 
 # %%
 my_active = None  # of ten latents; put your number here
@@ -391,12 +405,12 @@ growth = LagrangianELBO(PolylineSchedule(ramp), 0.02, beta=25.0, least=1.0,
 with_all_six = {"optimizer": "muon", "learning_rate": 2e-3,
                 "cooldown": 0.5, "reset_dormant": 100}  # fmt: skip
 small = Experiment("small-opened", Sprites(32), growth, steps, **with_all_six)
-grown = watch(small, steps=steps, every=225)
+grown = watch(small, steps=steps, every=225, active=ACTIVE)
 
 # %% [markdown]
-# *Figure 10.2. KL of each latent over the live training, redrawn every 225 steps, on a logarithmic axis. Two lines rise first, a third at step 225, and all others at step 450. The grey line is at 0.01 nats.*
+# *Figure 10.2. KL of each latent over the live training, on a logarithmic axis. Active latents are above the grey line. Two lines rise first, a third at step 225, all others at step 450.*
 #
-# The control is a plain VAE on the same pictures, for as many steps, with Adam at its usual rate:
+# The control is a plain VAE on the same pictures, for as many steps, with Adam at its usual rate. A latent *tells the place* if its R² of x plus that of y exceeds 0.3:
 
 # %% tags=["nbval-ignore-output"]
 control = train(Experiment("small-vae", Sprites(32), ELBO(), steps), progress=False)
@@ -414,7 +428,7 @@ table(rows)
 compare("active latents", my_active, live["opened, live"]["active"], digits=0)
 
 # %% [markdown]
-# **What you should see.** After less than a minute the opened training has the place in the two latents that were open first, and draws better than the plain VAE of as many steps, which spreads the place over seven. Size has no latent of its own yet: z2, which opened third, has more than two nats, mostly of its random message (see section 7). This is one seed of a short training: it shows the method at work, and proves nothing.
+# **What you should see.** The opened training has the place in the two latents that were open first. It draws better than the plain VAE, which spreads the place over seven. The third latent, z2, has not taken the size here: its R² of the scale is low. This is one seed of a short training, and proves nothing.
 #
 # What is said above, checked:
 
@@ -424,23 +438,26 @@ of_place = "latents that tell the place"  # an R² of x and of y above 0.3 in al
 assert opened_live[of_place] <= 3 < 4 <= plain_live[of_place]
 assert opened_live["reconstruction"] < plain_live["reconstruction"]
 assert opened_live["active"] >= 6
+codes, made_from, *_ = metrics.encode_dataset(grown.model(), Sprites(32), 2000)
+assert metrics.alignment(codes, Sprites(32), made_from)["scale"][2] < 0.4
 
 # %% [markdown]
-# The recorded long runs on coloured sprites, 100,000 steps each:
+# Two recorded runs of 100,000 steps on coloured sprites:
 
 # %%
 figures.kl_history(
     {
         "γ = 1000, seed 0": runs["coloured-capacity-seed0"],
         "opened, seed 0": runs["coloured-opened-seed0"],
-    }
+    },
+    ACTIVE,
 )
 plt.show()
 
 # %% [markdown]
-# *Figure 10.3. KL of each latent over two recorded trainings, a colour and a dash pattern a latent, on a logarithmic axis. Left, γ = 1000: three lines stay above a nat and seven sink to nothing. Right, opened: after step 6,000 all ten latents are open, and all of them stay above one nat. The grey line is at 0.01 nats.*
+# *Figure 10.3. KL of each latent over two recorded trainings, a colour and a dash pattern a latent. Left, γ = 1000: three lines end above a nat, seven near 0.001. Right, opened: after step 6,000 all ten latents are open, and all stay above one nat.*
 #
-# At step 6,001 C jumps to 25. Does β hold the KL there, or is 25 out of reach, so that β rests at 1? β is (loss − reconstruction) / KL:
+# At step 6,001 C jumps to 25. A β above 1 means that the model would take more nats and is held there, and a β of 1 that it stays below 25 by itself. β is (loss − reconstruction) / KL:
 
 # %%
 beta, rows = {}, []
@@ -458,7 +475,7 @@ for name in (*methods["opened"], *white_methods["opened"]):
 table(rows)
 
 # %% [markdown]
-# On coloured sprites seeds 0 and 1 would take more than 25 nats, and are held there by a β that climbs to about 1.3. Seed 2 and the run on white sprites rest at 1. From step 6,001 on they are plain VAEs, but for the optimizer, the resets and the cooldown.
+# On coloured sprites seeds 0 and 1 are held at 25 nats by a β that ends at about 1.3. Seed 2 (nearly) and the run on white sprites have a β of 1. So from step 6,001 on they are trained as plain VAEs, except for the optimizer, the resets and the cooldown.
 
 # %% tags=["checks"]
 for seed, end in ((0, 1.34), (1, 1.28)):
@@ -469,9 +486,9 @@ assert beta["coloured-opened-seed2"][-1] < 1.03
 assert max(beta["sprites-opened-seed0"]) < 1.01
 
 # %% [markdown]
-# ## 4. One change alone: the optimizer, for a moment
+# ## 4. Try one change alone: the optimizer
 #
-# One of the six can be tried alone in half a minute. Small sprites again, without openings, resets and cooldown. A multiplier takes the KL from 0 to 6 nats in 200 steps and holds it there for 200 more. So all three trainings spend the same nats. They differ in the optimizer: Adam at its usual rate, Adam at Muon's rate, and Muon.
+# One of the six can be tried alone in half a minute, on small sprites again, without openings, resets and cooldown. A multiplier takes the KL from 0 to 6 nats in 200 steps and holds it there for 200 more. So all three trainings spend the same nats. They differ in the optimizer: Adam at its usual rate, Adam at Muon's rate, and Muon.
 
 # %% tags=["nbval-ignore-output"]
 held = LagrangianELBO(LinearSchedule(0.0, 6.0, 0, 200), gain=0.01, beta=25.0)
@@ -489,7 +506,7 @@ for title, experiment in optimizers.items():
 table(rows, digits=1)
 
 # %% [markdown]
-# **What you should see.** At about the same nats Muon draws better than Adam at either rate. But two thirds of its lead over the usual Adam is the learning rate's: at Muon's rate Adam gains as well. That is why a change has to be tried alone. This is one seed of a short training. It says nothing about the end of a long one.
+# **What you should see.** At about the same nats Muon draws better than Adam at either rate. But two thirds of its lead over the usual Adam come from the learning rate, because Adam at Muon's rate draws better too. That is why a change has to be tried alone. This is one seed, and says nothing about the end of a long training.
 #
 # What is said above, checked:
 
@@ -503,9 +520,9 @@ assert (
 )
 
 # %% [markdown]
-# ## 5. All methods, all numbers
+# ## 5. Compare all methods
 #
-# Every run was scored on 10,000 pictures (`python -m minivae measure data/runs/NAME.h5 --json`). MIG ([chapter 6](06_controlled_capacity.ipynb)) says how much more of a factor the best latent tells than the second best, as a share of the factor's entropy.
+# Every run was scored on 10,000 pictures (`python -m minivae measure data/runs/NAME.h5 --json`). MIG ([chapter 6](06_controlled_capacity.ipynb)) is the lead of the best latent for a factor over the second best, as a share of the factor's entropy.
 #
 # <details><summary>What the other scores ask</summary>
 #
@@ -551,12 +568,12 @@ compare("excess, opened, seed 0", my_excess, measured, "nats", digits=0)
 # %% [markdown]
 # How to read it:
 #
-# - Compare within a block only: MIG is a mean over eight factors, or over five.
-# - The sampling error is about a nat of excess and some thousandths of MIG. The spread over seeds is larger: 0.03 to 0.14 in MIG for γ = 1000. Three methods of five have one seed only.
+# - Compare within a table only: MIG is a mean over eight factors, or over five.
+# - The sampling error is about a nat of excess and some thousandths of MIG. The spread over seeds is larger: 0.03 to 0.14 in MIG for γ = 1000 (three seeds). Three methods of five have one seed only.
 # - The scores disagree. The opened run on white sprites has 0.97 by β-VAE and 0.25 by MIG, because a factor that is spread over several latents is still easy to tell.
-# - The best drawing is not the best separated: β = 4 draws better than the multiplier, and has half its MIG (the third puzzle).
+# - The model that draws better need not have the higher MIG: β = 4 draws better than the multiplier, and has half its MIG (the third puzzle; one seed each).
 #
-# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, without a network: at each C, the factors as published, or the five moments of [chapter 9](09_factors_or_moments.ipynb), as far as the best split sends them.
+# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, without a network: at each C, those factors, or those of the five moments of [chapter 9](09_factors_or_moments.ipynb), that the best split sends.
 
 # %%
 marks = {}
@@ -570,9 +587,9 @@ figures.tradeoff(marks, {"white sprites": ideal})
 plt.show()
 
 # %% [markdown]
-# *Figure 10.4. Disentangling (MIG) against reconstruction above its floor, one mark a run; to the left and up is better. Blue circles: plain VAE. Orange squares: β = 4. Green diamonds: γ = 1000. Pink triangles up: multiplier. Amber triangles down: opened. Grey lines: ideal codes, of the factors (solid) and of the moments (dashed). The panels have different horizontal axes.*
+# *Figure 10.4. Disentangling (MIG) against reconstruction above its floor, one mark a run; further left and up is better. Blue circles: plain VAE. Orange squares: β = 4. Green diamonds: γ = 1000. Pink triangles up: multiplier. Amber triangles down: opened. Grey lines: ideal codes, of the factors (solid) and of the moments (dashed). The panels have different horizontal axes.*
 #
-# **What you should see.** γ = 1000 is far to the right: with 25 nats its drawings are more than 80 nats worse than those of a fixed β = 4 with 18. Two of the three opened runs draw better than the plain VAE of as many steps, and have more than three times its MIG. The third, which had not begun with the colours, draws a little worse and has more than two and a half times its MIG. The differences are six nats at most. That is beyond the sampling error, but of the plain VAE there is one seed. The multiplier alone, one seed, has as high a MIG as any opened run, with about twice their excess. On white sprites, one seed each, the opened run draws more than five times closer than γ = 1000, has nearly twice its MIG, and comes nearest to the ideal lines.
+# **What you should see.** γ = 1000 is far to the right. With 25 nats its drawings are about 110 nats worse than those of a fixed β = 4 with 18 (three seeds, one seed). Two of the three opened runs draw better than the plain VAE of as many steps, and have more than three times its MIG. The third, which does not see the colours yet, draws a little worse and has 2.7 times its MIG. These differences in excess, six nats at most, exceed the sampling error, but the plain VAE has one seed. The multiplier alone, one seed, has as high a MIG as any opened run, with about twice their excess. On white sprites, one seed each, the opened run has a seventh of the excess of γ = 1000 and nearly twice its MIG, and comes nearest to the ideal lines.
 #
 # **What would falsify it.** Further seeds of the plain VAE that draw as well as the opened runs with as high a MIG.
 
@@ -583,11 +600,11 @@ for name in ("coloured-opened-seed0", "sprites-opened-seed0"):
     codes, made_from, _, _, kl = metrics.encode_dataset(model, dataset, 3000)
     tables[name] = metrics.alignment(codes, dataset, made_from)
     kls[name] = kl
-figures.alignments(tables, kls)
+figures.alignments(tables, kls, ACTIVE)
 plt.show()
 
 # %% [markdown]
-# *Figure 10.5. Which latent holds which factor (R², 0 white, 1 dark blue) in two opened runs, seed 0 each; latents by KL from left to right. x and y have a latent each, scale the larger part of a third, which holds the area. Shape and orientation are spread over six or seven, and of the colours there is a little.*
+# *Figure 10.5. Which latent holds which factor (R², 0 white, 1 dark blue) in two opened runs, seed 0 each; active latents by KL from left to right. x and y have a latent each. A third holds the area, and so most of the scale. Shape and orientation are spread over six or seven.*
 #
 # What is said above, checked (the recorded scores again, on 3,000 other pictures; and the sampling errors):
 
@@ -613,7 +630,7 @@ gamma = [scored[name] for name in methods["γ = 1000 (paper)"]]
 opened = [scored[name] for name in methods["opened"]]
 vae, beta4 = scored["coloured-vae-seed0"], scored["coloured-beta4-seed0"]
 multiplier = scored["coloured-lagrangian-seed0"]
-assert all(score["excess"] > beta4["excess"] + 80 for score in gamma)
+assert all(abs(score["excess"] - beta4["excess"] - 110) < 3 for score in gamma)
 assert all(score["excess_error"] < 1.2 for score in (*gamma, *opened, vae, beta4))
 assert 17 < beta4["kl"] < 19 and 54 < vae["excess"] < beta4["excess"] < 100
 assert beta4["excess"] < multiplier["excess"]
@@ -626,14 +643,14 @@ ahead = [nats / error for nats, error in zip(leads, errors, strict=True)]
 assert ahead[0] > 10 and ahead[1] > 5 and ahead[2] < -4
 assert max(map(abs, leads)) < 7
 assert [score["mig"] > 3 * vae["mig"] for score in opened] == [True, True, False]
-assert opened[2]["mig"] > 2.5 * vae["mig"]
+assert abs(opened[2]["mig"] / vae["mig"] - 2.7) < 0.1
 assert multiplier["mig"] > max(score["mig"] for score in opened)
 assert multiplier["mig"] < 1.1 * max(score["mig"] for score in opened)
 assert multiplier["excess"] > 1.9 * max(score["excess"] for score in opened)
 white_gamma, white_opened, white_vae = (
     scored[f"sprites-{name}-seed0"] for name in ("capacity", "opened", "vae")
 )
-assert white_gamma["excess"] > 5 * white_opened["excess"]
+assert 6.5 < white_gamma["excess"] / white_opened["excess"] < 7.5
 assert 0.5 < white_gamma["mig"] / white_opened["mig"] < 0.6
 assert white_opened["mig"] > 3 * white_vae["mig"]
 best_moments = ideal["ideal moments"][1][-1]  # all five sent
@@ -657,7 +674,7 @@ for R2 in tables.values():
     assert min(R2["x"].max(), R2["y"].max()) > 0.95 and R2["scale"].max() > 0.6
 
 # %% [markdown]
-# Others report for white sprites a plain VAE that draws as well, after nine times as many steps, and a method with scores near ours.
+# Others report for white sprites a plain VAE that draws as well as our opened run, after nine times as many steps, and a method with similar scores.
 #
 # <details><summary>The published numbers</summary>
 #
@@ -693,29 +710,31 @@ for name, (nll, kl, mig, factorvae, dci) in told.items():
 # %% [markdown]
 # ## 6. What is shown, and what is open
 #
-# **Shown.** A training goes on where γ = 1000 stops: three seeds of three on coloured sprites, one on white ones. The multiplier alone keeps nine latents active on the same ramp (one seed). So with our choices for what the paper leaves unsaid it is the objective that stops the others.
+# **Shown.** A training goes on where γ = 1000 stops: three seeds of three on coloured sprites, one on white ones. The multiplier alone keeps nine latents active on the same ramp (one seed). It differs from γ = 1000 in the objective only. So with our choices, the objective stops the training.
 #
-# **Not reached.** No run has each factor in a latent of its own. Colour is worth 33 nats, and two opened runs of three have begun with it after 100,000 steps.
+# **Not reached.** No run has each factor in a latent of its own. Colour is worth more than 30 nats, but after 100,000 steps only two opened runs of three tell a little of it.
 #
-# **Open: which of the six changes does the work.** The opened runs differ from the plain VAE in all six at once, and from the multiplier's run in five. So no difference can be put down to one of them. The missing controls are:
+# **Open: which of the six changes matter.** The opened runs differ from the plain VAE in all six at once, and from the multiplier's run in five. The missing controls are:
 #
 # - the opened training with one change at a time taken back;
 # - a plain VAE with Muon, cooldown and resets;
 # - the published training with resets, and nothing else.
 #
-# None of these has been run at full length. Until then all that can be said is: the six together.
+# None of these has been run at full length.
 #
 # ## 7. Go through a training
 #
-# The opened run on white sprites has snapshots at the steps 3,000, 12,000 and 40,000. Tasks: (1) Which latents are active at step 3,000, which at 12,000, and which at the end? (2) At step 3,000 one latent has the most nats, and its row hardly changes the drawing. Which one, and why?
+# The opened run on white sprites has three snapshots. Choose one, and see what each latent does.
 
 # %% tags=["nbval-ignore-output"]
 TrainingExplorer(runs["sprites-opened-seed0"])
 
 # %% [markdown]
+# Tasks: (1) Which latents are active at step 3,000, which at 12,000, and which at the end? (2) At step 3,000 one latent has the most nats, and its row hardly changes the drawing. Which one, and why?
+#
 # <details><summary>What you should have found</summary>
 #
-# (1) At 3,000 three: z0, z1 and z2, of which z0 tells y and z1 x. At 12,000 all ten. At the end z7 is inactive again. (2) z2. It opened at this very step, with a random message. That is why it has the most nats, and why little is drawn from them: the decoder has yet to learn to read it. At 12,000 z2 tells the size.
+# (1) At 3,000 three: z0, z1 and z2, of which z0 tells y and z1 x. At 12,000 all ten. At the end z7 is inactive again. (2) z2. It opened at this very step, with a random signal of 3 nats. The decoder has not learnt to read it yet, so little is drawn from it. At 12,000 z2 tells the size.
 #
 # </details>
 
@@ -783,9 +802,9 @@ check("10.3", answer)
 # %% [markdown]
 # ## Summary
 #
-# - Under γ = 1000 most channels of the encoder's second to fourth convolution are dormant, and no colours can be read from its last layer (three seeds). That the one causes the other, or the stop, has not been shown.
-# - Colours are faint, and an encoder that does not see them gets no gradient to see them.
-# - A training goes on with a multiplier, latents opened in order, a loud start, resets, cooldown and Muon. It draws about as well as a plain VAE or better, with about three times its MIG (three seeds coloured, one white).
-# - Which of the six does the work is open.
+# - Under γ = 1000 most channels of the encoder's second to fourth convolution are dormant, and no colours can be read from its last layer (three seeds). It has not been shown that either causes the other, or the stop.
+# - Colours are faint in the input, and an encoder that does not see them gets no gradient to see them.
+# - A training goes on with a multiplier, latents opened in order, a strong first signal, resets, cooldown and Muon. It draws about as well as a plain VAE or better, with about three to four times its MIG (three seeds coloured, one white).
+# - It is open which of the six matter.
 #
 # **Readings.** Burgess et al. 2018, section 5 and Figure 4. Sokar et al. 2023, *The dormant neuron phenomenon in deep reinforcement learning*. Jordan et al. 2024, *Muon*. Shao et al. 2020, *ControlVAE*. Locatello et al. 2019, *Challenging common assumptions*. Zhu, Xu and Tao 2021 (CLG-VAE).
