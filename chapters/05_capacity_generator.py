@@ -668,4 +668,4 @@ check("5.3", answer)
 # - A mean costs nats, so the numbers that stand for a factor decide when it comes.
 # - The published objective keeps the KL at C but does not find the best split (one seed). [Chapter 6](06_controlled_capacity.ipynb) puts the encoder back; [chapter 8](08_missed_split.ipynb) says why the split is missed.
 #
-# **Readings.** Burgess et al. 2018, section 4.3 and Figure 3. Cover and Thomas 2006, chapter 10, on rate and distortion. Alemi et al. 2018, *Fixing a broken ELBO*.
+# **Readings.** Burgess et al. 2018, section 4.3 and Figure 3. Cover and Thomas 2006, their tenth chapter, on rate and distortion. Alemi et al. 2018, *Fixing a broken ELBO*.
