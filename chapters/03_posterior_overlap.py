@@ -271,6 +271,9 @@ blobs, line = blob_distances(sigma=7, step=3)
 figures.image_row(blobs, [f"{d:.1f} nats" for d in line[0].tolist()])
 plt.show()
 
+# %% [markdown]
+# *Figure 3.3. The seven pictures, with their distance from the first in nats.*
+
 # %%
 my_guess_rank = (
     None  # from cheapest (1) to dearest (5040), where is the data's order?
@@ -287,7 +290,7 @@ figures.orders({"one σ apart": overlapping, "fourteen σ apart (control)": sepa
 plt.show()
 
 # %% [markdown]
-# *Figure 3.3. Above: the seven pictures, with their distance from the first in nats. Below: how many orders have each cost (blue), and the cost of the data's own order (orange, dashed), with neighbours side by side. Left: neighbours one σ apart. Right: no overlap.*
+# *Figure 3.4. How many orders have each cost (blue), and the cost of the data's own order (orange, dashed), with neighbours side by side. Left: neighbours one σ apart. Right: no overlap.*
 #
 # **What you should see.** Under overlap the data's own order is the cheapest of all. (Its mirror image costs the same.) This holds at all four spacings that we tried, from 0.1 to 3 σ. With no overlap every order costs nothing. That answers the second puzzle. It is the paper's locality argument with its condition: **with narrow posteriors nothing in the loss asks neighbours to be neighbours.**
 #
@@ -437,7 +440,7 @@ figures.codes(shown, cut=3)
 plt.show()
 
 # %% [markdown]
-# *Figure 3.4. The code cut after the third picture, after descent at four pressures: the mean of each posterior (dot) and ± σ (bar). Blue: the first three pictures. Orange: the other nine.*
+# *Figure 3.5. The code cut after the third picture, after descent at four pressures: the mean of each posterior (dot) and ± σ (bar). Blue: the first three pictures. Orange: the other nine.*
 #
 # **What you should see.** In a healed code the means run in one direction, as at β = 14. In the torn code pictures 1 and 12, the ends of the data, lie side by side in the middle. To bring 3 and 4 there instead, *both* pieces have to turn round. At β = 8 the piece of three has turned and the piece of nine has not. At β = 12 the piece of nine is half-way. Its first picture stays at the far left. The other eight are *nested*: they have nearly one mean, and widths that fall from 1.3 to 0.3 in the order of the data. The decoder tells them apart by their widths. At β = 14 the nest is gone.
 #
@@ -536,7 +539,7 @@ plt.show()
 print(f"barrier at most {weak.max() - weak[0]:.1f} nats")
 
 # %% [markdown]
-# *Figure 3.5. The loss along a path from the torn code to the whole one, 900 steps of descent at β = 8, then 500 at β = 2. Blue: the loss at β = 2, minus its start. Orange, dashed: the loss at β = 8, as long as β is 8. The dotted line marks the change.*
+# *Figure 3.6. The loss along a path from the torn code to the whole one, 900 steps of descent at β = 8, then 500 at β = 2. Blue: the loss at β = 2, minus its start. Orange, dashed: the loss at β = 8, as long as β is 8. The dotted line marks the change.*
 #
 # **What you should see.** At β = 2 the path climbs about 3 nats and ends lower than it began. At β = 8 it only falls. So high pressure *first* and low pressure later mends this code, and it stays whole. Capacity that grows from zero ([chapter 6](06_controlled_capacity.ipynb)) is a schedule of this kind. [Chapter 4](04_blob_position.ipynb) shows whether the network of a VAE tears its code.
 #

@@ -100,7 +100,8 @@ def write_source(folder: Path) -> None:
     (folder / "data").mkdir()
     shutil.copy(ROOT / "data" / "README.md", folder / "data")
     shutil.copytree(CHAPTERS / "pictures", folder / "chapters" / "pictures")
-    (folder / "index.md").write_text(index(chapters), encoding="utf-8")
+    opening = live(CHAPTERS / "04_blob_position.ipynb", folder / "static" / "weights")
+    (folder / "index.md").write_text(index(chapters, opening), encoding="utf-8")
 
 
 def make_ready(notebook: NotebookNode, path: Path, folder: Path) -> None:
@@ -159,6 +160,14 @@ def alive(explorer: dict[str, Any], still: str, folder: Path) -> str:
     return f'<div class="minivae-explorer"><script type="application/json">{described}</script>{picture}</div>'
 
 
+def live(path: Path, folder: Path) -> str:
+    """HTML of the last explorer of a notebook, to stand on another page."""
+    cells = nbformat.read(path, as_version=4).cells
+    bundles = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    last = [data for data in bundles if STILL in data][-1]
+    return alive(last[STILL], last["image/png"], folder)
+
+
 @functools.cache
 def recorded(path: Path) -> Run:
     """A run, read once."""
@@ -170,8 +179,8 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"[*`$\\]|\[([^\]]*)\]\([^)]*\)", r"\1", text)).strip()
 
 
-def index(chapters: list[Path]) -> str:
-    """The first page: the README's opening and its tables, and the contents."""
+def index(chapters: list[Path], opening_explorer: str) -> str:
+    """The first page: the README's opening, an explorer, the README's tables, and the contents."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     opening = readme.split("\n\n", 2)[1]
     table = readme[readme.index("## Chapters") : readme.index("## The library")].strip()
@@ -184,7 +193,13 @@ def index(chapters: list[Path]) -> str:
 
 {opening}
 
-The explorers in this book are alive: the models are computed in the page. To run the code, clone the course's
+Drag a latent of a β-VAE with β = 150. Two of its ten do something: one moves the blob up and down, one left and right.
+
+```{{raw}} html
+{opening_explorer}
+```
+
+All explorers in this book are alive: the models are computed in the page. To run the code, clone the course's
 repository and type `make lab`.
 
 {table}

@@ -117,3 +117,6 @@ both, either = (by_hand < 1) & (library < 1), (by_hand < 1) | (library < 1)
 share = both.sum() / either.sum()
 print(f"of the pixels that either one covers, both cover {share:.0%}")
 assert share > 0.9 and (both != either).float().mean() < 0.02
+
+# %% [markdown]
+# *Figure 11.9. A chair drawn by hand from six boxes, and the same chair drawn by the library.*

@@ -124,8 +124,9 @@ def test_every_slider_moves_its_drawing(book, page, name):
         assert explorer.locator(".wrong").count() == 0
 
 
-def test_slider_of_a_latent_moves_the_blob_along_one_side(book, page):
-    page.goto((book / "chapters" / "04_blob_position.html").as_uri())
+@pytest.mark.parametrize("name", ["index", "chapters/04_blob_position"])
+def test_slider_of_a_latent_moves_the_blob_along_one_side(book, page, name):
+    page.goto((book / f"{name}.html").as_uri())
     explorer = page.locator(".minivae-explorer").last
     explorer.scroll_into_view_if_needed()
     slider, drawn = explorer.locator("input[type=range]").first, explorer.locator("canvas").nth(1)
