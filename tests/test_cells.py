@@ -33,10 +33,11 @@ def test_a_watched_training_is_the_training_and_is_drawn_anew(monkeypatch):
         return Picture()
 
     monkeypatch.setattr(cells, "display", display)
+    before = plt.get_fignums()
     experiment = Experiment("mine", Blobs(size=32), BetaELBO(4.0), 5)
     plain = train(experiment, seed=1, progress=False)
     run = watch(experiment, steps=5, seed=1, every=2)
     assert run.step == 5 and (run.history["kl"] == plain.history["kl"]).all()
     assert all(torch.equal(plain.weights[name], run.weights[name]) for name in plain.weights)
     assert titles == [("mine, step 2", False), ("mine, step 4", True), ("mine, step 5", True)]
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == before  # none is left open
