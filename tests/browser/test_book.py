@@ -107,7 +107,8 @@ def test_mathematics_is_set(book, page, name, screenshot):
 def test_every_slider_moves_its_drawing(book, page, name):
     page.goto((book / "chapters" / f"{name}.html").as_uri())
     explorers = page.locator(".minivae-explorer")
-    assert explorers.count() >= 1
+    still = page.get_by_text("its model is trained there")  # of a model that is not recorded there is a picture
+    assert explorers.count() + still.count() >= 1
     for i in range(explorers.count()):
         explorer = explorers.nth(i)
         explorer.scroll_into_view_if_needed()
