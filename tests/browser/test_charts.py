@@ -243,8 +243,8 @@ def test_the_price_of_turning_is_that_of_python(page, variances, degrees):
         angle=degrees, **{f"variance {i + 1}": value for i, value in enumerate(variances)}
     )
     given = 1 / torch.tensor(variances, dtype=torch.float64), 1.0, float(degrees)
-    assert found["kept"] == pytest.approx(checks.channel._fixed_price(*given).item(), abs=1e-6)
-    assert found["readjusted"] == pytest.approx(checks.channel._price(*given).item(), abs=1e-6)
+    assert found["kept"] == pytest.approx(checks.axes._fixed_price(*given).item(), abs=1e-6)
+    assert found["readjusted"] == pytest.approx(checks.axes._price(*given).item(), abs=1e-6)
     if variances[0] == variances[1]:
         assert found == pytest.approx({"kept": 0, "readjusted": 0}, abs=1e-12)
 

@@ -81,6 +81,10 @@ class TestTrainingThatGoesOn(Chapter):
         assert moving() < after
 
 
+class TestMissedSplit(Chapter):
+    name = "08_missed_split"
+
+
 class TestWhyTheseAxes(Chapter):
     name = "07_why_these_axes"
 
