@@ -11,7 +11,7 @@
 # 4. pairs of pictures that share factors raise MIG at the same β, and what they assume.
 #
 # **You need** information and slack ([chapter 2](02_awgn_channel.ipynb)), MIG ([chapter 6](06_controlled_capacity.ipynb)), the gap of a turned code ([chapter 7](07_why_these_axes.ipynb)).
-# **Time:** 42 minutes to read, 4 minutes of CPU time.
+# **Time:** 48 minutes to read, 4 minutes of CPU time.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -21,7 +21,9 @@
 # - A friend shows your model pairs of pictures, and in every pair one factor of five has changed. Nobody says which one. Will MIG rise?
 
 # %%
-my_guess_of_information = None  # nats, of two latents that hold one message of eight
+my_guess_of_information = (
+    None  # nats, of two latents that hold one message of eight
+)
 my_guess_of_mig = None  # MIG with pairs, over MIG without: 1 if they do not help
 
 # %% [markdown]
@@ -85,7 +87,9 @@ levels = torch.linspace(-1.5, 1.5, 8, dtype=torch.float64)
 mean = torch.stack([levels, levels], 1).repeat(50, 1)  # twice the same message
 log_std = torch.full_like(mean, math.log(0.05))
 z = gaussian.sample(mean, log_std, torch.Generator().manual_seed(0))
-information, total_correlation, dimensions = parts_by_hand(z, mean, log_std).tolist()
+information, total_correlation, dimensions = parts_by_hand(
+    z, mean, log_std
+).tolist()
 compare("information", my_guess_of_information, information, "nats")
 print(f"total correlation: {total_correlation:.2f} nats")
 print(f"dimension-wise KL: {dimensions:.2f} nats")
@@ -146,7 +150,7 @@ plt.show()
 # %% [markdown]
 # *Figure 13.1. What the KL of four recorded runs consists of, by 2,000 posteriors: information (blue), total correlation (orange, hatched), dimension-wise KL (grey, dotted).*
 #
-# **What you should see.** At β = 150 the blobs' KL is information, and next to nothing else. The plain VAE has more information, and also some nats of total correlation: it holds two numbers in eight active latents. For the coloured sprites the information stands at its ceiling. So there the table says less: the information is *at least* this, the total correlation *at most* that, and only their sum is known. The dimension-wise part does not suffer from this. It is some nats in the paper's run, whose few active latents must hold 25 nats, and a fraction of a nat in the run of [chapter 10](10_training_that_goes_on.ipynb) with ten active ones.
+# **What you should see.** At β = 150 the blobs' KL is information, and next to nothing else. The plain VAE has more information, and also some nats of total correlation: it holds two numbers in more than two active latents. For the coloured sprites the information stands at its ceiling. So there the table says less: the information is *at least* this, the total correlation *at most* that, and only their sum is known. The dimension-wise part does not suffer from this. It is some nats in the paper's run, whose three active latents must hold 25 nats, and a fraction of a nat in the run of [chapter 10](10_training_that_goes_on.ipynb) with ten active ones.
 #
 # **What would falsify it.** Twice as many posteriors that leave the coloured information where it is.
 #
@@ -164,9 +168,9 @@ more = parts(*posteriors(run.model(), run.experiment.dataset, 4000), count=100)
 assert abs(more[0] - math.log(4000)) < 0.05
 assert (torch.from_numpy(run.mean_kl()) > 0.01).sum() == 10
 run = Run.load(f"{RUNS}/coloured-capacity-seed0.h5")
-assert (torch.from_numpy(run.mean_kl()) > 0.01).sum() <= 5
+assert (torch.from_numpy(run.mean_kl()) > 0.01).sum() == 3
 run = Run.load(f"{RUNS}/blobs-vae-seed0.h5")
-assert (torch.from_numpy(run.mean_kl()) > 0.01).sum() == 8
+assert (torch.from_numpy(run.mean_kl()) > 0.1).sum() > 2
 
 # %% [markdown]
 # ### β-TCVAE
@@ -175,7 +179,7 @@ assert (torch.from_numpy(run.mean_kl()) > 0.01).sum() == 8
 #
 # $$ \text{loss} = \text{reconstruction} + I(x; z) + \beta\,\mathrm{TC} + \sum_i \mathrm{KL}(q(z_i) \Vert p(z_i)) . $$
 #
-# `TotalCorrelationELBO` estimates TC within each batch. We try it on sprites of 32 × 32 pixels, and keep so few of them that the parts can be computed over *all* pictures, without a ceiling below the truth: 3 shapes, 6 scales, 10 orientations and 8 × 8 places.
+# `TotalCorrelationELBO` estimates TC within each batch. We try it on sprites of 32 × 32 pixels, and keep so few of them that the parts can be computed against *all* pictures. Then the ceiling does no harm, because the true information is not above it either: 3 shapes, 6 scales, 10 orientations and 8 × 8 places.
 
 # %%
 NAMES = ("shape", "scale", "orientation", "x", "y")
@@ -197,9 +201,9 @@ plain = train(Experiment("beta", small, BetaELBO(4), **settings), progress=False
 models = {"β-VAE, β = 4": plain.model()}
 
 # %% tags=["nbval-ignore-output"]
-objective = TotalCorrelationELBO(4)
+objective = TotalCorrelationELBO(6)
 factorised = train(Experiment("tc", small, objective, **settings), progress=False)
-models["β-TCVAE, β = 4"] = factorised.model()
+models["β-TCVAE, β = 6"] = factorised.model()
 
 # %% tags=["nbval-ignore-output"]
 stronger = train(Experiment("beta", small, BetaELBO(8), **settings), progress=False)
@@ -224,12 +228,21 @@ found = {name: results(name, model) for name, model in models.items()}
 table(list(found.values()))
 
 # %% [markdown]
-# **What you should see.** PLACEHOLDER
+# **What you should see** (one seed each; another processor gives other digits). β-TCVAE with β = 6 draws about as well as the β-VAE with β = 4, and its total correlation is lower. So it does what its loss asks. Its MIG is low, like that of the β-VAE, and one seed each does not say which is better. The β-VAE with β = 8 has little total correlation too, but for another reason: it says less altogether. It draws worse, and still its MIG is the highest of the three.
+#
+# So little total correlation is not yet a disentangled code. Locatello et al. (2019) found the same in their large study: methods "successfully enforce properties" that their losses encourage, and yet good models could not be told without labels.
 #
 # What is said above, checked:
 
 # %% tags=["checks"]
-PLACEHOLDER = None
+mild, priced = found["β-VAE, β = 4"], found["β-TCVAE, β = 6"]
+strong = found["β-VAE, β = 8"]
+assert abs(mild["excess"] - priced["excess"]) < 6 and priced["TC"] < mild["TC"]
+assert strong["TC"] < mild["TC"] and strong["KL"] < mild["KL"] - 1
+assert strong["excess"] > max(mild["excess"], priced["excess"]) + 3
+assert strong["MIG"] > max(mild["MIG"], priced["MIG"]) < 0.27
+for result in found.values():
+    assert result["information"] < math.log(len(images))
 
 # %% [markdown]
 # ## 2. Turn a code, and the pictures do not notice
@@ -257,17 +270,19 @@ factors = (8 * torch.special.ndtr(codes)).long()  # eight classes of each
 rows = []
 for name, code in (("x and y", codes), ("turned", turned)):
     covariance = torch.cov(code.T)
-    kl = 0.5 * (covariance.trace() - 2 - covariance.logdet() + code.mean(0).square().sum())
+    kl = 0.5 * (
+        covariance.trace() - 2 - covariance.logdet() + code.mean(0).square().sum()
+    )
     rows.append({
         "code": name, "KL(q(z) to the prior)": kl.item(),
         "MIG": metrics.mig(code, factors),
     })  # fmt: skip
 table(rows, digits=3)
 difference = (draw(codes) - draw_turned(turned)).abs().max()
-print(f"largest difference of a pixel: {difference:.0e}"[:33])
+print("every pixel the same to 1e-4:", difference.item() < 1e-4)
 
 # %% [markdown]
-# **What you should see.** All 4,000 pictures are the same, so $p(x)$ is. The codes are spread like the prior before and after, and in both the latents are independent, so the total correlation is zero too. But MIG falls from nearly 1 to nearly 0. An objective that sees pictures, and of the codes only $q(z)$, cannot tell the two apart.
+# **What you should see.** All 4,000 pictures are the same, so $p(x)$ is. The codes are spread like the prior before and after, and in both the latents are independent, so the total correlation is zero too. But MIG falls from 0.77 to 0.01. (It is not 1 for a perfect code, because 20 bins of equal width do not meet our eight classes.) An objective that sees pictures, and of the codes only $q(z)$, cannot tell the two apart.
 #
 # So why did our blobs find x and y? A VAE's objective sees more: the posterior of every single picture. If that is diagonal, it matters how a code is turned. The price is the gap of [chapter 7](07_why_these_axes.ipynb), here for two variances of the data in units of the water level:
 
@@ -275,11 +290,10 @@ print(f"largest difference of a pixel: {difference:.0e}"[:33])
 # %%
 def price(first, second, family):
     """What turning a code by 45° costs, in nats, if its gains are kept."""
-    precision = rotation(45).T @ torch.diag(torch.tensor([first, second])) @ rotation(45)
-    if family == "full":
-        return 0.0  # the posterior turns along
-    gap = 0.5 * (precision.diagonal().log().sum() - precision.logdet())
-    return abs(gap.item())
+    turn, along = rotation(45), torch.diag(torch.tensor([first, second]))
+    precision = turn.T @ along @ turn
+    fit = precision if family == "full" else torch.diag(precision.diagonal())
+    return abs(0.5 * (fit.logdet() - precision.logdet()).item())
 
 
 rows = []
@@ -310,7 +324,9 @@ said = {"square": "x and y", "diamond": "the diagonals", "inner disc": "nothing"
 rows = []
 for title, degrees in axes_off.items():
     listed = ", ".join(f"{value:.0f}" for value in degrees)
-    rows.append({"positions": title, "loss prefers": said[title], "degrees": listed})
+    rows.append(
+        {"positions": title, "loss prefers": said[title], "degrees": listed}
+    )
 table(rows)
 
 # %% [markdown]
@@ -320,7 +336,8 @@ table(rows)
 
 # %% tags=["checks"]
 assert difference < 1e-4
-assert metrics.mig(codes, factors) > 0.7 and metrics.mig(turned, factors) < 0.05
+assert abs(metrics.mig(codes, factors) - 0.77) < 0.01
+assert abs(metrics.mig(turned, factors) - 0.01) < 0.01
 assert torch.cov(turned.T).sub(torch.eye(2)).abs().max() < 0.06
 assert abs(price(16.0, 2.0, "diagonal") - 0.46) < 0.005
 assert price(8.0, 8.0, "diagonal") < 1e-5
@@ -390,9 +407,9 @@ assert rows[5]["active"] == 8 and rows[5]["|cosine|"] > 0.35
 # %% [markdown]
 # ## 4. Pairs of pictures, and what they assume
 #
-# If pictures alone do not suffice, what is the least that does? Locatello et al. (2020) take *pairs* of pictures that share at least one factor. They show that it is enough to know how many factors have changed, and their algorithm does not need even that. Pairs come for free where pictures follow each other, as in a video.
+# If pictures alone do not suffice, what is the least that does? Locatello et al. (2020) take *pairs* of pictures that share at least one factor. They show in theory that it is enough to know how many factors have changed. Their algorithm does not need even that. Such pairs may be had where pictures follow each other, for example.
 #
-# Their Ada-GVAE is a β-VAE with one more step. Encode both pictures. In the latents where the two posteriors are closest, put their mean in place of both. "Closest" is decided for each pair: KL between the two posteriors below the middle between the smallest and the largest. (The published code also puts a KL from the first posterior to the second into two bins of equal width.)
+# Their Ada-GVAE is a β-VAE with one more step. Encode both pictures. In the latents where the two posteriors are closest, put their mean in place of both. Which latents are closest is decided as in the published code (disentanglement_lib). For each pair take the KL from the first posterior to the second, latent by latent, and cut the range from the smallest to the largest in the middle. What lies below is shared.
 
 
 # %%
@@ -453,12 +470,22 @@ gain = found["Ada-GVAE, β = 4"]["MIG"] / found["β-VAE, β = 4"]["MIG"]
 compare("MIG with pairs, over MIG without", my_guess_of_mig, gain, digits=1)
 
 # %% [markdown]
-# **What you should see.** PLACEHOLDER2
+# **What you should see** (one seed each). With pairs the same β has more than one and a half times the MIG, and the pictures are about as good. But compare with β = 8: it has about the same MIG without any pairs, and pays for it with its pictures. So in this small trial the pairs save reconstruction rather than reach a code that nothing else reaches. All four models hold mainly x and y, and some of the scale. After 1,000 steps no latent tells much of shape or orientation.
+#
+# Pairs are an assumption, too. Somebody has to provide them. Most factors must be shared within a pair, and over all pairs each factor must change without the others. The theorem of section 2 does not speak about this case, because pairs are more than $p(x)$.
 #
 # What is said above, checked:
 
 # %% tags=["checks"]
-PLACEHOLDER2 = None
+paired = found["Ada-GVAE, β = 4"]
+assert gain > 1.5 and abs(paired["excess"] - mild["excess"]) < 6
+assert abs(paired["MIG"] - strong["MIG"]) < 0.15
+assert strong["excess"] > paired["excess"] + 3
+for model in (*models.values(), weak):
+    with torch.no_grad():
+        means = model.encode(images[::3])[0]
+    told = metrics.information(means, classes[::3]).amax(1) / COUNTS.log()
+    assert told[[0, 2]].max() < 0.25 and told[[3, 4]].min() > 0.35
 
 # %% [markdown]
 # ### Without pairs: quantised latents
@@ -472,7 +499,7 @@ PLACEHOLDER2 = None
 # | β > 1 makes a code more disentangled, because each nat must pay | on blobs yes ([chapter 4](04_blob_position.ipynb)); on coloured sprites β = 4 has a low MIG ([chapter 6](06_controlled_capacity.ipynb)) | without a bias in model and data no objective can do it; good models could not be picked without labels (Locatello et al. 2019, 12,000 models) |
 # | latents align with factors because of the diagonal posterior | confirmed, and the domain is needed too ([chapter 7](07_why_these_axes.ipynb)) | local orthogonality of the decoder, as in PCA (Rolínek et al. 2019; Lucas et al. 2019); it rests on the structure of variance in the data (Zietlow et al. 2021) |
 # | the KL limits the information | as a bound; part of it is slack ([chapter 2](02_awgn_channel.ipynb), section 1) | the slack splits in two, and one part can be priced alone (Chen et al. 2018) |
-# | raising C slowly gives disentangling and good pictures | not in our trainings of its published settings; with further changes the training goes on ([chapter 6](06_controlled_capacity.ipynb), [chapter 10](10_training_that_goes_on.ipynb)) | methods enforce what their losses ask, yet well-disentangled models could not be told without labels (Locatello et al. 2019) |
+# | raising C slowly gives disentangling "without the previous trade-off in reconstruction accuracy" | not in our trainings of its published settings; with further changes the training goes on ([chapter 6](06_controlled_capacity.ipynb), [chapter 10](10_training_that_goes_on.ipynb)) | methods enforce what their losses ask, yet well-disentangled models could not be told without labels (Locatello et al. 2019) |
 # | no supervision is needed | on blobs | pairs that share factors suffice (Locatello et al. 2020); or a stronger bias (Hsu et al. 2023) |
 #
 # ## 6. Exercises
@@ -501,7 +528,7 @@ answer = None  # def answer(directions, degrees): ...
 check("13.3", answer)
 
 # %% [markdown]
-# **13.4** (open, half an hour) Duan et al. (2020) rank models without labels: a good one is found again by other seeds. `metrics.udr(codes, kls)` computes this score. Take the three seeds of `coloured-opened` and of `coloured-capacity`, with the posteriors' means of the same 2,000 pictures. Guess first which will agree more. Does the order agree with MIG ([chapter 6](06_controlled_capacity.ipynb), [chapter 10](10_training_that_goes_on.ipynb))? There is no check.
+# **13.4** (open, half an hour) Duan et al. (2020) rank models without labels: a good one is found again by other seeds. `metrics.udr(codes, kls)` computes this score. Take the three seeds of `coloured-opened` and of `coloured-capacity`, with the posteriors' means of the same 2,000 pictures. They report that it ranks models about as well as scores that need labels. Guess first which will agree more. Does the order agree with MIG ([chapter 6](06_controlled_capacity.ipynb), [chapter 10](10_training_that_goes_on.ipynb))? There is no check.
 
 # %% [markdown]
 # ## Summary
