@@ -33,6 +33,7 @@ ONCE = {
     "13_what_came_after": {
         "plain = train(": "a training of 800 steps",
         "factorised = train(": "another",
+        "stronger = train(": "another",
         "weak = AdaGVAE(": "another",
     },
 }
