@@ -1077,11 +1077,3 @@ def test_ideal_lines_end_with_all_five_moments():
     ideal = figures.ideal_lines(Path(__file__).parents[1] / "data" / "limits")
     (excess, mig), (_, of_factors) = ideal["ideal moments"], ideal["ideal factors"]
     assert (excess.diff() < 0).all() and mig[-1] == pytest.approx(0.395, abs=0.01) and of_factors[-1] > 0.88
-
-
-def test_stacks_begin_where_the_part_before_ends():
-    parts = {"one": (2.0, 1.0, 0.5), "other": (3.0, 0.0, 0.25)}
-    (axis,) = figures.kl_stacks(parts).axes
-    bars = [[(bar.get_x(), bar.get_width()) for bar in stack] for stack in axis.containers]
-    assert bars == [[(0, 2), (0, 3)], [(2, 1), (3, 0)], [(3, 0.5), (3, 0.25)]]
-    assert axis.get_xlabel() == "nats" and axis.yaxis_inverted()

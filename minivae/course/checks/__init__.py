@@ -23,8 +23,7 @@ from minivae.course.checks import (
 from minivae.course.checks.base import NotYet, Verdict
 
 _CHAPTERS = (
-    elbo, channel, overlap, blobs, generator, capacity, axes, missed_split, moments, growing, chairs, pictures,
-    after,
+    elbo, channel, overlap, blobs, generator, capacity, axes, missed_split, moments, growing, chairs, pictures, after,
 )  # fmt: skip
 _CHECKS = {exercise: wanted for chapter in _CHAPTERS for exercise, wanted in chapter.CHECKS.items()}
 
