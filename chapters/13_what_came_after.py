@@ -300,7 +300,7 @@ difference = (draw(codes) - draw_turned(turned)).abs().max()
 print("every pixel the same to 1e-4:", difference.item() < 1e-4)
 
 # %% [markdown]
-# **What you should see.** All 4,000 pictures are the same, so $p(x)$ is. The codes are spread like the prior before and after (the KL is that of a Gaussian with their mean and covariance), and in both the latents are independent, so the total correlation is zero too. But MIG falls from 0.77 to 0.01. (It is not 1 for a perfect code, because 20 bins of equal width do not meet our eight classes.) An objective that sees pictures, and of the codes only $q(z)$, cannot tell the two apart.
+# **What you should see.** All 4,000 pictures are the same, so $p(x)$ is. The codes are spread like the prior before and after (the KL is that of a Gaussian with their mean and covariance), and in both the latents are independent, so the total correlation is zero too. But MIG falls from 0.77 to 0.01. (It is not 1 for a perfect code, because 20 bins of equal width do not meet our eight classes.) An objective that sees pictures, and of the codes only $q(z)$, cannot tell the two apart. This answers the second puzzle.
 #
 # So why did our blobs find x and y? A VAE's objective sees more: the posterior of every single picture. If that is diagonal, it matters how a code is turned. The price is the gap of [chapter 7](07_why_these_axes.ipynb), here for two variances of the data in units of the water level:
 
@@ -409,11 +409,11 @@ for name, seeds in (("blobs-beta150", 5), ("blobs-vae", 1)):
 table(rows)
 
 # %% [markdown]
-# **What you should see.** At β = 150 four seeds of five have directions that are nearly orthogonal, and less so if they are turned. The fifth, seed 1, is the one that stands on the diagonals after 10,000 steps ([chapter 7](07_why_these_axes.ipynb)). Its directions are as orthogonal as those of x and y would be, or hardly less. Why? If both columns have the same length, they stay orthogonal at every angle:
+# **What you should see.** At β = 150 four seeds of five have directions that are nearly orthogonal, and less so if they are turned. The fifth, seed 1, is the one that stands on the diagonals after 10,000 steps ([chapter 7](07_why_these_axes.ipynb)). Turned back to x and y its directions would hardly be more orthogonal. Why? Let $J_1$ and $J_2$ be orthogonal. Turned by 45° they are, up to a factor, their sum and their difference, and
 #
 # $$ (J_1 + J_2)^\top (J_1 - J_2) = J_1^\top J_1 - J_2^\top J_2 . $$
 #
-# So orthogonality chooses axes only where the columns differ in length, as components differ in variance. For a round blob they hardly differ in the middle of the square, and near its sides they do. The plain VAE's eight active latents (one seed) are not orthogonal: two numbers in eight latents cannot be.
+# So columns of the same length stay orthogonal, and orthogonality chooses axes only where they differ in length, as components differ in variance. The directions of the plain VAE's eight active latents (one seed) are not orthogonal. Pictures that vary in two ways leave little room for eight orthogonal directions.
 #
 # What is said above, checked:
 
