@@ -30,6 +30,12 @@ ONCE = {
         "control = train(": "another, and what it encodes",
         "history = train(": "three of 400 steps",
     },
+    "13_what_came_after": {
+        "plain = train(": "a training of 800 steps",
+        "factorised = train(": "another",
+        "stronger = train(": "another",
+        "weak = AdaGVAE(": "another",
+    },
 }
 
 

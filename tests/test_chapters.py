@@ -69,6 +69,7 @@ CEILINGS = {
     "10_training_that_goes_on": DEEPER,
     "11_chairs": DEEPER,
     "12_your_own_pictures": DEEPER,
+    "13_what_came_after": DEEPER,
 }
 
 

@@ -122,6 +122,11 @@ VALUES: dict[str, tuple[Any, dict[Any, str]]] = {
         (2.4, 10, 2, 0): "shape",
         (1.5, 2.8, 62 / 13): "", (5, 2, 4): "", (2.4, 2, 10): "", (4.8, 20, 4): "twice", (2.5, 10.4, 2): "close",
     }),
+    "13.1": (25 - math.log(737_280), {
+        math.log(737_280): "the rest is slack", 25 - math.log2(737_280): "natural logarithm",
+        (25 - math.log(737_280)) / 10: "ten latents", 2 * (25 - math.log(737_280)): "twice",
+        (25 - math.log(737_280)) / 2: "half", math.log(737_280) - 25: "sign", 25: "", 0: "", 737_280: "", 12.1: "close",
+    }),
     "8.1": (80_000, {
         80: "γ", 2e3 / 0.03: "difference", 40_000: "apart by 1", 40: "learning rate", 160_000: "twice", -80_000: "sign",
         4000: "", 2: "", 0: "", 1 / 80_000: "upside down", 78_000: "close", 8000: "",
@@ -243,6 +248,19 @@ def slopes(positions, means):
 def angle(positions, means):
     a, b = slopes(positions, means)
     return 90 - torch.remainder(90 - torch.rad2deg(torch.atan2(b, a)), 180)
+
+
+def correlated(covariance):
+    return 0.5 * torch.log(covariance.diagonal().prod() / torch.det(covariance))
+
+
+def turned_columns(directions, degrees):
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return torch.stack([c * directions[:, 0] + s * directions[:, 1], c * directions[:, 1] - s * directions[:, 0]], 1)
+
+
+def cosine_turned(directions, degrees):
+    return torch.cosine_similarity(*turned_columns(directions, degrees).T, dim=0)
 
 
 def picture(z, codes, std, pictures):
@@ -579,6 +597,33 @@ FUNCTIONS: dict[str, tuple[list[Callable], dict[Callable, str]]] = {
         lambda a, b: torch.cat([a, b], 1).T.corrcoef()[:3, 3:].abs()[:, 0]: "not with the best",
         lambda a, b: found_again(a, b).max(): "shape", lambda a, b: torch.zeros(3): "", lambda a, b: torch.ones(3): "",
         lambda a, b: None: "missing?", lambda a: a: "must take 2 arguments: first, second",
+    }),
+    "13.2": ([
+        correlated, lambda s: correlated(s).item(), lambda s: [correlated(s)], lambda s: correlated(s.float()),
+        lambda s: correlated(4 * s), lambda s: correlated(s.flip(0).flip(1)), lambda s: correlated(s.T),
+        lambda s: -0.5 * torch.logdet(s / s.diagonal().sqrt().outer(s.diagonal().sqrt())),
+        lambda s: 0.5 * np.log(np.prod(np.diag(s.numpy())) / np.linalg.det(s.numpy())),
+        lambda s: correlated(s.mul_(2)),
+    ], {
+        lambda s: 2 * correlated(s): "counts half", lambda s: -0.5 * torch.logdet(s): "variances matter",
+        lambda s: correlated(torch.linalg.inv(s)): "precision", lambda s: -correlated(s): "sign",
+        lambda s: correlated(s) / 2: "half", lambda s: correlated(s) / LOG2: "", lambda s: s: "shape",
+        lambda s: torch.logdet(s): "", lambda s: 0.0: "", lambda s, t: 0.0: "must take 1 arguments: covariance",
+    }),
+    "13.3": ([
+        cosine_turned, lambda j, a: cosine_turned(j, a).item(), lambda j, a: [cosine_turned(j, a)],
+        lambda j, a: cosine_turned(j.float(), a), lambda j, a: cosine_turned(3 * j, a),
+        lambda j, a: cosine_turned(j.flip(0), a), lambda j, a: cosine_turned(-j, a),
+        lambda j, a: cosine_turned(j, a + 360), lambda j, a: -cosine_turned(j, a + 90),
+        lambda j, a: cosine_turned(j.mul_(2), a),
+    ], {
+        lambda j, a: cosine_turned(j, math.degrees(a)): "degrees", lambda j, a: cosine_turned(j, -a): "inverse",
+        lambda j, a: cosine_turned(j, 0): "turned first",
+        lambda j, a: torch.prod(turned_columns(j, a), 1).sum(): "lengths of both",
+        lambda j, a: torch.prod(turned_columns(j, a), 1).sum() / j.norm(dim=0).prod(): "turned columns",
+        lambda j, a: -cosine_turned(j, a): "sign", lambda j, a: 2 * cosine_turned(j, a): "twice",
+        lambda j, a: cosine_turned(j, a) / 2: "half", lambda j, a: 0.0: "", lambda j, a: j: "shape",
+        lambda j: 0.0: "must take 2 arguments: directions, degrees",
     }),
     "9.1": ([
         wide, wide_numpy, wide_by_sums,

@@ -61,6 +61,10 @@ class TestYourOwnPictures(Chapter):
     name = "12_your_own_pictures"
 
 
+class TestWhatCameAfter(Chapter):
+    name = "13_what_came_after"
+
+
 class TestTrainingThatGoesOn(Chapter):
     name = "10_training_that_goes_on"
 

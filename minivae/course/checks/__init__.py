@@ -6,6 +6,7 @@ A verdict names the slip, never the value. `tests/test_checks.py` has right and 
 from typing import Any
 
 from minivae.course.checks import (
+    after,
     axes,
     blobs,
     capacity,
@@ -22,7 +23,7 @@ from minivae.course.checks import (
 from minivae.course.checks.base import NotYet, Verdict
 
 _CHAPTERS = (
-    elbo, channel, overlap, blobs, generator, capacity, axes, missed_split, moments, growing, chairs, pictures,
+    elbo, channel, overlap, blobs, generator, capacity, axes, missed_split, moments, growing, chairs, pictures, after,
 )  # fmt: skip
 _CHECKS = {exercise: wanted for chapter in _CHAPTERS for exercise, wanted in chapter.CHECKS.items()}
 
