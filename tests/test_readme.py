@@ -186,6 +186,13 @@ def test_figure_4b():
         assert [cell.strip() for cell in found.split("|")[3:7]] == [f"{value:.{digits}f}" for value in values]
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "chapters").glob("*.py")), ids=lambda path: path.stem)
+def test_a_chapter_takes_the_minutes_that_it_states(path):
+    (found,) = [line for line in README.splitlines() if f"](chapters/{path.stem}.ipynb) |" in line]
+    stated = re.search(r"\*\*Time:\*\* (\d+) minutes to read", path.read_text(encoding="utf-8")).group(1)
+    assert found.split("|")[3].strip() == stated
+
+
 def test_pictures_are_those_of_the_chapters():
     tool = runpy.run_path(str(ROOT / "tools" / "build_pictures.py"))
     for chapter, number in tool["STORED"].items():
