@@ -56,7 +56,7 @@ plt.show()
 #
 # | symbol | meaning | unit |
 # |---|---|---|
-# | $x$, $z$ | a picture (in section 1 a single number), its latent | – |
+# | $x$, $z$ | a picture (in sections 1 and 2 a number), its latent | – |
 # | $p(z)$, $p(x \mid z)$ | prior $\mathcal N(0, 1)$, decoder | – |
 # | $p(x)$ | marginal likelihood, or evidence: the density of x under the model | – |
 # | $p(z \mid x)$ | true posterior: what Bayes' rule says about z once x is seen | – |
@@ -83,7 +83,7 @@ plt.show()
 #
 # <details><summary>Why a KL is never negative</summary>
 #
-# For every $t > 0$, $-\log t \ge 1 - t$, with equality only at $t = 1$. Put $t = p/q$ and average over q: $\mathbb E_q[\log (q/p)] \ge 1 - \mathbb E_q[p/q] = 1 - \int p = 0$. It is zero only if $p = q$ wherever $q > 0$.
+# For every $t > 0$, $-\log t \ge 1 - t$, with equality only at $t = 1$. Put $t = p/q$ and average over q: $\mathbb E_q[\log (q/p)] \ge 1 - \mathbb E_q[p/q] \ge 1 - \int p = 0$. (The second step holds because $\mathbb E_q[p/q]$ integrates p only where $q > 0$.) The KL is zero only if $p = q$ wherever $q > 0$.
 # </details>
 #
 # Each part of the ELBO can be computed: the decoder gives $\log p(x \mid z)$ at samples of q, and the KL between two Gaussians has a closed form. The gap needs the true posterior, which we do not have. But $\log p(x)$ does not depend on q, so **improving q cannot change log p(x)**: what the ELBO gains, the gap loses. Only a better decoder raises $\log p(x)$.
@@ -159,9 +159,9 @@ for row in linear_rows:
 assert linear_rows[2]["gap"] < 1e-9 < linear_rows[1]["gap"]
 
 # %% [markdown]
-# ### Second check: a model where nothing is Gaussian
+# ### Second check: a model whose posterior is not Gaussian
 #
-# Now bend the decoder: $x = \tanh(1.5 z) + 0.2 z + 0.3\,\varepsilon$, and let x = 0.9 be observed. The true posterior is no longer a Gaussian. But there is one latent, so a fine grid of z gives every average almost exactly.
+# Now bend the decoder: $x = \tanh(1.5 z) + 0.2 z + 0.3\,\varepsilon$, and observe x = 0.9. The true posterior is no longer a Gaussian. But there is one latent, so a fine grid of z gives every average almost exactly.
 
 # %%
 observed = 0.9
@@ -317,7 +317,7 @@ assert 1.5 < with_baseline.var() / variances[0] < 5
 # %% [markdown]
 # ## 3. A VAE from nothing
 #
-# **The data.** The smallest pictures with one hidden number: a soft bump on a strip of 16 pixels, and the number is the bump's centre. It is drawn uniformly between 2 and 14.
+# **The data.** Each picture is a strip of 16 pixels with a soft bump. Its one hidden number is the bump's centre, drawn uniformly between 2 and 14.
 
 
 # %%
@@ -430,7 +430,7 @@ assert excess.mean() < 0.1 * without_code.mean()
 # A Bernoulli decoder gives probabilities to black and white pixels only, so for grey pixels $e^{-\text{loss}}$ does not add up to 1 over all x. For one fixed picture that does no harm: the identity of section 1 holds for any non-negative function in place of $p(x \mid z)$.
 # </details>
 #
-# The next cell seeks the best q of each strip by L-BFGS, a quasi-Newton optimiser. With logits $\ell$ the reconstruction is $\sum_j [\log(1 + e^{\ell_j}) - x_j \ell_j]$.
+# The next cell seeks the best q of each strip by L-BFGS, a quasi-Newton optimiser that calls `closure` for the loss and its gradient. With logits $\ell$ the reconstruction is $\sum_j [\log(1 + e^{\ell_j}) - x_j \ell_j]$.
 
 # %%
 points = torch.linspace(-6, 6, 601)[:, None]  # the grid of z, 0.02 apart
@@ -466,7 +466,7 @@ def both_gaps(vae, images):
 
 
 # %% [markdown]
-# Is the amortisation gap a limit of the network, or is the training not finished? Two experiments on five seeds tell. The first trains three times as long, 4,500 steps. (Adam's steps shake the gap, so we average over five models from the last 500 steps.) The second keeps 1,500 steps, but lets the learning rate fall to zero.
+# Is the amortisation gap a limit of the network, or is the training not finished? We test both on five seeds. The first experiment trains three times as long, 4,500 steps. (The gap fluctuates from step to step, so we average over five models from the last 500 steps.) The second keeps 1,500 steps, but lets the learning rate fall to zero.
 
 # %%
 my_factor = None  # the gap after 1,500 steps, over the gap after 4,500
@@ -600,7 +600,7 @@ assert not torch.allclose(by_mean, wrong_price, **tolerance)  # it can fail
 # %% [markdown]
 # ## 5. The paper and this chapter, side by side
 #
-# The paper has no figure on this. Its section 2 states the equations. As printed, Eq. 1 to 3 have $\log p(x \mid z)$ in place of the marginal likelihood $\log p(x)$. The KL of Eq. 2 has the prior, but the text says that it is "between the true and the approximate posterior". (There φ and θ are the weights of encoder and decoder, and $\mathcal L$ is the ELBO.)
+# The paper has no figure on this. Its section 2 states the equations. As printed, Eq. 1 to 3 have $\log p(x \mid z)$ in place of the marginal likelihood $\log p(x)$. Eq. 2 prints the KL between q and the prior, but the text says "between the true and the approximate posterior". (There φ and θ are the weights of encoder and decoder, and $\mathcal L$ is the ELBO.)
 #
 # | paper | here |
 # |---|---|

@@ -77,7 +77,7 @@ assert rows[0]["information (nats)"] > 0.5 and rows[1]["information (nats)"] < 1
 # %% [markdown]
 # ## 2. The KL bounds the information
 #
-# How much does z tell about x? Let $q(z) = \mathbb E_x\, q(z \mid x)$ be the density of z over all pictures. The **mutual information** $I(x; z)$ is the mean of $\log q(z \mid x) / q(z)$: how much more likely, in nats, z is under its own picture than over all. The KL is the mean of $\log q(z \mid x)/p(z)$. Insert $q(z)$ and split the logarithm:
+# How much does z tell about x? Let $q(z) = \mathbb E_x\, q(z \mid x)$ be the density of z over all pictures. The **mutual information** $I(x; z)$ is the mean of $\log q(z \mid x) / q(z)$: how much more likely, in nats, z is for its own picture than on average. The KL is the mean of $\log q(z \mid x)/p(z)$. Insert $q(z)$ and split the logarithm:
 #
 # $$ \underbrace{\mathbb E \log \frac{q(z \mid x)}{p(z)}}_{\mathbb E\,\mathrm{KL}} = \underbrace{\mathbb E \log \frac{q(z \mid x)}{q(z)}}_{I(x; z)} + \underbrace{\mathbb E \log \frac{q(z)}{p(z)}}_{\mathrm{KL}(q(z) \Vert p(z)) \;\ge\; 0} . $$
 #
@@ -233,7 +233,7 @@ plt.show()
 # %% [markdown]
 # *Figure 2.2. A cone in four grey levels (left), and what is received through a latent of 0.5, 1, 2 and 3 nats a pixel. This is the KL for equally likely levels; the cone itself costs about 0.1 nats more.*
 #
-# **What you should see.** Four equally likely levels are $\log 4 = 1.39$ nats, and the cone's levels, which are not equally likely, are 1.08 nats. At 0.5 nats its steps are lost in noise, at 1 they show, and at 2 or more fewer than 1 % of the pixels are wrong. Most mistakes are between neighbouring levels. What is said above, checked:
+# **What you should see.** Four equally likely levels have an entropy of $\log 4 = 1.39$ nats. The cone's are not equally likely, so they have less, 1.08 nats. At 0.5 nats the steps are lost in noise, at 1 they show, and at 2 or more fewer than 1 % of the pixels are wrong. Most mistakes are between neighbouring levels. What is said above, checked:
 
 # %% tags=["checks"]
 for row in sent_rows:
@@ -299,7 +299,7 @@ for reach, std in ((4.0, 0.2), (4.0, 1.0), (0.0, 0.2)):
 #
 # The data have independent Gaussian components of mean zero and variances $\lambda_1 \ge \lambda_2 \ge \dots$. Each has a latent at its best scale. We may spend $C$ nats in all, and want the least squared error $D$. How should $C$ be divided?
 #
-# A component that gets $r$ nats has an SNR of $e^{2r} - 1$ (section 3). The best linear guess from such a latent leaves the error $\lambda/(1 + \mathrm{SNR}) = \lambda e^{-2r}$ (fold below). So one more nat reduces the error at the rate $2 \lambda e^{-2r}$. If this rate differed between two components, it would pay to move nats from one to the other. So at the best split it is the same for every component that gets nats. Call it $2\eta$. A component with $\lambda_i \le \eta$ gets nothing, since even its first nat buys less. Solve $\lambda_i e^{-2 r_i} = \eta$:
+# A component that gets $r$ nats has an SNR of $e^{2r} - 1$ (section 3). The best linear guess from such a latent leaves the error $\lambda/(1 + \mathrm{SNR}) = \lambda e^{-2r}$ (fold below). So the error falls by $2 \lambda e^{-2r}$ per nat. If this slope differed between two components, it would pay to move nats from one to the other. So at the best split it is the same for every component that gets nats. Call it $2\eta$. A component with $\lambda_i \le \eta$ gets nothing, since its slope is at most $2\lambda_i \le 2\eta$. Solve $\lambda_i e^{-2 r_i} = \eta$:
 #
 # $$ r_i = \tfrac12 \log \frac{\lambda_i}{\eta} \;\text{ if } \lambda_i > \eta, \text{ else } 0; \qquad \text{error}_i = \min(\lambda_i, \eta). $$
 #
@@ -471,7 +471,7 @@ print("C at the turn-ons:", ", ".join(f"{C:.2f}" for C in turn_on), "nats")
 #
 # **β is a slope.** The reconstruction term is $D/2s^2$ nats. Let $n$ latents be active. A small change of the level changes the total rate by $dC = -\tfrac{n}{2}\, d\eta/\eta$ and the error by $dD = n\, d\eta$. So
 #
-# $$ -\,\frac{d(D/2s^2)}{dC} = \frac{\eta}{s^2} = \beta, $$
+# $$ -\,\frac{d(D/2s^2)}{dC} = \frac{\eta}{s^2} = \beta . $$
 #
 # So β says where the model stops: one more nat of KL would save less than β nats of reconstruction.
 
@@ -527,11 +527,11 @@ assert abs(slope - 4.0) < 0.1 and increments.std() < 0.1 * increments.mean()
 WaterLevelExplorer(eigenvalues.tolist(), noise)
 
 # %% [markdown]
-# *Tasks.* (1) Raise β slowly. At which values does a component become inactive? (2) Set the capacity to 3 nats. How many nats of reconstruction does one more nat buy there?
+# *Tasks.* (1) Raise β slowly. At which values does a component become inactive? (2) Set the capacity to 3 nats. What does a little more KL save there, in nats per nat?
 #
 # <details><summary>What you should have found</summary>
 #
-# (1) At β = λ/s²: 0.8, 2.4, 6, 16 (two at once) and 32. (2) 3.3: the slope of the tangent is −β.
+# (1) At β = λ/s²: 0.8, 2.4, 6, 16 (two at once) and 32. (2) 3.3 nats of reconstruction per nat of KL: the slope of the tangent is −β. A whole nat more saves less than 3.3, because the curve gets flatter.
 # </details>
 #
 # The answers, computed:
