@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Chapter 3 · Let posteriors overlap, and watch neighbours move together
 #
-# A **code** says which posterior each picture gets. The KL term makes posteriors overlap, and where they overlap the decoder confuses pictures. So, Burgess et al. (2018) argue in section 4.2, the cheapest code is one in which confused pictures look alike: neighbours in the data become neighbours on the latent. This chapter puts numbers on every step of the argument.
+# A **code** says which posterior each picture gets. The KL term makes posteriors overlap, and where they overlap the decoder confuses pictures. So, Burgess et al. (2018) argue in section 4.2, the cheapest code is one in which confused pictures look alike: neighbours in the data become neighbours on the latent.
 #
 # **By the end you will have shown that**
 #
@@ -290,13 +290,13 @@ figures.orders({"one σ apart": overlapping, "fourteen σ apart (control)": sepa
 plt.show()
 
 # %% [markdown]
-# *Figure 3.4. How many orders have each cost (blue), and the cost of the data's own order (orange, dashed), with neighbours side by side. Left: neighbours one σ apart. Right: no overlap.*
+# *Figure 3.4. How many orders have each cost (blue), and the cost of the data's own order, which has neighbours side by side (orange, dashed). Left: one σ apart. Right: no overlap.*
 #
-# **What you should see.** Under overlap the data's own order is the cheapest of all. (Its mirror image costs the same.) This holds at all four spacings that we tried, from 0.1 to 3 σ. With no overlap every order costs nothing. That answers the second puzzle. It is the paper's locality argument with its condition: **with narrow posteriors nothing in the loss asks neighbours to be neighbours.**
+# **What you should see.** Under overlap the data's own order is the cheapest of all. (Its mirror image costs the same.) For these pictures this holds at all four spacings that we tried, from 0.1 to 3 σ. With no overlap every order costs nothing. That answers the second puzzle. It is the paper's locality argument with its condition: **with narrow posteriors nothing in the loss asks neighbours to be neighbours.**
 #
 # ### When another order is cheaper
 #
-# At a spacing of 0.3 σ all pictures are confused with each other, even the first with the last. Then large distances matter too, and they need not keep growing. Pictures of blobs that no longer touch are all equally far apart: their distance *saturates*. On a *ring* (seven points on a circle, like a shape that turns) the distance even falls again. The table has D of the first picture to the fourth and to the last, and the cheapest order at two spacings: the numbers of the pictures, from left to right on the latent. "Squares" are $D_{ij} = (i - j)^2$.
+# At a spacing of 0.3 σ all pictures are confused with each other, even the first with the last. Then large distances matter too, and they need not keep growing. Pictures of blobs that no longer touch are all equally far apart: their distance *saturates*. On a *ring* (seven points on a circle, like a shape that turns) the distance even falls again. The table has D of the first picture to the fourth and to the last, and the cheapest order at two spacings: the numbers of the pictures, from left to right on the latent. "Squares" are $D_{ij} = (i - j)^2$. The ring has radius 1 (D of neighbours: 0.75).
 
 # %%
 turn = 2 * math.pi * torch.arange(7.0) / 7
@@ -323,7 +323,7 @@ for name, D in cases.items():
 table(rows, digits=1)
 
 # %% [markdown]
-# One σ apart the natural order 0123456 is the cheapest in all cases. At 0.3 σ another is cheaper where D saturates: the two outermost pictures at each end are swapped, for a narrow blob, a wide one and no blob at all. So saturation decides, not the width of the blob.
+# One σ apart the natural order 0123456 is the cheapest in all cases. At 0.3 σ another is cheaper where D saturates: the two outermost pictures at each end are swapped, for a narrow blob, a wide one and no blob at all. So saturation decides, not the width.
 #
 # <details><summary>Why are the ends swapped?</summary>
 #
@@ -440,11 +440,11 @@ figures.codes(shown, cut=3)
 plt.show()
 
 # %% [markdown]
-# *Figure 3.5. The code cut after the third picture, after descent at four pressures: the mean of each posterior (dot) and ± σ (bar). Blue: the first three pictures. Orange: the other nine.*
+# *Figure 3.5. The code cut after the third picture, after descent at four pressures: the mean of each posterior (dot) and ± σ (bar). Left on the latent is down here. Blue: the first three pictures. Orange: the other nine.*
 #
-# **What you should see.** In a healed code the means run in one direction, as at β = 14. In the torn code pictures 1 and 12, the ends of the data, lie side by side in the middle. To bring 3 and 4 there instead, *both* pieces have to turn round. At β = 8 the piece of three has turned and the piece of nine has not. At β = 12 the piece of nine is half-way. Its first picture stays at the far left. The other eight are *nested*: they have nearly one mean, and widths that fall from 1.3 to 0.3 in the order of the data. The decoder tells them apart by their widths. At β = 14 the nest is gone.
+# **What you should see.** In a healed code the means run in one direction, as at β = 14. In the torn code pictures 1 and 12, the ends of the data, lie side by side in the middle. To bring 3 and 4 there instead, *both* pieces have to turn round. At β = 8 the piece of three has turned and the piece of nine has not. At β = 12 the piece of nine is half-way. Its first picture, number 4, stays at the far left. The other eight are *nested*: they have nearly one mean, and widths that fall from 1.3 to 0.3 in the order of the data. The decoder tells them apart by their widths. At β = 14 the nest is gone.
 #
-# Are the torn codes at β = 2, 8 and 12 local minima, or was the descent stopped too early? L-BFGS ([chapter 1](01_elbo.ipynb)) goes on from each of them. It ends with the same tears, at slope zero and positive curvature in all directions: minima. What is said above, checked:
+# Are these torn codes, at β = 2, 8 and 12, local minima, or was the descent stopped too early? L-BFGS ([chapter 1](01_elbo.ipynb)) goes on from each of the three. It ends with the same tears, at slope zero and positive curvature in all directions: minima. What is said above, checked:
 
 
 # %% tags=["checks"]
@@ -520,7 +520,7 @@ for name, D in (("as they are", distances), ("all equal", equal)):
 table(rows)
 
 # %% [markdown]
-# So pieces turn in place, because that brings similar ends side by side: locality again. (We do not explain why unequal pieces need more pressure.)
+# So pieces turn in place, because that brings similar ends side by side. (We do not explain why unequal pieces need more pressure.)
 #
 # **How high is the barrier around the torn code at β = 2?** Take the code cut in the middle, minimised at β = 2. Follow the descent at β = 8 from there, then go on at β = 2, and record the β = 2 loss all along. The top of this path is an upper bound on the barrier.
 
@@ -615,7 +615,7 @@ assert (far_out[:, 0] > 0.99).all()
 # | the paper says (section 4.2) | here |
 # |---|---|
 # | overlapping posteriors lower the KL and cost likelihood | cost = ½ Σ M D, and an exchange curve of slope −β |
-# | a sample of one posterior may be likelier under another (the star) | drawn, with the decoder's belief |
+# | a sample of one posterior may be likelier under another (the star) | Figure 3.1 |
 # | the smallest cost has nearby points in data space close in latent space | true of the best of all 5040 orders for blobs on a line; where distances saturate, or on a ring, it depends on the overlap |
 # | – | control: no overlap, no preference |
 # | weak pressure leaves fragments (section 4.3) | a local minimum at β = 2, gone at 8, 12 or 13 (cut after 6, 4 or 3) |
@@ -652,7 +652,7 @@ check("3.3", answer)
 # ## Summary
 #
 # - An optimal decoder blends; overlap costs ½ Σ M D, so it is cheap exactly where confused pictures look alike.
-# - Locality needs overlap. No overlap, no locality.
+# - Locality needs overlap.
 # - Tears are local minima under weak pressure. Enough pressure removes them: the pieces turn until similar ends lie side by side. In between, a half-turned code can be a minimum too.
 #
 # **Readings.** Burgess et al. 2018, sections 4.2 and 4.3, and Figure 1.

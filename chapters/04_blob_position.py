@@ -92,7 +92,7 @@ assert torch.allclose(render(20.0, 41.0), rendered, atol=1e-6)
 # $$ \mathcal L = \underbrace{\mathbb E_{q(z \mid x)}[-\log p(x \mid z)]}_{\text{reconstruction}} + \beta \sum_i \mathrm{KL}_i,
 # \qquad \mathrm{KL}_i = \tfrac12\left(\mu_i^2 + \sigma_i^2 - 1\right) - \log \sigma_i . $$
 #
-# In code, for a batch of pictures:
+# In code:
 
 
 # %%
@@ -127,7 +127,7 @@ def new_model(size=64):
 
 
 # %% [markdown]
-# `minivae/training.py` has the same step and loop for other losses too (a `row` begins with the loss). From one seed both give the same losses, bit for bit:
+# `minivae/training.py` has the same step and loop for other losses too (functions in `after` get a `row` of numbers, the loss first). From one seed both give the same losses, bit for bit:
 
 # %%
 model = new_model()
@@ -198,7 +198,7 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 # $$ \text{gain} = \tfrac12 a^2 \sum_j \frac{\operatorname{Cov}(x_j, f)^2}{v_j} . $$
 
 # %% [markdown]
-# **The contest.** Gain and cost are both proportional to $\tfrac12 a^2$. The signal pays if and only if $\sum_j \operatorname{Cov}(x_j, f)^2 / v_j > \beta\, \mathbb E f^2$ for some $f$.
+# **The contest.** Gain and cost are both proportional to $\tfrac12 a^2$. The signal $f$ pays if and only if $\sum_j \operatorname{Cov}(x_j, f)^2 / v_j > \beta\, \mathbb E f^2$. So β_c is the largest $\sum_j \operatorname{Cov}(x_j, f)^2 / (v_j\, \mathbb E f^2)$ over all $f$.
 #
 # **The best signal.** Measure each pixel in units of its Bernoulli spread, $y_j = (x_j - \bar p_j)/\sqrt{v_j}$, and call $S$ the covariance matrix of $y$. Split $f$ into the best linear guess from the pixels and a rest. The rest has no covariance with any pixel, so it gains nothing, but it costs KL. So the best $f$ is linear, $f = c^\top y$. Then $\operatorname{Cov}(y, f) = S c$ and $\mathbb E f^2 = c^\top S c$. The sum above is $\lVert \operatorname{Cov}(y, f) \rVert^2 = c^\top S^2 c$, so the gain per nat is $c^\top S^2 c \,/\, c^\top S c$. It is largest if $c$ is the eigenvector of the largest eigenvalue, and then it equals that eigenvalue:
 #
@@ -280,7 +280,7 @@ assert 0.85 < by_width / eigenvalues[-1] < 1.02
 # %% [markdown]
 # ### Predicted from pixels, tested by training
 #
-# A narrow blob covers few pixels, so its position explains little light, and β_c should grow with the width. At two widths there are recorded trainings 30 % below and 30 % above the prediction (2,000 steps, one seed each):
+# A narrow blob covers few pixels, so knowing its position saves little, and β_c should grow with the width. At two widths there are recorded trainings 30 % below and 30 % above the prediction (2,000 steps, one seed each):
 
 # %%
 predicted = {}
@@ -305,7 +305,7 @@ plt.show()
 # %% [markdown]
 # *Figure 4.2. Grey line: the predicted threshold against the blob's width; grey area: collapse is stable. Blue circles: trainings that use latents. Orange crosses: collapsed trainings. The numbers are their largest KL of a latent. Dashed: the paper's β = 150.*
 #
-# **What you should see.** Both circles lie below the line, both crosses above it. The line crosses 150 a little above 5 pixels. So β = 150 can work only for wider blobs. Ours has $s$ = 7 and a β_c near 260. At half the width, the third puzzle, β = 150 would collapse. A β is neither high nor low by itself: **compare it with the β_c of your data**.
+# **What you should see.** Both circles lie below the line, both crosses above it. The line crosses 150 a little above 5 pixels. So β = 150 can work only for wider blobs. Ours has $s$ = 7 and a β_c near 260. At half the width (the third puzzle) a model at β = 150 would collapse. A β is neither high nor low by itself: **compare it with the β_c of your data**.
 #
 # **What would falsify it.** A cross below the line, or a circle above it.
 #
@@ -394,7 +394,7 @@ assert (vae[1].history["kl"][early].mean(0) > metrics.ACTIVE).all()  # all ten
 # %% [markdown]
 # ## 5. Figure 2, with five seeds
 #
-# The pictures of both models:
+# Both models:
 
 # %%
 figures.traversals(vae[1].model(), data, images, title="β = 1, seed 1")
@@ -409,7 +409,7 @@ plt.show()
 #
 # **What you should see.** At β = 1, on this seed, four latents are in use, as in the paper. (Three others have less than 0.01 nats, rounded up.) Their heat maps are curved patches, and their rows bend, fade and jump. At β = 150 two rows move, one along each side of the square, and their heat maps are plain ramps. The other eight rows do nothing. The price is blur, the second puzzle: with little information about the position the best picture is the average over all positions that are still possible.
 #
-# **What would falsify it.** At β = 150, a third active latent, or ramps along other directions than x and y. So count over all seeds, with the correlation of the best latent with x, and with y. The last row is seed 1 again, trained three times as long:
+# **What would falsify it.** At β = 150, a third active latent, or ramps along other directions than x and y. We count on all seeds, and list the largest correlation of a latent with x, and with y. The last row is seed 1 again, trained three times as long:
 
 
 # %%
@@ -455,7 +455,7 @@ for step in (1_000, 3_000, 6_000, 10_000):
 table(counts)
 
 # %% [markdown]
-# The latents that carry least become inactive one after another, and at 10,000 steps this need not have ended. So four is a passing count, not a constant of β = 1.
+# The weakest latents become inactive one after another, and at 10,000 steps this need not have ended. So four is a passing count, not a constant of β = 1.
 #
 # An assertion on a recorded run ties the prose to the file. It is no evidence for the claim: the evidence is the trainings, here five seeds each. What is said above, checked:
 
@@ -485,7 +485,7 @@ assert min(middle) == 6 and max(middle) == 10
 # %% [markdown]
 # ## 6. How broken is the code?
 #
-# Eight frames are too few to show a jump. Here is the second row of the β = 1 model in fine steps, from another seed image (the picture whose code is the start):
+# In eight frames a jump and a fast move look alike. Here is the second row of the β = 1 model in fine steps, from another seed image (the picture whose code is the start):
 
 # %%
 model, values = vae[1].model(), torch.linspace(-0.75, -0.35, 9)
@@ -562,7 +562,7 @@ TraversalExplorer(beta150[0])
 #
 # <details><summary>What you should have found</summary>
 #
-# (1) On seed image 0 the second slider breaks the blob at about −0.5: it fades at the bottom while another lights up at the top, more than 30 pixels away. The top slider does the same on seed image 7, at about 0.95. (2) One moves the blob from side to side, the other up and down. Which way it goes as z grows is a matter of the seed.
+# (1) On seed image 0 the second slider breaks the blob at about −0.5: it fades at the bottom while another lights up at the top, more than 30 pixels away. The top slider does the same on seed image 7, at about 0.95. (2) The top slider moves the blob up and down (y), the second from side to side (x). The other eight do next to nothing. Which latent is x, and which way the blob goes as z grows, is a matter of the seed.
 #
 # </details>
 #
@@ -659,7 +659,7 @@ answer = None  # def answer(x, f): ...
 check("4.3", answer)
 
 # %% [markdown]
-# **4.4** (open, an hour of computing) Does the decline at β = 1 stop at three latents, or at two, and does the code heal on the way? `python -m minivae train blobs-vae --steps 50000` trains for longer. There is no check: we do not know the outcome.
+# **4.4** (open, an hour of computing) Does the decline at β = 1 stop at three latents, or at two, and does the code heal on the way? `python -m minivae train blobs-vae --steps 50000` trains for longer. There is no check.
 
 # %% [markdown]
 # ## Summary
