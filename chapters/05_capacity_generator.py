@@ -8,7 +8,7 @@
 # **By the end you will have shown that**
 #
 # 1. the best division of a capacity, computed without a network, has the paper's order: position, scale, shape, orientation;
-# 2. a factor whose mean is not zero costs more nats, so the numbers that stand for a factor decide at which C it gets its first;
+# 2. a factor whose mean is not zero costs more nats, so the numbers that stand for a factor decide at which C it gets its first nat;
 # 3. the published objective (γ = 1000, under Adam) keeps the KL at C, but does not find this division (one seed).
 #
 # **You need** the KL as a channel's rate and water-filling ([chapter 2](02_awgn_channel.ipynb)), the belief of an optimal decoder ([chapter 3](03_posterior_overlap.ipynb)), and the training of [chapter 4](04_blob_position.ipynb).
@@ -152,7 +152,7 @@ assert by_step[-50:].mean() < 0.5 * by_step[0]
 # %% [markdown]
 # *Figure 5.2. KL of each factor over the training, on a logarithmic axis: orientation (blue), shape (orange), scale (green), x and y (yellow, on one another).*
 #
-# The KL keeps to C. But all five lines rise together; orientation has the most, and x and y less than a third. Is this because the training is small? Here is the whole one, recorded: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed.
+# The KL keeps to C. But all five lines rise together. Orientation has most, x and y together less than a third of C. Is this because the training is small? Here is the whole one, recorded: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed.
 
 # %%
 run = Run.load("../data/runs/generator-seed0.h5")
@@ -195,7 +195,7 @@ print(f"reconstruction at the end: {published.distortions[-1]:.0f} nats")
 #
 # $$ \hat x(z) = \mathbb E[x \mid z] = \sum_f p(f \mid z)\, x(f), \qquad p(f \mid z) \propto \prod_i \exp\left(-\frac{(z_i - a_i f_i)^2}{2 \sigma_i^2}\right) . $$
 #
-# No network can do better with these channels. All combinations are equally likely, so the factors are independent, and so is their noise. Therefore the belief $p(f \mid z)$ is a product over the factors. For one factor:
+# No network can do better with these channels. All combinations are equally likely, so the factors are independent, and so are the noises. Therefore the belief $p(f \mid z)$ is a product over the factors. For one factor:
 
 
 # %%
@@ -218,6 +218,11 @@ table(rows)
 # Because the belief is a product, $\hat x(z)$ is fast to compute (`minivae/ideal_decoder.py`). The belief in shape, scale and orientation mixes 720 sprites into one blurred sprite. The beliefs in x and y mix it over the places, which are rounded to whole pixels. The second route is slow and exact: the sum over all 737,280 pictures.
 #
 # From here on every channel is at its best scale ([chapter 2](02_awgn_channel.ipynb)). Then its rate fixes its signal-to-noise ratio, so $D$ depends on the rates alone. `amplitudes` gives the size of each signal at noise 1. `sobol` gives points spread evenly over a cube; here they stand for 16 pictures and their noise.
+#
+# <details><summary>How a point becomes a picture and its noise</summary>
+#
+# A point has ten coordinates between 0 and 1. The first five choose the class of each factor. The last five become noise. For this `torch.special.ndtri` has the inverse of the distribution function of $\mathcal N(0, 1)$: it turns a number that is uniform between 0 and 1 into one that is normal.
+# </details>
 
 # %%
 centred = SpriteChannels("centred")  # the published values, less their means
@@ -243,7 +248,7 @@ for row in rows:
     assert abs(row["fast"] - row["exact"]) < 0.02 * row["exact"] + 1
 
 # %% [markdown]
-# They agree to 2 per cent, or to a nat where the loss is small. From here on $D$ is computed the fast way.
+# They agree to 2 per cent, or to a nat where the loss is small. Below, $D$ is computed the fast way.
 #
 # ## 4. The best split
 #
@@ -277,9 +282,9 @@ gain = {row["C"]: row["x and y alone"] - row["1.5 nats for scale"] for row in ro
 assert gain[3.0] < -20 and gain[6.0] < -1 < 1 < gain[7.0] < gain[8.0]
 
 # %% [markdown]
-# Up to 6 nats scale is not worth it: a place known less well costs more than a size known better saves. With 7 it is. (The first puzzle: of 3 nats, all to the place.)
+# Up to 6 nats this does not pay: a vaguer place costs more than a known size saves. With 7 it does.
 #
-# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. It tries every set of factors with finite shares and improves the best by descent. At three capacities, with few pictures:
+# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. It tries sizeable shares for every set of factors, and improves the best by descent. At three capacities, with few pictures:
 
 # %%
 quick = rate_distortion(raw, [6.0, 6.4, 7.0], samples=128)
@@ -356,11 +361,11 @@ for key in arrives.keys() - jumps:
     assert nats < 0.2 and high < low
 
 # %% [markdown]
-# **What you should see.** The order of the paper, without any network: position alone, then scale, then shape, then orientation. From 1.8 nats on x and y share equally; below that one of them gets everything.
+# **What you should see.** The paper's order, without any network: position alone, then scale, then shape, then orientation. From 1.8 nats on x and y share equally; below that one of them gets everything. (The first puzzle: 3 nats all go to the place.)
 #
-# **Why.** Nats about the place save most while the place is blurred. The better it is known, the less the next nat saves, until nats about the size save more. But the first tenth of a nat about a factor can be worth less than those after it. So each newcomer comes in a *jump*, with more than a nat at once, and the others pay for it. At a jump the price of a nat *rises*, unlike a water level. [Chapter 8](08_missed_split.ipynb) shows why a small first share does not pay.
+# **Why.** Nats about the place save most while the place is blurred. The better it is known, the less the next nat saves, until nats about the size save more. But the first tenth of a nat about a factor can be worth less than those after it. So each newcomer comes in a *jump*, with more than a nat at once, and the others pay for it. At a jump the price of a nat *rises*. In water-filling it only falls. [Chapter 8](08_missed_split.ipynb) shows why a small first share does not pay.
 #
-# **What would falsify it.** A split with a lower $D$ than the curve at the same C. The search is no proof.
+# **What would falsify it.** A split with a lower $D$ than the curve at the same C. The search is no proof, and from 23 nats on many splits reach 0.
 #
 # ## 5. Figure 3, panel for panel
 #
@@ -373,7 +378,7 @@ plt.show()
 # %% [markdown]
 # *Figure 5.5. KL of each factor against capacity (above) and against reconstruction accuracy (below). Broad and pale: the best split; it brings one factor after another and reaches an accuracy of 0, which is perfect. Black: the training with γ = 1000, one seed; it brings all at once and ends at −60.*
 #
-# The lower panel of Figure 3 shows samples and their reconstructions at 3.1, 7.3, 15.4 and 23.8 nats. Here the optimal decoder and the recorded training draw the same originals from the same noise.
+# The lower panel of Figure 3 shows samples and their reconstructions at 3.1, 7.3, 15.4 and 23.8 nats. Here the optimal decoder and the training draw the same originals from the same noise.
 
 # %%
 schedule = run.experiment.objective.schedule
@@ -457,7 +462,7 @@ assert 0.75 < look["γ = 1000", 23.8]["hearts"] < 0.92
 # %% [markdown]
 # **What you should see.** At 3.1 nats the optimal decoder draws a blur in the right place: position alone, as in the paper. γ = 1000 is less sure of the place, because part of its nats went elsewhere. At 7.3 nats the size is seen. At 15.4 the optimal decoder draws nearly everything; the trained one knows the size but hardly the angle, and draws round blobs.
 #
-# **Where ours fails.** At 23.8 nats the paper says that its reconstructions "look almost identical to the samples". Those of the optimal decoder do. Ours do not: ellipses are right, but small squares and hearts are round lumps. [Chapter 8](08_missed_split.ipynb) has what we know of the reason.
+# **Where the training fails.** At 23.8 nats the paper says that its reconstructions "look almost identical to the samples". The optimal decoder's do. The training's do not: ellipses are right, but small squares and hearts are round lumps. [Chapter 8](08_missed_split.ipynb) has what we know of the reason.
 #
 # ## 6. A mean costs nats
 #
@@ -486,7 +491,12 @@ print(f"all fees: {sum(row['fee if clear'] for row in rows):.1f} nats")
 # %% [markdown]
 # Scale is far from zero and narrow, so it pays most. (The second puzzle: your friend saves up to 1.5 nats.)
 #
-# Factors are **raw** with their published values, and **centred** with their mean subtracted; `raw.offset` is $m^2/v$. If the fee is all that differs, the raw split $R$ must have exactly the loss of the centred split $R'$:
+# Factors are **raw** with their published values, and **centred** with their mean subtracted. If the fee is all that differs, the raw split $R$ must have exactly the loss of the centred split $R'$:
+#
+# <details><summary>How the code gets $R'$ from $R$</summary>
+#
+# Solve the first formula for the ratio: $\mathrm{SNR} = (e^{2R} - 1) \,/\, (1 + m^2/v)$. Put this into the second. In the code `raw.offset` is $m^2/v$, and `without_fees` is $R'$.
+# </details>
 
 # %%
 centred = SpriteChannels("centred")
@@ -580,7 +590,7 @@ for kind, channels in (("raw", raw), ("centred", centred)):
     assert abs(np.mean(predicted) - best[kind]["scale"][0]) < 0.35
 
 # %% [markdown]
-# **What you should see.** Scale comes at 6.6 nats with the published values, at 5.1 with class numbers and at 2.8 centred. The paper says that its KL climbs from "around C = 6 nats". Two trainings of [chapter 8](08_missed_split.ipynb) bring scale 0.9 and 1.9 nats after the best split (one seed each). With such a delay class numbers fit at least as well as values, and centred factors do not.
+# **What you should see.** Scale comes at 6.6 nats with the published values, at 5.1 with class numbers and at 2.8 centred. The paper says that its KL climbs from "around C = 6 nats". Two trainings of [chapter 8](08_missed_split.ipynb) bring scale 0.9 and 1.9 nats after the best split (one seed each). With such a delay class numbers fit the paper at least as well as values, and centred factors do not.
 #
 # ## 7. Drag the capacity
 #
@@ -590,11 +600,11 @@ for kind, channels in (("raw", raw), ("centred", centred)):
 CapacityExplorer(run, limit, raw)
 
 # %% [markdown]
-# Tasks: (1) Find the capacity at which the best split brings in the size. How many nats of scale has the training there? (2) Go from 13 to 13.6 nats. Which factor's grey bar loses most, and for whom?
+# Tasks: (1) Find the capacity at which the best split brings in the size. How many nats of scale has the training there? (2) Go from 13 to 13.6 nats. Which grey bar falls most, and which rises?
 #
 # <details><summary>What you should have found</summary>
 #
-# (1) Between 6.4 and 6.8 nats scale jumps from nothing to well over a nat. The training has about 0.9 nats of it there. (2) Scale loses 0.8 nats, x and y 0.6 each, and orientation has them; shape hardly pays.
+# (1) Between 6.4 and 6.8 nats scale jumps from nothing to well over a nat. The training has about 0.9 nats of it there. (2) Scale loses 0.8 nats, x and y 0.6 each, and orientation gets them. Shape loses hardly anything.
 # </details>
 #
 # Checked:
@@ -613,7 +623,7 @@ assert all(abs(change[names.index(name)] + 0.6) < 0.05 for name in "xy")
 #
 # | Figure 3 of the paper | this chapter |
 # |---|---|
-# | top left: KL per factor against C. x and y share all below 5 nats; the others climb one after another | Figure 5.5, above: the best split does so (three sets of pictures); with γ = 1000 (one seed) all five climb from the start |
+# | top left: KL per factor against C. x and y share all below 5 nats; the others climb one after another | Figure 5.5, above: the best split does so from 1.8 nats on (three sets of pictures); with γ = 1000 (one seed) all five climb from the start |
 # | top right: KL per factor against reconstruction accuracy | Figure 5.5, below. The best split reaches 0, the training −60 |
 # | bottom: reconstructions at 3.1, 7.3, 15.4, 23.8 nats | Figure 5.6. The optimal decoder draws what the paper says; the training is vague at 3.1, and small squares and hearts are lumps at 23.8 |
 

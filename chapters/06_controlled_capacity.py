@@ -133,13 +133,13 @@ most = np.maximum.accumulate(live.history["kl"], 0)[-1]
 assert (most > ACTIVE).sum() >= 5
 
 # %% [markdown]
-# *Figure 6.1. KL of each of ten latents in the short training, one line a latent, on a logarithmic axis of nats. A latent is active above the grey line, at 0.1 nats.*
+# *Figure 6.1. KL of each of ten latents in the short training, on a logarithmic axis of nats. A latent is active above the grey line, at 0.1 nats.*
 #
 # **What you should see.** At first all ten rise. Then a few win (here three; one seed), and the others fall back.
 #
 # **Why** (an argument, not a measurement). C fixes the sum of the KLs. A nat in a latent that the decoder already reads lowers the loss at once. In a new latent it does so only after the decoder has learnt to read it. So nats go where nats are.
 #
-# **What would falsify it.** A latent that fell to zero wins nats later. Look for one in the long runs.
+# **What would falsify it.** A latent that fell to zero and wins nats later. Look for one in the long runs.
 #
 # ## 3. The published recipe, measured
 #
@@ -173,7 +173,7 @@ plt.show()
 # %% [markdown]
 # *Figure 6.3. KL of each of ten latents over the training, published objective, seed 0, drawn as Figure 6.1. Three lines end above seven nats (the two upper ones lie on one another), the others far below 0.1.*
 #
-# **What you should see.** Two latents become active first, and the other eight fall below a thousandth of a nat. When C is about 4 these eight rise again, together, to some hundredths of a nat or a tenth. One of them wins. The other seven fall back and stay there. From then on three latents share whatever C brings. Seeds 1 and 2 do the same. Over 500 steps the mean KL is within 0.03 nats of C.
+# **What you should see.** Two latents become active first, and the other eight fall below a thousandth of a nat. From about C = 3 on these eight rise again, together, to some hundredths of a nat or a tenth. One of them wins. The other seven fall back and stay there. From then on three latents share whatever C brings. Seeds 1 and 2 do the same. Over 500 steps the mean KL is within 0.03 nats of C.
 #
 # So the argument of section 2 is false as it stands: one latent came back. The likely reason is that once the place is known well, a nat about the size buys more.
 
@@ -208,7 +208,7 @@ figures.latent_rows(first_run.model(), pictures[:256], rows=5)
 plt.show()
 
 # %% [markdown]
-# *Figure 6.4. Published objective, seed 0. Originals, reconstructions, and traversals of the five latents with most KL, from −3 to 3. Three rows change (place in two, size in one), two do not.*
+# *Figure 6.4. Published objective, seed 0. Originals, reconstructions, and traversals of the five latents with most KL. Three rows change (place in two, size in one), two do not.*
 #
 # **What you should see.** The drawings are grey blobs of the right place and size. The outer pictures are ragged, because the model never met such values: 99 % of the codes lie within ±1.5.
 #
@@ -234,7 +234,7 @@ plt.show()
 # %% [markdown]
 # *Figure 6.5. R² of every factor (rows) in every active latent (columns, by KL from left to right), published objective, three seeds. Dark: the latent tells much about the factor.*
 #
-# **What you should see.** On seed 0, x, y and scale have a latent each. On seed 1 two latents share x and y: the code is turned by nearly 45°. On seed 2 it is turned by about 20°. ([Chapter 7](07_why_these_axes.ipynb) asks why.) Orientation and the colours are in no latent. Of the shape a tenth is in the latent of the size.
+# **What you should see.** On seed 0, x, y and scale have a latent each. On seed 1 two latents share x and y: the code is turned by nearly 45°. On seed 2 it is turned by about 20°. ([Chapter 7](07_why_these_axes.ipynb) asks why.) Orientation and the colours are in no latent. A tenth of the shape is in the latent of the size.
 #
 # To count we need a rule. A factor is **in a latent of its own** if an active latent explains at least 0.6 of it, no other active latent more than 0.2 of it, and this latent at most 0.2 of any other factor. An angle is a circle, so it may take two latents. How many of the eight will it be?
 
@@ -354,7 +354,7 @@ for z0, z1 in small_codes.values():
     assert torch.allclose(by_library, torch.tensor(by_hand).double(), atol=1e-6)
 
 # %% [markdown]
-# With one factor a latent MIG is 1. In the turned code two latents tell equally much of each factor, so neither leads, and MIG is 0. A factor that no latent tells adds 0 too.
+# With one factor in each latent MIG is 1. In the turned code two latents tell equally much of each factor, so neither leads, and MIG is 0. A factor that no latent tells adds 0 too.
 #
 # A real latent is continuous. It is cut into 20 bins of equal width, a colour into ten classes. Now the second puzzle:
 
@@ -402,7 +402,7 @@ assert all(0 <= row["of active latents only"] < 0.25 for row in rows)
 # %% [markdown]
 # All are low: 0.03 to 0.14 for the three seeds of γ = 1000, and 0.10 for β = 4 (one seed). [Chapter 9](09_factors_or_moments.ipynb) has other scores.
 #
-# The second column is a control. MIG and R² do not look at a latent's KL. An inactive latent whose mean follows x, by a thousandth, counts in both. Our rule for a latent of its own looks at active latents only.
+# MIG and R² do not look at a latent's KL. An inactive latent whose mean follows x, however faintly, counts in both. The second column leaves inactive latents out, as our rule for a latent of its own does. For γ = 1000 it is higher by up to 0.05, because some of them came second. It has fewer pictures, so a difference of 0.01 is chance.
 #
 # ## 5. What the paper leaves open
 #
@@ -414,7 +414,7 @@ assert all(0 <= row["of active latents only"] < 0.25 for row in rows)
 # | colours | `pale`: channels uniform on [0.5, 1] | `vivid`: on [0, 1]; `hue`: a circle of hues; `eight` colours |
 # | first weights | `ours`: He's, the encoder's last layer a tenth | `he`: all He's; `truncated` normal, spread 1/√inputs; `glorot`; `pytorch`: its default |
 #
-# A **variant** of the recipe is a choice of all these. `tools/study_figure4a.py` trains variants, so far on small pictures (32 × 32, γ divided by 4) with a ramp of 20,000 steps. Its plan also varies γ, the ramp, the batch and Adam. The cells below read every result. **Each row is one seed.**
+# A **variant** of the recipe is a choice of all these. `tools/study_figure4a.py` trains variants, so far on small pictures (32 × 32, γ divided by 4) with a ramp of 20,000 steps. Its plan also varies γ, the ramp, the batch and Adam. **Each row below is one seed.**
 
 
 # %%
@@ -436,7 +436,7 @@ def other_changes(settings, usual):
 
 
 # %% [markdown]
-# An excess needs a scale. A model that ignores its code draws one constant picture, at best the mean of all. Let a sprite cover a pixel with probability $c$, and let $r$ be its brightness in a channel. The mean picture has $c\,\bar r$ there. It costs the entropy $H(c\,\bar r)$, of which $c\,\overline{H(r)}$ is the floor:
+# An excess needs a scale. A model that ignores its code draws one constant picture, at best the mean of all. Let a sprite cover a pixel with probability $c$, and let $r$ be its brightness in a channel. The mean picture has $c\,\bar r$ there. Each pixel and channel costs $H(c\,\bar r)$, with $H(p) = -p \log p - (1 - p) \log(1 - p)$. Of this $c\,\overline{H(r)}$ is the floor:
 
 # %%
 ramp = torch.linspace(0, 1, 10_001, dtype=torch.float64)
@@ -550,16 +550,16 @@ figures.readings(points, long_runs, perfect_colour_mig)
 plt.show()
 
 # %% [markdown]
-# *Figure 6.6. Every variant that has been tried, one mark a training: MIG against the excess, as a share of a constant picture's. Colour and shape of filled marks: number of factors in latents of their own. Hollow marks: the long runs of section 3. Star: where Figure 4a would be.*
+# *Figure 6.6. Every variant that has been tried, one mark a training: MIG against the excess, as a share of a constant picture's. Hollow marks: the long runs of section 3. Star: where Figure 4a would be.*
 #
 # **What you should see.** No mark is near the star. The first twenty-one trainings end in one of two ways:
 #
-# - **Seven learn nothing** (right edge). The decoder draws the mean picture. Nine or ten latents are active, but they explain no factor (R² below 0.01). A constant mean costs nats too, and tells nothing ([chapter 5](05_capacity_generator.ipynb)).
+# - **Seven learn nothing** (at the right, on one another). The decoder draws the mean picture. Nine or ten latents are active, but they explain no factor (R² below 0.01). A constant mean costs nats too, and tells nothing ([chapter 5](05_capacity_generator.ipynb)).
 # - **Fourteen learn the place, and most of them the size.** Two or three latents carry most of the nats, and the MIG is below 0.2. At best x, y and scale have latents of their own. Shape, orientation and colours never have.
 #
-# **Why.** The first weights can decide it (the third puzzle). All nine trainings with He's weights (`ours`, `he`) draw. All three with PyTorch's default learn nothing. These weights are small, so at first the output of the decoder hardly depends on the code ([chapter 4](04_blob_position.ipynb)). This is the likely reason. With other weights the average in Equation 8 can decide: `truncated`, with vivid colours, draws per picture and learns nothing per batch.
+# **Why.** The first weights can decide it (the third puzzle). All nine trainings with He's weights (`ours`, `he`) draw. All three with PyTorch's default learn nothing. The likely reason is that these weights are small, so at first the decoder's output hardly depends on the code ([chapter 4](04_blob_position.ipynb)). With other weights the average in Equation 8 can decide: `truncated`, with vivid colours, draws per picture and learns nothing per batch. With pale colours it is the other way round.
 #
-# **No variant tried so far gives each factor a latent of its own.** A filled mark near the star would falsify this. Each is one seed on small pictures, and the plan is longer.
+# **No variant tried so far gives each factor a latent of its own.** A filled mark near the star would falsify this. Each variant is one seed on small pictures.
 #
 # [Chapter 9](09_factors_or_moments.ipynb) asks whether the objective wants factors at all, [chapter 10](10_training_that_goes_on.ipynb) why training stops at three latents.
 
@@ -664,7 +664,7 @@ table([
 # Put your answer in place of `None` and run the cell. Two digits of a number are enough, three of what a function returns. Solutions are in
 # [solutions/06_controlled_capacity](solutions/06_controlled_capacity.ipynb).
 #
-# **6.1** (easy, 5 min) Colours uniform on [0, 1], a sprite of 100 pixels, three channels, all else known: how many nats a picture does one pay who does not know the colours, beyond one who does? *Hint: $\int_0^1 H(r)\,dr = \tfrac12$ nat for the entropy $H(r) = -r \log r - (1 - r) \log(1 - r)$ of a pixel.*
+# **6.1** (easy, 5 min) Colours uniform on [0, 1], a sprite of 100 pixels, three channels, all else known: how many nats a picture does it cost not to know the colours? *Hint: $\int_0^1 H(r)\,dr = \tfrac12$ nat, with $H$ from section 5.*
 
 # %%
 answer = None
