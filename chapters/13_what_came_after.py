@@ -1,22 +1,22 @@
 # %% [markdown]
 # # Chapter 13 · Judge the paper by what came after
 #
-# The paper is of 2018. It explains disentangling by the price of a nat, and proposes to raise the capacity of the code slowly. Since then others have split the KL into parts, have shown that no objective on pictures alone can be enough, and have found what else chose the axes. This chapter tries four of these results on models of this course, each in a small experiment.
+# The paper is of 2018. It explains disentangling by the price of a nat, and proposes to raise the capacity of the code slowly. Since then others have split the KL into parts. They have shown that no objective on pictures alone can be enough, and have looked for what else chooses the axes. And they have trained on pairs of pictures. This chapter tries these four results on models of this course, each in a small experiment.
 #
 # **By the end you will have shown that**
 #
-# 1. the KL is information plus two kinds of slack, and that β-TCVAE puts a price on one of them only;
+# 1. the KL is information plus two kinds of slack, and that β-TCVAE raises the price of one of them only;
 # 2. a turned code has the same pictures and the same distribution of codes, so that something other than the pictures must choose the axes;
-# 3. the decoder's local directions are nearly orthogonal on blobs, and that this alone does not choose x and y;
-# 4. pairs of pictures that share factors raise MIG at the same β, and what they assume.
+# 3. the decoder's local directions are nearly orthogonal on blobs (four seeds of five), and that this alone does not choose x and y;
+# 4. pairs of pictures that share factors raise MIG at the same β (one seed), and what they assume.
 #
 # **You need** information and slack ([chapter 2](02_awgn_channel.ipynb)), MIG ([chapter 6](06_controlled_capacity.ipynb)), the gap of a turned code ([chapter 7](07_why_these_axes.ipynb)).
-# **Time:** 48 minutes to read, 4 minutes of CPU time.
+# **Time:** 52 minutes to read, 4 minutes of CPU time.
 
 # %% [markdown]
 # ## A puzzle before we start
 #
-# - Two latents hold the same one of eight messages, each almost without noise. How many nats of the KL are information?
+# - Two latents both hold the same message, one of eight, almost without noise. How many nats of the KL are information?
 # - You turn a trained code by 45° and let the decoder turn it back. The pictures stay as they are. Can a loss that looks at pictures only notice?
 # - A friend shows your model pairs of pictures, and in every pair one factor of five has changed. Nobody says which one. Will MIG rise?
 
@@ -65,11 +65,11 @@ RUNS = "../data/runs"
 # %% [markdown]
 # ## 1. Split the KL
 #
-# [Chapter 2](02_awgn_channel.ipynb) splits the mean KL into information and slack. The slack is $\mathrm{KL}(q(z) \Vert p(z))$. With several latents it has two causes. The latents may depend on each other, or single latents may not be spread like the prior. Put $\prod_i q(z_i)$ between $q(z)$ and the prior (Chen et al. 2018):
+# [Chapter 2](02_awgn_channel.ipynb) splits the mean KL into information and slack. The slack is $\mathrm{KL}(q(z) \Vert p(z))$. With several latents it has two causes. The latents may depend on each other, or single latents may not be spread like the prior. To tell the two apart, put $\prod_i q(z_i)$ between $q(z)$ and the prior (Chen et al. 2018):
 #
 # $$ \mathbb E\,\mathrm{KL} \;=\; \underbrace{I(x; z)}_{\text{information}} \;+\; \underbrace{\mathrm{KL}\Bigl(q(z) \,\Big\Vert\, \prod_i q(z_i)\Bigr)}_{\text{total correlation}} \;+\; \underbrace{\sum_i \mathrm{KL}\bigl(q(z_i) \Vert p(z_i)\bigr)}_{\text{dimension-wise}} . $$
 #
-# All three are means of logarithms of densities, and $q(z)$ is a mean over pictures. So ten lines estimate them:
+# The total correlation is zero if the latents are independent over all pictures. The dimension-wise KL is zero if each latent is spread like the prior. Each part is the mean of a logarithm of two densities. All these densities are known, because $q(z)$ is the mean of the pictures' posteriors. So ten lines of code estimate the parts:
 
 
 # %%
@@ -102,7 +102,7 @@ assert torch.allclose(kl_parts(z, mean, log_std), parts_by_hand(z, mean, log_std
 #
 # ### Recorded runs
 #
-# Now four runs of chapters [4](04_blob_position.ipynb), [6](06_controlled_capacity.ipynb) and [10](10_training_that_goes_on.ipynb), one seed each. Take 2,000 posteriors, and z of 200 pictures among them, 20 at a time:
+# Now four recorded runs, one seed each: `blobs-vae` and `blobs-beta150` of [chapter 4](04_blob_position.ipynb), `coloured-capacity` of [chapter 6](06_controlled_capacity.ipynb), which is the paper's recipe, and `coloured-opened` of [chapter 10](10_training_that_goes_on.ipynb). Take 2,000 posteriors, and z of 200 pictures among them, 20 at a time:
 
 
 # %%
@@ -162,9 +162,9 @@ plt.show()
 # %% [markdown]
 # *Figure 13.1. What the KL of four recorded runs consists of, by 2,000 posteriors: information (blue), total correlation (orange, hatched), dimension-wise KL (grey, dotted).*
 #
-# **What you should see.** At β = 150 the blobs' KL is information, and next to nothing else. (An estimate of zero from 200 pictures may come out a little below it.) The plain VAE has more information, and also some nats of total correlation: it holds two numbers in more than two active latents. For the coloured sprites the information stands at its ceiling. So there the table says less: the information is *at least* this, the total correlation *at most* that, and only their sum is known. The dimension-wise part does not suffer from this. It is some nats in the paper's run, whose three active latents must hold 25 nats, and a fraction of a nat in the run of [chapter 10](10_training_that_goes_on.ipynb) with ten active ones.
+# **What you should see.** At β = 150 the blobs' KL is information, and next to nothing else. (An estimate of zero from 200 pictures may come out a little below it.) The plain VAE has more information, and also some nats of total correlation: it holds two numbers in more than two active latents. For the coloured sprites the information stands at its ceiling. So there the table says less: the information is *at least* this, the total correlation *at most* that, and only their sum is known. The dimension-wise part does not suffer from this. It is some nats in `coloured-capacity`, whose three active latents must hold 25 nats, and a fraction of a nat in `coloured-opened` with ten active ones.
 #
-# **What would falsify it.** Twice as many posteriors that leave the coloured information where it is.
+# **What would falsify it.** If twice as many posteriors left the coloured information where it is, log 2000 would not be its ceiling. (The folded cell tries this on `coloured-opened`: with 4,000 the information rises to log 4000.)
 #
 # What is said above, checked:
 
@@ -189,11 +189,11 @@ assert (torch.from_numpy(run.mean_kl()) > 0.1).sum() > 2
 # %% [markdown]
 # ### β-TCVAE
 #
-# If dependence between the latents is the problem, why charge for information too? β-TCVAE (Chen et al. 2018) multiplies only the total correlation by β:
+# A β-VAE multiplies all three parts by β. So information costs more too, and the pictures suffer. If only the dependence between latents is the problem, only its price need rise. β-TCVAE (Chen et al. 2018) multiplies only the total correlation by β:
 #
 # $$ \text{loss} = \text{reconstruction} + I(x; z) + \beta\,\mathrm{TC} + \sum_i \mathrm{KL}(q(z_i) \Vert p(z_i)) . $$
 #
-# `TotalCorrelationELBO` estimates TC within each batch. We try it on sprites of 32 × 32 pixels, and keep so few of them that the parts can be computed against *all* pictures. Then the ceiling does no harm, because the true information is not above it either: 3 shapes, 6 scales, 10 orientations and 8 × 8 places.
+# `TotalCorrelationELBO` estimates TC within each batch. We try it on sprites of 32 × 32 pixels, and keep so few of them that the parts can be computed against *all* pictures. Then the ceiling does no harm, because the true information is not above it either. The pictures have 3 shapes, 6 scales, 10 orientations and 8 × 8 places.
 
 # %%
 NAMES = ("shape", "scale", "orientation", "x", "y")
@@ -243,9 +243,9 @@ found = {name: results(name, model) for name, model in models.items()}
 table(list(found.values()))
 
 # %% [markdown]
-# **What you should see** (one seed each; another processor gives other digits). MIG is of posterior means, with 20 bins, over all five factors. β-TCVAE with β = 6 draws about as well as the β-VAE with β = 4, and holds about as much information. Its total correlation is clearly lower. So it does what its loss asks. Its MIG is low, like that of the β-VAE, and one seed each does not say which is better. The β-VAE with β = 8 has little total correlation too, but for another reason: it says less altogether. It draws worse, and still its MIG is the highest of the three.
+# **What you should see** (one seed each; another processor gives other digits; information and TC are estimates from 200 pictures). MIG is of posterior means, with 20 bins, over all five factors. β-TCVAE with β = 6 draws about as well as the β-VAE with β = 4, and holds about as much information. Its total correlation is clearly lower. So it does what its loss asks. Its MIG is low, like that of the β-VAE, and one seed each does not say which is better. The β-VAE with β = 8 has little total correlation too, but for another reason: it says less altogether. It draws worse, and still its MIG is the highest of the three.
 #
-# So little total correlation is not yet a disentangled code. Locatello et al. (2019) found the same in their large study: methods "successfully enforce properties" that their losses encourage, and yet good models could not be told without labels.
+# So here a lower total correlation, at about the same reconstruction, brought no clearly higher MIG. That it need not, section 2 shows without any training. Locatello et al. (2019) report something similar from a large study: methods "successfully enforce properties" that their losses encourage, and yet it seems that well-disentangled models cannot be identified without labels.
 #
 # What is said above, checked:
 
@@ -265,7 +265,7 @@ for result in found.values():
 # %% [markdown]
 # ## 2. Turn a code, and the pictures do not notice
 #
-# Locatello et al. (2019) prove that unsupervised learning of disentangled representations is impossible "without inductive biases on both the models and the data". The idea behind it fits in one cell. Let two independent normal numbers place a blob. That is a perfect code. Turn it by 45°, and let the second decoder turn it back before it draws.
+# Locatello et al. (2019) prove that, in general, unsupervised learning of disentangled representations is impossible "without inductive biases on both the models and the data". The idea behind it fits in one cell. Let two independent normal numbers place a blob. That is a perfect code, and `draw` is its decoder. Turn the code by 45°, and take a second decoder, `draw_turned`, that turns it back before it draws.
 
 
 # %%
@@ -300,7 +300,7 @@ difference = (draw(codes) - draw_turned(turned)).abs().max()
 print("every pixel the same to 1e-4:", difference.item() < 1e-4)
 
 # %% [markdown]
-# **What you should see.** All 4,000 pictures are the same, so $p(x)$ is. The codes are spread like the prior before and after (the KL is that of a Gaussian with their mean and covariance), and in both the latents are independent, so the total correlation is zero too. But MIG falls from 0.77 to 0.01. (It is not 1 for a perfect code, because 20 bins of equal width do not meet our eight classes.) An objective that sees pictures, and of the codes only $q(z)$, cannot tell the two apart. This answers the second puzzle.
+# **What you should see.** All 4,000 pictures are the same, so $p(x)$ is. The codes are spread like the prior before and after (the KL is that of a Gaussian with their mean and covariance), and in both the latents are independent, so the total correlation is zero too. But MIG falls from 0.77 to 0.01. (It is not 1 for a perfect code, because the edges of 20 bins of equal width do not fall on the edges of our eight classes.) An objective that sees pictures, and of the codes only $q(z)$, cannot tell the two apart. This answers the second puzzle.
 #
 # So why did our blobs find x and y? A VAE's objective sees more: the posterior of every single picture. If that is diagonal, it matters how a code is turned. The price is the gap of [chapter 7](07_why_these_axes.ipynb), here for two variances of the data in units of the water level:
 
@@ -324,7 +324,7 @@ for pair in ((16.0, 2.0), (8.0, 8.0)):
 table(rows)
 
 # %% [markdown]
-# And the data must differ along different directions. In a linear model that is a difference of variances. On blobs it is the outline of the set of positions. The recorded runs, with the distance of their axes from x and y in degrees, a number for each seed:
+# A diagonal posterior is not enough. The data must also vary differently along different directions. In a linear model the variances must differ. On blobs, whose variances are equal, it is the outline of the set of positions that differs. The table takes the recorded runs of [chapter 7](07_why_these_axes.ipynb). For each seed it shows how far the two axes are from x and y, on average, in degrees:
 
 # %%
 axes_off = {}
@@ -348,7 +348,7 @@ for title, degrees in axes_off.items():
 table(rows)
 
 # %% [markdown]
-# **What you should see.** Both biases of the theorem, on the models and on the data, have names here: the diagonal posterior, and the domain. Take one away and the axes are free. Zietlow et al. (2021) took the second from the usual data sets: they changed every picture mildly and kept the factors, and the leading VAE-based methods failed.
+# **What you should see.** Both biases of the theorem, on the models and on the data, have names here. They are the diagonal posterior and the **domain**, the set of positions. If one is taken away, the loss no longer prefers any axes. What networks then do is another question. Four of the inner disc's five seeds still ended within 11° of x and y, and whether that is chance [chapter 7](07_why_these_axes.ipynb) leaves open. Zietlow et al. (2021) took the second bias from the usual data sets. They changed every picture mildly and kept the factors, and they report that the leading VAE-based methods failed on these data.
 #
 # What is said above, checked:
 
@@ -366,7 +366,7 @@ assert max(axes_off["inner disc"]) > 25
 # %% [markdown]
 # ## 3. Are the decoder's directions orthogonal?
 #
-# Rolínek et al. (2019) say what a diagonal posterior does to a decoder: together with the noise of the sample it forces "local orthogonality of the decoder". Lucas et al. (2019) prove for linear VAEs, with exact inference, that the global maximum has the principal components. That is the linear model of [chapter 2](02_awgn_channel.ipynb): each latent takes one component, and components are orthogonal.
+# Rolínek et al. (2019) explain what a diagonal posterior does to a decoder. By their analysis, together with the noise of the sample, it forces "local orthogonality of the decoder". For linear VAEs Lucas et al. (2019) prove that the global maximum, with exact inference, has the directions of the principal components. That is the linear model of [chapter 2](02_awgn_channel.ipynb): each latent takes one component, and components are orthogonal.
 #
 # Try it on blobs. Move one latent a little, and see how the picture changes: these are the columns of $J$. Then take the cosine between the columns of the two active latents, without its sign, as a mean over 100 pictures. It is 0 if they are orthogonal. As a control, turn the columns by 45°.
 
@@ -409,11 +409,11 @@ for name, seeds in (("blobs-beta150", 5), ("blobs-vae", 1)):
 table(rows)
 
 # %% [markdown]
-# **What you should see.** At β = 150 four seeds of five have directions that are nearly orthogonal, and less so if they are turned. The fifth, seed 1, is the one that stands on the diagonals after 10,000 steps ([chapter 7](07_why_these_axes.ipynb)). Turned back to x and y its directions would hardly be more orthogonal. Why? Let $J_1$ and $J_2$ be orthogonal. Turned by 45° they are, up to a factor, their sum and their difference, and
+# **What you should see.** At β = 150 four seeds of five have directions that are nearly orthogonal, and less so if they are turned. The fifth, seed 1, lay on the diagonals at step 2,000 and is still 36° from x and y after 10,000 steps ([chapter 7](07_why_these_axes.ipynb)). Turning it by 45° brings it within 9° of x and y, but its directions become hardly more orthogonal. How can that be? Let $J_1$ and $J_2$ be orthogonal. Turned by 45° they are, up to a factor, their sum and their difference, and
 #
 # $$ (J_1 + J_2)^\top (J_1 - J_2) = J_1^\top J_1 - J_2^\top J_2 . $$
 #
-# So columns of the same length stay orthogonal, and orthogonality chooses axes only where they differ in length, as components differ in variance. The directions of the plain VAE's eight active latents (one seed) are not orthogonal. Pictures that vary in two ways leave little room for eight orthogonal directions.
+# So orthogonal columns of the same length stay orthogonal when they are turned. Orthogonality chooses axes only where the columns differ in length, as components differ in variance. The directions of the plain VAE's eight active latents (one seed) are not orthogonal. Pictures that vary in two ways leave little room for eight orthogonal directions.
 #
 # What is said above, checked:
 
@@ -426,9 +426,9 @@ assert rows[5]["active"] == 8 and rows[5]["|cosine|"] > 0.35
 # %% [markdown]
 # ## 4. Pairs of pictures, and what they assume
 #
-# If pictures alone do not suffice, what is the least that does? Locatello et al. (2020) take *pairs* of pictures that share at least one factor. They show in theory that it is enough to know how many factors have changed. Their algorithm does not need even that. Such pairs may be had where pictures follow each other, for example.
+# If pictures alone do not suffice, what little more might? Locatello et al. (2020) take *pairs* of pictures that share at least one factor. They show in theory, under assumptions that they state, that it is enough to know how many factors have changed, and not which. Their algorithm is not told even that. Such pairs may be found in videos, for example, where a picture shares much with the next.
 #
-# Their Ada-GVAE is a β-VAE with one more step. Encode both pictures. In the latents where the two posteriors are closest, put their mean in place of both. Which latents are closest is decided as in the published code (disentanglement_lib). For each pair take the KL from the first posterior to the second, latent by latent, and cut the range from the smallest to the largest in the middle. What lies below is shared.
+# Their Ada-GVAE is a β-VAE with one more step. Encode both pictures. In the latents where the two posteriors are closest, give both the same posterior: the mean of the two means, and the mean of the two variances. Which latents are closest is decided as in the published code (disentanglement_lib). For each pair and each latent take the KL of the first posterior to the second. Halfway between the smallest and the largest of these KLs lies a threshold. Latents below it are shared.
 
 
 # %%
@@ -489,9 +489,9 @@ gain = found["Ada-GVAE, β = 4"]["MIG"] / found["β-VAE, β = 4"]["MIG"]
 compare("MIG with pairs, over MIG without", my_guess_of_mig, gain, digits=1)
 
 # %% [markdown]
-# **What you should see** (one seed each). With pairs the same β has more than one and a half times the MIG, a lower total correlation, and pictures that are about as good. But compare with β = 8: it has about the same MIG without any pairs, and pays for it with its pictures. So in this small trial the pairs save reconstruction rather than reach a code that nothing else reaches. All four models hold mainly x and y, and some of the scale. After 1,000 steps no latent tells much of shape or orientation.
+# **What you should see** (one seed each). With pairs the same β has more than one and a half times the MIG, a lower total correlation, and pictures that are about as good. But compare with β = 8: it has about the same MIG without any pairs, and pays for it with its pictures. So in this small trial the pairs save reconstruction rather than reach a code that nothing else reaches. All four models hold x and y in part. After 1,000 steps no latent tells much of shape or orientation.
 #
-# Pairs are an assumption, too. Somebody has to provide them. Most factors must be shared within a pair, and over all pairs each factor must change without the others. The theorem of section 2 does not speak about this case, because pairs are more than $p(x)$.
+# Pairs are an assumption, too. Somebody has to provide them. At least one factor must be shared within a pair, and which ones are shared must vary over the pairs, so that each factor can be told from the others. Our pairs are an easy case: they share four factors of five. The theorem of section 2 is not about pairs, because they tell more than $p(x)$.
 #
 # What is said above, checked:
 
@@ -510,24 +510,24 @@ for model in (*models.values(), weak):
 # %% [markdown]
 # ### Without pairs: quantised latents
 #
-# Another way is a stronger bias on the model. Hsu et al. (2023) quantise the latents: each may take only a few values, from a learnt list of its own, and the weights are held small by an unusually high weight decay. The encoder must then combine codes from few values, and the decoder can give each value one meaning. They report a large gain in modularity and explicitness, without labels and without pairs, on standard data sets. We have not tried it. By section 2 it, too, rests on a bias: that the factors are few values in independent places, and that simple decoders draw them.
+# Another way is a stronger bias on the model. Hsu et al. (2023) quantise the latents: each may take only a few values, from a learnt list of its own, and the weights are held small by an unusually high weight decay. The idea is that the encoder must then build codes from few values, and that the decoder can give each value one meaning. On standard data sets, trained without labels and without pairs, they report a large gain in modularity (a latent tells of one factor only) and explicitness (a simple model can read the factors from the code). We have not tried it. By section 2 it, too, rests on a bias. It fits data whose factors can be coded by a few values each, in latents of their own, and drawn by a simple decoder.
 #
 # ## 5. The paper's claims, then and now
 #
 # | claim of the paper | what this course measured | what the literature says now |
 # |---|---|---|
-# | β > 1 makes a code more disentangled, because each nat must pay | on blobs yes ([chapter 4](04_blob_position.ipynb)); on coloured sprites β = 4 has a low MIG ([chapter 6](06_controlled_capacity.ipynb)) | without a bias in model and data no objective can do it; good models could not be picked without labels (Locatello et al. 2019, 12,000 models) |
-# | latents align with factors because of the diagonal posterior | confirmed, and the domain is needed too ([chapter 7](07_why_these_axes.ipynb)) | local orthogonality of the decoder, as in PCA (Rolínek et al. 2019; Lucas et al. 2019); it rests on the structure of variance in the data (Zietlow et al. 2021) |
+# | β > 1 makes a code more disentangled, because each nat must pay | on blobs yes ([chapter 4](04_blob_position.ipynb)); on coloured sprites β = 4 has a low MIG ([chapter 6](06_controlled_capacity.ipynb)) | without a bias in model and data no unsupervised objective can do it in general (Locatello et al. 2019) |
+# | latents align with factors because of the diagonal posterior | confirmed in a linear model and on blobs; the domain is needed too ([chapter 7](07_why_these_axes.ipynb)) | it favours local orthogonality of the decoder (Rolínek et al. 2019), and in linear models principal components (Lucas et al. 2019); success on standard data sets is traced to the structure of their variance (Zietlow et al. 2021) |
 # | the KL limits the information | as a bound; part of it is slack ([chapter 2](02_awgn_channel.ipynb), section 1) | the slack splits in two, and one part can be priced alone (Chen et al. 2018) |
-# | raising C slowly gives disentangling "without the previous trade-off in reconstruction accuracy" | not in our trainings of its published settings; with further changes the training goes on ([chapter 6](06_controlled_capacity.ipynb), [chapter 10](10_training_that_goes_on.ipynb)) | methods enforce what their losses ask, yet well-disentangled models could not be told without labels (Locatello et al. 2019) |
-# | no supervision is needed | on blobs | pairs that share factors suffice (Locatello et al. 2020); or a stronger bias (Hsu et al. 2023) |
+# | raising C slowly gives disentangling "without the previous trade-off in reconstruction accuracy" | not in our trainings of its published settings; with further changes the training goes on ([chapter 6](06_controlled_capacity.ipynb), [chapter 10](10_training_that_goes_on.ipynb)) | among more than 12,000 models of six methods, this one included, well-disentangled ones seemingly could not be identified without labels (Locatello et al. 2019); Duan et al. (2020) propose a score for this that needs no labels |
+# | no supervision is needed | true on blobs, on four seeds of five ([chapter 4](04_blob_position.ipynb)) | pairs that share factors sufficed on several data sets (Locatello et al. 2020), and a stronger bias is reported to help (Hsu et al. 2023) |
 #
 # ## 6. Exercises
 #
 # Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions, and wrong answers that the checks must refuse, are in
 # [solutions/13_what_came_after](solutions/13_what_came_after.ipynb).
 #
-# **13.1** (easy, 3 min) dSprites has 737,280 pictures, and the paper ends its training at a KL of 25 nats. How many nats of these, at least, are slack? *Hint: no code tells more about a picture than which one it is.*
+# **13.1** (easy, 3 min) White dSprites has 737,280 pictures. Suppose that a training on them ends at the paper's KL of 25 nats. How many nats of these, at least, are slack? (With random colours, as in the paper, there are more pictures, so more can be information.) *Hint: no code tells more about a picture than which one it is.*
 
 # %%
 answer = None
@@ -548,14 +548,14 @@ answer = None  # def answer(directions, degrees): ...
 check("13.3", answer)
 
 # %% [markdown]
-# **13.4** (open, half an hour) Duan et al. (2020) rank models without labels: a good one is found again by other seeds. `metrics.udr(codes, kls)` computes this score. Take the three seeds of `coloured-opened` and of `coloured-capacity`, with the posteriors' means of the same 2,000 pictures. They report that it ranks models about as well as scores that need labels. Guess first which will agree more. Does the order agree with MIG ([chapter 6](06_controlled_capacity.ipynb), [chapter 10](10_training_that_goes_on.ipynb))? There is no check.
+# **13.4** (open, half an hour) Duan et al. (2020) rank models without labels. Their assumption is that the latents of a well-disentangled model come back with other seeds. They report that their score, UDR, ranks models about as well as scores that need labels. `metrics.udr(codes, kls)` computes it. Guess which seeds will agree more, the three of `coloured-opened` or the three of `coloured-capacity`. Then compute both, with the posteriors' means of the same 2,000 pictures. Does the order agree with MIG ([chapter 6](06_controlled_capacity.ipynb), [chapter 10](10_training_that_goes_on.ipynb))? There is no check.
 
 # %% [markdown]
 # ## Summary
 #
 # - KL = information + total correlation + dimension-wise KL. An estimate from N posteriors shows no more than $\log N$ nats of information.
-# - A turned code leaves the pictures and $q(z)$ as they are. The axes are chosen by biases: here the diagonal posterior and the domain.
-# - A diagonal posterior makes local directions orthogonal. That fixes the axes only where the directions differ in length.
-# - What works today assumes more, and says so: pairs that share factors, or quantised latents.
+# - Turning a code can leave the pictures and $q(z)$ as they are. The axes are chosen by biases. Here these are the diagonal posterior and the domain.
+# - A diagonal posterior favours orthogonal local directions (on blobs at β = 150, four seeds of five). That fixes the axes only where the directions differ in length.
+# - Later methods that report better codes assume more, and say so: pairs that share factors, or quantised latents.
 #
 # **Readings.** Chen et al. 2018, *Isolating sources of disentanglement in VAEs*. Locatello et al. 2019, *Challenging common assumptions in the unsupervised learning of disentangled representations*. Rolínek et al. 2019, *Variational autoencoders pursue PCA directions (by accident)*. Lucas et al. 2019, *Don't blame the ELBO!* Zietlow et al. 2021, *Demystifying inductive biases for (beta-)VAE based architectures*. Locatello et al. 2020, *Weakly-supervised disentanglement without compromises*. Duan et al. 2020, *Unsupervised model selection for variational disentangled representation learning*. Hsu et al. 2023, *Disentanglement via latent quantization*.
