@@ -135,7 +135,8 @@ async function mount(host, home) {
   const folded = make("details", {}, make("summary", { textContent: spec.fold }));
   for (const control of spec.controls) {
     const of = (sliders[control.name] = slider(control, (value) => move(control.name, value)));
-    of.input.addEventListener("input", stop);
+    // taken by hand, even where that moves nothing: End at the end
+    for (const event of ["input", "pointerdown", "keydown"]) of.input.addEventListener(event, stop);
     (control.folded ? folded : rows).append(of.row);
   }
   if (folded.children.length > 1) rows.append(folded);
