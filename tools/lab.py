@@ -64,7 +64,7 @@ def serve(folder: Path) -> Iterator[str]:
     A copy, as Lab marks a notebook as changed by opening it. Beside the chapters lies `explorers.ipynb`, every explorer
     in a cell of its own.
     """
-    for part in ("chapters", "data"):
+    for part in ("chapters", "data", "tools"):  # chapter 6 asks a tool what is planned
         shutil.copytree(ROOT / part, folder / "course" / part, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     shown = [f"{name} = {source}\n{name}" for name, source in EXPLORERS.items()]
     cells = [nbformat.v4.new_code_cell(source) for source in (SETUP, *shown)]
