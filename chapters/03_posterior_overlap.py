@@ -491,7 +491,7 @@ for beta in (2.0, 8.0, 12.0, 14.0):  # beside a code that starts whole
 path = descend(torn(6), narrow, distances, beta=64.0, steps=900)
 assert loss_terms(path[0][-1], path[1][-1], distances)[1] < 0.01  # inactive
 
-for beta, k in ((2.0, 6), (2.0, 3), (8.0, 3), (12.0, 3)):
+for beta, k in ((2.0, 6), (2.0, 4), (8.0, 4), (2.0, 3), (8.0, 3), (12.0, 3)):
     slope, least, means = settle(*ends[beta, k], beta)
     assert slope < 1e-4 and least > 0.1
     assert tears(means) == tears(ends[beta, k][0])

@@ -43,6 +43,7 @@ import torch
 import torch.nn.functional as F
 
 from minivae import experiments
+from minivae.codes import picture_moments
 from minivae.course import figures
 from minivae.course.cells import compare, table, watch
 from minivae.course.checks import check
@@ -227,7 +228,7 @@ table(rows)
 # %%
 centred = SpriteChannels("centred")  # the published values, less their means
 points = sobol(centred, 16, seed=1)
-noise = torch.special.ndtri(points[:, 5:])  # even numbers become normal ones
+noise = torch.special.ndtri(points[:, 5:])  # uniform numbers become normal ones
 rows = []
 for rate in (1.0, 2.0, 4.0):
     rates = torch.full((5,), rate)
@@ -420,13 +421,9 @@ plt.show()
 # %% tags=["checks", "nbval-ignore-output"]
 def looks(pictures):
     """x of the centroid, ink and stretch of pictures: (n,), (n,) and (2, n)."""
-    p, along = pictures[:, 0], torch.arange(64) + 0.5
-    ink = p.sum((1, 2))
-    u, v = (p.sum(axis) @ along / ink for axis in (1, 2))
-    uu, vv = (p.sum(axis) @ along**2 / ink for axis in (1, 2))
-    uv = torch.einsum("nvu,v,u->n", p, along, along) / ink - u * v
-    spread = uu - u**2 + vv - v**2
-    return u, ink, torch.stack([uu - u**2 - vv + v**2, 2 * uv]) / spread
+    seen = picture_moments(pictures[:, 0])
+    stretch = torch.stack([seen["wide"], seen["slant"]])
+    return seen["centroid"][:, 0], seen["area"], stretch
 
 
 def together(a, b):

@@ -45,6 +45,7 @@ import numpy as np
 import torch
 
 from minivae import channel, experiments, gaussian
+from minivae.codes import picture_moments
 from minivae.course import figures
 from minivae.course.cells import compare, table, watch
 from minivae.course.checks import check
@@ -676,12 +677,8 @@ plt.show()
 # %% tags=["checks", "nbval-ignore-output"]
 def stretch_of(pictures):
     """Wider than tall, and slanting: (2, n)."""
-    p, along = pictures[:, 0], torch.arange(64) + 0.5
-    ink = p.sum((1, 2))
-    u, v = (p.sum(axis) @ along / ink for axis in (1, 2))
-    uu, vv = (p.sum(axis) @ along**2 / ink for axis in (1, 2))
-    uv = torch.einsum("nvu,v,u->n", p, along, along) / ink - u * v
-    return torch.stack([uu - u**2 - vv + v**2, 2 * uv]) / (uu - u**2 + vv - v**2)
+    seen = picture_moments(pictures[:, 0])
+    return torch.stack([seen["wide"], seen["slant"]])
 
 
 many = data.sample_classes(512, torch.Generator().manual_seed(13))

@@ -8,12 +8,12 @@ import io
 import json
 import os
 import platform
-import re
 import shlex
 import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +98,8 @@ def main(argv: list[str] | None = None) -> int:
     data = commands.add_parser("data", help="make a file of pictures, or write dSprites anew")
     data = data.add_subparsers(dest="action", required=True, metavar="import|export")
     add = command("import", _import, "make one HDF5 file of pictures, 64×64", data)
-    add(
-        "kind",
-        choices=["chairs", "celeba", "folder", "shapes3d", "mpi3d"],
-        help="how the pictures lie, see data/README.md",
-    )
+    kinds = ["chairs", "celeba", "folder", "shapes3d", "mpi3d"]
+    add("kind", choices=kinds, help="how the pictures lie, see data/README.md")
     add("source", type=Path, metavar="PATH", help="folder, zip or tar; the published array of shapes3d, mpi3d")
     add("--out", type=Path, required=True, help="file to write")
     add("--channels", type=int, choices=[1, 3], help="1 grey, 3 RGB (default: chairs 1, others 3)")
@@ -332,13 +329,16 @@ def _columns(path: Path, name: str) -> Any:
 
     with reading(path, f"is no table of numbers (csv, npy, or npz with an array {name})", f"give the {name}"):
         if path.suffix == ".csv":
-            with open(path, encoding="utf-8-sig") as file:
-                head = file.readline().split(",")
-            names = not all(re.fullmatch(r"\s*[-+.\deE]+\s*", field) for field in head)
-            table = np.loadtxt(path, delimiter=",", skiprows=int(names), ndmin=2, encoding="utf-8-sig")
+            read = partial(np.loadtxt, path, delimiter=",", ndmin=2, encoding="utf-8-sig")
+            try:
+                table = read()
+            except ValueError:  # names of the columns
+                table = read(skiprows=1)
+        elif path.suffix == ".npz":
+            with np.load(path) as file:
+                table = file[name]
         else:
             table = np.load(path)
-            table = table[name] if path.suffix == ".npz" else table
     if name == "factors" and not np.array_equal(table, np.round(table)):
         raise ValueError(f"{path}: the scores need classes: factors must be whole numbers")
     return table

@@ -8,30 +8,31 @@ from torch import Tensor
 from minivae.datasets import Sprites
 
 
-def moments() -> dict[str, Tensor]:
-    """What a picture shows of each of the 720 sprites at one place, float64.
+def picture_moments(pictures: Tensor) -> dict[str, Tensor]:
+    """What grey pictures (n, H, W) show of one thing on black.
 
     Returns:
-        "root area" (3, 6, 40), the square root of its pixels; "wide" and "slant" (3, 6, 40): with the second moments
-        m of the pixels about their centroid, (m_uu − m_vv) / (m_uu + m_vv), positive if wider than tall, and
-        2 m_uv / (m_uu + m_vv), positive if it slants down to the right; "centroid" (3, 6, 40, 2): how far right and
-        down of the point about which the sprite turns, in pixels.
+        "area" (n,), the sum of its pixels; "centroid" (n, 2), to the right and down from the corner, in pixels; with
+        the second moments m of the pixels about it "wide" (n,), (m_uu − m_vv) / (m_uu + m_vv), positive if wider than
+        tall, and "slant" (n,), 2 m_uv / (m_uu + m_vv), positive if it slants down to the right.
 
     Source: chapter 9.
     """
-    pictures = at_class_0(Sprites()).double()
-    along = torch.arange(64, dtype=torch.float64) + 0.5 - 16  # of class 0, a quarter of the canvas
+    along, down = (torch.arange(side, dtype=pictures.dtype) + 0.5 for side in (pictures.shape[2], pictures.shape[1]))
     area = pictures.sum((1, 2))
-    u, v = (pictures.sum(dim) @ along / area for dim in (1, 2))
-    uu, vv = (pictures.sum(dim) @ along**2 / area for dim in (1, 2))
-    uv = torch.einsum("nvu,v,u->n", pictures, along, along) / area
-    spread = uu - u**2 + vv - v**2
-    found = {
-        "root area": area.sqrt(),
-        "wide": (uu - u**2 - vv + v**2) / spread,
-        "slant": 2 * (uv - u * v) / spread,
-        "centroid": torch.stack([u, v], dim=1),
-    }
+    u, v = pictures.sum(1) @ along / area, pictures.sum(2) @ down / area
+    uu = pictures.sum(1) @ along**2 / area - u**2
+    vv = pictures.sum(2) @ down**2 / area - v**2
+    uv = torch.einsum("nvu,v,u->n", pictures, down, along) / area - u * v
+    spread = uu + vv
+    return {"area": area, "wide": (uu - vv) / spread, "slant": 2 * uv / spread, "centroid": torch.stack([u, v], dim=1)}
+
+
+def moments() -> dict[str, Tensor]:
+    """The `picture_moments` of each of the 720 sprites, float64: "root area", the square root of the area, "wide" and
+    "slant" (3, 6, 40), and "centroid" (3, 6, 40, 2), from the point about which the sprite turns. Source: chapter 9."""
+    found = picture_moments(at_class_0(Sprites()).double())
+    found = {"root area": found.pop("area").sqrt(), **found, "centroid": found["centroid"] - 16}  # of class 0
     return {name: value.view(3, 6, 40, *value.shape[1:]) for name, value in found.items()}
 
 

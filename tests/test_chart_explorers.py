@@ -59,8 +59,8 @@ FIGURES = {
     ),
     "water": ({"beta": 20.0}, lambda state: figures.water_level(
         torch.tensor([8.0, 4.0, 4.0, 1.5, 0.6, 0.2], dtype=torch.float64), state["beta"], 0.25)),
-    "ellipse": ({"angle": -45}, lambda state: figures.tilted(
-        state["angle"], torch.tensor([state["variance 1"], state["variance 2"]]))),
+    "ellipse": ({"angle": -45}, lambda state: figures.tilted_fits(
+        [state["angle"]], torch.tensor([state["variance 1"], state["variance 2"]]))),
     "codes": ({"mean 3": -2.0}, lambda state: figures.codes(
         {"β = 2": (torch.tensor([state[f"mean {i + 1}"] for i in range(12)]),
                    torch.tensor([state[f"σ {i + 1}"] for i in range(12)]))}, cut=6)),

@@ -284,13 +284,6 @@ def mig_sorted(i, h):
     return np.mean((ordered[:, -1] - ordered[:, -2]) / np.asarray(h))
 
 
-def even_by_root(g):
-    if g.shape[0] > g.shape[1]:
-        return even_by_root(g.T).T
-    values, vectors = torch.linalg.eigh(g @ g.T)
-    return vectors @ torch.diag(values.rsqrt()) @ vectors.T @ g
-
-
 def push(kl, C, gamma):
     return gamma * torch.stack([torch.sign(kl.mean() - C), torch.sign(kl - C).mean()])
 

@@ -500,7 +500,7 @@ def test_kl_history_averages_over_windows_and_orders_by_the_end(run):
 def test_collapse_says_which_run_is_alive_and_which_side_dead():
     figure = figures.collapse([3, 4, 5], [50, 100, 200], [(4, 70, 1.2), (4, 130, 0.003)])
     (axis,) = figure.axes
-    assert said(axis) == ("", "blob width σ (pixels)", "β") and axis.get_yscale() == "log"
+    assert said(axis) == ("", "width s of the blob (pixels)", "β") and axis.get_yscale() == "log"
     area, active, dead = axis.collections
     for points, label, colour, beta in (
         (active, "trained: active", figures.BLUE, 70), (dead, "trained: collapsed", figures.ORANGE, 130)
@@ -883,13 +883,13 @@ def test_the_water_level_cuts_bars_and_touches_the_curve():
 
 
 def test_a_tilted_posterior_and_its_fit_have_their_widths_and_price():
-    (axis,) = figures.tilted(30.0, torch.tensor([0.08, 0.6])).axes
+    (axis,) = figures.tilted_fits([30.0], torch.tensor([0.08, 0.6])).axes
     true, fit, prior = axis.patches
     assert (true.width / 2) ** 2 == pytest.approx(0.08) and true.angle == 30 and (prior.width, prior.height) == (2, 2)
     precision = 0.75 / 0.08 + 0.25 / 0.6
     assert (fit.width / 2) ** 2 == pytest.approx(1 / precision) and fit.angle == 0
     other = 0.25 / 0.08 + 0.75 / 0.6
-    assert axis.get_title() == f"turned by 30°: {0.5 * np.log(precision * other * 0.08 * 0.6):.2f} nats"
+    assert axis.get_title() == f"turned by 30°: gap {0.5 * np.log(precision * other * 0.08 * 0.6):.2f} nats"
 
 
 # What a reader sees without colour, and between which ends.

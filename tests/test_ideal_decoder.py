@@ -6,7 +6,7 @@ import torch
 from scipy import integrate, optimize, stats
 
 from minivae import gaussian
-from minivae.codes import moments
+from minivae.codes import moments, picture_moments
 from minivae.datasets import Blobs, Sprites
 from minivae.ideal_decoder import BlobChannels, SpriteChannels, amplitudes, distortion, moment_channels, sobol
 
@@ -245,6 +245,20 @@ def test_blobs_are_drawn_as_the_data_set_draws_them():
 def test_blobs_on_another_domain_are_refused():
     with pytest.raises(ValueError, match="on the square domain only, got 'disc'"):
         BlobChannels(Blobs(domain="disc"))
+
+
+def test_moments_of_bars_are_those_of_uniform_lines():
+    """The variance of n pixels in a row is (n² − 1)/12; a diagonal slants as far as can be."""
+    pictures = torch.zeros(3, 20, 30, dtype=torch.float64)
+    pictures[0, 5:9, 10:22] = 0.5  # 4 down, 12 across
+    pictures[1, 3:13, 7:8] = 1
+    pictures[2] = torch.eye(20, 30)
+    seen = picture_moments(pictures)
+    across, down = (12**2 - 1) / 12, (4**2 - 1) / 12
+    assert seen["area"].tolist() == [24, 10, 20]
+    assert seen["centroid"][:2].tolist() == [[16, 7], [7.5, 8]]
+    assert seen["wide"].tolist() == pytest.approx([(across - down) / (across + down), -1, 0], abs=1e-12)
+    assert seen["slant"].tolist() == pytest.approx([0, 0, 1], abs=1e-12)
 
 
 def test_moments_are_those_of_the_pixels():

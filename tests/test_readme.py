@@ -193,6 +193,12 @@ def test_a_chapter_takes_the_minutes_that_it_states(path):
     assert found.split("|")[3].strip() == stated
 
 
+def test_as_many_readings_were_tried_as_are_recorded():
+    results = [json.loads(path.read_text()) for path in (ROOT / "data" / "studies" / "figure4a").glob("*.json")]
+    assert all(result["seed"] == 0 for result in results)
+    assert f"tried so far ({len(results)} on small sprites, one seed each;" in README
+
+
 def test_pictures_are_those_of_the_chapters():
     tool = runpy.run_path(str(ROOT / "tools" / "build_pictures.py"))
     for chapter, number in tool["STORED"].items():

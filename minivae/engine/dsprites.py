@@ -7,7 +7,6 @@ dSprites is one array and read here. 3D Chairs, CelebA and folders of your own a
 import hashlib
 import io
 import os
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,7 +19,8 @@ import torch
 from torch import Tensor
 
 from minivae.datasets.sprites import Sprites, lattice
-from minivae.engine.files import check_output, open_hdf5, reading, write_atomically
+from minivae.engine.blocks import blocks
+from minivae.engine.files import check_output, reading, write_atomically
 
 BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB before packing
 
@@ -104,46 +104,10 @@ def export(path: str | Path) -> Path:
 def _read_bits(path: Path) -> np.ndarray:
     missing = "data/README.md says where to get dSprites and where to put it"
     with reading(path, "is damaged or no dSprites file, get it again", missing):
-        open(path, "rb").close()  # an unreadable file says so itself
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return _pack(_npz_blocks(archive, "imgs"), _npz_blocks(archive, "latents_classes"))
-        if h5py.is_hdf5(path):
-            with open_hdf5(path) as file:
-                return _pack(_hdf5_blocks(file, "imgs"), _hdf5_blocks(file, "latents/classes"))
-        raise ValueError("it is neither an npz nor an HDF5 file")
+        return _pack(blocks(path, "imgs", BLOCK, _check), blocks(path, "latents/classes", BLOCK, _check))
 
 
-def _hdf5_blocks(file: h5py.File, name: str) -> Iterator[np.ndarray]:
-    array = file.get(name)
-    if not isinstance(array, h5py.Dataset):
-        raise ValueError(f"it has no array {name}")
-    _check_array(name, array.shape, array.dtype)
-    for start in range(0, len(array), BLOCK):
-        yield array[start : start + BLOCK]
-
-
-def _npz_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
-    """An array of an npz, a block at a time: as a whole the pictures would take 3 GB."""
-    if f"{name}.npy" not in archive.namelist():
-        raise ValueError(f"it has no array {name}")
-    with archive.open(f"{name}.npy") as stream:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError(f"array {name} is not in npy format 1.0")
-        shape, column_order, dtype = np.lib.format.read_array_header_1_0(stream)
-        _check_array(name, shape, dtype)
-        if column_order:
-            raise ValueError(f"array {name} lies in column order, expected row order")
-        for start in range(0, shape[0], BLOCK):
-            block = np.empty((min(BLOCK, shape[0] - start), *shape[1:]), dtype)
-            if stream.readinto(block) != block.nbytes:
-                raise EOFError(f"{name} ends too early")
-            yield block
-
-
-def _check_array(name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
-    if dtype.hasobject:
-        raise ValueError(f"array {name} holds pickled objects, which are never read")
+def _check(name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
     row, kind = ((64, 64), "uint") if name == "imgs" else ((6,), "int")
     wanted = (len(Sprites()), *row)
     if shape != wanted or dtype.kind != kind[0]:

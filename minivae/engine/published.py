@@ -5,18 +5,15 @@ known of a picture is the class of each factor, as the scores want it. `data/REA
 """
 
 import math
-import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from minivae.engine.files import check_output, claim, open_hdf5, placed_atomically, reading, written
+from minivae.engine.blocks import blocks
+from minivae.engine.files import check_output, claim, placed_atomically, reading, written
 from minivae.engine.pictures import SIZE, write_pictures
 
 BLOCK = 1_000  # pictures at a time, 12 MB
@@ -64,42 +61,10 @@ def import_lattice(kind: str, source: Path, out: Path, overwrite: bool = False, 
 
 
 def _blocks(kind: str, source: Path) -> Iterator[np.ndarray]:
-    """The array of pictures a block at a time, because all may not fit into memory."""
+    def check(name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        if shape not in [(math.prod(lattice.values()), SIZE, SIZE, 3) for lattice in LATTICES[kind]] or dtype != "u1":
+            raise ValueError(f"its pictures are {dtype} {shape}")
+
     damaged, missing = f"is damaged or no {kind} as published, get it again", "data/README.md says where to get it"
     with reading(source, damaged, missing):
-        open(source, "rb").close()  # an unreadable file says so itself
-        with _npz(source) if zipfile.is_zipfile(source) else open_hdf5(source) as file:
-            images = file["images"]
-            wanted = [(math.prod(lattice.values()), SIZE, SIZE, 3) for lattice in LATTICES[kind]]
-            if images.shape not in wanted or images.dtype != np.uint8:
-                raise ValueError(f"its pictures are {images.dtype} {images.shape}")
-            for start in range(0, len(images), BLOCK):
-                yield images[start : start + BLOCK]
-
-
-@contextmanager
-def _npz(path: Path) -> Iterator[dict[str, Any]]:
-    """The array `images` of an npz, to be cut into slices one after another, as a dataset of HDF5 is."""
-    with zipfile.ZipFile(path) as archive, archive.open("images.npy") as stream:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, column_order, dtype = read(stream)
-        if column_order or dtype.hasobject:
-            raise ValueError("its pictures lie in column order, or are pickled objects, which are never read")
-        yield {"images": _Stream(stream, shape, dtype)}
-
-
-@dataclass
-class _Stream:
-    stream: IO[bytes]
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        block = np.empty((min(rows.stop, len(self)) - rows.start, *self.shape[1:]), self.dtype)
-        if self.stream.readinto(block) != block.nbytes:
-            raise EOFError("its pictures end too early")
-        return block
+        yield from blocks(source, "images", BLOCK, check)

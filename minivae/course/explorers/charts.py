@@ -179,7 +179,7 @@ class TiltedEllipseExplorer(ChartExplorer):
         )
 
     def figure(self, state: State) -> Figure:
-        return figures.tilted(state["angle"], torch.tensor([state["variance 1"], state["variance 2"]]))
+        return figures.tilted_fits([state["angle"]], torch.tensor([state["variance 1"], state["variance 2"]]))
 
 
 class TwelveCodesExplorer(ChartExplorer):

@@ -37,7 +37,7 @@ def collapse(
     axis.annotate("β = 150, the paper's", (max(widths), 150), fontsize=8, ha="right", va="bottom")
     axis.annotate("collapsed", (min(widths) + 0.3, 300), color=GREY)
     axis.annotate("active", (max(widths) - 0.8, 60), color=GREY)
-    axis.set(xlabel="blob width σ (pixels)", xlim=(min(widths) - 0.15, max(widths) + 0.15))
+    axis.set(xlabel="width s of the blob (pixels)", xlim=(min(widths) - 0.15, max(widths) + 0.15))
     axis.set(ylabel="β", yscale="log", ylim=(20, 450))
     axis.set_yticks([20, 50, 100, 200, 400], ["20", "50", "100", "200", "400"])
     axis.yaxis.set_minor_formatter(NullFormatter())

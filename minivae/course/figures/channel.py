@@ -4,7 +4,6 @@ import math
 
 import torch
 from matplotlib.figure import Figure
-from matplotlib.patches import Ellipse
 from torch import Tensor
 
 from minivae import gaussian
@@ -105,19 +104,4 @@ def water_level(eigenvalues: Tensor, beta: float, noise: float) -> Figure:
     right.axline((total, curve[-1].item()), slope=-beta, color=ORANGE, linestyle="--")
     right.plot(total, curve[-1].item(), "o", color=ORANGE)
     right.set(xlabel="C (nats)", ylabel="reconstruction D/2s² (nats)", ylim=(0, None), title=f"slope −β = −{beta:.2f}")
-    return figure
-
-
-def tilted(degrees: float, variances: Tensor) -> Figure:
-    """A true posterior of variances (2,) turned by an angle, its best axis-aligned fit and the prior, one σ wide."""
-    share = torch.tensor([math.cos(math.radians(degrees)), math.sin(math.radians(degrees))]).square()
-    fit = 1 / torch.stack([share @ (1 / variances), share.flip(0) @ (1 / variances)])
-    figure, ((axis,),) = grid(1, 1, (4, 4))
-    posterior, aligned = (2 * of.sqrt() for of in (variances, fit))
-    axis.add_patch(Ellipse((0, 0), *posterior.tolist(), angle=degrees, color=GREY, alpha=0.4, label="true posterior"))
-    axis.add_patch(Ellipse((0, 0), *aligned.tolist(), fill=False, edgecolor=BLUE, label="best axis-aligned"))
-    axis.add_patch(Ellipse((0, 0), 2, 2, fill=False, edgecolor=GREY, linestyle=":", label="prior"))
-    axis.set(xlabel="$z_1$", ylabel="$z_2$", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
-    axis.set_title(f"turned by {degrees:g}°: {0.5 * (variances.log() - fit.log()).sum().abs():.2f} nats", fontsize=10)
-    axis.legend(fontsize=8, loc="upper right")
     return figure
