@@ -30,8 +30,8 @@ def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor
         std: noise σ > 0, one for all messages or (n,).
         probabilities: (n,) of the messages, adding up to 1; uniform if None.
 
-    The value is a scalar, at most log n, by quadrature to about 1e-10, differentiable in means and std; time and memory
-    grow as n². Raises ValueError if means is not (n,) or a value is out of range. Source: chapter 2.
+    A scalar, at most log n, by quadrature to about 1e-10, differentiable in means and std; time and memory grow as n².
+    Raises ValueError if means is not (n,) or a value is out of range. Source: chapter 2.
     """
     if means.ndim != 1 or len(means) < 1:
         raise ValueError(f"means must have shape (n,) with n ≥ 1, got {tuple(means.shape)}")
@@ -46,8 +46,7 @@ def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor
 
     # the trapezoid rule converges exponentially for a smooth function that falls off on both sides
     noise = torch.linspace(-9, 9, 181, dtype=means.dtype, device=means.device)
-    weight = torch.exp(-0.5 * noise.square())
-    weight = weight / weight.sum()
+    weight = torch.softmax(-0.5 * noise.square(), 0)
     z = means[:, None] + std[:, None] * noise  # n, 181: the outputs that message n can cause
     logs = -0.5 * ((z[:, :, None] - means) / std).square() - std.log() + probabilities.log()  # n, 181, n
     of_own = -0.5 * noise.square() - std.log()[:, None]
@@ -56,27 +55,18 @@ def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor
 
 @dataclass(frozen=True)
 class WaterFilling:
-    """The best split of a rate over independent Gaussian components.
+    """The best split of a rate over n independent Gaussian components of variances λ."""
 
-    Attributes:
-        level: the water level η, which is the distortion of every component that gets any rate.
-        rates: (n,), nats of each component, ½·log(λ/η) where λ > η, else 0.
-        distortions: (n,), mean squared error of each component, min(λ, η).
-    """
-
-    level: float
-    rates: Tensor
-    distortions: Tensor
+    level: float  # water level η, the distortion of every component that gets any rate
+    rates: Tensor  # (n,), nats of each component: ½·log(λ/η) where λ > η, else 0
+    distortions: Tensor  # (n,), mean squared error of each component: min(λ, η)
 
 
 def reverse_water_filling(eigenvalues: Tensor, rate: float) -> WaterFilling:
-    """Split a total rate over Gaussian components such that the total distortion is least.
+    """Split a total rate, in nats, ≥ 0, over Gaussian components such that the total distortion is least.
 
-    Args:
-        eigenvalues: (n,) variances λ > 0 of the components, in any order.
-        rate: total in nats, ≥ 0.
-
-    Raises ValueError if a value is out of range. Source: Cover and Thomas 2006, section 10.3.3; chapter 2.
+    The eigenvalues (n,) are the components' variances λ > 0, in any order; ValueError if a value is out of range.
+    Source: Cover and Thomas 2006, section 10.3.3; chapter 2.
     """
     _check_eigenvalues(eigenvalues)
     check_positive("rate", rate, or_zero=True)
@@ -97,30 +87,19 @@ def reverse_water_filling(eigenvalues: Tensor, rate: float) -> WaterFilling:
 
 @dataclass(frozen=True)
 class LinearBetaVAE:
-    """The optimum of a linear β-VAE, component by component in the order of the eigenvalues given.
+    """The optimum of a linear β-VAE, component by component in the order of the eigenvalues λ given."""
 
-    Attributes:
-        decoder_norms: (n,), length of the decoder's column, √(λ − η), 0 where inactive.
-        stds: (n,), posterior standard deviations, √(η/λ), 1 where inactive.
-        kl: (n,), nats, ½·log(λ/η), 0 where inactive.
-    """
-
-    decoder_norms: Tensor
-    stds: Tensor
-    kl: Tensor
+    decoder_norms: Tensor  # (n,), length of the decoder's column: √(λ − η), 0 where inactive
+    stds: Tensor  # (n,), posterior standard deviations: √(η/λ), 1 where inactive
+    kl: Tensor  # (n,), nats: ½·log(λ/η), 0 where inactive
 
 
 def linear_beta_vae(eigenvalues: Tensor, noise: float, beta: float) -> LinearBetaVAE:
     """Optimum of a β-VAE with a linear encoder, decoder N(Wz, noise·I) and a latent for each eigenvalue.
 
-    A latent is inactive exactly where λ ≤ η = β·noise: reverse water-filling with the water level η.
-
-    Args:
-        eigenvalues: (n,) variances λ > 0 of the data's principal components.
-        noise: the decoder's variance s² > 0 per coordinate.
-        beta: price of a nat, > 0.
-
-    Raises ValueError if a value is not positive and finite. Source: chapter 2; Lucas et al. 2019 for β = 1.
+    A latent is inactive exactly where λ ≤ η = β·noise: reverse water-filling with the water level η. The eigenvalues
+    (n,) are the variances λ of the data's principal components, noise is the decoder's variance s² per coordinate, and
+    beta the price of a nat, all > 0 and finite, else ValueError. Source: chapter 2; Lucas et al. 2019 for β = 1.
     """
     _check_eigenvalues(eigenvalues)
     check_positive("noise", noise)

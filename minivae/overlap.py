@@ -4,15 +4,14 @@ import torch
 from torch import Tensor
 
 from minivae._arguments import check_all
-from minivae.gaussian import check_arguments, log_density
+from minivae.gaussian import log_density
 
 
 def bhattacharyya(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
     """Overlap ∫√(pq) of two Gaussians, coordinate by coordinate: 1 if equal, 0 if far apart.
 
-    Over independent coordinates the overlaps multiply. Arguments and errors: `gaussian.kl_between`. Source: chapter 3.
+    Over independent coordinates the overlaps multiply. Arguments: as of `gaussian.kl_between`. Source: chapter 3.
     """
-    check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
     # in units of the geometric mean of the two σ, so that neither over- nor underflows
     distance = (mean_p - mean_q) * torch.exp(-0.5 * (log_std_p + log_std_q))
     spread = torch.cosh(log_std_p - log_std_q)  # (σp² + σq²) / 2σpσq
@@ -23,13 +22,11 @@ def total_variation(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q
     """Total variation ½∫|p − q| of two Gaussians, coordinate by coordinate: 0 if equal, 1 if far apart.
 
     The best guess which of two equally likely Gaussians a sample came from is wrong with probability (1 − TV)/2.
-    Arguments and errors are those of `gaussian.kl_between`. Source: chapter 3.
+    Arguments: as of `gaussian.kl_between`. Source: chapter 3.
     """
-    check_arguments(mean_p=mean_p, log_std_p=log_std_p, mean_q=mean_q, log_std_q=log_std_q)
     # in q's own units: q = N(0, 1) and p = N(m, r²); log p − log q = −(a u² + b u + c)/2 vanishes where they cross
     m = ((mean_p - mean_q) * torch.exp(-log_std_q)).double()
     log_r = (log_std_p - log_std_q).double()
-    m, log_r = torch.broadcast_tensors(m, log_r)
     inverse = torch.exp(-2 * log_r)
     a, b, c = inverse - 1, -2 * m * inverse, m.square() * inverse + 2 * log_r
     root = (b.square() - 4 * a * c).clamp_min(0).sqrt()
@@ -47,11 +44,8 @@ def confusions(means: Tensor, stds: Tensor) -> Tensor:
     stdsᵢ²) and draws the mean of the pictures under it. Its expected squared error is ½ Σᵢⱼ Mᵢⱼ Dᵢⱼ, where Dᵢⱼ is the
     squared distance of pictures i and j.
 
-    Args:
-        means, stds: (n,) of the posteriors; stds > 0.
-
-    The value is M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by quadrature; symmetric, adds up to 1; differentiable. Raises
-    ValueError if the shapes are not (n,) or a value is out of range. Source: chapter 3.
+    Means and stds > 0 are (n,), finite, else ValueError. The value is M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by
+    quadrature; symmetric, adds up to 1; differentiable. Source: chapter 3.
     """
     if means.ndim != 1 or means.shape != stds.shape:
         raise ValueError(f"means and stds must have one shape (n,), got {tuple(means.shape)} and {tuple(stds.shape)}")
