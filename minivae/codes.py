@@ -11,12 +11,9 @@ from minivae.datasets import Sprites
 def picture_moments(pictures: Tensor) -> dict[str, Tensor]:
     """What grey pictures (n, H, W) show of one thing on black.
 
-    Returns:
-        "area" (n,), the sum of its pixels; "centroid" (n, 2), to the right and down from the corner, in pixels; with
-        the second moments m of the pixels about it "wide" (n,), (m_uu − m_vv) / (m_uu + m_vv), positive if wider than
-        tall, and "slant" (n,), 2 m_uv / (m_uu + m_vv), positive if it slants down to the right.
-
-    Source: chapter 9.
+    "area" (n,) is the sum of its pixels; "centroid" (n, 2) is to the right and down from the corner, in pixels. Of the
+    second moments m about it are made "wide" (n,), (m_uu − m_vv) / (m_uu + m_vv), positive if wider than tall, and
+    "slant" (n,), 2 m_uv / (m_uu + m_vv), positive if it slants down to the right. Source: chapter 9.
     """
     along, down = (torch.arange(side, dtype=pictures.dtype) + 0.5 for side in (pictures.shape[2], pictures.shape[1]))
     area = pictures.sum((1, 2))

@@ -25,8 +25,8 @@ class Experiment:
 
     Args:
         name: short name of letters, digits, dots, dashes and underscores, used for file names.
-        dataset: where images come from, e.g. `Blobs`; your own class needs `channels` and `sample(n, generator)`.
-        objective: what is minimised, e.g. `BetaELBO`; your own class needs its `__call__`.
+        dataset: where images come from, e.g. `Blobs()`; your own class needs `channels` and `sample(n, generator)`.
+        objective: what is minimised, e.g. `BetaELBO(4.0)`; your own class needs its `__call__`.
         steps: training steps of the full-length run.
         latents, batch, learning_rate: number of latents, images a step (64 is usual), and the optimizer's rate.
         about: one line for `python -m minivae list`.

@@ -12,18 +12,13 @@ from minivae.vae import VAE, he_std
 
 @torch.no_grad()
 def open_latents(model: VAE, latents: range, images: Tensor, generator: torch.Generator) -> None:
-    """Re-initialise newly opened latents and the decoder weights that read them, in place.
+    """Re-initialise newly opened latents, such as range(3, 10), and the decoder weights that read them, in place.
 
     The mean of each becomes a random linear function of the encoder's last features that is uncorrelated with the
     latents before it and has a standard deviation of 2, with little noise (σ = e^−1.5); its column in the decoder is
     drawn anew. With a weaker signal the KL term would close the latent again before the decoder had learnt to read it.
 
-    Args:
-        model: in training.
-        latents: which, e.g. range(3, 10); those before them are open already.
-        images: a few hundred of the data (n, channels, size, size).
-        generator: on the model's device.
-
+    Images (n, channels, size, size) are a few hundred of the data; the generator is on the model's device.
     Source: chapter 10.
     """
     head, first, count = model.encoder.net[-1], model.decoder.net[0].weight, model.decoder.latents
@@ -49,7 +44,7 @@ def reset_dormant(model: VAE, images: Tensor, generator: torch.Generator) -> int
     `vae.initialise`, and the weights that read it are set to 0, so that the model's output does not change. The
     decoder's last linear layer is left alone, because its units share the weights that read them.
 
-    Arguments are those of `open_latents`. Source: Sokar et al. 2023, "The dormant neuron phenomenon in deep
+    Images and generator: as of `open_latents`. Source: Sokar et al. 2023, "The dormant neuron phenomenon in deep
     reinforcement learning"; chapter 10.
     """
     z = gaussian.sample(*model.encode(images), generator)

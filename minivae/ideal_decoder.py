@@ -26,13 +26,7 @@ class SpriteChannels:
         centroid: send as x and y the place of the sprite's centroid, to the nearest pixel, instead of that of the point
             about which it turns; `exact` has no such pictures.
 
-    Attributes:
-        signals: of mean 0 and variance 1: of each sprite's shape, scale and orientation (720, 3), of x and y (32, 1).
-        offset: μ²/v of every factor, (5,); 0 where centred. It is the cost of sending the mean, see `amplitudes`.
-        templates: the 720 sprites at one place, cut to what they cover, (720, side, side).
-        shift: one-hot, (32, 64, side): where the rows (or columns) of a template go for each class of y (or x).
-
-    Raises ValueError if mean is another word, or a code not finite, constant or of the wrong shape. Source: chapter 5.
+    Raises ValueError if mean is another word, a factor unknown, or a code constant or not finite. Source: chapter 5.
     """
 
     factors = Sprites.factors[1:]  # colour never varies
@@ -48,17 +42,14 @@ class SpriteChannels:
             values[name] = torch.as_tensor(code, dtype=torch.float64)
         offset, signals = [], []
         for name, f in values.items():
-            want = (3, 6, 40) if name in shapes else (32,)
-            try:
-                f = f.expand(want).flatten()
-            except RuntimeError:
-                raise ValueError(f"the code of {name} must broadcast to shape {want}, got {tuple(f.shape)}") from None
+            f = f.expand((3, 6, 40) if name in shapes else 32).flatten()
             if not (torch.isfinite(f).all() and f.max() > f.min()):
                 raise ValueError(f"the code of {name} must be finite and not constant")
             variance = f.var(correction=0)
             signals.append(((f - f.mean()) / variance.sqrt()).float())
             offset.append(f.mean().square() / variance * (mean == "raw"))
-        self.offset = torch.stack(offset).float()
+        self.offset = torch.stack(offset).float()  # μ²/v of every factor, (5,): the cost of its mean, see `amplitudes`
+        # of mean 0 and variance 1: of each sprite's shape, scale and orientation (720, 3), of x and y (32, 1)
         self.signals = torch.stack(signals[:3], dim=1), signals[3][:, None], signals[4][:, None]
 
         # the sprites at class 0 of x and y, whose centre lies on a corner of pixels, cut to what they cover
@@ -68,10 +59,10 @@ class SpriteChannels:
             pictures = torch.stack([p.roll((-o).tolist(), (0, 1)) for p, o in zip(pictures, offsets, strict=True)])
         covered = torch.cat([pictures.amax((0, 1)).nonzero(), pictures.amax((0, 2)).nonzero()])
         first, side = int(covered.min()), int(covered.max() - covered.min()) + 1
-        self.templates = pictures[:, first : first + side, first : first + side]
-        # row j of the cut template is row i of the picture whose centre is in class k
+        self.templates = pictures[:, first : first + side, first : first + side]  # 720, side, side
+        # one-hot, (32, 64, side): where a template's rows (or columns) go for each class of y (or x)
         place = torch.arange(side) + first + (torch.arange(32) * 32 / 31).round().long()[:, None]
-        self.shift = F.one_hot(place, 64).transpose(1, 2).float()  # 32, 64, side
+        self.shift = F.one_hot(place, 64).transpose(1, 2).float()
 
     def draw(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (n, 64, 64) at whole pixels and their signals (n, 5), from points in the unit cube (n, 5)."""
@@ -82,18 +73,15 @@ class SpriteChannels:
     def decode(self, z: Tensor, amplitude: Tensor) -> Tensor:
         """E[x | z] (n, 64, 64) of z (n, 5), when the signals are sent with these amplitudes (5,)."""
         sprite, x, y = self._beliefs(z, amplitude)
-        side = self.shift.shape[2]
-        picture = (sprite @ self.templates.flatten(1)).view(len(z), side, side)
-        rows = (y @ self.shift.flatten(1)).view(len(z), 64, side)
-        columns = (x @ self.shift.flatten(1)).view(len(z), 64, side)
+        picture = torch.tensordot(sprite, self.templates, 1)  # n, side, side
+        rows, columns = torch.tensordot(y, self.shift, 1), torch.tensordot(x, self.shift, 1)  # n, 64, side
         return rows @ picture @ columns.transpose(1, 2)
 
     def exact(self, points: Tensor, noise: Tensor, amplitude: Tensor) -> tuple[Tensor, Tensor]:
         """True pictures and E[x | z] at z = amplitude·signal + noise, each (n, 64, 64), over the whole lattice.
 
-        Points in the unit cube and standard normal noise are (n, 5), the amplitude (5,). Classes that no belief gives
-        more than 1e-9 are left out; a hundred points take up to half a minute. Raises ValueError if the channels send
-        the centroid.
+        Points in the unit cube and normal noise are (n, 5), the amplitude (5,). Classes with a belief of less than 1e-9
+        are left out; a hundred points take up to half a minute. ValueError if the channels send the centroid.
         """
         if self._centroid:
             raise ValueError("channels of the centroid know their pictures to the nearest pixel only: use decode")
@@ -175,22 +163,18 @@ def amplitudes(rates: Tensor, offset: Tensor | float = 0.0) -> Tensor:
     """Signal amplitude at noise 1 of channels of these rates, √((e^2R − 1)/(1 + μ²/v)).
 
     Scaled so that its KL is least, the channel z = a·f + ε of a factor with mean μ and variance v has the KL
-    ½ log(1 + a²(1 + μ²/v)), a in units of √v. So a mean that is sent costs nats.
-
-    Rates are in nats, of any shape; offset is μ²/v, of the same shape or a number. Source: chapter 5.
+    ½ log(1 + a²(1 + μ²/v)), a in units of √v. So a mean that is sent costs nats. Rates are in nats, of any shape;
+    offset is μ²/v, of the same shape or a number. Source: chapter 5.
     """
     return (torch.expm1(2 * rates) / (1 + offset)).sqrt()
 
 
 def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
-    """−log p(x|z) in nats, (n,), of pictures that are sent at these rates and drawn by the optimal decoder.
+    """−log p(x|z) in nats, (n,), of pictures that are sent through channels and drawn by the optimal decoder.
 
-    Args:
-        channels: what is sent.
-        rates: KL of each factor in nats, (factors,), from 0 to `channels.most`; differentiable above 0.
-        points: in the unit cube, (n, 2·factors): the pictures and the noise, see `sobol`.
-
-    Raises ValueError if a shape does not fit or a rate is out of range. Source: chapter 5.
+    Rates are the KL of each factor in nats, (factors,), from 0 to `channels.most`, differentiable above 0; points in
+    the unit cube, (n, 2·factors), stand for the pictures and the noise, see `sobol`. Raises ValueError if a shape does
+    not fit or a rate is out of range. Source: chapter 5.
     """
     factors = len(channels.factors)
     if rates.shape != (factors,) or points.ndim != 2 or points.shape[1] != 2 * factors:

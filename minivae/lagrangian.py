@@ -95,7 +95,7 @@ class LagrangianELBO:
 @cache
 def _first_steps(openings: tuple[tuple[int, int], ...], latents: int, device: torch.device) -> Tensor:
     """The step at which each latent opens, (latents,): ∞ if it never does, 0 of all if there are no openings."""
-    steps = [0.0] * latents if not openings else [math.inf] * latents
-    for step, count in reversed(openings):
+    steps = [math.inf] * latents
+    for step, count in reversed(openings or ((0, latents),)):
         steps[:count] = [float(step)] * count
     return torch.tensor(steps[:latents], device=device)

@@ -19,14 +19,13 @@ class Muon(torch.optim.Optimizer):
 
     Args:
         parameters: of the model.
-        lr: root mean square of the change of a full-rank layer's weights in a step, in units of 0.2, > 0; on this scale
-            it is comparable to Adam's.
-        momentum: of the mean gradient, in [0, 1).
+        lr: root mean square of the change of a full-rank layer's weights in a step, in units of 0.2, > 0, else
+            ValueError; on this scale it is comparable to Adam's.
+        momentum: of the mean gradient, in [0, 1), else ValueError.
         dtype: of the matrix products; bfloat16 is enough where the hardware has it.
 
-    Raises ValueError if lr is not positive or momentum is out of range. Source: Jordan et al. 2024, "Muon: an optimizer
-    for hidden layers in neural networks"; the scale of Liu et al. 2025, "Muon is scalable for LLM training". PyTorch's
-    own, `torch.optim.Muon`, takes no convolutions and no biases.
+    Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the scale of Liu et al. 2025,
+    "Muon is scalable for LLM training". PyTorch's own, `torch.optim.Muon`, takes no convolutions and no biases.
     """
 
     def __init__(

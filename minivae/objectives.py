@@ -19,8 +19,8 @@ def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
     """−log p(x|z) of each image under independent Bernoulli pixels, in nats, (B, …) → (B,).
 
     Grey targets in (0, 1) are allowed, as in the paper; the value then has the floor `bernoulli_floor`. That images lie
-    in [0, 1] is for `check_range` to see, because to look at them in every step would delay a GPU. Raises ValueError if
-    the shapes differ. Source: the first term of Eq. 5 with the decoder of appendix A.1.
+    in [0, 1] is not checked here, because that would delay a GPU in every step. Raises ValueError if the shapes differ.
+    Source: the first term of Eq. 5 with the decoder of appendix A.1.
     """
     if logits.shape != images.shape:
         raise ValueError(f"logits {tuple(logits.shape)} and images {tuple(images.shape)} must have one shape")
@@ -53,10 +53,7 @@ class ELBO:
 
 @dataclass(frozen=True)
 class BetaELBO:
-    """Reconstruction + β·Σ KL with a finite β ≥ 0, else ValueError; 1 gives the ELBO.
-
-    Source: Eq. 5; Higgins et al. 2017.
-    """
+    """Reconstruction + β·Σ KL with a finite β ≥ 0, else ValueError; 1: the ELBO. Source: Eq. 5; Higgins et al. 2017."""
 
     beta: float
 
@@ -95,8 +92,7 @@ class LinearSchedule:
 class PolylineSchedule:
     """Capacity C in nats at a step: straight lines from corner to corner, constant before the first and after the last.
 
-    A corner is (step, nats). Raises ValueError unless there is at least one, the steps are ≥ 0 and rise, and the nats
-    are finite and ≥ 0. Source: chapter 10.
+    A corner is (step, nats): at least one, rising steps ≥ 0, and finite nats ≥ 0, else ValueError. Source: chapter 10.
     """
 
     corners: tuple[tuple[int, float], ...]

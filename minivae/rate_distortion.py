@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,25 +18,15 @@ LEAST = 0.02  # nats; below, a factor counts as not sent
 
 @dataclass(frozen=True)
 class RateDistortion:
-    """The least distortion at each capacity, and the split of the capacity that reaches it.
-
-    Attributes:
-        factors: their names.
-        capacities: nats in all, (n,), rising.
-        rates: nats of each factor, (n, factors).
-        distortions: mean −log p(x|z) in nats, (n,).
-        errors: standard errors of the distortions, in nats, (n,).
-        prices: effective β, −d distortion/d capacity, (n,); NaN where nothing is sent.
-        provenance: how it was made.
-    """
+    """The least distortion at each capacity, and the split of the capacity over the factors that reaches it."""
 
     factors: tuple[str, ...]
-    capacities: Tensor
-    rates: Tensor
-    distortions: Tensor
-    errors: Tensor
-    prices: Tensor
-    provenance: dict[str, Any] = field(default_factory=dict)
+    capacities: Tensor  # nats in all, (n,), rising
+    rates: Tensor  # nats of each factor, (n, factors)
+    distortions: Tensor  # mean −log p(x|z) in nats, (n,)
+    errors: Tensor  # standard errors of the distortions, in nats, (n,)
+    prices: Tensor  # effective β, −d distortion/d capacity, (n,); NaN where nothing is sent
+    provenance: dict[str, Any] = field(default_factory=dict)  # how it was made
 
     def at(self, rate: float | Tensor) -> tuple[Tensor, Tensor]:
         """Rates (…, factors) and distortion (…) at a total rate in nats, interpolated between the capacities.
@@ -48,11 +39,9 @@ class RateDistortion:
         low, high = self.capacities[0].item(), self.capacities[-1].item()
         if not ((rate >= low - 1e-9) & (rate <= high + 1e-9)).all():
             raise ValueError(f"the curve holds for rates from {low:g} to {high:g} nats, got {rate.tolist()}")
-        right = torch.searchsorted(self.capacities, rate.contiguous()).clamp(1, len(self.capacities) - 1)
-        a, b = self.capacities[right - 1], self.capacities[right]
-        share = (rate - a) / (b - a)
-        rates = self.rates[right - 1].lerp(self.rates[right], share[..., None])
-        return rates, self.distortions[right - 1].lerp(self.distortions[right], share)
+        columns = (np.interp(rate, self.capacities, column) for column in (*self.rates.T, self.distortions))
+        *rates, distortion = map(torch.as_tensor, columns)
+        return torch.stack(rates, dim=-1), distortion
 
     def onset(self, factor: str, least: float = 0.1) -> float:
         """Capacity from which on a factor has at least `least` nats, interpolated; infinite if it never has.
@@ -66,11 +55,8 @@ class RateDistortion:
         first = int(below[-1]) + 1 if len(below) else 0
         if first == len(rates):
             return math.inf
-        if first == 0:
-            return self.capacities[0].item()
-        share = (least - rates[first - 1]) / (rates[first] - rates[first - 1])
-        low, high = self.capacities[first - 1 : first + 1]
-        return (low + share * (high - low)).item()
+        around = slice(max(0, first - 1), first + 1)
+        return float(np.interp(least, rates[around], self.capacities[around]))
 
 
 def rate_distortion(
@@ -86,7 +72,7 @@ def rate_distortion(
     prove that a split is the best, and where the distortion is 0 any split is as good.
 
     Args:
-        channels: what is sent, `SpriteChannels` or `BlobChannels`.
+        channels: what is sent.
         capacities: total rates in nats, rising, from 0 to as many as the factors can carry; below 0.02 nothing is sent.
         samples: pictures for the search; the distortion is measured with eight times as many others.
         seed: of pictures and noise.
@@ -181,9 +167,7 @@ def _descend(channels: Channels, start: Tensor, capacity: float, points: Tensor)
     on = start > 0
 
     def cost(shares: Any) -> tuple[float, Any]:
-        rates = torch.zeros_like(start)
-        rates[on] = torch.as_tensor(shares)
-        rates.requires_grad_()
+        rates = torch.zeros_like(start).masked_scatter(on, torch.as_tensor(shares)).requires_grad_()
         loss = distortion(channels, rates, points).mean()
         (gradient,) = torch.autograd.grad(loss, rates)
         return loss.item(), gradient[on].numpy()
@@ -195,8 +179,7 @@ def _descend(channels: Channels, start: Tensor, capacity: float, points: Tensor)
         constraints={"type": "eq", "fun": lambda x: x.sum() - capacity, "jac": lambda x: x * 0 + 1},
         options={"ftol": 1e-3, "maxiter": 40},
     )  # fmt: skip
-    rates = torch.zeros_like(start)
-    rates[on] = torch.as_tensor(result.x)
+    rates = torch.zeros_like(start).masked_scatter(on, torch.as_tensor(result.x))
     inside = result.x > 1.01 * LEAST
     if inside.any() and not inside.all():  # a factor at the least share gets none
         return _descend(channels, rates * (rates > 1.01 * LEAST), capacity, points)

@@ -17,12 +17,9 @@ def kl_parts(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     With q(z), the mean of the posteriors of all pictures, E KL(q(z|x) ‖ p(z)) = I(x; z) + KL(q(z) ‖ Π q(zᵢ)) +
     Σ KL(q(zᵢ) ‖ p(zᵢ)). The first part is chapter 2's information; the other two are its slack.
 
-    Args:
-        z: samples (n, latents) of the first n posteriors.
-        mean, log_std: of the posteriors (N, latents), N ≥ n, which stand for all pictures. Of random ones the
-            information comes out too small, and is at most log N.
-
-    Differentiable; memory grows as n·N. Raises ValueError if the shapes do not fit. Source: Chen et al. 2018, Eq. 2.
+    Mean and log_std are of posteriors (N, latents) that stand for all pictures, z (n, latents) samples of the first
+    n ≤ N of them, else ValueError. Of random pictures the information comes out too small, and is at most log N.
+    Differentiable; memory grows as n·N. Source: Chen et al. 2018, Eq. 2.
     """
     if mean.ndim != 2 or z.ndim != 2 or z.shape[1] != mean.shape[1] or not 1 <= len(z) <= len(mean):
         raise ValueError(f"z must be samples of the first of {tuple(mean.shape)} posteriors, got {tuple(z.shape)}")

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -34,6 +34,9 @@ class Arrays:
     factors: tuple[str, ...]
     content: str  # digest of the pictures
 
+    held: ClassVar[tuple[Tensor, ...]] = ()  # pictures and factors; none where only a run file describes them
+    _said: ClassVar[str] = "the pictures are not at hand"
+
     def __init__(
         self, images: Any, factors: Any = None, names: Sequence[str] = (), *, scale_to: int | None = None,
         pad_to: int | None = None,
@@ -49,9 +52,8 @@ class Arrays:
             raise ValueError(f"pictures must be square, got {height} × {width} pixels: crop them, or give pad_to")
         if scale_to is not None and scale_to != width:
             check_count("scale_to", scale_to)
-            blocks = (_floats(block) for block in pictures.split(1024))
-            blocks = [F.interpolate(b, (scale_to, scale_to), mode="bilinear", antialias=True) for b in blocks]
-            pictures = torch.cat(blocks).clamp(0, 1)
+            new = {"size": (scale_to, scale_to), "mode": "bilinear", "antialias": True}
+            pictures = torch.cat([F.interpolate(_floats(block), **new) for block in pictures.split(1024)]).clamp(0, 1)
             said += f", scaled to {scale_to} × {scale_to}"
         known = torch.zeros(n, 0) if factors is None else to_tensor(factors)
         if known.ndim != 2 or len(known) != n:
@@ -60,17 +62,14 @@ class Arrays:
         if len(names) != known.shape[1] or len(set(names)) != len(names):
             raise ValueError(f"names must be {known.shape[1]} different ones, one a factor, got {names}")
         content = hashlib.blake2b(pictures.numpy(), digest_size=16).hexdigest()
-        self._set(channels, pictures.shape[2], names, content, said, pictures, known)
-
-    def _set(self, channels: int, size: int, factors: Sequence[str], content: str, said: str, *held: Tensor) -> None:
-        factors = tuple(factors)
-        self.__dict__.update(channels=channels, size=size, factors=factors, content=content, _said=said, held=held)
+        self.__dict__.update(vars(self.described(channels, pictures.shape[2], names, content)))
+        self.__dict__.update(held=(pictures, known), _said=said)
 
     @classmethod
     def described(cls, channels: int, size: int, factors: Sequence[str], content: str) -> "Arrays":
         """What a run file says of pictures, without them."""
         arrays = cls.__new__(cls)
-        arrays._set(channels, size, factors, content, "the pictures are not at hand")
+        arrays.__dict__.update(channels=channels, size=size, factors=tuple(factors), content=content)
         return arrays
 
     def __repr__(self) -> str:
@@ -103,13 +102,12 @@ def to_tensor(values: Any) -> Tensor:
 def _read(array: Tensor) -> tuple[Tensor, str]:
     """Pictures (n, channels, H, W), uint8 or float32, and what was done to get them."""
     shape = tuple(array.shape)
-    first, last = (len(shape) == 4 and shape[axis] in (1, 3) for axis in (1, -1))
+    of_channels = [axis for axis in (1, 3) if len(shape) == 4 and shape[axis] in (1, 3)]
     if len(shape) == 3:
         array, order = array[:, None], "(n, H, W)"
-    elif first and not last:
-        order = "(n, channels, H, W)"
-    elif last and not first:
-        array, order = array.permute(0, 3, 1, 2), "(n, H, W, channels)"
+    elif len(of_channels) == 1:
+        array = array.movedim(of_channels[0], 1)
+        order = "(n, channels, H, W)" if of_channels == [1] else "(n, H, W, channels)"
     else:
         raise ValueError(f"images must be (n, H, W), (n, 1 or 3, H, W) or (n, H, W, 1 or 3), got {shape}")
     if not array.numel():

@@ -17,8 +17,8 @@ class Blobs:
     Args:
         sigma: the blob's width σ, in pixels, > 0.
         margin: distance that the centre keeps from the canvas edge, in pixels, 0 ≤ margin < size/2.
-        domain: where centres lie. With half-width a = size/2 − margin around the middle: "square" is
-            |x|, |y| ≤ a; "diamond" is |x| + |y| ≤ a; "disc" is x² + y² ≤ a².
+        domain: "square", |x|, |y| ≤ a around the middle, "diamond", |x| + |y| ≤ a, or "disc", x² + y² ≤ a², of the
+            half-width a = size/2 − margin.
         size: side of the canvas, in pixels.
 
     Raises ValueError if a setting is outside its range. Source: section 4.3 and Figure 2 (which give neither the width
@@ -61,10 +61,9 @@ class Blobs:
         return self._draw(positions), positions
 
     def render(self, positions: Tensor) -> Tensor:
-        """Images (n, 1, size, size) of a blob at each position (n, 2).
+        """Images (n, 1, size, size) of a blob at each position (n, 2), x (rightwards) and y (downwards), in pixels.
 
-        Its columns are x (rightwards) and y (downwards), in pixels; pixel j covers [j, j+1]. Raises ValueError if the
-        shape is another or a value is not finite.
+        Pixel j covers [j, j+1]. Raises ValueError if the shape is another or a value is not finite.
         """
         if positions.ndim != 2 or positions.shape[1] != 2:
             raise ValueError(f"positions must have shape (n, 2) with columns x, y, got {tuple(positions.shape)}")

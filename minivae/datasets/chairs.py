@@ -40,14 +40,9 @@ class Chairs:
     - arms: 0 or 1
 
     The projection is parallel, the light comes from the upper left of the camera; a pixel is the mean of four rays,
-    rounded to one of 256 greys.
-
-    Args:
-        size: side of the canvas, in pixels.
-        number: of different chairs, always the same ones, which `sample` draws from; None: another one each time.
-
-    Raises ValueError if size or number is no whole number ≥ 1. Source: Figure 4b of the paper; Aubry et al. 2014 for
-    the style; chapter 11.
+    rounded to one of 256 greys. The canvas has a side of `size` pixels. `sample` draws from a `number` of different
+    chairs, always the same ones; None: another one each time. Raises ValueError unless both are whole numbers ≥ 1.
+    Source: Figure 4b of the paper; Aubry et al. 2014 for the style; chapter 11.
     """
 
     size: int = 64
@@ -103,7 +98,7 @@ class Chairs:
     def render(self, factors: Tensor) -> Tensor:
         """Images (n, 1, size, size) of factors (n, 8), as in `sample`, but azimuth may be any and elevation 1 to 89.
 
-        Raises ValueError if the shape is not (n, 8), a factor is outside its range, or a class is no whole number.
+        Raises ValueError if the shape is another, a factor is outside its range, or a class is no whole number.
         """
         if factors.ndim != 2 or factors.shape[1] != 8:
             raise ValueError(f"factors must have shape (n, 8), one column a factor, got {tuple(factors.shape)}")

@@ -15,8 +15,7 @@ class ColouredSprites:
     """The sprites of `Sprites`, each drawn in a colour of its own on black.
 
     Red, green and blue are uniform on [0.5, 1] and drawn anew with every picture. The paper does not say how it
-    coloured the sprites; this is the usual public form. The side `size` of the canvas, in pixels, is a whole number
-    ≥ 1, else ValueError. Source: Figure 4a.
+    coloured the sprites; this is the usual public form. Size: as of `Sprites`. Source: Figure 4a.
     """
 
     size: int = 64
@@ -36,11 +35,7 @@ class ColouredSprites:
         return sprites * colours[:, :, None, None], torch.cat([classes.float(), colours], dim=1)
 
     def render(self, factors: Tensor) -> Tensor:
-        """Images (n, 3, size, size) of factors (n, 9), as `sample` gives them.
-
-        Raises ValueError if the shape is not (n, 9), a class is no whole number in its range, or a colour is outside
-        [0, 1].
-        """
+        """Images (n, 3, size, size) of factors (n, 9) as of `sample`, classes and colours in range, else ValueError."""
         if factors.ndim != 2 or factors.shape[1] != 9:
             raise ValueError(f"factors must have shape (n, 9), one column a factor, got {tuple(factors.shape)}")
         classes, colours = factors[:, :6], factors[:, 6:]

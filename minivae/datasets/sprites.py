@@ -21,10 +21,8 @@ class Sprites:
 
     Pictures are drawn by point sampling at pixel centres. Of the 320 published frames that the shapes were fitted to
     314 are met exactly, the others to within 3 pixels. Of 100 others 93 are met exactly, six to within one pixel, and
-    a square to within seven.
-
-    The geometry grows with the canvas's side `size`, in pixels, a whole number ≥ 1, else ValueError.
-    Source: section 4.3 of the paper; Matthey et al. 2017 (the data set); `shapes` for the geometry.
+    a square to within seven. The geometry grows with the canvas's side `size`, in pixels, a whole number ≥ 1, else
+    ValueError. Source: section 4.3 of the paper; Matthey et al. 2017 (the data set).
     """
 
     size: int = 64
@@ -64,10 +62,7 @@ class Sprites:
         return self._unravel(index)
 
     def index(self, classes: Tensor) -> Tensor:
-        """Place (n,) in the published order of classes (n, 6).
-
-        Raises ValueError if the shape is another or a class is no whole number in its range.
-        """
+        """Place (n,) in the published order of classes (n, 6), whole numbers in their ranges, else ValueError."""
         if classes.ndim != 2 or classes.shape[1] != 6:
             raise ValueError(f"classes must have shape (n, 6), one column a factor, got {tuple(classes.shape)}")
         index = 0
@@ -121,10 +116,7 @@ def lattice(sizes: tuple[int, ...], device: torch.device) -> Tensor:
 
 @cache
 def row_ends(size: int, device: torch.device) -> Tensor:
-    """Where each row of pixels enters and leaves each sprite: (3, 6, 40, 32, size, 4), in pixels from its centre.
-
-    The size is the side of the canvas, in pixels; the table is made once for each size and device.
-    """
+    """Where each row of pixels enters and leaves each sprite: (3, 6, 40, 32, size, 4), in pixels from its centre."""
     if device.type != "cpu":
         return row_ends(size, torch.device("cpu")).to(device)
     values = Sprites().values
@@ -143,8 +135,7 @@ def row_ends(size: int, device: torch.device) -> Tensor:
 def shapes() -> list[Tensor]:
     """The outlines at scale 1 and orientation 0: corners (n, 2), columns u (right) and v (down), in pixels of 64.
 
-    The origin is the centre of rotation. The numbers were fitted to 320 published frames: a square of side 19.199, an
-    ellipse of semi-axes 12.775 and 7.22 with 72 corners, a heart with 240.
+    The origin is the centre of rotation. The numbers of square, ellipse and heart were fitted to 320 published frames.
     """
     square = 19.199 / 2 * torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], dtype=torch.float64)
     t = 2 * math.pi * torch.arange(72, dtype=torch.float64) / 72
@@ -156,10 +147,9 @@ def shapes() -> list[Tensor]:
 
 
 def crossings(corners: Tensor, lines: Tensor) -> Tensor:
-    """Where horizontal lines enter and leave a polygon, from left to right: (lines, 4); +inf where they do not.
+    """Where horizontal lines, given by their y (lines,), enter and leave a polygon with corners (n, 2), columns x, y.
 
-    The corners (n, 2) of the polygon have the columns x, y, the lines (lines,) are given by their y. Raises ValueError
-    if a line meets the outline more than four times.
+    From left to right, (lines, 4); +inf where they do not. Raises ValueError if a line meets it more than four times.
     """
     ends = corners.roll(-1, 0)
     # half-open: a line through a corner counts one of the two edges that meet there

@@ -40,16 +40,11 @@ def explained(codes: Array, target: Array, groups: Array | None = None, bins: in
 def alignment(codes: Array, dataset: Any, factors: Array) -> dict[str, Tensor]:
     """Which latent holds which factor: R² of every factor with every latent, name → (latents,).
 
-    The target is the factor itself; one column a class for a factor of `dataset.categories`; the unit vector for an
-    angle. A sprite's orientation counts modulo the turn after which its shape looks the same: the unit vector is at 4
-    times the angle for a square, 2 for an ellipse and 1 for a heart, and R² is taken shape by shape.
-
-    Args:
-        codes: posterior means (n, latents).
-        dataset: has `factors`, their names, and `categories`, the names of those whose classes have no order.
-        factors: of the pictures, (n, factors), as `dataset.sample` gives them.
-
-    Source: chapters 6 and 11.
+    Codes are posterior means (n, latents), and `dataset.sample` gives the factors (n, factors) of such pictures. The
+    target is the factor itself; one column a class for a factor of `dataset.categories`, whose classes have no order;
+    the unit vector for an angle. A sprite's orientation counts modulo the turn after which its shape looks the same:
+    the unit vector is at 4 times the angle for a square, 2 for an ellipse and 1 for a heart, and R² is taken shape by
+    shape. Source: chapters 6 and 11.
     """
     column = dict(zip(dataset.factors, numbers("factors", factors).T, strict=True))
     column.pop("colour", None)  # of one class in dSprites
@@ -68,13 +63,10 @@ def alignment(codes: Array, dataset: Any, factors: Array) -> dict[str, Tensor]:
 
 
 def factor_classes(dataset: Any, factors: Array) -> tuple[tuple[str, ...], Tensor]:
-    """Names and classes, whole numbers (n, factors), of the factors that vary.
+    """Names and classes, whole numbers (n, factors), of the factors that vary, from factors as of `dataset.sample`.
 
-    Args:
-        dataset: has `factors`, their names, and for continuous ones `cuts`, name → (low, high, parts of equal width).
-        factors: of pictures, (n, factors), as `dataset.sample` gives them.
-
-    Raises ValueError if a factor is neither of whole numbers nor cut. Source: chapters 6 and 11.
+    Continuous ones are cut as `dataset.cuts` says, name → (low, high, parts of equal width). Raises ValueError if a
+    factor is neither of whole numbers nor cut. Source: chapters 6 and 11.
     """
     factors, cuts = numbers("factors", factors), getattr(dataset, "cuts", {})
     found = {}

@@ -46,28 +46,19 @@ def axis_angles(model: VAE, dataset: Blobs, n: int = 32) -> Tensor:
 
 @dataclass(frozen=True)
 class Fragmentation:
-    """How discontinuous the drawn traversals are; a code that moves one blob smoothly has a small jump and zeros.
+    """How discontinuous the drawn traversals are; a code that moves one blob smoothly has a small jump and zeros."""
 
-    Attributes:
-        jump: the farthest that the drawn blob moves in one small step of any traversal, in pixels.
-        broken: share of traversals with a step of more than `JUMP` pixels.
-        ghosts: share of traversals with a frame of two blobs, or of less than `GHOST` of the seed image's light.
-    """
-
-    jump: float
-    broken: float
-    ghosts: float
+    jump: float  # the farthest that the drawn blob moves in one small step of any traversal, in pixels
+    broken: float  # share of traversals with a step of more than `JUMP` pixels
+    ghosts: float  # share of traversals with a frame of two blobs, or of less than `GHOST` of the seed image's light
 
 
 @torch.no_grad()
 def fragmentation(model: VAE, images: Tensor, step: float = 0.1) -> Fragmentation:
-    """Traverse every active latent over [−3, 3] from each seed image and measure what is drawn.
+    """Traverse every active latent over [−3, 3] from each seed image (n, 1, H, W) and measure what is drawn.
 
-    Args:
-        model, images: a trained VAE, and seed images (n, 1, H, W).
-        step: distance of neighbouring frames, in units of z.
-
-    The statistics are over all images and all latents above `ACTIVE` nats; zeros if no latent is active.
+    Neighbouring frames are a step apart, in units of z. The statistics are over all images and all latents above
+    `ACTIVE` nats; zeros if no latent is active.
     Source: section 4.3 describes the effect in words; the statistic is this course's (chapter 4).
     """
     means, _ = model.encode(images)

@@ -17,13 +17,9 @@ def udr(codes: Sequence[Array], kls: Sequence[Array], active: float = 0.01) -> T
     mean over both models' active latents of r²/Σr, with the best likeness r and the sum over the other model's latents;
     a model scores the median over its pairs. 0 if a model of a pair has no active latent.
 
-    Args:
-        codes: posterior means of the same pictures by each of two models or more, (n, latents) each.
-        kls: mean KL of each latent in nats, (latents,) each.
-        active: nats of mean KL from which a latent counts.
-
-    Raises ValueError if there are fewer than two models or the shapes do not fit. Source: Duan et al. 2020, Eq. 1 and
-    2, with Spearman's correlation.
+    Codes are the posterior means (n, latents) of the same pictures by each of two models or more, kls the mean KL of
+    each one's latents in nats (latents,), of which more than `active` counts; ValueError if they do not fit.
+    Source: Duan et al. 2020, Eq. 1 and 2, with Spearman's correlation.
     """
     from scipy.stats import rankdata
 
