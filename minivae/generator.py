@@ -18,13 +18,11 @@ class FactorGenerator(nn.Module):
     has the same rate, a tenth of a nat.
 
     Args:
-        values: for each factor the value fᵢ of every class, tensors (classes,).
-        channels: image channels.
+        values: for each factor the value fᵢ of every class, tensors (classes,), finite and different.
         centred: subtract the mean from the values of each factor, because sending it costs nats (chapter 5).
-        size: side of the images in pixels, as of `VAE`.
-        generator: source of the random initial weights; PyTorch's global one if None.
+        channels, size, generator: as of `VAE`.
 
-    Raises ValueError if no factor has two classes, or the values of one are not finite or do not differ. Source:
+    Raises ValueError if no factor has two classes, or the values of one do not differ or are not finite. Source:
     section 4.3 of the paper and the text of Figure 3; the decoder is that of appendix A.1.
     """
 

@@ -58,12 +58,11 @@ def batches(
     generator: torch.Generator, batch: int = 64, *, told: bool = False,
     rows: slice = slice(None), layout: torch.memory_format = torch.contiguous_format, **settings: Any,
 ) -> Take:  # fmt: skip
-    """A function that draws a batch and its noise, and takes a `training_step`.
+    """A function that draws a batch and its noise, and takes a `training_step`, whose arguments are not named here.
 
     Args:
-        model, optimizer, objective, settings: see `training_step`.
-        dataset, batch: `dataset.sample(batch, generator)` draws the images of a step.
-        generator: of everything that is random.
+        dataset, batch, generator: `dataset.sample(batch, generator)` draws the images of a step, then the generator
+            the noise.
         told: show the model the classes of the factors, not the images.
         rows, layout: of the batch, the rows that this process uses and the images' layout in memory.
     """

@@ -63,12 +63,9 @@ class Decoder(nn.Module):
 class VAE(nn.Module):
     """Encoder and decoder of appendix A.1: 502,005 parameters at one channel and ten latents.
 
-    Args:
-        channels, latents: 1 (grey) or 3 (colour), and the number of latents, ten in the paper (32 for CelebA).
-        size: side of the images in pixels: 64 as in the paper, 32 or 128 with a convolution less or more.
-        generator: source of the random initial weights; PyTorch's global one if None.
-
-    Raises ValueError if channels or latents is less than 1, or size is another. Source: appendix A.1.
+    Channels are 1 (grey) or 3 (colour), latents ten in the paper (32 for CelebA), both ≥ 1. The side of the images in
+    pixels, `size`, is 64 as in the paper, 32 or 128 with a convolution less or more; ValueError at another. Initial
+    weights are drawn from the generator, PyTorch's global one if None. Source: appendix A.1.
     """
 
     def __init__(
@@ -103,8 +100,7 @@ def initialise(model: nn.Module, generator: torch.Generator | None = None) -> No
 
     Each weight has variance 2/fan-in, so that a ReLU network keeps the scale of its signal from layer to layer.
     PyTorch's default, uniform with variance 1/(3·fan-in), shrinks it by √6 a linear layer and by more in transposed
-    convolutions. After the decoder's seven layers hardly a trace of z is left, and the blobs' model begins to encode
-    later (chapter 4). Source: He et al. 2015, Eq. 10.
+    convolutions, so that hardly a trace of z is left after the decoder's seven layers. Source: He et al. 2015, Eq. 10.
     """
     for layer in model.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):

@@ -71,9 +71,8 @@ class Chairs:
         device = getattr(generator, "device", torch.device("cpu"))
         if self.number is None:
             factors = self._spread(torch.rand(8, n, generator=generator, device=device))
-            return self._draw(factors), factors
-        which = torch.randint(self.number, (n,), generator=generator, device=device)
-        factors = self.chairs.to(device)[which]
+        else:
+            factors = self.chairs.to(device)[torch.randint(self.number, (n,), generator=generator, device=device)]
         return self._draw(factors), factors
 
     def _spread(self, uniform: Tensor) -> Tensor:

@@ -43,14 +43,9 @@ class Sprites:
     @property
     def values(self) -> dict[str, Tensor]:
         """The published value of every class of each factor, float64; orientation 0 and 39 are the same picture."""
-        return {
-            "colour": torch.ones(1, dtype=torch.float64),
-            "shape": torch.arange(1, 4, dtype=torch.float64),
-            "scale": torch.linspace(0.5, 1, 6, dtype=torch.float64),
-            "orientation": torch.linspace(0, 2 * math.pi, 40, dtype=torch.float64),
-            "x": torch.linspace(0, 1, 32, dtype=torch.float64),
-            "y": torch.linspace(0, 1, 32, dtype=torch.float64),
-        }
+        ends = (1, 1), (1, 3), (0.5, 1), (0, 2 * math.pi), (0, 1), (0, 1)
+        each = zip(self.factors, ends, self.sizes, strict=True)
+        return {name: torch.linspace(*end, size, dtype=torch.float64) for name, end, size in each}
 
     def classes(self, index: Tensor) -> Tensor:
         """Classes (n, 6) of pictures by their place (n,) in the published order, in which y varies fastest.
