@@ -24,11 +24,10 @@ class Experiment:
     """Everything but the seed and the machine that a training depends on.
 
     Args:
-        name: short name of letters, digits, dots, dashes and underscores, used for file names.
+        name: of letters, digits, dots, dashes and underscores, used for file names.
         dataset: where images come from, e.g. `Blobs()`; your own class needs `channels` and `sample(n, generator)`.
         objective: what is minimised, e.g. `BetaELBO(4.0)`; your own class needs its `__call__`.
-        steps: training steps of the full-length run.
-        latents, batch, learning_rate: number of latents, images a step (64 is usual), and the optimizer's rate.
+        steps, latents, batch, learning_rate: steps of the whole training, latents, images a step, the optimizer's rate.
         about: one line for `python -m minivae list`.
         model: "vae", or the factor-conditioned "generator", told the factors at their published values, or
             "generator-centred", told them without their mean. It has a latent for each factor of two or more classes.

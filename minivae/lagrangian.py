@@ -21,14 +21,12 @@ class LagrangianELBO:
     At the optimum of this constraint β is the price of a nat, −d reconstruction/dC. Unlike γ = 1000 it does not drown
     the gradient that moves nats from one latent to another (chapter 8). log β is the sum of two parts: an integral,
     which rises while the KL is above C and falls while it is below, and a part in proportion to the present error
-    Σ KL − C, without which KL and β would oscillate about the target.
+    Σ KL − C, without which KL and β would oscillate about the target. The error is clipped to ±1 nat.
 
     Args:
         schedule: C over the training.
-        gain: change of the integral per step and nat of error, > 0; the error is clipped to ±1 nat.
-        damping: log β added per nat of error, ≥ 0; the error is clipped to ±1 nat.
-        beta: the initial β, in [least, e⁷], the range that β is kept in.
-        least: the lowest β, in [e⁻³, e⁷]; β falls to it while C is out of reach.
+        gain, damping: change of the integral per step and nat of error, > 0, and log β added per nat of error, ≥ 0.
+        beta, least: the initial and the lowest β, e⁻³ ≤ least ≤ beta ≤ e⁷; it falls to least while C is out of reach.
         openings: (step, latents): from that step on so many latents are open, in the order of their numbers; the first
             at step 0, later ones with more. A closed latent pays e⁷ nats per nat; one that opens is re-initialised
             (`growing.open_latents`). Empty: all are open.

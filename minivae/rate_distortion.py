@@ -74,8 +74,7 @@ def rate_distortion(
     Args:
         channels: what is sent.
         capacities: total rates in nats, rising, from 0 to as many as the factors can carry; below 0.02 nothing is sent.
-        samples: pictures for the search; the distortion is measured with eight times as many others.
-        seed: of pictures and noise.
+        samples, seed: pictures and noise for the search; eight times as many others measure the distortion.
         progress: called with a line of text after each capacity.
 
     Raises ValueError if a capacity is out of range or they do not rise. Source: chapter 5.

@@ -19,6 +19,7 @@ from minivae.datasets import Blobs, ColouredSprites
 from minivae.engine.runs import Run
 from minivae.engine.trainer import train
 from minivae.metrics.evaluate import mean_kl
+from minivae.overlap import right_guesses
 from minivae.rate_distortion import RateDistortion
 from minivae.vae import VAE
 
@@ -156,14 +157,14 @@ def test_overlap_draws_the_decoders_belief_and_the_mistakes():
 
 
 def test_best_guess_among_many_far_posteriors_is_always_right():
-    assert figures.right_guesses(torch.tensor([-9.0, 0.0, 9.0]), torch.ones(3)) == pytest.approx(1, abs=1e-4)
+    assert right_guesses(torch.tensor([-9.0, 0.0, 9.0]), torch.ones(3)) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize("apart", [0.0, 0.5, 1.0, 3.0])
 def test_best_guess_of_two_equally_wide_posteriors_is_right_as_often_as_the_normal_distribution_says(apart):
     means = torch.tensor([-apart / 2, apart / 2], dtype=torch.float64)
     expected = torch.special.ndtr(torch.tensor(apart / 2, dtype=torch.float64)).item()
-    assert figures.right_guesses(means, torch.ones_like(means)) == pytest.approx(expected, abs=1e-5)
+    assert right_guesses(means, torch.ones_like(means)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_orders_mark_the_first():

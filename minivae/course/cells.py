@@ -15,15 +15,12 @@ from minivae.metrics.evaluate import ACTIVE
 
 def table(rows: Sequence[dict[str, Any]], digits: int = 2) -> None:
     """Print rows in columns, which take their names and their order from the first row; floats have so many digits."""
-    shown = [[f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
-    columns = list(zip(rows[0], *shown, strict=True))
-    widths = [max(map(len, column)) for column in columns]
+    lines = [[f"{v:.{digits}f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    left, *right = zip(rows[0], *lines, strict=True)
+    columns = [[f"{text:<{max(map(len, left))}}" for text in left]]
+    columns += [[f"{text:>{max(map(len, column))}}" for text in column] for column in right]
     for line in zip(*columns, strict=True):
-        first, *others = (
-            text.ljust(width) if i == 0 else text.rjust(width)
-            for i, (text, width) in enumerate(zip(line, widths, strict=True))
-        )
-        print("   ".join([first, *others]).rstrip())
+        print("   ".join(line).rstrip())
 
 
 def compare(what: str, guess: Any, measured: float, unit: str = "", digits: int = 2) -> None:

@@ -23,8 +23,8 @@ class Arrays:
         images: (n, H, W), (n, 1 or 3, H, W) or (n, H, W, 1 or 3): bool, uint8 (255 is white) or floats in [0, 1].
         factors: known of each picture, (n, factors); the scores want whole numbers. None: nothing is known.
         names: of the factors; factor0, factor1, … if none are given.
-        scale_to: side in pixels that square pictures are scaled to, antialiased; None: as they are.
-        pad_to: side in pixels that pictures are brought to by black all around; None: as they are.
+        scale_to, pad_to: side in pixels that square pictures are scaled to, antialiased, and that pictures are brought
+            to by black all around; None: as they are.
 
     Raises ValueError if shape, kind or values of an array do not fit, or pictures are not square in the end.
     """

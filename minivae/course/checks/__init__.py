@@ -3,41 +3,24 @@
 A verdict names the slip, never the value. `tests/test_checks.py` has right and wrong answers to every exercise.
 """
 
+from importlib import import_module
 from typing import Any
 
-from minivae.course.checks import (
-    after,
-    axes,
-    blobs,
-    capacity,
-    chairs,
-    channel,
-    elbo,
-    generator,
-    growing,
-    missed_split,
-    moments,
-    overlap,
-    pictures,
-)  # fmt: skip
 from minivae.course.checks.base import NotYet, Verdict
 
-_CHAPTERS = (
-    elbo, channel, overlap, blobs, generator, capacity, axes, missed_split, moments, growing, chairs, pictures, after,
-)  # fmt: skip
-_CHECKS = {exercise: wanted for chapter in _CHAPTERS for exercise, wanted in chapter.CHECKS.items()}
+_CHECKS: dict[str, Any] = {}
+for _chapter in (
+    "elbo", "channel", "overlap", "blobs", "generator", "capacity", "axes", "missed_split", "moments", "growing",
+    "chairs", "pictures", "after",
+):  # fmt: skip
+    _CHECKS |= import_module(f"{__name__}.{_chapter}").CHECKS
 
 
 def check(exercise: str, answer: Any) -> Verdict:
-    """The verdict on an answer to an exercise; None means not tried yet.
+    """The verdict on an answer to an exercise such as "4.1": a number, several numbers, or a function; None: not tried.
 
-    Args:
-        exercise: its number, e.g. "4.1".
-        answer: what the exercise asks for: a number, several numbers, or a function. Functions are called with copies,
-            as tensors of PyTorch's default type, and as NumPy arrays if they raise on tensors.
-
-    Raises:
-        ValueError: if there is no such exercise.
+    Functions are called with copies, as tensors of PyTorch's default type, and as NumPy arrays if they raise on
+    tensors. Raises ValueError if there is no such exercise.
     """
     if exercise not in _CHECKS:
         raise ValueError(f"no exercise {exercise!r}: there are {', '.join(_CHECKS)}")

@@ -37,11 +37,7 @@ class NotYet(Exception):
 
 
 def tensor(value: Any) -> Tensor:
-    """Numbers in any form as a float64 tensor.
-
-    Raises:
-        TypeError, ValueError, RuntimeError: if they are no real numbers, or rows of different lengths.
-    """
+    """Numbers in any form as float64; TypeError, ValueError or RuntimeError if not real, or rows differ in length."""
     if isinstance(value, list | tuple):
         return torch.stack([tensor(v) for v in value]) if value else torch.zeros(0, dtype=torch.float64)
     if value is None:

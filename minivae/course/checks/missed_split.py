@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 from minivae.course.checks.base import Asks
 from minivae.datasets import Sprites
@@ -11,15 +12,13 @@ from minivae.datasets import Sprites
 _VALUES = [f for name, f in Sprites().values.items() if name != "colour"]
 
 
-def _shares(
-    of: Callable[[torch.Tensor], float | torch.Tensor], values: Sequence[torch.Tensor] = _VALUES
-) -> torch.Tensor:
+def _shares(of: Callable[[Tensor], float | Tensor], values: Sequence[Tensor] = _VALUES) -> Tensor:
     """A number of each factor's values, as shares of their sum."""
     found = torch.tensor([float(of(f)) for f in values])
     return found / found.sum()
 
 
-def _variance(f: torch.Tensor) -> torch.Tensor:
+def _variance(f: Tensor) -> Tensor:
     return f.var(correction=0)
 
 

@@ -34,12 +34,7 @@ def tilted_fits(degrees: Sequence[float], variances: Tensor) -> Figure:
 
 
 def turning_prices(degrees: Sequence[float], prices: dict[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
-    """What a code turned by some angles costs.
-
-    Args:
-        degrees: (n,) the angles.
-        prices: label → nats with the gains kept (n,), drawn solid, and with the gains readjusted (n,), drawn dashed.
-    """
+    """What a code turned by these angles costs: label → nats with the gains kept, solid, and readjusted, dashed."""
     figure, ((axis,),) = grid(1, 1, (6, 3.4))
     for i, (label, (kept, readjusted)) in enumerate(prices.items()):
         colour, marker = line_style(i)["color"], "osD^"[i % 4]
@@ -52,11 +47,7 @@ def turning_prices(degrees: Sequence[float], prices: dict[str, tuple[Sequence[fl
 
 
 def settled_codes(panels: dict[str, tuple[Tensor, Tensor]]) -> Figure:
-    """Posteriors of several pictures as ellipses, one σ wide.
-
-    Args:
-        panels: title → means (n, 2) and lower triangles L of the covariances L Lᵀ, (n, 2, 2).
-    """
+    """Posteriors as ellipses, one σ wide: title → means (n, 2) and lower triangles L of the covariances L Lᵀ."""
     figure, axes = grid(1, len(panels), (3 * len(panels), 3.5), sharey=True)
     turn = np.linspace(0, 2 * np.pi, 60)
     circle = np.stack([np.cos(turn), np.sin(turn)])

@@ -14,12 +14,9 @@ from minivae.metrics.evaluate import ACTIVE
 def collapse(
     widths: Sequence[float], thresholds: Sequence[float], trained: Sequence[tuple[float, float, float]]
 ) -> Figure:
-    """Predicted collapse threshold against blob width, with trained runs marked active or collapsed.
+    """Predicted collapse thresholds β_c against blob widths σ in pixels, with trainings marked active or collapsed.
 
-    Args:
-        widths: blob widths σ, in pixels.
-        thresholds: β_c of each.
-        trained: (σ, β, largest final KL of a latent in nats) of each training.
+    Of each training (σ, β, largest final KL of a latent in nats).
     """
     figure, ((axis,),) = grid(1, 1, (6, 3.8))
     axis.plot(widths, thresholds, color=GREY, marker=".", label=r"predicted threshold $\beta_c$")
@@ -46,11 +43,9 @@ def collapse(
 
 
 def compass(angles: dict[str, Sequence[tuple[float, float]]], domains: dict[str, Blobs]) -> Figure:
-    """The two active axes of every seed, drawn as lines across the outline of the domain.
+    """The two active axes of every seed as lines across the outline of the domain: title → data set of that domain.
 
-    Args:
-        angles: for each domain, per seed, the direction of its two axes in degrees (0 along x, 90 along y, downwards).
-        domains: the data set of each domain.
+    Angles: title → for each seed the directions of its two axes in degrees, 0 along x, 90 along y, downwards.
     """
     figure, axes = grid(1, len(angles), (2.6 * len(angles) + 0.4, 4), sharey=True)
     turn = np.linspace(0, 2 * np.pi, 181)

@@ -20,9 +20,7 @@ def factor_style(i: int) -> dict[str, Any]:
 def figure_3(trained: RateDistortion, best: RateDistortion | None = None) -> Figure:
     """The top of Figure 3, a column a factor: its KL against the capacity, and below against reconstruction accuracy.
 
-    Args:
-        trained: what a training reached, see `engine.curves.trained_curve`: black lines.
-        best: the best split, if any, behind it: broad pale lines.
+    Black lines are what a training reached (`engine.curves.trained_curve`), broad pale ones the best split, if any.
     """
     names = trained.factors
     figure, axes = grid(2, len(names), (2 * len(names) + 0.5, 4.2), sharex="row", sharey=True)
@@ -59,12 +57,7 @@ def codings(limits: dict[str, RateDistortion]) -> Figure:
 
 
 def ridge(changes: dict[str, dict[float, Sequence[float]]], shares: Sequence[float]) -> Figure:
-    """What it does to the loss to give nats to a factor: a panel a coding, a line a capacity.
-
-    Args:
-        changes: title → capacity in nats → change of the loss at every share.
-        shares: nats given to the factor.
-    """
+    """What shares in nats that a factor is given do to the loss: title → capacity in nats → change at every share."""
     figure, axes = grid(1, len(changes), (4.75 * len(changes), 3.4), sharey=True)
     for axis, (title, lines) in zip(axes[0], changes.items(), strict=True):
         for i, (capacity, change) in enumerate(lines.items()):
@@ -89,12 +82,8 @@ def drift(expected: Any, seen: Any, names: Sequence[str]) -> Figure:
 
 
 def shares(panels: dict[str, RateDistortion], limits: Sequence[RateDistortion]) -> Figure:
-    """Nats against capacity, a row a run and a small panel a factor, over those of the best split.
-
-    Args:
-        panels: title → what a training reached, see `engine.curves.trained_curve`.
-        limits: the best split for each run: broad pale lines.
-    """
+    """Nats against capacity, a row a run (title → `engine.curves.trained_curve`) and a small panel a factor, over those
+    of each run's best split, in broad pale lines."""
     names = limits[0].factors
     size = 2 * len(names) + 0.5, 1.7 * len(panels) + 0.5
     figure, axes = grid(len(panels), len(names), size, sharex=True, sharey=True)
@@ -131,12 +120,8 @@ def splits(limits: dict[str, RateDistortion]) -> Figure:
 
 
 def frontier(curves: dict[str, RateDistortion], limits: dict[str, RateDistortion]) -> Figure:
-    """Reconstruction against the total KL: trainings over the least that any decoder reaches.
-
-    Args:
-        curves: label → what a training reached, see `engine.curves.trained_curve`.
-        limits: label → the limit, see `rate_distortion`.
-    """
+    """Reconstruction against the total KL: label → `engine.curves.trained_curve` over the least that any decoder
+    reaches, label → `rate_distortion`."""
     figure, ((axis,),) = grid(1, 1, (6.4, 3.8))
     for i, (label, limit) in enumerate(limits.items()):
         colour = (GREY, PALETTE[2], PALETTE[3])[i % 3]

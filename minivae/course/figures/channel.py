@@ -12,13 +12,9 @@ from minivae.course.figures.common import BLUE, GREY, ORANGE, PALETTE, grid, lin
 
 
 def turn_ons(capacities: Tensor, rates: Tensor, eigenvalues: Tensor, trained: dict[float, Tensor]) -> Figure:
-    """Rate of each component against capacity, with trained models as dots.
+    """Rates (n, components) against capacities (n,), in nats, of components of these eigenvalues; dots: trained models.
 
-    Args:
-        capacities: (n,) total rates in nats.
-        rates: (n, components) nats.
-        eigenvalues: (components,) variances, for the labels.
-        trained: total rate of a trained model → its rates, high to low.
+    Trained: total rate of a model → its rates, high to low.
     """
     figure, ((axis,),) = grid(1, 1, (6.4, 3.6))
     for i, value in enumerate(eigenvalues.tolist()):
@@ -32,12 +28,9 @@ def turn_ons(capacities: Tensor, rates: Tensor, eigenvalues: Tensor, trained: di
 
 
 def tangents(capacities: Tensor, losses: Tensor, trained: dict[float, tuple[float, float]]) -> Figure:
-    """The least reconstruction loss at each capacity, and trained models on it, each with a line of slope −β.
+    """The least reconstruction loss (n,) at each capacity (n,), and trained models on it, each with a line of slope −β.
 
-    Args:
-        capacities: (n,) total rates in nats.
-        losses: (n,) reconstruction in nats.
-        trained: β of a model → its total rate and its reconstruction, in nats.
+    Trained: β of a model → its total rate and its reconstruction; all in nats.
     """
     figure, ((axis,),) = grid(1, 1, (6.4, 3.6))
     axis.plot(capacities.numpy(), losses.numpy(), color="black", label="least reconstruction at C")
@@ -54,10 +47,7 @@ def tangents(capacities: Tensor, losses: Tensor, trained: dict[float, tuple[floa
 def messages(spread: float, std: float, levels: int = 8) -> Figure:
     """Evenly spaced messages on one latent: their posteriors, the output's density against the prior, the confusions.
 
-    Args:
-        spread: means run from −spread to spread.
-        std: noise σ > 0.
-        levels: number of messages.
+    As many means as levels run from −spread to spread; the noise is std > 0.
     """
     means = torch.linspace(-spread, spread, levels, dtype=torch.float64)
     log_std = torch.full_like(means, math.log(std))

@@ -41,11 +41,7 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> 
     """A Gaussian q over the true posterior of a one-latent model, and log p(x) in three steps.
 
     From 0 down to E log p(x|z), further down to the ELBO by the KL to the standard-normal prior, up again by the gap.
-
-    Args:
-        log_joint: log p(x, z) at the observed x for points z (n,), in nats.
-        mean: of q.
-        std: of q, > 0.
+    `log_joint` gives log p(x, z) in nats at the observed x for points z (n,); mean and std > 0 are of q.
     """
     z = torch.linspace(-10, 10, 4001, dtype=torch.float64)
     joint = log_joint(z)
@@ -83,12 +79,8 @@ def elbo_gap(log_joint: Callable[[Tensor], Tensor], mean: float, std: float) -> 
 def strip_codes(strips: Tensor, drawn: Tensor, centres: Tensor, mean: Tensor, std: Tensor) -> Figure:
     """Strips of pixels as columns, their reconstructions, and the posterior of the latent against the true centre.
 
-    Args:
-        strips: (n, pixels) in [0, 1], in the order of their centres.
-        drawn: (n, pixels), the reconstructions.
-        centres: (n,) where the bumps are, in pixels.
-        mean: (n,) of the posteriors.
-        std: (n,) of the posteriors, > 0.
+    Strips and what is drawn of them are (n, pixels) in [0, 1], in the order of their centres (n,), which are in pixels;
+    mean and std are of the posteriors, (n,).
     """
     figure, (axes,) = grid(1, 3, (9.0, 2.9))
     ends = (centres[0].item(), centres[-1].item(), strips.shape[1], 0)

@@ -15,19 +15,15 @@ from minivae.metrics.scores import mig
 
 
 def steps_along(steps: dict[str, Tensor], neighbours: int = 4) -> Figure:
-    """How far steps go along the directions of a gradient, strongest first, each in units of its longest.
+    """How far steps go along a gradient's directions, strongest first, in units of the longest: label → lengths (n,).
 
-    Args:
-        steps: label → length along each direction (n,).
-        neighbours: directions of which a mark shows the mean.
+    A mark is the mean of so many neighbours.
     """
     figure, ((axis,),) = grid(1, 1, (5.6, 3.2))
     for i, (label, lengths) in enumerate(steps.items()):
         means = lengths.reshape(-1, neighbours).mean(1)
         place = (np.arange(len(means)) + 0.5) * neighbours
-        axis.plot(
-            place, (means / means.max()).numpy(), marker="osD^"[i % 4], markersize=4, label=label, **line_style(i)
-        )
+        axis.plot(place, means / means.max(), marker="osD^"[i % 4], markersize=4, label=label, **line_style(i))
     axis.set(xlabel="direction of the gradient, strongest first", yscale="log", ylim=(5e-3, 2))
     axis.set_ylabel("step along it (longest = 1)")
     axis.legend(fontsize=8, loc="lower left")

@@ -20,17 +20,8 @@ def traversals(
 ) -> Figure:
     """The layout of Figure 2: originals, reconstructions, then a traversal and the position tuning of every latent.
 
-    Traversals start from the code of the first original and run over [−3, 3]; rows are ordered by mean KL, high to low.
-    Heat maps show the posterior mean for every position of the blob: blue −3, white 0, red 3. Data without a grid of
-    positions, which only `Blobs` have, get the same figure without heat maps, that of `latent_rows`.
-
-    Args:
-        model: a trained VAE.
-        dataset: the data that it was trained on.
-        originals: images (n ≥ columns, channels, H, W); KLs are means over all, the first `columns` are shown.
-        columns: pictures in a row.
-        tuning: side of the grid of positions for the heat maps.
-        title: of the whole figure.
+    Heat maps show the posterior mean for a `tuning` × `tuning` grid of positions of the blob: blue −3, white 0, red 3.
+    All else is as in `latent_rows`, which is what data without a grid of positions get; only `Blobs` have one.
     """
     if not hasattr(dataset, "grid"):
         return latent_rows(model, originals, rows=model.decoder.latents, columns=columns, title=title)
@@ -67,8 +58,7 @@ def latent_rows(model: VAE, originals: Tensor, *, rows: int = 10, columns: int =
     Args:
         model: a trained VAE.
         originals: images (n ≥ columns, channels, H, W); KLs are means over all, the first `columns` are shown.
-        rows: latents to show.
-        columns: pictures in a row.
+        rows, columns: latents to show, and pictures in a row.
         title: of the whole figure.
     """
     redrawn, drawn = _decoded(model, originals, columns, rows)
@@ -97,11 +87,13 @@ def kl_history(runs: dict[str, Run], active: float = ACTIVE) -> Figure:
     for axis, (title, run) in zip(axes[0], runs.items(), strict=True):
         steps, kl = run.history["step"], run.history["kl"]
         names = run.experiment.latent_names if run.experiment.model != "vae" else None  # a generator's factors
-        window = max(1, len(steps) // 200)  # the KL of one batch jitters: show means over steps
+        window = max(1, len(steps) // 200)  # the KL of one batch jitters: show means over windows of steps
+        usable = len(steps) // window * window
+        step, mean = (v[:usable].reshape(-1, window, *v.shape[1:]).mean(1) for v in (steps, kl))
         for rank, latent in enumerate(kl[-window:].mean(0).argsort()[::-1]):
             dashes = DASHES[rank // len(PALETTE) % len(DASHES)]
-            axis.plot(_means(steps, window), _means(kl[:, latent], window), color=PALETTE[rank % len(PALETTE)],
-                      linestyle=dashes, label=names[latent] if names else rf"$z_{{{latent}}}$")  # fmt: skip
+            axis.plot(step, mean[:, latent], color=PALETTE[rank % len(PALETTE)], linestyle=dashes,
+                      label=names[latent] if names else rf"$z_{{{latent}}}$")  # fmt: skip
         axis.axhline(active, color=GREY, linewidth=0.8)
         axis.annotate("active above", (0.15, active), (0, 3), xycoords=("axes fraction", "data"), fontsize=8,
                       textcoords="offset points", bbox={"facecolor": "white", "linewidth": 0, "alpha": 0.8, "pad": 1},
@@ -112,22 +104,13 @@ def kl_history(runs: dict[str, Run], active: float = ACTIVE) -> Figure:
     return figure
 
 
-def _means(values: np.ndarray, window: int) -> np.ndarray:
-    """Means over windows, one after another; what is left at the end is dropped."""
-    usable = len(values) // window * window
-    return values[:usable].reshape(-1, window).mean(1)
-
-
 def alignments(
     tables: dict[str, dict[str, Tensor]], kls: dict[str, Tensor] | None = None, active: float = ACTIVE
 ) -> Figure:
-    """Which latent holds which factor: R² as a heat map, a panel a model.
+    """Which latent holds which factor: title → `metrics.alignment`, R² as a heat map, a panel a model.
 
-    Args:
-        tables: title → factor → R² (latents,), see `metrics.alignment`.
-        kls: title → mean KL (latents,) in nats: active latents are shown, the highest at the left. None for codes
-            without a posterior.
-        active: nats from which a latent is active.
+    Of latents whose mean KL in nats is given, title → (latents,), those above `active` are shown, the highest at the
+    left.
     """
     figure, axes = grid(1, len(tables), (4.4 * len(tables) + 0.6, 3.6))
     for axis, (title, table) in zip(axes[0], tables.items(), strict=True):
@@ -154,11 +137,9 @@ def alignments(
 def tradeoff(
     panels: dict[str, dict[str, Sequence[tuple[float, float]]]], limits: dict[str, dict[str, tuple[Tensor, Tensor]]]
 ) -> Figure:
-    """Disentangling against reconstruction: a panel a data set, a mark a run.
+    """Disentangling against reconstruction, a panel a data set: title → method → (excess in nats, MIG) of each run.
 
-    Args:
-        panels: title → method → (excess in nats, MIG) of each of its runs.
-        limits: title → label → lines to compare with, (excess, MIG) of equal length; a panel may have none.
+    Limits: title → label → lines to compare with, (excess, MIG) of equal length; a panel may have none.
     """
     figure, axes = grid(1, len(panels), (4.9 * len(panels), 3.7), sharey=True)
     methods = list(dict.fromkeys(method for points in panels.values() for method in points))

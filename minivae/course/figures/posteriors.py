@@ -14,15 +14,9 @@ from minivae.overlap import confusions, right_guesses
 
 
 def overlap(means: Tensor, stds: Tensor, star: float | None = None, names: Sequence[str] = ()) -> Figure:
-    """Posteriors of several pictures on one latent, and what an optimal decoder believes at every z.
+    """Posteriors of several pictures on one latent, means and stds (n,), and an optimal decoder's belief at every z.
 
-    The likelihood cost is given for pictures that are all at the same distance D (in nats) from each other.
-
-    Args:
-        means: (n,) of the posteriors.
-        stds: (n,), > 0.
-        star: a sample to mark.
-        names: of the pictures.
+    The likelihood cost is for pictures that are all at the same distance D in nats; a star marks a sample.
     """
     means, stds = means.double(), stds.double()
     z = torch.linspace(-4, 4, 401, dtype=torch.float64)
@@ -69,11 +63,9 @@ def orders(costs: dict[str, Tensor]) -> Figure:
 
 
 def codes(panels: dict[str, tuple[Tensor, Tensor]], cut: int) -> Figure:
-    """Where each picture of a row lies on the latent: mean and ± σ, a panel a code.
+    """Where each picture of a row lies on the latent, a panel a code: title → posterior means (n,) and σ (n,).
 
-    Args:
-        panels: title → posterior means (n,) and standard deviations (n,), in the order of the data.
-        cut: the first `cut` pictures are blue, the others orange.
+    The first `cut` pictures are blue, the others orange.
     """
     figure, axes = grid(1, len(panels), (2.5 * len(panels), 2.9), sharey=True)
     for axis, (title, (means, stds)) in zip(axes[0], panels.items(), strict=True):
@@ -90,9 +82,7 @@ def codes(panels: dict[str, tuple[Tensor, Tensor]], cut: int) -> Figure:
 def exchange(kl: Tensor, cost: Tensor, free: dict[float, tuple[float, float]]) -> Figure:
     """Likelihood cost against KL of a family of codes, both (n,) in nats, and where free descents end.
 
-    Args:
-        kl, cost: along the family.
-        free: price β → KL and cost at the end of a descent; the tangent of slope −β is drawn there.
+    Free: price β → KL and cost at the end of a descent, where the tangent of slope −β is drawn.
     """
     figure, ((axis,),) = grid(1, 1, (5.2, 3.3))
     axis.plot(kl.numpy(), cost.numpy(), color=BLUE, label="symmetric family")

@@ -8,16 +8,13 @@ from minivae.course.figures.common import PALETTE, grid
 
 
 def readings(
-    trainings: Sequence[tuple[float, float, int]],
-    others: dict[str, Sequence[tuple[float, float]]],
-    goal: float,
+    trainings: Sequence[tuple[float, float, int]], others: dict[str, Sequence[tuple[float, float]]], goal: float
 ) -> Figure:
-    """Disentangling against what is left to draw, one mark a training.
+    """Disentangling against what is left to draw, a mark a training.
 
-    Args:
-        trainings: excess as a share of a constant picture's, MIG, and number of factors in a latent of their own.
-        others: label → share and MIG of trainings to compare with, hollow marks.
-        goal: MIG of a code with each factor in a latent of its own, which stands at an excess of 0.
+    Of each its excess as a share of a constant picture's, MIG, and number of factors in a latent of their own. Others:
+    label → share and MIG of trainings to compare with, hollow marks. The goal is the MIG of a code with each
+    factor in a latent of its own, which stands at an excess of 0.
     """
     figure, ((axis,),) = grid(1, 1, (6.4, 4.0))
     for i, (label, marks) in enumerate(others.items()):
