@@ -1,7 +1,4 @@
-"""A latent as a channel with additive white Gaussian noise (AWGN), and the best use of several such channels.
-
-Taught in chapter 2. Rates are in nats.
-"""
+"""A latent as a channel with additive white Gaussian noise (AWGN), and the best use of several. Taught in chapter 2."""
 
 from dataclasses import dataclass
 
@@ -12,10 +9,9 @@ from minivae._arguments import check_all, check_positive
 
 
 def awgn_capacity(snr: Tensor | float) -> Tensor:
-    """Capacity ½·log(1 + SNR) of an AWGN channel, in nats per use.
+    """Capacity ½·log(1 + SNR) of an AWGN channel, in nats per use, at an SNR ≥ 0 of any shape, else ValueError.
 
-    The SNR, of any shape, is signal variance over noise variance, ≥ 0, else ValueError. Source: Shannon 1948;
-    section 4.2 of the paper.
+    Source: Shannon 1948; section 4.2 of the paper.
     """
     snr = torch.as_tensor(snr)
     check_all("snr", snr, snr >= 0, "≥ 0")

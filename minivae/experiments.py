@@ -66,10 +66,7 @@ EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment
 
 
 def get(name: str, known: dict[str, Experiment] = EXPERIMENTS) -> Experiment:
-    """The experiment of that name among those known; `engine.catalogue.get` knows those on published files too.
-
-    Raises ValueError if there is none; the message suggests the nearest name.
-    """
+    """The experiment of that name among those known, else ValueError with the nearest; see also `engine.catalogue`."""
     if name not in known:
         near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""

@@ -1,7 +1,4 @@
-"""Diagonal Gaussian posteriors q(z|x) = N(mean, exp(log_std)²), measured against the prior N(0, 1).
-
-Taught in chapters 1 and 2, used in every chapter.
-"""
+"""Diagonal Gaussian posteriors N(mean, exp(log_std)²), and the prior N(0, 1). Taught in chapters 1 and 2."""
 
 import math
 
@@ -32,18 +29,12 @@ def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator | None = No
 
 
 def log_density(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
-    """log N(z; mean, σ²) of every coordinate, in nats, of shapes that broadcast.
-
-    The log-density of a diagonal Gaussian is the sum over the last axis. Source: chapter 1.
-    """
+    """log N(z; mean, σ²) of every coordinate, in nats, of shapes that broadcast; their sum is that of z. Chapter 1."""
     return -0.5 * ((z - mean) * torch.exp(-log_std)).square() - log_std - 0.5 * math.log(2 * math.pi)
 
 
 def kl_between(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
-    """KL(p ‖ q) of two Gaussians, coordinate by coordinate, in nats; with q = N(0, 1) it is `kl_per_latent`.
-
-    Means and log σ of p and q have shapes that broadcast. Source: chapter 1.
-    """
+    """KL(p ‖ q) of Gaussians, in nats, coordinate by coordinate, of shapes that broadcast. Source: chapter 1."""
     return kl_per_latent(*torch.broadcast_tensors((mean_p - mean_q) * torch.exp(-log_std_q), log_std_p - log_std_q))
 
 

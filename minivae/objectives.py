@@ -28,10 +28,7 @@ def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
 
 
 def bernoulli_floor(images: Tensor) -> Tensor:
-    """Σ H_b(x) of each image, in nats, (B, …) → (B,): what `bernoulli_nll` gives at a perfect reconstruction.
-
-    Raises ValueError if a value lies outside [0, 1]. Source: chapter 1.
-    """
+    """Σ H_b(x) of each image, in nats, (B, …) → (B,), the least `bernoulli_nll`; ValueError outside [0, 1]."""
     check_range(images)
     return -(torch.xlogy(images, images) + torch.special.xlog1py(1 - images, -images)).flatten(1).sum(1)
 

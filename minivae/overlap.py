@@ -10,7 +10,7 @@ from minivae.gaussian import log_density
 def bhattacharyya(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
     """Overlap ∫√(pq) of two Gaussians, coordinate by coordinate: 1 if equal, 0 if far apart.
 
-    Over independent coordinates the overlaps multiply. Arguments: as of `gaussian.kl_between`. Source: chapter 3.
+    Over independent coordinates the overlaps multiply. Shapes broadcast. Source: chapter 3.
     """
     # in units of the geometric mean of the two σ, so that neither over- nor underflows
     distance = (mean_p - mean_q) * torch.exp(-0.5 * (log_std_p + log_std_q))
@@ -22,7 +22,7 @@ def total_variation(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q
     """Total variation ½∫|p − q| of two Gaussians, coordinate by coordinate: 0 if equal, 1 if far apart.
 
     The best guess which of two equally likely Gaussians a sample came from is wrong with probability (1 − TV)/2.
-    Arguments: as of `gaussian.kl_between`. Source: chapter 3.
+    Shapes broadcast. Source: chapter 3.
     """
     # in q's own units: q = N(0, 1) and p = N(m, r²); log p − log q = −(a u² + b u + c)/2 vanishes where they cross
     m = ((mean_p - mean_q) * torch.exp(-log_std_q)).double()

@@ -44,10 +44,7 @@ class RateDistortion:
         return torch.stack(rates, dim=-1), distortion
 
     def onset(self, factor: str, least: float = 0.1) -> float:
-        """Capacity from which on a factor has at least `least` nats, interpolated; infinite if it never has.
-
-        Raises ValueError if there is no such factor.
-        """
+        """Capacity from which on a factor has at least `least` nats, interpolated; infinite if it never has."""
         if factor not in self.factors:
             raise ValueError(f"no factor {factor!r}: there are {', '.join(self.factors)}")
         rates = self.rates[:, self.factors.index(factor)]
@@ -134,11 +131,11 @@ def _best_split(channels: Channels, capacity: float, before: Tensor, points: Ten
     """The best split found; `before` is that of a smaller capacity."""
     if capacity < LEAST:
         return _Split(distortion(channels, 0 * before, points).mean().item(), 0 * before)
-    best = []
-    for trials in _trials(capacity, before.clamp_max(channels.most), channels.most):
-        with torch.no_grad():
-            splits = [_Split(distortion(channels, rates, points).mean().item(), rates) for rates in trials]
-        best.append(min(splits))
+    with torch.no_grad():
+        best = [
+            min(_Split(distortion(channels, rates, points).mean().item(), rates) for rates in group)
+            for group in _trials(capacity, before.clamp_max(channels.most), channels.most)
+        ]
     return min(_descend(channels, split.rates, capacity, points) for split in sorted(best)[:4])
 
 

@@ -81,10 +81,9 @@ def loop(
     take: Take, steps: Iterable[int],
     before: Sequence[Callable[[int], Any]] = (), after: Sequence[Callable[[int, Tensor], Any]] = (),
 ) -> None:  # fmt: skip
-    """Take the steps of these numbers in turn with `take`, see `batches`.
+    """Take the steps of these numbers in turn with `take`, see `batches`; an error in a hook ends the training.
 
-    Each hook in `before` is called with the number of the coming step, each in `after` with the number of the step and
-    what `training_step` returned. An error in one of them ends the training.
+    Hooks in `before` get the number of the coming step, those in `after` that of the step and what `take` returned.
     """
     for step in steps:
         for hook in before:

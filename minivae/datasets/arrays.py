@@ -81,10 +81,7 @@ class Arrays:
         return len(self.held[0])
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Images (n, channels, size, size) and what is known of each, (n, factors).
-
-        Raises ValueError if the pictures of a run file are not at hand.
-        """
+        """Images (n, channels, size, size) and factors (n, factors); ValueError if only a run file describes them."""
         check_count("n", n)
         device = getattr(generator, "device", "cpu")
         index = torch.randint(len(self), (n,), generator=generator, device=device).cpu()

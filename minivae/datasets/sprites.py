@@ -48,10 +48,7 @@ class Sprites:
         return {name: torch.linspace(*end, size, dtype=torch.float64) for name, end, size in each}
 
     def classes(self, index: Tensor) -> Tensor:
-        """Classes (n, 6) of pictures by their place (n,) in the published order, in which y varies fastest.
-
-        Raises ValueError if an index is no whole number in [0, 737280).
-        """
+        """Classes (n, 6) by the place (n,) in the published order, y fastest, whole and in range, else ValueError."""
         index = _whole("index", index)
         check_all("index", index, (index >= 0) & (index < len(self)), f"whole numbers (n,) in [0, {len(self)})")
         return self._unravel(index)

@@ -16,10 +16,7 @@ GHOST = 0.6
 
 @torch.no_grad()
 def position_tuning(model: VAE, dataset: Blobs, n: int = 32) -> tuple[Tensor, Tensor]:
-    """Positions (m, 2) of an n × n grid in the domain, in pixels, and posterior means (m, latents) of blobs there.
-
-    Source: the heat maps of Figure 2.
-    """
+    """Positions (m, 2) of an n × n grid in the domain, in pixels, and posterior means (m, latents) there: Figure 2."""
     positions = dataset.grid(n)
     positions = positions[dataset.contains(positions)]
     return positions, model.encode(dataset.render(positions))[0]

@@ -177,10 +177,9 @@ class Asks:
         """The right function of arguments that a usual slip has changed."""
 
         def after(which: tuple[str, ...], change: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
-            def changed(*case: Any) -> list[Any]:
-                return [change(torch.as_tensor(v)) if n in which else v for n, v in zip(names, case, strict=True)]
-
-            return lambda *case: self.right(*changed(*case))
+            return lambda *case: self.right(
+                *(change(torch.as_tensor(v)) if name in which else v for name, v in zip(names, case, strict=True))
+            )
 
         return {problem: after(*slip) for problem, slip in _OF_ARGUMENTS.items() if set(slip[0]) & set(names)}
 

@@ -17,10 +17,9 @@ def _picture(z: Tensor, codes: Tensor, std: Tensor, pictures: Tensor) -> Tensor:
 def _dear_mean(answer: Any) -> None:
     """A factor on all of [0, 1] whose mean costs more than it tells; judged by both, so that any will do."""
     f = numbers(answer, None)
-    if not 8 <= len(f) <= 200 or len(f.unique()) < 8:
-        raise NotYet(
-            f"8 to 200 values, at least 8 of them different, are asked for; got {len(f)}, {len(f.unique())} different"
-        )
+    many, different = len(f), len(f.unique())
+    if not 8 <= many <= 200 or different < 8:
+        raise NotYet(f"8 to 200 values, at least 8 of them different, are asked for; got {many}, {different} different")
     if not f.isfinite().all() or abs(f.min()) > 1e-6 or abs(f.max() - 1) > 1e-6:
         raise NotYet("the smallest value has to be 0 and the largest 1")
     variance = f.var(correction=0)

@@ -32,22 +32,16 @@ def _split(answer: Any) -> None:
     if not (rates >= 0).all() or abs(rates.sum() - 11.1) > 0.02:
         raise NotYet(f"rates must not be negative and must add up to 11.1 nats; these add up to {rates.sum():.2f}")
     if (got := _distortion(rates)) >= 75:
-        hint = (
-            "the angle has none: of three nats for it half go into what the picture shows" if rates[2] < 1 else "go on"
-        )
-        raise NotYet(f"D = {got:.0f} nats, less than 75 is possible: {hint}")
+        no_angle = "the angle has none: of three nats for it half go into what the picture shows"
+        raise NotYet(f"D = {got:.0f} nats, less than 75 is possible: {no_angle if rates[2] < 1 else 'go on'}")
 
 
-@cache
-def _sprites() -> tuple[SpriteChannels, Tensor]:
-    channels = SpriteChannels("centred")
-    return channels, sobol(channels, 512)
+_sprites = cache(SpriteChannels)
 
 
 @torch.no_grad()
 def _distortion(rates: Tensor) -> float:
-    channels, points = _sprites()
-    return distortion(channels, rates.float(), points).mean().item()
+    return distortion(_sprites(), rates.float(), sobol(_sprites(), 512)).mean().item()
 
 
 @cache

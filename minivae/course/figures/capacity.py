@@ -11,12 +11,6 @@ from minivae.rate_distortion import RateDistortion
 TOP = 25.0  # nats: the end of every axis of capacities, as in the paper
 
 
-def factor_style(i: int) -> dict[str, Any]:
-    """Colour and dashes of factor i; x, dotted, lies on y, which is broader, so that both show where they are equal."""
-    broad = {"linewidth": 4.0, "alpha": 0.5} if i == 4 else {}
-    return {**line_style(i), "zorder": 3 - 0.1 * i, **broad}
-
-
 def figure_3(trained: RateDistortion, best: RateDistortion | None = None) -> Figure:
     """The top of Figure 3, a column a factor: its KL against the capacity, and below against reconstruction accuracy.
 
@@ -108,7 +102,9 @@ def splits(limits: dict[str, RateDistortion]) -> Figure:
     figure, axes = grid(2, len(limits), size, sharex=True, sharey="row", height_ratios=(3, 2))
     for (above, below), (title, limit) in zip(axes.T, limits.items(), strict=True):
         for i, name in enumerate(limit.factors):
-            above.plot(limit.capacities, limit.rates[:, i], label=name, **factor_style(i))
+            # x, dotted, lies on y, which is broader, so that both show where they are equal
+            broad = {"linewidth": 4.0, "alpha": 0.5} if name == "y" else {}
+            above.plot(limit.capacities, limit.rates[:, i], label=name, zorder=3 - 0.1 * i, **line_style(i), **broad)
         below.plot(limit.capacities, limit.prices, color="black")
         above.set(title=title, ylim=(0, None), xlim=(0, TOP))
         below.set(xlabel="capacity C (nats)", yscale="log", ylim=(1, 200))
