@@ -21,13 +21,10 @@ def awgn_capacity(snr: Tensor | float) -> Tensor:
 def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor | None = None) -> Tensor:
     """I(x; z) in nats of the channel z = means[x] + std·ε with a discrete or sampled input x.
 
-    Args:
-        means: (n,) the channel's input for each message; for a continuous input, samples of it.
-        std: noise σ > 0, one for all messages or (n,).
-        probabilities: (n,) of the messages, adding up to 1; uniform if None.
-
+    Means (n,) are the channel's input for each message, or samples of a continuous one; std > 0 is its noise, one for
+    all messages or (n,); probabilities (n,) of the messages add up to 1, uniform if None; ValueError if out of range.
     A scalar, at most log n, by quadrature to about 1e-10, differentiable in means and std; time and memory grow as n².
-    Raises ValueError if means is not (n,) or a value is out of range. Source: chapter 2.
+    Source: chapter 2.
     """
     if means.ndim != 1 or len(means) < 1:
         raise ValueError(f"means must have shape (n,) with n ≥ 1, got {tuple(means.shape)}")

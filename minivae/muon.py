@@ -19,8 +19,8 @@ class Muon(torch.optim.Optimizer):
 
     Args:
         parameters: of the model.
-        lr: root mean square of the change of a full-rank layer's weights in a step, in units of 0.2, > 0, else
-            ValueError; on this scale it is comparable to Adam's.
+        lr: root mean square of the change of a full-rank layer's weights in a step, in units of 0.2, > 0; on this scale
+            it is comparable to Adam's.
         momentum: of the mean gradient, in [0, 1), else ValueError.
         dtype: of the matrix products; bfloat16 is enough where the hardware has it.
 
