@@ -29,7 +29,7 @@ def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator | None = No
 
 
 def log_density(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
-    """log N(z; mean, σ²) of every coordinate, in nats, of shapes that broadcast; their sum is that of z. Chapter 1."""
+    """log N(z; mean, σ²) of every coordinate in nats, of shapes that broadcast; add up over latents. Chapter 1."""
     return -0.5 * ((z - mean) * torch.exp(-log_std)).square() - log_std - 0.5 * math.log(2 * math.pi)
 
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from minivae import gaussian
-from minivae.vae import Decoder, initialise
+from minivae.vae import VAE, Decoder, initialise
 
 
 class FactorGenerator(nn.Module):
@@ -59,11 +58,4 @@ class FactorGenerator(nn.Module):
         mean = self.scale * self.values.gather(1, own.T).T
         return mean, self.log_std.expand_as(mean)
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Bernoulli logits (B, channels, size, size) of latents (B, latents)."""
-        return self.decoder(z)
-
-    def forward(self, classes: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Send classes (B, factors) once and decode: logits (B, channels, size, size), mean, log_std (B, latents)."""
-        mean, log_std = self.encode(classes)
-        return self.decode(gaussian.sample(mean, log_std, generator)), mean, log_std
+    decode, forward = VAE.decode, VAE.forward  # of latents, and of classes in place of images

@@ -177,14 +177,14 @@ def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
     not fit or a rate is out of range. Source: chapter 5.
     """
     factors = len(channels.factors)
-    if rates.shape != (factors,) or points.ndim != 2 or points.shape[1] != 2 * factors:
+    if rates.shape != (factors,) or points.shape[1:] != (2 * factors,):
         got = f"got {tuple(rates.shape)} and {tuple(points.shape)}"
         raise ValueError(f"rates must have shape ({factors},) and points (n, {2 * factors}), {got}")
     check_all("rates", rates, (rates >= 0) & (rates <= channels.most), f"in [0, {channels.most:g}] nats")
-    rates = rates.to(points.dtype)
-    images, signals = channels.draw(points[:, :factors])
-    amplitude = amplitudes(rates, channels.offset)
-    p = channels.decode(amplitude * signals + torch.special.ndtri(points[:, factors:]), amplitude)
+    pictures, noise = points.split(factors, dim=1)
+    images, signals = channels.draw(pictures)
+    amplitude = amplitudes(rates.to(points.dtype), channels.offset)
+    p = channels.decode(amplitude * signals + torch.special.ndtri(noise), amplitude)
     return F.binary_cross_entropy(p.clamp(1e-7, 1 - 1e-7), images, reduction="none").sum((1, 2))
 
 

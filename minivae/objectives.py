@@ -28,7 +28,7 @@ def bernoulli_nll(logits: Tensor, images: Tensor) -> Tensor:
 
 
 def bernoulli_floor(images: Tensor) -> Tensor:
-    """Σ H_b(x) of each image, in nats, (B, …) → (B,), the least `bernoulli_nll`; ValueError outside [0, 1]."""
+    """Σ H_b(x) of each image in nats, (B, …) → (B,): its least `bernoulli_nll`; ValueError outside [0, 1]."""
     check_range(images)
     return -(torch.xlogy(images, images) + torch.special.xlog1py(1 - images, -images)).flatten(1).sum(1)
 

@@ -3,6 +3,8 @@
 # ruff: noqa: F401
 from minivae.metrics.alignment import alignment, explained, factor_classes
 from minivae.metrics.blobs import (
+    GHOST,
+    JUMP,
     Fragmentation,
     axis_angles,
     centre_of_light,
