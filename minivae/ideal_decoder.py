@@ -67,8 +67,8 @@ class SpriteChannels:
     def draw(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (n, 64, 64) at whole pixels and their signals (n, 5), from points in the unit cube (n, 5)."""
         sprite, x, y = self._classes(points)
-        picture = self.templates[sprite]
-        return self.shift[y] @ picture @ self.shift[x].transpose(1, 2), self._signals(sprite, x, y)
+        pictures = self.shift[y] @ self.templates[sprite] @ self.shift[x].transpose(1, 2)
+        return pictures, torch.cat([self.signals[0][sprite], self.signals[1][x], self.signals[2][y]], dim=1)
 
     def decode(self, z: Tensor, amplitude: Tensor) -> Tensor:
         """E[x | z] (n, 64, 64) of z (n, 5), when the signals are sent with these amplitudes (5,)."""
@@ -85,14 +85,14 @@ class SpriteChannels:
         """
         if self._centroid:
             raise ValueError("channels of the centroid know their pictures to the nearest pixel only: use decode")
-        sprite, x, y = self._classes(points)
-        beliefs = self._beliefs(amplitude * self._signals(sprite, x, y) + noise, amplitude)
+        _, signals = self.draw(points)
+        beliefs = self._beliefs(amplitude * signals + noise, amplitude)
         likely = torch.cartesian_prod(*((belief > 1e-9).any(0).nonzero().flatten() for belief in beliefs))
         mean = torch.zeros(len(points), 64 * 64)
         for some in likely.split(23_040):
             weight = beliefs[0][:, some[:, 0]] * beliefs[1][:, some[:, 1]] * beliefs[2][:, some[:, 2]]
             mean += weight @ self._render(*some.unbind(1)).flatten(1)
-        return self._render(sprite, x, y), mean.view(-1, 64, 64)
+        return self._render(*self._classes(points)), mean.view(-1, 64, 64)
 
     def points(self, classes: Tensor) -> Tensor:
         """Points in the unit cube (n, 5) that stand for classes (n, 6)."""
@@ -105,9 +105,6 @@ class SpriteChannels:
         sizes = torch.tensor(Sprites.sizes[1:])
         shape, scale, orientation, x, y = (points * sizes).long().minimum(sizes - 1).unbind(1)
         return (shape * 6 + scale) * 40 + orientation, x, y
-
-    def _signals(self, sprite: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return torch.cat([self.signals[0][sprite], self.signals[1][x], self.signals[2][y]], dim=1)
 
     def _beliefs(self, z: Tensor, amplitude: Tensor) -> list[Tensor]:
         """p(sprite | z) (n, 720), p(x | z) and p(y | z) (n, 32)."""

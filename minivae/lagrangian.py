@@ -76,10 +76,8 @@ class LagrangianELBO:
 
     def opened(self, step: int) -> range:
         """The latents that open at this step, to be re-initialised; none at step 0, where all are new."""
-        for (_, before), (at, latents) in itertools.pairwise(self.openings):
-            if at == step:
-                return range(before, latents)
-        return range(0)
+        pairs = itertools.pairwise(self.openings)
+        return next((range(before, latents) for (_, before), (at, latents) in pairs if at == step), range(0))
 
     def _off(self, rate: Tensor, step: int | Tensor) -> Tensor:
         """The error Σ KL − C of the open latents' rate, clipped to ±1 nat."""

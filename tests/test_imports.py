@@ -64,16 +64,16 @@ def test_public_names_are_there_and_importing_them_costs_nothing_before_they_are
 
 # lines of code, docstrings and comments; a file may have a fifth more
 BUDGET = {
-    "__init__": 40, "_arguments": 40,
-    "gaussian": 80, "objectives": 160, "channel": 140, "overlap": 60, "vae": 120, "training": 80, "collapse": 30,
-    "generator": 75, "codes": 55, "ideal_decoder": 220, "rate_distortion": 200, "lagrangian": 100,
+    "__init__": 40, "_arguments": 35,
+    "gaussian": 45, "objectives": 150, "channel": 115, "overlap": 60, "vae": 120, "training": 80, "collapse": 30,
+    "generator": 65, "codes": 50, "ideal_decoder": 205, "rate_distortion": 185, "lagrangian": 100,
     "total_correlation": 55,
-    "growing": 80, "muon": 70,
-    "experiment": 105, "experiments": 80,
-    "metrics.__init__": 20, "metrics.scores": 210, "metrics.alignment": 80, "metrics.blobs": 110,
+    "growing": 70, "muon": 70,
+    "experiment": 105, "experiments": 75,
+    "metrics.__init__": 20, "metrics.scores": 210, "metrics.alignment": 80, "metrics.blobs": 100,
     "metrics.evaluate": 125, "metrics.udr": 45,
-    "datasets.__init__": 15, "datasets.blobs": 90, "datasets.sprites": 180, "datasets.coloured": 50,
-    "datasets.chairs": 275, "datasets.arrays": 110,
+    "datasets.__init__": 15, "datasets.blobs": 85, "datasets.sprites": 160, "datasets.coloured": 45,
+    "datasets.chairs": 250, "datasets.arrays": 110,
     "engine.__init__": 5, "engine.settings": 95, "engine.runs": 250, "engine.files": 120, "engine.saving": 195,
     "engine.trainer": 265, "engine.fast": 120, "engine.fast_muon": 80, "engine.held": 65,
     "engine.parallel": 100, "engine.sweep": 190, "engine.imports": 270,
@@ -90,9 +90,9 @@ def test_a_module_keeps_to_its_budget(name):
 
 def test_the_library_stays_small():
     lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
-    assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 3_160
+    assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 2_934
     assert sum(n for name, n in lines.items() if part(name) == "engine") <= 2_490
     assert max(n for name, n in lines.items() if part(name) == "course") <= 230
-    assert sum(lines.values()) <= 8_970  # a ceiling that only comes down
+    assert sum(lines.values()) <= 8_604  # a ceiling that only comes down
     scripts = {path.name: len(path.read_text().splitlines()) for path in ROOT.rglob("*.js")}
     assert max(scripts.values()) <= 410 and sum(scripts.values()) <= 1_100

@@ -49,15 +49,13 @@ class Blobs:
         """Images (n, 1, size, size) and their positions (n, 2), columns x, y, in pixels, uniform on the domain."""
         check_count("n", n)
         u, v = torch.rand(2, n, generator=generator, device=getattr(generator, "device", "cpu"))
+        x, y = 2 * u - 1, 2 * v - 1
         if self.domain == "disc":  # the square root makes equal areas equally likely
             radius, angle = u.sqrt(), 2 * math.pi * v
-            offset = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
-        else:
-            offset = torch.stack([2 * u - 1, 2 * v - 1], dim=1)
-            if self.domain == "diamond":  # turn the unit square by 45° and shrink it onto its own diamond
-                a, b = offset.unbind(1)
-                offset = torch.stack([(a - b) / 2, (a + b) / 2], dim=1)
-        positions = self.size / 2 + self.half_width * offset
+            x, y = radius * angle.cos(), radius * angle.sin()
+        elif self.domain == "diamond":  # turn the square by 45° and shrink it onto its own diamond
+            x, y = (x - y) / 2, (x + y) / 2
+        positions = self.size / 2 + self.half_width * torch.stack([x, y], dim=1)
         return self._draw(positions), positions
 
     def render(self, positions: Tensor) -> Tensor:
