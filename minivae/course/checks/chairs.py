@@ -22,16 +22,8 @@ def _saved(images: Tensor, classes: Tensor) -> Tensor:
     return _one_drawing(images) - known / len(images)
 
 
-def _saved_evenly(images: Tensor, classes: Tensor) -> Tensor:
-    return _one_drawing(images) - torch.stack([_one_drawing(images[classes == c]) for c in classes.unique()]).mean()
-
-
 def _depth(v: Any, top: Any, elevation: Any) -> Any:
     return (v - top * math.cos(elevation)) / math.sin(elevation)
-
-
-def _enter(s1: Any, v: Any, top: Any, elevation: Any) -> Any:
-    return max(s1, _depth(v, top, elevation))
 
 
 CHECKS = {
@@ -44,11 +36,13 @@ CHECKS = {
             "that is one pixel's": _GREY}),
     "11.2": Asks(_saved, ((randn(6, 1, 4, 4).sigmoid(), torch.tensor([0, 0, 0, 1, 2, 2])),), unit="nats",
         hint="the loss of a drawing is the entropy of what it draws: the mean of all against that of the class", slips={
-            "weigh each class by how many pictures it has": _saved_evenly,
+            "weigh each class by how many pictures it has":
+                lambda x, c: _one_drawing(x) - torch.stack([_one_drawing(x[c == k]) for k in c.unique()]).mean(),
             "draw the mean of the class, not the picture itself": lambda x, c: _saved(x, torch.arange(len(x))),
             "that is what is left; what is saved is asked for": lambda x, c: _one_drawing(x) - _saved(x, c),
             "that is of all pictures together; per picture is asked for": lambda x, c: _saved(x, c) * len(x)}),
-    "11.3": Asks(_enter, ((-0.5, 0.3, 0.2, 0.35), (0.4, -0.2, 0.5, 0.52), (0.1, 0.6, 0.0, 1.2)),
+    "11.3": Asks(lambda s1, v, top, elevation: max(s1, _depth(v, top, elevation)),
+        ((-0.5, 0.3, 0.2, 0.35), (0.4, -0.2, 0.5, 0.52), (0.1, 0.6, 0.0, 1.2)),
         hint="solve v = z·cos θ + s·sin θ for s at the height of the top, and take the later of the two entries",
         slips={
             "the ray is inside when it has entered both: the later of the two": lambda s1, *top: min(s1, _depth(*top)),

@@ -10,7 +10,6 @@ from minivae.datasets import Blobs
 from minivae.overlap import confusions
 
 _HEALING = [20.0, 16.0, 13.0, 10.0, 7.0, 7.0]  # least β of the tears after the first to the sixth picture of twelve
-_LEAVING = [beta - 1 for beta in _HEALING]
 
 
 def _order(answer: Any) -> None:
@@ -44,6 +43,7 @@ CHECKS = {
         hint="descend from each of the six at every whole β, and take the one from which no tear is left",
         slips={
             "the first number is that of the tear after the first picture": _HEALING[::-1],
-            "these are the greatest β that leave a tear; the least that leave none are asked for": _LEAVING}),
+            "these are the greatest β that leave a tear; the least that leave none are asked for":
+                [beta - 1 for beta in _HEALING]}),
     "3.3": _order,
 }  # fmt: skip

@@ -43,11 +43,9 @@ def least_losses(capacities: Sequence[float], losses: dict[str, Sequence[float]]
     axes[0, 0].legend(fontsize=8)
     axes[0, 1].axhline(0, color=GREY, linewidth=0.8)
     axes[0, 1].set_ylabel("loss more than the moments' (nats)")
-    for text, place, side in (
-        ("moments draw better", (0.97, 0.96), "right"),
-        ("factors draw better", (0.03, 0.06), "left"),
-    ):
-        axes[0, 1].text(*place, text, transform=axes[0, 1].transAxes, ha=side, va="center", fontsize=9)
+    written = {"transform": axes[0, 1].transAxes, "va": "center", "fontsize": 9}
+    axes[0, 1].text(0.97, 0.96, "moments draw better", ha="right", **written)
+    axes[0, 1].text(0.03, 0.06, "factors draw better", ha="left", **written)
     return figure
 
 
