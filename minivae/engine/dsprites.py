@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from minivae.datasets.sprites import Sprites, lattice
-from minivae.engine.blocks import blocks
 from minivae.engine.files import check_output, reading, write_atomically
+from minivae.engine.published import blocks
 
 BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB before packing
 

@@ -26,7 +26,7 @@ from PIL import ExifTags, Image, ImageOps
 from tqdm.auto import tqdm
 
 from minivae._arguments import check_positive
-from minivae.engine.files import check_output, claim, placed_atomically, reading, written
+from minivae.engine.files import check_output, claim, reading, written
 from minivae.engine.pictures import SIZE, Pictures, write_pictures
 
 __all__ = ["Pictures", "Report", "import_pictures"]
@@ -139,8 +139,7 @@ def import_pictures(
         about = {"kind": kind, "channels": channels, "source": str(source.resolve()), "white": white,
                  "crop": crop or "largest square", "resize": "Pillow, bilinear, antialiased"}  # fmt: skip
         known, columns = _known(pattern, names) if kind == "chairs" else (np.empty((len(names), 0), np.float32), ())
-        with placed_atomically(out, overwrite) as beside:
-            write_pictures(beside, pixels, channels, known, columns, names, about)
+        write_pictures(out, pixels, channels, known, columns, names, about, overwrite)
     return report
 
 
