@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -74,11 +75,8 @@ def keep_buffers(mmap: int = 2**30, trim: int = 2**31 - 1) -> None:
 
 
 @contextmanager
-def ieee(device: torch.device) -> Iterator[None]:
+def ieee() -> Iterator[None]:
     """Meanwhile CUDA's convolutions of fp32 are fp32, and not TF32, which keeps ten bits."""
-    if device.type != "cuda":
-        yield
-        return
     cudnn = torch.backends.cudnn  # newer versions have a switch for convolutions alone
     switch, name, off = (
         (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
@@ -89,6 +87,19 @@ def ieee(device: torch.device) -> Iterator[None]:
         yield
     finally:
         setattr(switch, name, before)
+
+
+def on(stream: torch.cuda.Stream | None, do: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose work goes to a stream, after what is now under way on the present one; None: as it is."""
+    if stream is None:
+        return do
+    stream.wait_stream(torch.cuda.current_stream(stream.device))
+
+    def there(*arguments: Any) -> Any:
+        with torch.cuda.stream(stream):
+            return do(*arguments)
+
+    return there
 
 
 class OnDevice:
