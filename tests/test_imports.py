@@ -75,7 +75,7 @@ BUDGET = {
     "datasets.__init__": 15, "datasets.blobs": 90, "datasets.sprites": 180, "datasets.coloured": 50,
     "datasets.chairs": 275, "datasets.arrays": 110,
     "engine.__init__": 5, "engine.settings": 95, "engine.runs": 250, "engine.files": 120, "engine.saving": 195,
-    "engine.trainer": 265, "engine.fast": 120, "engine.fast_muon": 80, "engine.held": 65,
+    "engine.trainer": 265, "engine.fast": 170, "engine.fast_muon": 80,
     "engine.parallel": 100, "engine.sweep": 190, "engine.imports": 270,
     "engine.pictures": 155, "engine.dsprites": 135, "engine.curves": 90, "engine.catalogue": 25,
     "engine.published": 90, "engine.export": 55, "__main__": 390,

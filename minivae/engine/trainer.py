@@ -24,7 +24,6 @@ from minivae.engine import fast, parallel, saving
 from minivae.engine.dsprites import DSprites
 from minivae.engine.fast_muon import FastMuon
 from minivae.engine.files import check_output, claim
-from minivae.engine.held import Held, held
 from minivae.engine.runs import Run, initial_state
 from minivae.engine.saving import TrainingError, TrainingInterrupted
 from minivae.engine.settings import to_dict
@@ -34,7 +33,7 @@ from minivae.objectives import check_range
 
 __all__ = ["TrainingError", "TrainingInterrupted", "train", "train_seeds", "versions"]
 
-_GRAPHABLE = (Blobs, Sprites, ColouredSprites, DSprites, Held)  # on the device; a learner's own may need the host
+_GRAPHABLE = (Blobs, Sprites, ColouredSprites, DSprites, fast.Held)  # on the device; a learner's own may need the host
 
 
 def train(
@@ -134,7 +133,7 @@ def train_seeds(
     heavy = experiment.batch >= fast.HEAVY or experiment.optimizer == "muon"
     precision = fast.pick_precision(precision, place, heavy)
     fast.keep_buffers()
-    dataset = held(experiment.dataset, place)
+    dataset = fast.held(experiment.dataset, place)
     check_range(dataset.sample(experiment.batch, torch.Generator(place).manual_seed(seeds[0]))[0])
     reseeded = [*before.get("reseeded", []), *([resume.step] if reseed else [])]
 
