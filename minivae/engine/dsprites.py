@@ -1,8 +1,4 @@
-"""Readers for the published files, with the interface of the rendered data sets. See data/README.md for the files.
-
-dSprites is one array and read here. 3D Chairs, CelebA and folders of your own are many pictures, of which
-`import_pictures` makes one file; `Pictures` reads that.
-"""
+"""The published dSprites, with the interface of the rendered sprites. See data/README.md for the file."""
 
 import hashlib
 import io
@@ -77,7 +73,7 @@ class DSprites(Sprites):
 def dsprites(path: str | Path) -> DSprites:
     """Read the published dSprites, `dsprites_ndarray_*.npz` or its HDF5 form; pickled parts are never touched. Raises
     FileNotFoundError if there is no such file, ValueError if it is damaged, is no dSprites, or lacks an array."""
-    dataset = DSprites(str(path))
+    dataset = DSprites(path)
     dataset.bits  # noqa: B018  read now, so that a bad file is heard of here
     return dataset
 
@@ -98,7 +94,7 @@ def export(path: str | Path) -> Path:
         for start in range(0, len(sprites), BLOCK):
             block = sprites.render(classes[start : start + BLOCK])[:, 0]
             images[start : start + BLOCK] = block.to(torch.uint8).numpy()
-    return write_atomically(path, content, overwrite=False)
+    return write_atomically(path, content.getbuffer(), overwrite=False)
 
 
 def _read_bits(path: Path) -> np.ndarray:

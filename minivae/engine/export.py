@@ -33,7 +33,7 @@ def export_onnx(run: Run, path: str | Path, overwrite: bool = False) -> list[Pat
     for out in paths.values():
         check_output(out, overwrite)
     for name, (part, example, takes, gives) in parts.items():
-        write_atomically(paths[name], io.BytesIO(_onnx(part, example, takes, gives)), overwrite)
+        write_atomically(paths[name], _onnx(part, example, takes, gives), overwrite)
     return list(paths.values())
 
 
@@ -51,4 +51,4 @@ def export_weights(run: Run, path: str | Path, overwrite: bool = False) -> Path:
     """Write the model's parameters, name → float32 tensor, for `torch.load(path)`. Raises as `write_atomically`."""
     content = io.BytesIO()
     torch.save({name: value.float() for name, value in run.model().state_dict().items()}, content)
-    return write_atomically(Path(path), content, overwrite)
+    return write_atomically(Path(path), content.getbuffer(), overwrite)

@@ -2,7 +2,6 @@
 
 import errno
 import glob
-import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -86,20 +85,18 @@ def claim(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> Path:
-    """Write a file beside its place and rename it into it: whoever looks sees the old file, or the whole new one.
-
-    Raises FileExistsError if there is one and overwrite is False, even if it appeared only just now, OSError if it
-    cannot be written; nothing is left behind.
-    """
+def write_atomically(path: Path, content: bytes | memoryview, overwrite: bool) -> Path:
+    """Write a file as `placed_atomically` does; returns its path."""
     with placed_atomically(path, overwrite) as beside, open(beside, "xb") as raw:
-        raw.write(content.getbuffer())
+        raw.write(content)
     return path
 
 
 @contextmanager
 def placed_atomically(path: Path, overwrite: bool) -> Iterator[Path]:
-    """The path of a file to write, beside its place, that is renamed into it in the end; see `write_atomically`."""
+    """The path of a file to write, beside its place, that is renamed into it in the end: whoever looks sees the old
+    file, or the whole new one. Raises FileExistsError if there is one and overwrite is False, even if it appeared only
+    just now, OSError if it cannot be written; nothing is left behind."""
     check_output(path, overwrite)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

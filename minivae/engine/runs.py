@@ -119,7 +119,7 @@ class Run:
         image = io.BytesIO()  # in memory first: HDF5 does not report a full disk in a way that one can catch
         with h5py.File(image, "w", libver=CHECKED) as file:
             _write(file, self)
-        return write_atomically(Path(path), image, overwrite)
+        return write_atomically(Path(path), image.getbuffer(), overwrite)
 
     @classmethod
     def load(cls, path: str | Path, kinds: Collection[type] = (), data: str | Path | Arrays | None = None) -> "Run":

@@ -167,7 +167,7 @@ def write_table(rows: Sequence[dict[str, Any]], folder: Path) -> Path:
     writer = csv.DictWriter(text, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return write_atomically(folder / "sweep.csv", io.BytesIO(text.getvalue().encode()), overwrite=True)
+    return write_atomically(folder / "sweep.csv", text.getvalue().encode(), overwrite=True)
 
 
 def parse_seeds(text: str) -> list[int]:
