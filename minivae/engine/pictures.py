@@ -32,10 +32,6 @@ class Pictures:
         path: of the HDF5 file; opened when the first picture is asked for. `Pictures.open(path)` opens it at once.
         channels: 1 grey, 3 RGB, as the file has them.
         content: a digest of the pictures, by which a run knows them again wherever the file lies; "" if not yet known.
-
-    Attributes:
-        factors: names of what is known of every picture, e.g. ("model", "azimuth", "elevation"); often none.
-        names: of the files.
     """
 
     path: str = field(compare=False)
@@ -74,10 +70,12 @@ class Pictures:
 
     @property
     def factors(self) -> tuple[str, ...]:
+        """Names of what is known of every picture, e.g. ("model", "azimuth", "elevation"); often none."""
         return self._file.columns
 
     @property
     def names(self) -> list[str]:
+        """Names of the files."""
         return self._file.names
 
     @property
@@ -89,12 +87,9 @@ class Pictures:
         return len(self._file.images)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n pictures uniformly, with replacement, on the generator's device.
-
-        Returns:
-            images (n, channels, 64, 64) in [0, 1] and what is known of each, (n, factors). Raises as `open`, and
-            ValueError if n < 1, or the file holds other pictures than `content` says.
-        """
+        """Draw n pictures uniformly, with replacement, on the generator's device: (n, channels, 64, 64) in [0, 1], and
+        what is known of each, (n, factors). Raises as `open`, and ValueError if n < 1, or the file holds other pictures
+        than `content` says."""
         check_count("n", n)
         device = generator.device if generator is not None else torch.device("cpu")
         return self.pick(torch.randint(len(self), (n,), generator=generator, device=device))

@@ -112,10 +112,9 @@ class Keeper:
 
     def _kept(self) -> str:
         """Write the last good state, if there is one and a place for it; returns what to say of it."""
-        if self.good is None and self.resumed is None:
+        if (run := self.run) is None:
             return "no earlier state was kept"
-        step = self.resumed.step if self.good is None else self.good[0]
-        said = f"the state at step {step} is kept in the error's `run`"
+        said = f"the state at step {run.step} is kept in the error's `run`"
         return said + (f" and in {self.out}" if self.out is not None and self._save(final=False) else "")
 
     def _save(self, final: bool) -> bool:

@@ -68,12 +68,10 @@ def train(
         resume: continue this run. On one CPU the result equals an unbroken training bit for bit.
         reseed: draw fresh random numbers from the step of `resume` on, as on another kind of device one must.
         snapshots: steps at which to keep the weights.
-        out: write the run here when done, and on the way about once a minute.
-        overwrite: allow `out` to exist.
+        out, overwrite: write the run here when done, and on the way about once a minute; allow it to exist.
         command: the shell command to store as the run's origin.
 
-    Returns:
-        The run, with a checkpoint for resuming.
+    Returns the run, with a checkpoint for resuming.
 
     Raises:
         ValueError: on a setting out of range, a resume that does not fit, or settings that `out` cannot hold.
