@@ -156,26 +156,20 @@ def _train(args: argparse.Namespace) -> int:
     if args.out is None and not outs[0].parent.exists():
         outs[0].parent.mkdir(exist_ok=True)  # of several processes each tries
     same = args.resume is not None and outs[0].exists() and outs[0].samefile(args.resume)
-    settings = {
-        "steps": args.steps, "device": args.device, "precision": args.precision, "progress": not args.json,
-        "snapshots": args.snapshots, "overwrite": args.force or same, "command": args.said,
-    }  # fmt: skip
     try:
         with parallel.processes(args.device) as speaks:
-            if len(seeds) > 1:
-                runs = trainer.train_seeds(experiment, seeds, outs, **settings)
-            else:
-                runs = [trainer.train(
-                    experiment, seed=seeds[0], resume=resume, reseed=args.reseed, out=outs[0], **settings
-                )]  # fmt: skip
+            runs = trainer.train_seeds(
+                experiment, seeds, outs, steps=args.steps, device=args.device, precision=args.precision,
+                progress=not args.json, resume=resume, reseed=args.reseed, snapshots=args.snapshots,
+                overwrite=args.force or same, command=args.said,
+            )  # fmt: skip
     except trainer.TrainingInterrupted as interrupted:
         runs = [interrupted.run]
     finally:
         if args.out is None:
             with suppress(OSError):  # a refused training leaves no empty folder behind
                 outs[0].parent.rmdir()
-    goal = experiment.steps if args.steps is None else args.steps
-    done = all(run.step == goal for run in runs)
+    done = all(run.step == (args.steps or experiment.steps) for run in runs)
     if speaks and not done:
         go_on = " or ".join(f"--resume {shlex.quote(str(out))}" for out in outs)
         print(f"interrupted at step {runs[0].step}; go on with {go_on}", file=sys.stderr)
@@ -221,10 +215,8 @@ def _bench(args: argparse.Namespace) -> int:
         raise RuntimeError(f"no {path}: the benchmarks come with a clone of the repository, not with the package")
     if args.out is not None and not (args.out.is_dir() and os.access(args.out, os.W_OK)):
         raise OSError(f"{args.out} is no folder that can be written to: create it first")
-    if not (args.quick or args.gpu) and (
-        missing := [m for m in ("jupytext", "nbclient") if not importlib.util.find_spec(m)]
-    ):
-        raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]', or use --quick")
+    if not (args.quick or args.gpu):
+        _need("jupytext", "nbclient", otherwise=", or use --quick")
     sys.path.insert(0, str(BENCHMARKS))
     if args.gpu:
         gpu = importlib.import_module("gpu")
@@ -417,8 +409,7 @@ def _probe(name: str) -> str:
         return platform.python_version()
     if name == "packages":
         wanted = ("torch", "numpy", "h5py", "matplotlib", "ipywidgets", "anywidget", "tqdm", "jupyterlab")
-        if missing := [package for package in wanted if importlib.util.find_spec(package) is None]:
-            raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]'")
+        _need(*wanted)
         return ", ".join(f"{package} {importlib.import_module(package).__version__}" for package in wanted)
     if name in ("device", "precision"):
         import torch
@@ -446,6 +437,11 @@ def _probe(name: str) -> str:
     with tempfile.TemporaryFile(dir=Path.cwd()) as file:  # training needs a folder for its run files
         file.write(b"\0" * 2**20)
     return f"{Path.cwd()} is writable"
+
+
+def _need(*packages: str, otherwise: str = "") -> None:
+    if missing := [package for package in packages if importlib.util.find_spec(package) is None]:
+        raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]'{otherwise}")
 
 
 def _tell(args: argparse.Namespace, value: Any, lines: list[str]) -> int:
