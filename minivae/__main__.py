@@ -215,8 +215,9 @@ def _bench(args: argparse.Namespace) -> int:
         raise RuntimeError(f"no {path}: the benchmarks come with a clone of the repository, not with the package")
     if args.out is not None and not (args.out.is_dir() and os.access(args.out, os.W_OK)):
         raise OSError(f"{args.out} is no folder that can be written to: create it first")
-    if not (args.quick or args.gpu):
-        _need("jupytext", "nbclient", otherwise=", or use --quick")
+    missing = [m for m in ("jupytext", "nbclient") if not importlib.util.find_spec(m)]
+    if missing and not (args.quick or args.gpu):
+        raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]', or use --quick")
     sys.path.insert(0, str(BENCHMARKS))
     if args.gpu:
         gpu = importlib.import_module("gpu")
@@ -409,16 +410,16 @@ def _probe(name: str) -> str:
         return platform.python_version()
     if name == "packages":
         wanted = ("torch", "numpy", "h5py", "matplotlib", "ipywidgets", "anywidget", "tqdm", "jupyterlab")
-        _need(*wanted)
+        if missing := [package for package in wanted if importlib.util.find_spec(package) is None]:
+            raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]'")
         return ", ".join(f"{package} {importlib.import_module(package).__version__}" for package in wanted)
     if name in ("device", "precision"):
         import torch
 
         from minivae.engine import fast
 
-        device = fast.pick_device("auto")
-        threads = f"{device}, {torch.get_num_threads()} threads"
-        return threads if name == "device" else fast.pick_precision("auto", device)
+        on = fast.pick_device("auto")
+        return fast.pick_precision("auto", on) if name == "precision" else f"{on}, {torch.get_num_threads()} threads"
     if name == "data":
         from minivae.engine.runs import Run
 
@@ -437,11 +438,6 @@ def _probe(name: str) -> str:
     with tempfile.TemporaryFile(dir=Path.cwd()) as file:  # training needs a folder for its run files
         file.write(b"\0" * 2**20)
     return f"{Path.cwd()} is writable"
-
-
-def _need(*packages: str, otherwise: str = "") -> None:
-    if missing := [package for package in packages if importlib.util.find_spec(package) is None]:
-        raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]'{otherwise}")
 
 
 def _tell(args: argparse.Namespace, value: Any, lines: list[str]) -> int:
