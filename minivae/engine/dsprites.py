@@ -42,11 +42,13 @@ class DSprites(Sprites):
     @cached_property
     def bits(self) -> Tensor:
         """All pictures, eight pixels a byte: (737280, 512) uint8."""
-        bits = _read_bits(Path(self.path))
-        if self.content not in ("", _digest(bits)):
+        path, missing = Path(self.path), "data/README.md says where to get dSprites and where to put it"
+        with reading(path, "is damaged or no dSprites file, get it again", missing):
+            bits = _pack(blocks(path, "imgs", BLOCK, _check), blocks(path, "latents/classes", BLOCK, _check))
+        if self.content not in ("", found := _digest(bits)):
             raise ValueError(
-                f"{self.path} holds other pictures (digest {_digest(bits)}) than the run was trained on (digest "
-                f"{self.content}): give the file of those, Run.load(…, data=FILE)"
+                f"{path} holds other pictures (digest {found}) than the run was trained on (digest {self.content}): "
+                "give the file of those, Run.load(…, data=FILE)"
             )
         return torch.from_numpy(bits)
 
@@ -95,12 +97,6 @@ def export(path: str | Path) -> Path:
             block = sprites.render(classes[start : start + BLOCK])[:, 0]
             images[start : start + BLOCK] = block.to(torch.uint8).numpy()
     return write_atomically(path, content.getbuffer(), overwrite=False)
-
-
-def _read_bits(path: Path) -> np.ndarray:
-    missing = "data/README.md says where to get dSprites and where to put it"
-    with reading(path, "is damaged or no dSprites file, get it again", missing):
-        return _pack(blocks(path, "imgs", BLOCK, _check), blocks(path, "latents/classes", BLOCK, _check))
 
 
 def _check(name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:

@@ -5,7 +5,6 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from minivae.engine.files import check_output, write_atomically
 from minivae.engine.runs import Run
@@ -33,18 +32,14 @@ def export_onnx(run: Run, path: str | Path, overwrite: bool = False) -> list[Pat
     for out in paths.values():
         check_output(out, overwrite)
     for name, (part, example, takes, gives) in parts.items():
-        write_atomically(paths[name], _onnx(part, example, takes, gives), overwrite)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the exporter's own parts
+            program = torch.onnx.export(
+                part, (example,), dynamo=True, input_names=[takes], output_names=gives, verbose=False,
+                dynamic_shapes=({0: torch.export.Dim("n")},),
+            )  # fmt: skip
+        write_atomically(paths[name], program.model_proto.SerializeToString(), overwrite)
     return list(paths.values())
-
-
-def _onnx(part: nn.Module, example: torch.Tensor, takes: str, gives: list[str]) -> bytes:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter's own parts
-        program = torch.onnx.export(
-            part, (example,), dynamo=True, input_names=[takes], output_names=gives, verbose=False,
-            dynamic_shapes=({0: torch.export.Dim("n")},),
-        )  # fmt: skip
-    return program.model_proto.SerializeToString()
 
 
 def export_weights(run: Run, path: str | Path, overwrite: bool = False) -> Path:

@@ -44,10 +44,10 @@ ASIDE |= dict.fromkeys(("#recycle", "@recycle", "$recycle.bin", "recycler", "los
 # kind → channels, side of the central square that is kept (None: the largest), pattern of the files' names, an example
 # of them, number of pictures in the published archive
 LAYOUTS = {
-    "chairs": (1, 400, r"(?:.*/)?([^/]+)/renders/image_\d{3}_p(\d{3})_t(\d{3})_r\d{3}\.png",
+    "chairs": (1, 400, r"(?is)(?:.*/)?([^/]+)/renders/image_\d{3}_p(\d{3})_t(\d{3})_r\d{3}\.png",
                "MODEL/renders/image_NNN_pPPP_tTTT_rRRR.png", 1393 * 62),
-    "celeba": (3, 148, r"(?:.*/)?\d{6}\.(?:jpg|jpeg|png)", "000001.jpg and so on", 202_599),
-    "folder": (3, None, rf".*(?:{'|'.join(map(re.escape, SUFFIXES))})", ", ".join(SUFFIXES), 0),
+    "celeba": (3, 148, r"(?is)(?:.*/)?\d{6}\.(?:jpg|jpeg|png)", "000001.jpg and so on", 202_599),
+    "folder": (3, None, rf"(?is).*(?:{'|'.join(map(re.escape, SUFFIXES))})", ", ".join(SUFFIXES), 0),
 }  # fmt: skip
 _Read = Callable[[], IO[bytes]] | str  # how to open a file, or why that cannot be
 
@@ -105,7 +105,7 @@ def import_pictures(
     with claim(out), TemporaryFile(dir=out.parent) as pixels, ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of odd metadata
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        files = _files(source, re.compile(pattern, re.IGNORECASE | re.DOTALL), report, progress)
+        files = _files(source, pattern, report, progress)
         while block := list(itertools.islice(files, BLOCK)):
             found = pool.map(lambda file: _picture(file[1], crop, channels, white), block)
             for (name, content), picture in zip(block, found, strict=True):
@@ -139,12 +139,12 @@ def import_pictures(
     return report
 
 
-def _files(source: Path, pattern: re.Pattern, report: Report, progress: bool) -> Iterator[tuple[str, bytes | str]]:
+def _files(source: Path, pattern: str, report: Report, progress: bool) -> Iterator[tuple[str, bytes | str]]:
     """Names of the files looked for, and their contents or why there is none; the others go into the report."""
     for name, read in tqdm(_entries(source), source.name, unit="file", disable=not progress, delay=0.5):
         if isinstance(read, str):
             report.skipped.append((name, read))
-        elif not pattern.fullmatch(name):
+        elif not re.fullmatch(pattern, name):
             report.others += 1
         else:
             try:
@@ -274,7 +274,7 @@ def _grey(image: Image.Image, white: float | None) -> tuple[Image.Image, int]:
 
 def _known(pattern: str, names: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """What the names of chairs say of them, (n, 3) float32, and what the columns are called."""
-    matches = [re.fullmatch(pattern, name, re.IGNORECASE | re.DOTALL) for name in names]
+    matches = [re.fullmatch(pattern, name) for name in names]
     places = {model: place for place, model in enumerate(dict.fromkeys(match[1] for match in matches))}
     # the names hold whole degrees, cut off: 011 for 360/31
     rows = [(places[m[1]], round((int(m[3]) + 0.5) * 31 / 360) * 360 / 31, int(m[2])) for m in matches]
