@@ -68,16 +68,14 @@ def claim(path: Path) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         if getattr(error, "errno", errno.ENOSYS) not in _NO_LOCKS:
             raise
-        Path(lock.lock_file).unlink(missing_ok=True)
         warnings.warn(
             f"the file system of {path} has no file locks ({error}): going on without one; let no other process write "
             "this file", RuntimeWarning, stacklevel=4,
         )  # fmt: skip
-        yield  # and what looks left behind may be another's, at work
-        return
     try:
-        for torn in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-            torn.unlink(missing_ok=True)
+        if lock.is_locked:  # else what looks left behind may be another's, at work
+            for torn in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+                torn.unlink(missing_ok=True)
         yield
     finally:
         with suppress(OSError):  # Windows removes it with the release
