@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import importlib
 import importlib.util
 import io
 import json
@@ -138,8 +137,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _train(args: argparse.Namespace) -> int:
     from minivae.engine import catalogue, parallel, sweep, trainer
-    from minivae.engine.imports import Pictures
-    from minivae.engine.runs import Run
+    from minivae.engine.pictures import Pictures
 
     experiment = catalogue.get(args.name)
     if args.data is not None:
@@ -149,7 +147,7 @@ def _train(args: argparse.Namespace) -> int:
     if args.seeds is not None and (args.resume or args.out or args.reseed):
         raise ValueError("--seeds begins trainings, and names their files: it goes without --resume and --out")
     seeds = [args.seed] if args.seeds is None else sweep.parse_seeds(args.seeds)
-    resume = None if args.resume is None else Run.load(args.resume, data=args.data)
+    resume = None if args.resume is None else minivae.Run.load(args.resume, data=args.data)
     if resume is not None and isinstance(experiment.dataset, Pictures):
         experiment = dataclasses.replace(experiment, dataset=resume.experiment.dataset)
     outs = [args.out or Path("runs") / f"{experiment.name}-seed{seed}.h5" for seed in seeds]
@@ -261,20 +259,17 @@ def _export(args: argparse.Namespace) -> int:
 
 def _export_run(args: argparse.Namespace) -> int:
     from minivae.engine import export
-    from minivae.engine.runs import Run
 
     if args.onnx is None and args.weights is None:
         raise ValueError("nothing to write: name a file with --onnx or --weights")
-    run = Run.load(args.path)
+    run = minivae.Run.load(args.path)
     written = [] if args.onnx is None else export.export_onnx(run, args.onnx, args.force)
     written += [] if args.weights is None else [export.export_weights(run, args.weights, args.force)]
     return _tell(args, {"out": [str(path) for path in written]}, [f"wrote {path}" for path in written])
 
 
 def _show(args: argparse.Namespace) -> int:
-    from minivae.engine.runs import Run
-
-    summary = _summary(Run.load(args.path))
+    summary = _summary(minivae.Run.load(args.path))
     kl, made = summary["kl"], summary["provenance"]
     lines = [
         f"{args.path}: {summary['experiment']['name']}, seed {summary['seed']}, step {summary['step']:,}",
@@ -421,9 +416,7 @@ def _probe(name: str) -> str:
         on = fast.pick_device("auto")
         return fast.pick_precision("auto", on) if name == "precision" else f"{on}, {torch.get_num_threads()} threads"
     if name == "data":
-        from minivae.engine.runs import Run
-
-        runs = [Run.load(path) for path in sorted((DATA / "runs").glob("*.h5"))]
+        runs = [minivae.Run.load(path) for path in sorted((DATA / "runs").glob("*.h5"))]
         if not runs:
             raise RuntimeError(f"no recorded runs in {DATA / 'runs'}: is this a whole clone of the repository?")
         return f"{len(runs)} recorded runs in {DATA / 'runs'}, all readable"

@@ -57,11 +57,9 @@ def rows(batch: int) -> slice:
 
 
 def average(values: Tensor) -> Tensor:
-    """The mean over the rows of all processes, whose gradient is that of the own rows' mean.
-
-    As `share_gradients` averages gradients, the whole batch's loss gets its exact gradient, whatever function of the
-    mean it is: (1/N)·Σ_r L′(mean)·∂mean_r = L′(mean)·∂mean.
-    """
+    """The mean over the rows of all processes, whose gradient is that of the own rows' mean. As `share_gradients`
+    averages gradients, the whole batch's loss gets its exact gradient, whatever function of the mean it is:
+    (1/N)·Σ_r L′(mean)·∂mean_r = L′(mean)·∂mean."""
     own = values.mean(0)
     if alone():
         return own

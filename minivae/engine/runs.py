@@ -120,12 +120,8 @@ class Run:
 
     @classmethod
     def load(cls, path: str | Path, kinds: Collection[type] = (), data: str | Path | Arrays | None = None) -> "Run":
-        """Read a run.
-
-        Args:
-            path: of the run file.
-            kinds: your own classes of data sets and objectives: a file holds names and settings, never code.
-            data: the run's pictures: where they are now, or the `Arrays` themselves, with or without factors.
+        """Read a run. `kinds` are your own classes of data sets and objectives: a file holds names and settings, never
+        code. `data` are the run's pictures: where they are now, or the `Arrays` themselves, with or without factors.
 
         Raises FileNotFoundError if there is no such file, OSError with the system's reason if it cannot be read,
         RunFileError if it is no run, damaged, or of another format version, ValueError if `data` holds other pictures

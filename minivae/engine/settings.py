@@ -7,7 +7,7 @@ from typing import Any
 
 from minivae.datasets import Arrays, Blobs, Chairs, ColouredSprites, Sprites
 from minivae.engine.dsprites import DSprites
-from minivae.engine.imports import Pictures
+from minivae.engine.pictures import Pictures
 from minivae.experiment import OBJECTIVES, SCHEDULES, Experiment
 
 # what a stored experiment may be built from; the name in a file is the class's name

@@ -31,26 +31,14 @@ from minivae.experiment import OBJECTIVES, SCHEDULES, Experiment
 from minivae.muon import Muon
 from minivae.objectives import check_range
 
-__all__ = ["TrainingError", "TrainingInterrupted", "train", "train_seeds", "versions"]
-
 _GRAPHABLE = (Blobs, Sprites, ColouredSprites, DSprites, fast.Held)  # on the device; a learner's own may need the host
 
 
 def train(
-    experiment: Experiment,
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    progress: bool = True,
-    resume: Run | None = None,
-    reseed: bool = False,
-    snapshots: Collection[int] = (),
-    out: str | Path | None = None,
-    overwrite: bool = False,
-    command: str | None = None,
-) -> Run:
+    experiment: Experiment, *, steps: int | None = None, seed: int = 0, device: str = "auto", precision: str = "auto",
+    progress: bool = True, resume: Run | None = None, reseed: bool = False, snapshots: Collection[int] = (),
+    out: str | Path | None = None, overwrite: bool = False, command: str | None = None,
+) -> Run:  # fmt: skip
     """Train the model of an experiment.
 
     An interrupt (Ctrl-C, the stop button of a notebook, SIGTERM) ends the training after the step in progress, a second
