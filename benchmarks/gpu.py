@@ -148,7 +148,7 @@ def numbers(b: Bench) -> None:
                     kind(model.parameters(), 1e-3) if e.optimizer == "muon"
                     else torch.optim.Adam(model.parameters(), 1e-3, fused=True)
                 )  # fmt: skip
-                with trainer.fast.ieee(torch.device(place)):
+                with trainer.fast.ieee():
                     row = training.training_step(
                         model, optimizer, e.objective, images.to(place), noise.to(place), 2, precision=precision,
                         source=factors.to(place) if e.model != "vae" else None,

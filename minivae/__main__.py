@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import importlib
 import importlib.util
 import io
 import json
@@ -138,8 +137,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _train(args: argparse.Namespace) -> int:
     from minivae.engine import catalogue, parallel, sweep, trainer
-    from minivae.engine.imports import Pictures
-    from minivae.engine.runs import Run
+    from minivae.engine.pictures import Pictures
 
     experiment = catalogue.get(args.name)
     if args.data is not None:
@@ -149,33 +147,27 @@ def _train(args: argparse.Namespace) -> int:
     if args.seeds is not None and (args.resume or args.out or args.reseed):
         raise ValueError("--seeds begins trainings, and names their files: it goes without --resume and --out")
     seeds = [args.seed] if args.seeds is None else sweep.parse_seeds(args.seeds)
-    resume = None if args.resume is None else Run.load(args.resume, data=args.data)
+    resume = None if args.resume is None else minivae.Run.load(args.resume, data=args.data)
     if resume is not None and isinstance(experiment.dataset, Pictures):
         experiment = dataclasses.replace(experiment, dataset=resume.experiment.dataset)
     outs = [args.out or Path("runs") / f"{experiment.name}-seed{seed}.h5" for seed in seeds]
     if args.out is None and not outs[0].parent.exists():
         outs[0].parent.mkdir(exist_ok=True)  # of several processes each tries
     same = args.resume is not None and outs[0].exists() and outs[0].samefile(args.resume)
-    settings = {
-        "steps": args.steps, "device": args.device, "precision": args.precision, "progress": not args.json,
-        "snapshots": args.snapshots, "overwrite": args.force or same, "command": args.said,
-    }  # fmt: skip
     try:
         with parallel.processes(args.device) as speaks:
-            if len(seeds) > 1:
-                runs = trainer.train_seeds(experiment, seeds, outs, **settings)
-            else:
-                runs = [trainer.train(
-                    experiment, seed=seeds[0], resume=resume, reseed=args.reseed, out=outs[0], **settings
-                )]  # fmt: skip
+            runs = trainer.train_seeds(
+                experiment, seeds, outs, steps=args.steps, device=args.device, precision=args.precision,
+                progress=not args.json, resume=resume, reseed=args.reseed, snapshots=args.snapshots,
+                overwrite=args.force or same, command=args.said,
+            )  # fmt: skip
     except trainer.TrainingInterrupted as interrupted:
         runs = [interrupted.run]
     finally:
         if args.out is None:
             with suppress(OSError):  # a refused training leaves no empty folder behind
                 outs[0].parent.rmdir()
-    goal = experiment.steps if args.steps is None else args.steps
-    done = all(run.step == goal for run in runs)
+    done = all(run.step == (args.steps or experiment.steps) for run in runs)
     if speaks and not done:
         go_on = " or ".join(f"--resume {shlex.quote(str(out))}" for out in outs)
         print(f"interrupted at step {runs[0].step}; go on with {go_on}", file=sys.stderr)
@@ -221,9 +213,8 @@ def _bench(args: argparse.Namespace) -> int:
         raise RuntimeError(f"no {path}: the benchmarks come with a clone of the repository, not with the package")
     if args.out is not None and not (args.out.is_dir() and os.access(args.out, os.W_OK)):
         raise OSError(f"{args.out} is no folder that can be written to: create it first")
-    if not (args.quick or args.gpu) and (
-        missing := [m for m in ("jupytext", "nbclient") if not importlib.util.find_spec(m)]
-    ):
+    missing = [m for m in ("jupytext", "nbclient") if not importlib.util.find_spec(m)]
+    if missing and not (args.quick or args.gpu):
         raise RuntimeError(f"missing: {', '.join(missing)}; install with: pip install -e '.[course]', or use --quick")
     sys.path.insert(0, str(BENCHMARKS))
     if args.gpu:
@@ -268,20 +259,17 @@ def _export(args: argparse.Namespace) -> int:
 
 def _export_run(args: argparse.Namespace) -> int:
     from minivae.engine import export
-    from minivae.engine.runs import Run
 
     if args.onnx is None and args.weights is None:
         raise ValueError("nothing to write: name a file with --onnx or --weights")
-    run = Run.load(args.path)
+    run = minivae.Run.load(args.path)
     written = [] if args.onnx is None else export.export_onnx(run, args.onnx, args.force)
     written += [] if args.weights is None else [export.export_weights(run, args.weights, args.force)]
     return _tell(args, {"out": [str(path) for path in written]}, [f"wrote {path}" for path in written])
 
 
 def _show(args: argparse.Namespace) -> int:
-    from minivae.engine.runs import Run
-
-    summary = _summary(Run.load(args.path))
+    summary = _summary(minivae.Run.load(args.path))
     kl, made = summary["kl"], summary["provenance"]
     lines = [
         f"{args.path}: {summary['experiment']['name']}, seed {summary['seed']}, step {summary['step']:,}",
@@ -425,13 +413,10 @@ def _probe(name: str) -> str:
 
         from minivae.engine import fast
 
-        device = fast.pick_device("auto")
-        threads = f"{device}, {torch.get_num_threads()} threads"
-        return threads if name == "device" else fast.pick_precision("auto", device)
+        on = fast.pick_device("auto")
+        return fast.pick_precision("auto", on) if name == "precision" else f"{on}, {torch.get_num_threads()} threads"
     if name == "data":
-        from minivae.engine.runs import Run
-
-        runs = [Run.load(path) for path in sorted((DATA / "runs").glob("*.h5"))]
+        runs = [minivae.Run.load(path) for path in sorted((DATA / "runs").glob("*.h5"))]
         if not runs:
             raise RuntimeError(f"no recorded runs in {DATA / 'runs'}: is this a whole clone of the repository?")
         return f"{len(runs)} recorded runs in {DATA / 'runs'}, all readable"

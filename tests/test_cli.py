@@ -492,7 +492,7 @@ def test_an_interrupted_training_exits_with_130_and_says_how_to_go_on(folder, ca
     def interrupted(*_, **settings):
         raise trainer.TrainingInterrupted("interrupted", run)
 
-    monkeypatch.setattr(trainer, "train", interrupted)
+    monkeypatch.setattr(trainer, "train_seeds", interrupted)
     assert train("--steps", "9", "--out", "a.h5") == 130
     assert "interrupted at step 2; go on with --resume a.h5" in capsys.readouterr().err
     assert train("--steps", "2", "--out", "a.h5") == 0  # in the last step: nothing is left to do

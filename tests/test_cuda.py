@@ -17,7 +17,6 @@ from minivae.datasets import Arrays, Blobs, Chairs, ColouredSprites, Sprites
 from minivae.engine import fast, saving, trainer
 from minivae.engine.dsprites import DSprites
 from minivae.engine.fast_muon import FastMuon
-from minivae.engine.held import held
 from minivae.engine.pictures import Pictures, write_pictures
 from minivae.engine.runs import Run
 from minivae.experiment import Experiment
@@ -187,7 +186,7 @@ def test_several_seeds_at_once_are_each_as_alone(card, tmp_path):
 @pytest.mark.parametrize("kind", ["chairs", "greys", "floats", "pictures"])
 def test_held_pictures_are_those_that_the_data_set_draws(card, data, kind):
     place = torch.device("cuda:0")
-    there, known = held(data[kind], place).sample(40, torch.Generator(place).manual_seed(1))
+    there, known = fast.held(data[kind], place).sample(40, torch.Generator(place).manual_seed(1))
     images, factors = data[kind].sample(40, torch.Generator().manual_seed(1))
     assert torch.equal(there.cpu(), images) and torch.equal(known.cpu(), factors) and there.device == place
 
@@ -195,8 +194,8 @@ def test_held_pictures_are_those_that_the_data_set_draws(card, data, kind):
 def test_what_does_not_fit_stays_where_it_is(card, monkeypatch, data):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (2**10, 2**10))
     for kind in ("chairs", "greys", "pictures", "blobs"):
-        assert held(data[kind], torch.device("cuda:0")) is data[kind]
-    assert held(Chairs(), torch.device("cuda:0")) == Chairs()  # of which there is no end
+        assert fast.held(data[kind], torch.device("cuda:0")) is data[kind]
+    assert fast.held(Chairs(), torch.device("cuda:0")) == Chairs()  # of which there is no end
 
 
 def test_the_pretended_device_sees_what_it_should(card):

@@ -74,11 +74,11 @@ BUDGET = {
     "metrics.evaluate": 125, "metrics.udr": 45,
     "datasets.__init__": 15, "datasets.blobs": 85, "datasets.sprites": 160, "datasets.coloured": 45,
     "datasets.chairs": 250, "datasets.arrays": 110,
-    "engine.__init__": 5, "engine.settings": 95, "engine.runs": 250, "engine.files": 120, "engine.saving": 195,
-    "engine.trainer": 265, "engine.fast": 120, "engine.fast_muon": 80, "engine.held": 65,
-    "engine.parallel": 100, "engine.sweep": 190, "engine.imports": 270,
-    "engine.pictures": 155, "engine.dsprites": 135, "engine.curves": 90, "engine.catalogue": 25,
-    "engine.blocks": 50, "engine.published": 65, "engine.export": 55, "__main__": 390,
+    "engine.__init__": 5, "engine.settings": 75, "engine.runs": 210, "engine.files": 105, "engine.saving": 185,
+    "engine.trainer": 235, "engine.fast": 175, "engine.fast_muon": 70,
+    "engine.parallel": 90, "engine.sweep": 185, "engine.imports": 240,
+    "engine.pictures": 140, "engine.dsprites": 110, "engine.curves": 75, "engine.catalogue": 25,
+    "engine.published": 90, "engine.export": 45, "__main__": 390,
 }  # fmt: skip
 
 
@@ -91,8 +91,8 @@ def test_a_module_keeps_to_its_budget(name):
 def test_the_library_stays_small():
     lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
     assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 2_934
-    assert sum(n for name, n in lines.items() if part(name) == "engine") <= 2_490
+    assert sum(n for name, n in lines.items() if part(name) == "engine") <= 2_370
     assert max(n for name, n in lines.items() if part(name) == "course") <= 230
-    assert sum(lines.values()) <= 8_604  # a ceiling that only comes down
+    assert sum(lines.values()) <= 8_490  # a ceiling that only comes down
     scripts = {path.name: len(path.read_text().splitlines()) for path in ROOT.rglob("*.js")}
     assert max(scripts.values()) <= 410 and sum(scripts.values()) <= 1_100

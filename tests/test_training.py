@@ -272,7 +272,7 @@ def test_only_glibc_is_told_to_keep_buffers(monkeypatch, system, libc):
 def test_fp32_is_no_tf32_while_a_training_runs():
     cudnn = torch.backends.cudnn
     before = cudnn.allow_tf32
-    with fast.ieee(torch.device("cuda")):
+    with fast.ieee():
         assert (cudnn.conv.fp32_precision == "ieee") if hasattr(cudnn, "conv") else not cudnn.allow_tf32
     assert cudnn.allow_tf32 == before
 

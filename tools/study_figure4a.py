@@ -631,7 +631,7 @@ def work_on_card(only: str, device: str, out: Path, seconds: float, together: in
     out.mkdir(parents=True, exist_ok=True)
     with (
         ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool,
-        ieee(torch.device(device)),
+        ieee(),
     ):
         while (todo or going) and time.monotonic() < end:
             while todo and len(going) < together:

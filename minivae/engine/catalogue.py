@@ -1,7 +1,7 @@
 """The course's experiments, and those on published files, by name."""
 
 from minivae import experiments
-from minivae.engine.imports import Pictures
+from minivae.engine.pictures import Pictures
 from minivae.experiment import Experiment
 from minivae.objectives import CapacityELBO, LinearSchedule
 

@@ -1,6 +1,5 @@
 """Rate-distortion curves in files, and those of trainings. Taught in chapter 5."""
 
-import io
 import json
 import math
 import shlex
@@ -22,7 +21,7 @@ _COLUMNS = ("capacities", "rates", "distortions", "errors", "prices")
 def save_curve(curve: RateDistortion, path: str | Path, overwrite: bool = False) -> Path:
     """Write a curve as a JSON file, atomically; raises as `files.write_atomically`."""
     text = json.dumps({"format": _FORMAT, **to_dict(curve)}, indent=1, allow_nan=False) + "\n"
-    return write_atomically(Path(path), io.BytesIO(text.encode()), overwrite)
+    return write_atomically(Path(path), text.encode(), overwrite)
 
 
 def to_dict(curve: RateDistortion) -> dict[str, Any]:
@@ -55,13 +54,11 @@ def load_curve(path: str | Path) -> RateDistortion:
 
 
 def trained_curve(run: Run, window: int = 500) -> RateDistortion:
-    """What a run with a schedule of C paid and got on its way, averaged over windows of so many steps.
+    """What a run with a schedule of C paid and got on its way, averaged over windows of so many steps (Figure 3, top).
 
     `capacities` are the targets C, `rates` the KLs; `prices` are (loss − reconstruction)/KL, the β of a
-    `LagrangianELBO` (of a `CapacityELBO` they mean nothing). Factors are called by name in a generator's run. Raises
-    ValueError if the objective has no schedule, or the window is shorter than a row or longer than the history.
-
-    Source: Figure 3, top; chapter 5.
+    `LagrangianELBO` (of a `CapacityELBO` they mean nothing). Raises ValueError if the objective has no schedule, or the
+    window is shorter than a row or longer than the history.
     """
     check_count("window", window)
     schedule = getattr(run.experiment.objective, "schedule", None)

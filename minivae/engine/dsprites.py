@@ -1,8 +1,4 @@
-"""Readers for the published files, with the interface of the rendered data sets. See data/README.md for the files.
-
-dSprites is one array and read here. 3D Chairs, CelebA and folders of your own are many pictures, of which
-`import_pictures` makes one file; `Pictures` reads that.
-"""
+"""The published dSprites, with the interface of the rendered sprites. See data/README.md for the file."""
 
 import hashlib
 import io
@@ -19,8 +15,8 @@ import torch
 from torch import Tensor
 
 from minivae.datasets.sprites import Sprites, lattice
-from minivae.engine.blocks import blocks
 from minivae.engine.files import check_output, reading, write_atomically
+from minivae.engine.published import blocks
 
 BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB before packing
 
@@ -46,11 +42,13 @@ class DSprites(Sprites):
     @cached_property
     def bits(self) -> Tensor:
         """All pictures, eight pixels a byte: (737280, 512) uint8."""
-        bits = _read_bits(Path(self.path))
-        if self.content not in ("", _digest(bits)):
+        path, missing = Path(self.path), "data/README.md says where to get dSprites and where to put it"
+        with reading(path, "is damaged or no dSprites file, get it again", missing):
+            bits = _pack(blocks(path, "imgs", BLOCK, _check), blocks(path, "latents/classes", BLOCK, _check))
+        if self.content not in ("", found := _digest(bits)):
             raise ValueError(
-                f"{self.path} holds other pictures (digest {_digest(bits)}) than the run was trained on (digest "
-                f"{self.content}): give the file of those, Run.load(…, data=FILE)"
+                f"{path} holds other pictures (digest {found}) than the run was trained on (digest {self.content}): "
+                "give the file of those, Run.load(…, data=FILE)"
             )
         return torch.from_numpy(bits)
 
@@ -77,7 +75,7 @@ class DSprites(Sprites):
 def dsprites(path: str | Path) -> DSprites:
     """Read the published dSprites, `dsprites_ndarray_*.npz` or its HDF5 form; pickled parts are never touched. Raises
     FileNotFoundError if there is no such file, ValueError if it is damaged, is no dSprites, or lacks an array."""
-    dataset = DSprites(str(path))
+    dataset = DSprites(path)
     dataset.bits  # noqa: B018  read now, so that a bad file is heard of here
     return dataset
 
@@ -98,13 +96,7 @@ def export(path: str | Path) -> Path:
         for start in range(0, len(sprites), BLOCK):
             block = sprites.render(classes[start : start + BLOCK])[:, 0]
             images[start : start + BLOCK] = block.to(torch.uint8).numpy()
-    return write_atomically(path, content, overwrite=False)
-
-
-def _read_bits(path: Path) -> np.ndarray:
-    missing = "data/README.md says where to get dSprites and where to put it"
-    with reading(path, "is damaged or no dSprites file, get it again", missing):
-        return _pack(blocks(path, "imgs", BLOCK, _check), blocks(path, "latents/classes", BLOCK, _check))
+    return write_atomically(path, content.getbuffer(), overwrite=False)
 
 
 def _check(name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:

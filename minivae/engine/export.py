@@ -5,7 +5,6 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from minivae.engine.files import check_output, write_atomically
 from minivae.engine.runs import Run
@@ -33,22 +32,18 @@ def export_onnx(run: Run, path: str | Path, overwrite: bool = False) -> list[Pat
     for out in paths.values():
         check_output(out, overwrite)
     for name, (part, example, takes, gives) in parts.items():
-        write_atomically(paths[name], io.BytesIO(_onnx(part, example, takes, gives)), overwrite)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the exporter's own parts
+            program = torch.onnx.export(
+                part, (example,), dynamo=True, input_names=[takes], output_names=gives, verbose=False,
+                dynamic_shapes=({0: torch.export.Dim("n")},),
+            )  # fmt: skip
+        write_atomically(paths[name], program.model_proto.SerializeToString(), overwrite)
     return list(paths.values())
-
-
-def _onnx(part: nn.Module, example: torch.Tensor, takes: str, gives: list[str]) -> bytes:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter's own parts
-        program = torch.onnx.export(
-            part, (example,), dynamo=True, input_names=[takes], output_names=gives, verbose=False,
-            dynamic_shapes=({0: torch.export.Dim("n")},),
-        )  # fmt: skip
-    return program.model_proto.SerializeToString()
 
 
 def export_weights(run: Run, path: str | Path, overwrite: bool = False) -> Path:
     """Write the model's parameters, name → float32 tensor, for `torch.load(path)`. Raises as `write_atomically`."""
     content = io.BytesIO()
     torch.save({name: value.float() for name, value in run.model().state_dict().items()}, content)
-    return write_atomically(Path(path), content, overwrite)
+    return write_atomically(Path(path), content.getbuffer(), overwrite)

@@ -1,4 +1,4 @@
-"""What makes a training fast: precision, memory, and CUDA graphs."""
+"""What makes a training fast: precision, memory, pictures kept where they are used, and CUDA graphs."""
 
 import ctypes
 import functools
@@ -6,11 +6,14 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from minivae.datasets import Arrays, Chairs
+from minivae.engine.pictures import Pictures
 from minivae.training import Take
 
 _WARM_UP = 3  # steps before a CUDA graph is recorded
@@ -73,12 +76,61 @@ def keep_buffers(mmap: int = 2**30, trim: int = 2**31 - 1) -> None:
         libc.mallopt(-1, trim)  # M_TRIM_THRESHOLD: free bytes at the end of the heap that are kept
 
 
+class Held:
+    """Pictures (n, channels, size, size), uint8 or float, and what is known of each, on one device: batches of them are
+    drawn without a wait, as their data set draws them."""
+
+    def __init__(self, pictures: Tensor, known: Tensor) -> None:
+        self.pictures, self.known = pictures, known
+
+    def sample(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return self.pick(torch.randint(len(self.pictures), (n,), generator=generator, device=generator.device))
+
+    def pick(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        pictures, known = self.pictures.index_select(0, index), self.known.index_select(0, index)
+        return (pictures.float() / 255 if pictures.dtype == torch.uint8 else pictures), known
+
+
+class Remembered(Held):
+    """Chairs of a finite set, each drawn when it is first asked for: to draw all of them takes a CPU minutes."""
+
+    def __init__(self, chairs: Chairs) -> None:
+        super().__init__(torch.zeros(chairs.number, 1, chairs.size, chairs.size, dtype=torch.uint8), chairs.chairs)
+        self.there, self.render = torch.zeros(chairs.number, dtype=torch.bool), chairs.render
+
+    def pick(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        missing = index[~self.there[index]].unique()
+        if len(missing):
+            self.pictures[missing] = (255 * self.render(self.known[missing])).round().byte()
+            self.there[missing] = True
+        return super().pick(index)
+
+
+def held(dataset: Any, place: torch.device) -> Any:
+    """The data set in the form from which a training there draws fastest; itself, if that is it."""
+    drawn = isinstance(dataset, Chairs) and dataset.number is not None
+    if place.type == "cuda" and (drawn or type(dataset) in (Arrays, Pictures)):
+        number = dataset.number if drawn else len(dataset)
+        bytes_each = dataset.held[0].element_size() if isinstance(dataset, Arrays) else 1
+        needed = number * dataset.channels * dataset.size**2 * bytes_each
+        # half of the memory is the training's
+        return _keep(dataset, place) if needed <= torch.cuda.mem_get_info(place)[0] / 2 else dataset
+    return _keep(dataset, place) if drawn and place.type == "cpu" else dataset
+
+
+@functools.lru_cache(maxsize=1)  # a training that goes on, or the next seed's, finds them there
+def _keep(dataset: Arrays | Chairs | Pictures, place: torch.device) -> Held:
+    if place.type == "cpu":
+        return Remembered(dataset)
+    if not isinstance(dataset, Chairs):
+        return Held(*(values.to(place) for values in dataset.held))
+    known = dataset.chairs.to(place)
+    return Held(torch.cat([(255 * dataset.render(some)).round().byte() for some in known.split(4096)]), known)
+
+
 @contextmanager
-def ieee(device: torch.device) -> Iterator[None]:
+def ieee() -> Iterator[None]:
     """Meanwhile CUDA's convolutions of fp32 are fp32, and not TF32, which keeps ten bits."""
-    if device.type != "cuda":
-        yield
-        return
     cudnn = torch.backends.cudnn  # newer versions have a switch for convolutions alone
     switch, name, off = (
         (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
@@ -89,6 +141,19 @@ def ieee(device: torch.device) -> Iterator[None]:
         yield
     finally:
         setattr(switch, name, before)
+
+
+def on(stream: torch.cuda.Stream | None, do: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose work goes to a stream, after what is now under way on the present one; None: as it is."""
+    if stream is None:
+        return do
+    stream.wait_stream(torch.cuda.current_stream(stream.device))
+
+    def there(*arguments: Any) -> Any:
+        with torch.cuda.stream(stream):
+            return do(*arguments)
+
+    return there
 
 
 class OnDevice:

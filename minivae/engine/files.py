@@ -2,7 +2,6 @@
 
 import errno
 import glob
-import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -69,16 +68,14 @@ def claim(path: Path) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         if getattr(error, "errno", errno.ENOSYS) not in _NO_LOCKS:
             raise
-        Path(lock.lock_file).unlink(missing_ok=True)
         warnings.warn(
             f"the file system of {path} has no file locks ({error}): going on without one; let no other process write "
             "this file", RuntimeWarning, stacklevel=4,
         )  # fmt: skip
-        yield  # and what looks left behind may be another's, at work
-        return
     try:
-        for torn in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-            torn.unlink(missing_ok=True)
+        if lock.is_locked:  # else what looks left behind may be another's, at work
+            for torn in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+                torn.unlink(missing_ok=True)
         yield
     finally:
         with suppress(OSError):  # Windows removes it with the release
@@ -86,20 +83,18 @@ def claim(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def write_atomically(path: Path, content: io.BytesIO, overwrite: bool) -> Path:
-    """Write a file beside its place and rename it into it: whoever looks sees the old file, or the whole new one.
-
-    Raises FileExistsError if there is one and overwrite is False, even if it appeared only just now, OSError if it
-    cannot be written; nothing is left behind.
-    """
+def write_atomically(path: Path, content: bytes | memoryview, overwrite: bool) -> Path:
+    """Write a file as `placed_atomically` does; returns its path."""
     with placed_atomically(path, overwrite) as beside, open(beside, "xb") as raw:
-        raw.write(content.getbuffer())
+        raw.write(content)
     return path
 
 
 @contextmanager
 def placed_atomically(path: Path, overwrite: bool) -> Iterator[Path]:
-    """The path of a file to write, beside its place, that is renamed into it in the end; see `write_atomically`."""
+    """The path of a file to write, beside its place, that is renamed into it in the end: whoever looks sees the old
+    file, or the whole new one. Raises FileExistsError if there is one and overwrite is False, even if it appeared only
+    just now, OSError if it cannot be written; nothing is left behind."""
     check_output(path, overwrite)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

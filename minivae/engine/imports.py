@@ -26,7 +26,7 @@ from PIL import ExifTags, Image, ImageOps
 from tqdm.auto import tqdm
 
 from minivae._arguments import check_positive
-from minivae.engine.files import check_output, claim, placed_atomically, reading, written
+from minivae.engine.files import check_output, claim, reading, written
 from minivae.engine.pictures import SIZE, Pictures, write_pictures
 
 __all__ = ["Pictures", "Report", "import_pictures"]
@@ -44,10 +44,10 @@ ASIDE |= dict.fromkeys(("#recycle", "@recycle", "$recycle.bin", "recycler", "los
 # kind → channels, side of the central square that is kept (None: the largest), pattern of the files' names, an example
 # of them, number of pictures in the published archive
 LAYOUTS = {
-    "chairs": (1, 400, r"(?:.*/)?([^/]+)/renders/image_\d{3}_p(\d{3})_t(\d{3})_r\d{3}\.png",
+    "chairs": (1, 400, r"(?is)(?:.*/)?([^/]+)/renders/image_\d{3}_p(\d{3})_t(\d{3})_r\d{3}\.png",
                "MODEL/renders/image_NNN_pPPP_tTTT_rRRR.png", 1393 * 62),
-    "celeba": (3, 148, r"(?:.*/)?\d{6}\.(?:jpg|jpeg|png)", "000001.jpg and so on", 202_599),
-    "folder": (3, None, rf".*(?:{'|'.join(map(re.escape, SUFFIXES))})", ", ".join(SUFFIXES), 0),
+    "celeba": (3, 148, r"(?is)(?:.*/)?\d{6}\.(?:jpg|jpeg|png)", "000001.jpg and so on", 202_599),
+    "folder": (3, None, rf"(?is).*(?:{'|'.join(map(re.escape, SUFFIXES))})", ", ".join(SUFFIXES), 0),
 }  # fmt: skip
 _Read = Callable[[], IO[bytes]] | str  # how to open a file, or why that cannot be
 
@@ -79,19 +79,15 @@ def import_pictures(
         kind: "chairs" (rendered_chairs, central 400 pixels, grey), "celeba" (img_align_celeba, central 148, RGB), or
             "folder" (any pictures, largest central square, RGB).
         source: folder, zip or tar (also compressed).
-        out: HDF5 file to write; `Pictures.open(out)` reads it.
+        out, overwrite: HDF5 file to write, which `Pictures.open(out)` reads, and whether it may exist.
         channels: 1 for grey, 3 for RGB, if not the kind's own.
-        overwrite: replace `out` if it exists.
         progress: show a bar.
         white: value of white in grey pictures of more than 8 bits: 4095 for 12 bits in 16, 1 for floats from 0 to 1.
             Without it white is 65,535 in 16 bits, and pictures of floats or 32 bits, which do not say it, are left out.
 
-    Raises:
-        ValueError: if the kind or channels are unknown, the archive is damaged, has names that climb out of it, or
-            holds no picture of the kind, or if all 16-bit pictures are darker than half of white and may hold fewer.
-        FileNotFoundError, FileExistsError: if there is no source, or if out exists and overwrite is False.
-        OSError: if a file cannot be read or written, or another import is writing it; nothing is left behind.
-
+    Raises ValueError if an argument is unknown, the archive is damaged or has names that climb out of it, there is no
+    picture of the kind, or all 16-bit pictures are darker than half of white and may hold fewer; FileNotFoundError,
+    FileExistsError and OSError of the files, also if another import is writing `out`. Nothing is left behind then.
     Source: Figure 4b and appendix A.2 of the paper name the sets; the crops are the customary ones.
     """
     if kind not in LAYOUTS:
@@ -109,7 +105,7 @@ def import_pictures(
     with claim(out), TemporaryFile(dir=out.parent) as pixels, ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of odd metadata
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        files = _files(source, re.compile(pattern, re.IGNORECASE | re.DOTALL), report, progress)
+        files = _files(source, pattern, report, progress)
         while block := list(itertools.islice(files, BLOCK)):
             found = pool.map(lambda file: _picture(file[1], crop, channels, white), block)
             for (name, content), picture in zip(block, found, strict=True):
@@ -139,17 +135,16 @@ def import_pictures(
         about = {"kind": kind, "channels": channels, "source": str(source.resolve()), "white": white,
                  "crop": crop or "largest square", "resize": "Pillow, bilinear, antialiased"}  # fmt: skip
         known, columns = _known(pattern, names) if kind == "chairs" else (np.empty((len(names), 0), np.float32), ())
-        with placed_atomically(out, overwrite) as beside:
-            write_pictures(beside, pixels, channels, known, columns, names, about)
+        write_pictures(out, pixels, channels, known, columns, names, about, overwrite)
     return report
 
 
-def _files(source: Path, pattern: re.Pattern, report: Report, progress: bool) -> Iterator[tuple[str, bytes | str]]:
+def _files(source: Path, pattern: str, report: Report, progress: bool) -> Iterator[tuple[str, bytes | str]]:
     """Names of the files looked for, and their contents or why there is none; the others go into the report."""
     for name, read in tqdm(_entries(source), source.name, unit="file", disable=not progress, delay=0.5):
         if isinstance(read, str):
             report.skipped.append((name, read))
-        elif not pattern.fullmatch(name):
+        elif not re.fullmatch(pattern, name):
             report.others += 1
         else:
             try:
@@ -166,23 +161,15 @@ _NO_FILE = "no file but a link, a device or a pipe"
 def _entries(source: Path) -> Iterator[tuple[str, _Read]]:
     """Names within the source, with / between folders, and how to read each or why it is skipped; the order is always
     the same. What lies aside comes once, whatever is in it."""
-    names: set[str] = set()
+    names, here = set(), source.is_dir()
     with reading(source, "is no whole folder, zip or tar, get it again", "data/README.md says where to get pictures"):
-        if source.is_dir():
-            walk = _folder
-        elif zipfile.is_zipfile(source):
-            walk = _zip
-        elif tarfile.is_tarfile(source):
-            walk = _tar
-        else:
-            raise ValueError("it is none of these")
-        for name, read in walk(source):
-            path = PurePath(name) if walk is _folder else PurePosixPath(name.replace("\\", "/"))
-            if walk is not _folder and (".." in path.parts or path.is_absolute() or re.match("[A-Za-z]:", name)):
+        for name, read in _folder(source) if here else _archive(source):
+            path = PurePath(name) if here else PurePosixPath(name.replace("\\", "/"))
+            if not here and (".." in path.parts or path.is_absolute() or re.match("[A-Za-z]:", name)):
                 raise ValueError(f"its entry {str(path)!r} climbs out of the archive: it is refused")
             whys = ["hidden" if part.startswith(".") else ASIDE.get(part.casefold()) for part in path.parts]
             depth = next((depth for depth, why in enumerate(whys, 1) if why), None)
-            name = PurePath(source.name if walk is _folder else "", *path.parts[:depth]).as_posix()
+            name = PurePath(source.name if here else "", *path.parts[:depth]).as_posix()
             name = name.encode("utf-8", "backslashreplace").decode()  # others can be neither printed nor sent
             if name not in names:
                 names.add(name)
@@ -209,20 +196,21 @@ def _folder(source: Path) -> Iterator[tuple[str, _Read]]:
         yield os.path.relpath(error.filename, source), f"cannot be opened: {error.strerror}"
 
 
-def _zip(source: Path) -> Iterator[tuple[str, _Read]]:
-    with zipfile.ZipFile(source) as archive:
-        for entry in archive.infolist():
-            if not entry.is_dir():
+def _archive(source: Path) -> Iterator[tuple[str, _Read]]:
+    if zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            for entry in archive.infolist():
                 link = stat.S_ISLNK(entry.external_attr >> 16)
-                yield entry.filename, _NO_FILE if link else partial(archive.open, entry)
-
-
-def _tar(source: Path) -> Iterator[tuple[str, _Read]]:
-    with tarfile.open(source) as archive:
-        for entry in archive:
-            if not entry.isdir():
-                yield entry.name, partial(archive.extractfile, entry) if entry.isfile() else _NO_FILE
-            archive.members = []  # tarfile remembers every entry: forget, there may be a million
+                if not entry.is_dir():
+                    yield entry.filename, _NO_FILE if link else partial(archive.open, entry)
+    elif tarfile.is_tarfile(source):
+        with tarfile.open(source) as archive:
+            for entry in archive:
+                if not entry.isdir():
+                    yield entry.name, partial(archive.extractfile, entry) if entry.isfile() else _NO_FILE
+                archive.members = []  # tarfile remembers every entry: forget, there may be a million
+    else:
+        raise ValueError("it is none of these")
 
 
 def _picture(
@@ -286,7 +274,7 @@ def _grey(image: Image.Image, white: float | None) -> tuple[Image.Image, int]:
 
 def _known(pattern: str, names: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """What the names of chairs say of them, (n, 3) float32, and what the columns are called."""
-    matches = [re.fullmatch(pattern, name, re.IGNORECASE | re.DOTALL) for name in names]
+    matches = [re.fullmatch(pattern, name) for name in names]
     places = {model: place for place, model in enumerate(dict.fromkeys(match[1] for match in matches))}
     # the names hold whole degrees, cut off: 011 for 360/31
     rows = [(places[m[1]], round((int(m[3]) + 0.5) * 31 / 360) * 360 / 31, int(m[2])) for m in matches]

@@ -19,16 +19,16 @@ from torch import Tensor, nn
 def processes(device: str = "auto") -> Iterator[bool]:
     """Join the processes that torchrun started, if it did; whether this is the one that writes and speaks.
 
-    If `minivae.train` is asked for GPUs as `device` and there is one for each process they talk through NCCL, else
-    through Gloo. Raises RuntimeError if the others cannot be reached.
+    They talk through NCCL if `device` asks for GPUs and there is one for each, else through Gloo. Raises RuntimeError
+    if the others cannot be reached.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield True
         return
-    local, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
-    each = device in ("auto", "cuda") and gpus >= int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
+    each = device in ("auto", "cuda") and torch.cuda.device_count() >= here
     if each:
-        torch.cuda.set_device(local)
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     dist.init_process_group("nccl" if each else "gloo")
     try:
         yield dist.get_rank() == 0
@@ -57,11 +57,9 @@ def rows(batch: int) -> slice:
 
 
 def average(values: Tensor) -> Tensor:
-    """The mean over the rows of all processes, whose gradient is that of the own rows' mean.
-
-    As `share_gradients` averages gradients, the whole batch's loss gets its exact gradient, whatever function of the
-    mean it is: (1/N)·Σ_r L′(mean)·∂mean_r = L′(mean)·∂mean.
-    """
+    """The mean over the rows of all processes, whose gradient is that of the own rows' mean. As `share_gradients`
+    averages gradients, the whole batch's loss gets its exact gradient, whatever function of the mean it is:
+    (1/N)·Σ_r L′(mean)·∂mean_r = L′(mean)·∂mean."""
     own = values.mean(0)
     if alone():
         return own

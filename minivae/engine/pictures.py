@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from minivae._arguments import check_count
-from minivae.engine.files import CHECKED, open_hdf5, reading
+from minivae.engine.files import CHECKED, open_hdf5, placed_atomically, reading
 
 FORMAT, VERSION = "minivae pictures", 1
 SIZE = 64
@@ -32,10 +32,6 @@ class Pictures:
         path: of the HDF5 file; opened when the first picture is asked for. `Pictures.open(path)` opens it at once.
         channels: 1 grey, 3 RGB, as the file has them.
         content: a digest of the pictures, by which a run knows them again wherever the file lies; "" if not yet known.
-
-    Attributes:
-        factors: names of what is known of every picture, e.g. ("model", "azimuth", "elevation"); often none.
-        names: of the files.
     """
 
     path: str = field(compare=False)
@@ -74,10 +70,12 @@ class Pictures:
 
     @property
     def factors(self) -> tuple[str, ...]:
+        """Names of what is known of every picture, e.g. ("model", "azimuth", "elevation"); often none."""
         return self._file.columns
 
     @property
     def names(self) -> list[str]:
+        """Names of the files."""
         return self._file.names
 
     @property
@@ -89,12 +87,9 @@ class Pictures:
         return len(self._file.images)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n pictures uniformly, with replacement, on the generator's device.
-
-        Returns:
-            images (n, channels, 64, 64) in [0, 1] and what is known of each, (n, factors). Raises as `open`, and
-            ValueError if n < 1, or the file holds other pictures than `content` says.
-        """
+        """Draw n pictures uniformly, with replacement, on the generator's device: (n, channels, 64, 64) in [0, 1], and
+        what is known of each, (n, factors). Raises as `open`, and ValueError if n < 1, or the file holds other pictures
+        than `content` says."""
         check_count("n", n)
         device = generator.device if generator is not None else torch.device("cpu")
         return self.pick(torch.randint(len(self), (n,), generator=generator, device=device))
@@ -133,32 +128,33 @@ def _read(path: Path) -> SimpleNamespace:
 
 
 def write_pictures(
-    path: Path, pixels: IO[bytes], channels: int, known: np.ndarray, columns: Sequence[str], names: list[str],
-    about: dict[str, Any],
+    out: Path, pixels: IO[bytes], channels: int, known: np.ndarray, columns: Sequence[str], names: list[str],
+    about: dict[str, Any], overwrite: bool = False,
 ) -> None:  # fmt: skip
     """Write a file of pictures, which lie in `pixels` one after another, (n, channels, 64, 64) uint8, of what is known
-    of each, (n, columns) float32, of their names, and of how they were made. Raises OSError."""
+    of each, (n, columns) float32, of their names, and of how they were made. Raises as `files.write_atomically`."""
     pixels.seek(0)
     content = hashlib.blake2b(digest_size=16)
     while block := pixels.read(1 << 20):
         content.update(block)
-    try:
-        # without HDF5's own lock, which some file systems lack: nobody else writes here, see `files.claim`
-        with h5py.File(path, "w", libver=CHECKED, locking=False) as file:
-            file.attrs["format"], file.attrs["version"] = np.bytes_(FORMAT), VERSION
-            file.attrs["content"] = np.bytes_(content.hexdigest())
-            file.attrs["about"] = np.bytes_(json.dumps(about))
-            file.create_dataset("known", data=known).attrs["columns"] = np.bytes_(json.dumps(columns))
-            file.create_dataset("names", data=np.frombuffer(json.dumps(names).encode(), np.uint8))
-            # HDF5 only makes room for the pictures, in one piece: of a full disk it tells by breaking down
-            plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-            plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-            plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-            shape = h5py.h5s.create_simple((len(names), channels, SIZE, SIZE))
-            offset = h5py.h5d.create(file.id, b"images", h5py.h5t.STD_U8LE, shape, plan).get_offset()
-    except RuntimeError as error:  # HDF5's word for a full disk at the end
-        raise OSError(error) from error
-    pixels.seek(0)
-    with open(path, "r+b") as place:
-        place.seek(offset)
-        shutil.copyfileobj(pixels, place)
+    with placed_atomically(out, overwrite) as path:
+        try:
+            # without HDF5's own lock, which some file systems lack: nobody else writes here, see `files.claim`
+            with h5py.File(path, "w", libver=CHECKED, locking=False) as file:
+                file.attrs["format"], file.attrs["version"] = np.bytes_(FORMAT), VERSION
+                file.attrs["content"] = np.bytes_(content.hexdigest())
+                file.attrs["about"] = np.bytes_(json.dumps(about))
+                file.create_dataset("known", data=known).attrs["columns"] = np.bytes_(json.dumps(columns))
+                file.create_dataset("names", data=np.frombuffer(json.dumps(names).encode(), np.uint8))
+                # HDF5 only makes room for the pictures, in one piece: of a full disk it tells by breaking down
+                plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+                plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+                plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+                images = file.create_dataset("images", (len(names), channels, SIZE, SIZE), "u1", dcpl=plan)
+                offset = images.id.get_offset()
+        except RuntimeError as error:  # HDF5's word for a full disk at the end
+            raise OSError(error) from error
+        pixels.seek(0)
+        with open(path, "r+b") as place:
+            place.seek(offset)
+            shutil.copyfileobj(pixels, place)

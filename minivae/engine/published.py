@@ -1,19 +1,19 @@
-"""3D Shapes and MPI3D, published as one array of pictures, made into a file of pictures with known factors.
+"""Arrays of published npz and HDF5 files, a block at a time, and 3D Shapes and MPI3D made into files of pictures.
 
-Both hold every combination of their factors once, the last factor varying fastest, as RGB of 64 × 64 pixels. What is
-known of a picture is the class of each factor, as the scores want it. `data/README.md` says where to get the files.
+`data/README.md` says where to get the files.
 """
 
 import math
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import h5py
 import numpy as np
 from tqdm.auto import tqdm
 
-from minivae.engine.blocks import blocks
-from minivae.engine.files import check_output, claim, placed_atomically, reading, written
+from minivae.engine.files import check_output, claim, open_hdf5, reading, written
 from minivae.engine.pictures import SIZE, write_pictures
 
 BLOCK = 1_000  # pictures at a time, 12 MB
@@ -28,43 +28,75 @@ LATTICES: dict[str, list[dict[str, int]]] = {
 
 
 def import_lattice(kind: str, source: Path, out: Path, overwrite: bool = False, progress: bool = True) -> int:
-    """Make one file of pictures of a published array, `Pictures.open(out)` reads it; returns how many they are.
+    """Make one file of pictures, as `import_pictures` does, of 3dshapes.h5 ("shapes3d") or an npz of MPI3D ("mpi3d").
 
-    Args:
-        kind: "shapes3d" (3dshapes.h5) or "mpi3d" (an npz).
-        source: the HDF5 or npz file, whose array `images` is read a block at a time.
-        out: HDF5 file to write, 12,288 bytes a picture.
-        overwrite: replace `out` if it exists.
-        progress: show a bar.
+    Their array `images` is RGB of 64×64 and holds every combination of the factors once, the last varying fastest.
+    What is known of a picture is the class of each factor. Returns the number of pictures.
 
-    Raises:
-        ValueError: if the file is damaged or its array is not of the kind.
-        FileNotFoundError, FileExistsError: if there is no source, or if out exists and overwrite is False.
-        OSError: if a file cannot be read or written, or another import is writing it; nothing is left behind.
-
+    Raises ValueError if the file is damaged or its array is not of the kind, and else as `import_pictures`.
     Source: Kim and Mnih 2018 (3D Shapes); Gondal et al. 2019 (MPI3D).
     """
-    check_output(out, overwrite)
-    with claim(out), TemporaryFile(dir=out.parent) as pixels:
-        for block in tqdm(_blocks(kind, source), source.name, unit="block", disable=not progress, delay=0.5):
-            with written(out):
-                pixels.write(np.ascontiguousarray(block.transpose(0, 3, 1, 2)).tobytes())
-        n = pixels.tell() // (3 * SIZE * SIZE)
-        factors = next(lattice for lattice in LATTICES[kind] if math.prod(lattice.values()) == n)
-        sizes = list(factors.values())
-        known = np.stack(np.unravel_index(np.arange(n), sizes), axis=1).astype(np.float32)
-        about = {"kind": kind, "channels": 3, "source": str(source.resolve())}
-        names = [str(number) for number in range(n)]
-        with placed_atomically(out, overwrite) as beside:
-            write_pictures(beside, pixels, 3, known, list(factors), names, about)
-    return n
 
-
-def _blocks(kind: str, source: Path) -> Iterator[np.ndarray]:
     def check(name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
         if shape not in [(math.prod(lattice.values()), SIZE, SIZE, 3) for lattice in LATTICES[kind]] or dtype != "u1":
             raise ValueError(f"its pictures are {dtype} {shape}")
 
-    damaged, missing = f"is damaged or no {kind} as published, get it again", "data/README.md says where to get it"
-    with reading(source, damaged, missing):
-        yield from blocks(source, "images", BLOCK, check)
+    def read() -> Iterator[np.ndarray]:
+        damaged, missing = f"is damaged or no {kind} as published, get it again", "data/README.md says where to get it"
+        with reading(source, damaged, missing):
+            yield from blocks(source, "images", BLOCK, check)
+
+    check_output(out, overwrite)
+    with claim(out), TemporaryFile(dir=out.parent) as pixels:
+        for block in tqdm(read(), source.name, unit="block", disable=not progress, delay=0.5):
+            with written(out):
+                pixels.write(np.ascontiguousarray(block.transpose(0, 3, 1, 2)).tobytes())
+        n = pixels.tell() // (3 * SIZE * SIZE)
+        factors = next(lattice for lattice in LATTICES[kind] if math.prod(lattice.values()) == n)
+        classes = np.stack(np.unravel_index(np.arange(n), tuple(factors.values())), axis=1).astype(np.float32)
+        about = {"kind": kind, "channels": 3, "source": str(source.resolve())}
+        write_pictures(out, pixels, 3, classes, list(factors), [str(i) for i in range(n)], about, overwrite)
+    return n
+
+
+Check = Callable[[str, tuple[int, ...], np.dtype], None]  # of name, shape and type; raises ValueError
+
+
+def blocks(path: Path, name: str, rows: int, check: Check) -> Iterator[np.ndarray]:
+    """So many rows at a time of an array that may not fit into memory, called "a/b" in HDF5 and "a_b" in an npz.
+
+    Raises ValueError if the file is neither, lacks the array or ends too early, or as `check` does; pickled parts are
+    never read. To be called within `files.reading`.
+    """
+    open(path, "rb").close()  # an unreadable file says so itself
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            yield from _of_npz(archive, name.replace("/", "_"), rows, check)
+    elif h5py.is_hdf5(path):
+        with open_hdf5(path) as file:
+            array = file.get(name)
+            if not isinstance(array, h5py.Dataset):
+                raise ValueError(f"it has no array {name}")
+            check(name, array.shape, array.dtype)
+            for start in range(0, len(array), rows):
+                yield array[start : start + rows]
+    else:
+        raise ValueError("it is neither an npz nor an HDF5 file")
+
+
+def _of_npz(archive: zipfile.ZipFile, name: str, rows: int, check: Check) -> Iterator[np.ndarray]:
+    if f"{name}.npy" not in archive.namelist():
+        raise ValueError(f"it has no array {name}")
+    with archive.open(f"{name}.npy") as stream:
+        np.lib.format.read_magic(stream)
+        shape, column_order, dtype = np.lib.format.read_array_header_1_0(stream)
+        if dtype.hasobject:
+            raise ValueError(f"array {name} holds pickled objects, which are never read")
+        check(name, shape, dtype)
+        if column_order:
+            raise ValueError(f"array {name} lies in column order, expected row order")
+        for start in range(0, shape[0], rows):
+            block = np.empty((min(rows, shape[0] - start), *shape[1:]), dtype)
+            if stream.readinto(block) != block.nbytes:
+                raise EOFError(f"{name} ends too early")
+            yield block

@@ -1,7 +1,6 @@
 """A `Run`: what one training did, in one HDF5 file without pickles. Taught in chapter 4.
 
-A run file is all that passes between training, chapters and widgets. It is written beside its place and renamed into
-it, so an interrupted write never damages the last good one.
+A run file is all that passes between training, chapters and widgets.
 """
 
 import dataclasses
@@ -88,20 +87,18 @@ class Run:
         return self.history["kl"][recent].mean(0)
 
     def slim(self, every: int | None = None) -> "Run":
-        """A copy small enough to keep for ever: history averaged, no checkpoint, half-precision weights, of which
-        matrices and kernels keep eight significant bits: the last are noise to a network, and do not compress.
-
-        Args:
-            every: steps ≥ 1 to average over; fewer in a shorter run. By default 10, or 20 in a run of over 50,000.
-        """
+        """A copy small enough to keep for ever: no checkpoint, history averaged over `every` steps ≥ 1 (10, or 20 in a
+        run of over 50,000; fewer in a shorter run), half-precision weights, of which matrices and kernels keep eight
+        significant bits: the last are noise to a network, and do not compress."""
         every = (10 if self.step <= 50_000 else 20) if every is None else every
         check_count("every", every)
-        every = min(every, len(self.history["step"]))
+        n = len(self.history["step"])
+        every = min(every, n)
 
         def half(weights: Weights) -> Weights:
             return {name: (w.bfloat16() if w.dim() > 1 else w).half() for name, w in weights.items()}
 
-        ends = list(range(every, len(self.history["step"]) + 1, every))
+        ends = list(range(every, n + 1, every))
         history = {name: np.stack([rows[end - every : end].mean(0) for end in ends])
                    for name, rows in self.history.items() if name != "step"}  # fmt: skip
         history["step"] = self.history["step"][[end - 1 for end in ends]]
@@ -119,22 +116,16 @@ class Run:
         image = io.BytesIO()  # in memory first: HDF5 does not report a full disk in a way that one can catch
         with h5py.File(image, "w", libver=CHECKED) as file:
             _write(file, self)
-        return write_atomically(Path(path), image, overwrite)
+        return write_atomically(Path(path), image.getbuffer(), overwrite)
 
     @classmethod
     def load(cls, path: str | Path, kinds: Collection[type] = (), data: str | Path | Arrays | None = None) -> "Run":
-        """Read a run.
+        """Read a run. `kinds` are your own classes of data sets and objectives: a file holds names and settings, never
+        code. `data` are the run's pictures: where they are now, or the `Arrays` themselves, with or without factors.
 
-        Args:
-            path: of the run file.
-            kinds: your own classes of data sets and objectives: a file holds names and settings, never code.
-            data: the run's pictures: where they are now, or the `Arrays` themselves, with or without factors.
-
-        Raises:
-            FileNotFoundError: if there is no such file.
-            OSError: if it cannot be read; the reason is the system's.
-            RunFileError: if the file is no run, damaged, or of another format version.
-            ValueError: if `data` holds other pictures than the run was trained on, or the run needs none.
+        Raises FileNotFoundError if there is no such file, OSError with the system's reason if it cannot be read,
+        RunFileError if it is no run, damaged, or of another format version, ValueError if `data` holds other pictures
+        than the run was trained on, or the run needs none.
         """
         path = Path(path)
         missing = f"train one with `{shlex.join(['python', '-m', 'minivae', 'train', 'NAME', '--out', str(path)])}`"
@@ -232,10 +223,11 @@ def _check(run: Run) -> None:
         raise ValueError("it does not say how it was made")
     if run.checkpoint is None:
         return
-    expected = {}
-    for name, p in model.named_parameters():
-        adam = {"exp_avg": p, "exp_avg_sq": p, "step": torch.zeros(())}
-        expected[name] = _kinds(adam if run.experiment.optimizer == "adam" else {"momentum": p})
+    adam = run.experiment.optimizer == "adam"
+    expected = {
+        name: _kinds({"exp_avg": p, "exp_avg_sq": p, "step": torch.zeros(())} if adam else {"momentum": p})
+        for name, p in model.named_parameters()
+    }
     # the fused Adam trusts these shapes blindly: a wrong one would write beyond the buffer
     if {name: _kinds(state) for name, state in run.checkpoint.optimizer.items()} != expected:
         raise ValueError("the optimizer's state does not fit the model")

@@ -48,9 +48,7 @@ class Keeper:
     """The hook after each step: notes what it reported and, at every look, checks, shows and saves."""
 
     model: nn.Module  # in training
-    columns: int  # of the history's rows: loss, reconstruction, and the KL of each latent
-    first: int  # step of the training
-    last: int
+    last: int  # step of the training
     checkpoint: Callable[[], Checkpoint]  # what goes on from the present step, where the training runs
     describe: Callable[..., Run]  # a run from step, weights, checkpoint, history and snapshots
     resumed: Run | None  # the run that is continued
@@ -61,27 +59,24 @@ class Keeper:
     bar: tqdm  # of progress
 
     def __post_init__(self) -> None:
-        self.place = next(self.model.parameters()).device
-        self.rows = torch.zeros(min(LOOK_EVERY, self.last), self.columns, device=self.place)
-        self.filled = 0
+        self.rows: list[Tensor] = []  # since the last look: loss, reconstruction, and the KL of each latent
+        self.blocks: list[np.ndarray] = []  # before it
         self.snapshots = {} if self.resumed is None else dict(self.resumed.snapshots)
-        self.blocks: list[np.ndarray] = []
         self.good: tuple[int, Weights, Checkpoint] | None = None  # copies: to fetch them would wait for the device
         self.saved = time.perf_counter()
 
     def __call__(self, step: int, row: Tensor) -> None:
         """Raises TrainingError if the loss is no longer finite, TrainingInterrupted if it was interrupted."""
-        self.rows[self.filled] = row
-        self.filled += 1
+        self.rows.append(row.clone())  # a graph writes the next step's into the same place
         if step in self.wanted:
             self.snapshots[step] = to_cpu(self.model.state_dict())
         # several processes agree now and then: to ask one another at every step would cost as much as the step
         asks = parallel.alone() or step % ASK_EVERY == 0
-        stop = step == self.last or (asks and parallel.any_process(self.interrupted(), self.place))
-        if self.filled < len(self.rows) and not stop:
+        stop = step == self.last or (asks and parallel.any_process(self.interrupted(), row.device))
+        if len(self.rows) < LOOK_EVERY and not stop:
             return
-        block = self.rows[: self.filled].cpu().numpy().copy()
-        self.filled = 0
+        block = torch.stack(self.rows).cpu().numpy()
+        self.rows.clear()
         if broken := _broken(block, step, self.model):
             raise TrainingError(f"{broken}: try a lower learning rate or precision='fp32'; {self._kept()}", self.run)
         self.blocks.append(block)
@@ -107,7 +102,7 @@ class Keeper:
         fetched = Checkpoint({name: to_cpu(part) for name, part in state.optimizer.items()}, state.generator,
                              None if state.objective is None else state.objective.cpu())  # fmt: skip
         rows = np.concatenate(self.blocks)
-        steps = np.arange(self.first, self.first + len(rows))
+        steps = np.arange(step - len(rows), step) + 1
         history = {"step": steps, "loss": rows[:, 0], "reconstruction": rows[:, 1], "kl": rows[:, 2:]}
         if self.resumed is not None:
             history = {name: np.concatenate([self.resumed.history[name], new]) for name, new in history.items()}
@@ -117,10 +112,9 @@ class Keeper:
 
     def _kept(self) -> str:
         """Write the last good state, if there is one and a place for it; returns what to say of it."""
-        if self.good is None and self.resumed is None:
+        if (run := self.run) is None:
             return "no earlier state was kept"
-        step = self.resumed.step if self.good is None else self.good[0]
-        said = f"the state at step {step} is kept in the error's `run`"
+        said = f"the state at step {run.step} is kept in the error's `run`"
         return said + (f" and in {self.out}" if self.out is not None and self._save(final=False) else "")
 
     def _save(self, final: bool) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from minivae.datasets import Arrays, Blobs, Chairs, ColouredSprites, Sprites
 from minivae.engine.dsprites import DSprites
-from minivae.engine.imports import Pictures
+from minivae.engine.pictures import Pictures
 from minivae.experiment import OBJECTIVES, SCHEDULES, Experiment
 
 # what a stored experiment may be built from; the name in a file is the class's name
@@ -35,15 +35,8 @@ def to_dict(experiment: Experiment) -> dict[str, Any]:
 
 
 def from_dict(settings: dict[str, Any], kinds: Collection[type] = ()) -> Experiment:
-    """Build the experiment that `to_dict` described.
-
-    Args:
-        settings: from `to_dict`, of this or an older version.
-        kinds: your own classes of data sets and objectives that may occur in it.
-
-    Raises:
-        ValueError: on an unknown kind or setting, with what is known.
-    """
+    """Build the experiment that `to_dict` of this or an older version described; `kinds` are your own classes of data
+    sets and objectives that may occur in it. Raises ValueError on an unknown kind or setting, with what is known."""
     settings = _renamed("Experiment", settings)
     for part, course in (("dataset", DATASETS), ("objective", OBJECTIVES)):
         known = {kind.__name__: kind for kind in (*course, *SCHEDULES, *kinds)}
@@ -64,21 +57,17 @@ def _renamed(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
     return {names.get(key, key): value for key, value in settings.items()}
 
 
+def _fields(part: Any) -> dict[str, Any]:
+    return {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+
+
 def _plain(value: Any) -> Any:
+    """What JSON can hold of a value that it does not know: of a dataclass its name and fields."""
     if getattr(value, "ndim", None) == 0:  # a number of NumPy's or PyTorch's
         return value.item()
-    raise TypeError(f"a {type(value).__name__} is no plain value")
-
-
-def _fields(part: Any) -> dict[str, Any]:
-    """The fields of a dataclass; of those that are dataclasses the name of the class and the fields."""
-    return {field.name: _described(getattr(part, field.name)) for field in dataclasses.fields(part)}
-
-
-def _described(value: Any) -> Any:
-    if not dataclasses.is_dataclass(value):
-        return value
     kind = type(value)
+    if not dataclasses.is_dataclass(value):
+        raise TypeError(f"a {kind.__name__} is no plain value")
     if _COURSE.get(kind.__name__, kind) is not kind:
         raise ValueError(f"{kind.__name__} is the name of one of the course's own classes: rename yours")
     return {"kind": kind.__name__, **_fields(value)}

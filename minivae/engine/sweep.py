@@ -46,17 +46,11 @@ def plan(
     name: str, seeds: Sequence[int], settings: dict[str, list[Any]], folder: Path, steps: int | None = None,
     command: str = "", reseed: bool = False,
 ) -> list[Job]:  # fmt: skip
-    """The trainings of an experiment with all combinations of seeds and settings.
+    """The trainings of an experiment with all combinations of seeds and settings, their run files in one folder.
 
-    Args:
-        name, seeds: of the experiment, and of the trainings.
-        settings: values of each setting, a field of the experiment, of its objective or of its data set.
-        folder: for the run files.
-        steps: the step to reach; the experiment's own if None.
-        command, reseed: as in `Job`.
-
-    Raises:
-        ValueError: if experiment or setting is unknown, a value does not fit, or two trainings would share a file.
+    Settings are fields of the experiment, of its objective or of its data set, each with its values; steps is the step
+    to reach, the experiment's own if None. Raises ValueError if experiment or setting is unknown, a value does not fit,
+    or two trainings would share a file.
     """
     jobs = []
     for values in itertools.product(*settings.values()):
@@ -167,7 +161,7 @@ def write_table(rows: Sequence[dict[str, Any]], folder: Path) -> Path:
     writer = csv.DictWriter(text, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return write_atomically(folder / "sweep.csv", io.BytesIO(text.getvalue().encode()), overwrite=True)
+    return write_atomically(folder / "sweep.csv", text.getvalue().encode(), overwrite=True)
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -24,7 +24,6 @@ from minivae.engine import fast, parallel, saving
 from minivae.engine.dsprites import DSprites
 from minivae.engine.fast_muon import FastMuon
 from minivae.engine.files import check_output, claim
-from minivae.engine.held import Held, held
 from minivae.engine.runs import Run, initial_state
 from minivae.engine.saving import TrainingError, TrainingInterrupted
 from minivae.engine.settings import to_dict
@@ -32,26 +31,14 @@ from minivae.experiment import OBJECTIVES, SCHEDULES, Experiment
 from minivae.muon import Muon
 from minivae.objectives import check_range
 
-__all__ = ["TrainingError", "TrainingInterrupted", "train", "train_seeds", "versions"]
-
-_GRAPHABLE = (Blobs, Sprites, ColouredSprites, DSprites, Held)  # on the device; a learner's own may need the host
+_GRAPHABLE = (Blobs, Sprites, ColouredSprites, DSprites, fast.Held)  # on the device; a learner's own may need the host
 
 
 def train(
-    experiment: Experiment,
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    progress: bool = True,
-    resume: Run | None = None,
-    reseed: bool = False,
-    snapshots: Collection[int] = (),
-    out: str | Path | None = None,
-    overwrite: bool = False,
-    command: str | None = None,
-) -> Run:
+    experiment: Experiment, *, steps: int | None = None, seed: int = 0, device: str = "auto", precision: str = "auto",
+    progress: bool = True, resume: Run | None = None, reseed: bool = False, snapshots: Collection[int] = (),
+    out: str | Path | None = None, overwrite: bool = False, command: str | None = None,
+) -> Run:  # fmt: skip
     """Train the model of an experiment.
 
     An interrupt (Ctrl-C, the stop button of a notebook, SIGTERM) ends the training after the step in progress, a second
@@ -69,12 +56,10 @@ def train(
         resume: continue this run. On one CPU the result equals an unbroken training bit for bit.
         reseed: draw fresh random numbers from the step of `resume` on, as on another kind of device one must.
         snapshots: steps at which to keep the weights.
-        out: write the run here when done, and on the way about once a minute.
-        overwrite: allow `out` to exist.
+        out, overwrite: write the run here when done, and on the way about once a minute; allow it to exist.
         command: the shell command to store as the run's origin.
 
-    Returns:
-        The run, with a checkpoint for resuming.
+    Returns the run, with a checkpoint for resuming.
 
     Raises:
         ValueError: on a setting out of range, a resume that does not fit, or settings that `out` cannot hold.
@@ -92,12 +77,12 @@ def train(
 
 @dataclass
 class _Training:
-    """One training on its way: what comes before a step, the step, and what comes after it."""
+    """One training on its way: what comes before a step, the step, what comes after it, and the run in the end."""
 
     change: Callable[[int], None]
     take: training.Take
-    keeper: saving.Keeper
-    stream: torch.cuda.Stream | None  # None: the present one
+    keep: Callable[[int, Tensor], None]
+    run: Callable[[], Run]
 
 
 def train_seeds(
@@ -111,6 +96,8 @@ def train_seeds(
     Arguments are those of `train`, with an output for each seed; only a single one can be resumed. A seed whose
     training fails does not stop the others. Raises as `train`, at the end, for the first that failed.
     """
+    began = time.perf_counter()
+    before = {} if resume is None else resume.provenance
     first = 1 if resume is None else resume.step + 1
     steps = experiment.steps if steps is None else steps
     seeds = [_checked(steps, seed, first, snapshots) for seed in seeds]
@@ -121,19 +108,20 @@ def train_seeds(
     experiment = _identified(experiment)
     if resume is not None:
         _check_resume(resume, experiment, seeds[0])
-        if precision == "auto" and not reseed:
-            precision = resume.provenance.get("precision", "auto")
     elif reseed:
         raise ValueError("reseed goes with resume: a training from the beginning has its random numbers from the seed")
     rows = parallel.rows(experiment.batch)
     if not parallel.alone() and getattr(experiment.objective, "needs", "") == "posterior":
         raise ValueError("an objective that asks for the posterior needs the whole batch: train it in one process")
     place = fast.pick_device(device)
+    if precision == "auto" and not reseed:
+        precision = before.get("precision", "auto")
     heavy = experiment.batch >= fast.HEAVY or experiment.optimizer == "muon"
     precision = fast.pick_precision(precision, place, heavy)
     fast.keep_buffers()
-    dataset = held(experiment.dataset, place)
+    dataset = fast.held(experiment.dataset, place)
     check_range(dataset.sample(experiment.batch, torch.Generator(place).manual_seed(seeds[0]))[0])
+    reseeded = [*before.get("reseeded", []), *([resume.step] if reseed else [])]
 
     def begin(seed: int, out: Path | None, bar: tqdm, interrupted: Callable[[], bool]) -> _Training:
         generator = torch.Generator(place).manual_seed(seed)
@@ -167,38 +155,32 @@ def train_seeds(
         )  # fmt: skip
         if graph:
             take = fast.graphed(take, optimizer, generator, put)
-        made = {
-            "command": command or f"minivae.train({experiment.name!r}, steps={steps}, seed={seed})",
-            "device": str(place),
-            "precision": precision,
-            "threads": torch.get_num_threads(),
-            "seconds": before.get("seconds", 0.0),
-            "versions": versions(),
-            **({"reseeded": reseeded} if reseeded else {}),
-        }
 
         def describe(**reached: object) -> Run:
-            seconds = round(made["seconds"] + time.perf_counter() - began, 1)
-            return Run(experiment, seed, provenance={**made, "seconds": seconds}, **reached)
+            made = {
+                "command": command or f"minivae.train({experiment.name!r}, steps={steps}, seed={seed})",
+                "device": str(place),
+                "precision": precision,
+                "threads": torch.get_num_threads(),
+                "seconds": round(before.get("seconds", 0.0) + time.perf_counter() - began, 1),
+                "versions": versions(),
+            }
+            return Run(experiment, seed, provenance=made | ({"reseeded": reseeded} if reseeded else {}), **reached)
 
-        keeper = saving.Keeper(
-            model, columns=2 + experiment.latents, first=first, last=steps, describe=describe, resumed=resume,
-            checkpoint=functools.partial(saving.checkpoint, model, optimizer, generator, state),
+        keep = saving.Keeper(
+            model, steps, functools.partial(saving.checkpoint, model, optimizer, generator, state), describe, resume,
             wanted=set(snapshots), out=out, overwrite=overwrite, interrupted=interrupted, bar=bar,
         )  # fmt: skip
         change = functools.partial(_change, experiment, dataset, model, optimizer, generator)
         stream = torch.cuda.Stream(place) if place.type == "cuda" and len(seeds) > 1 else None
-        return _Training(change, take, keeper, stream)
+        return _Training(*(fast.on(stream, do) for do in (change, take, keep, lambda: keep.run)))
 
-    began = time.perf_counter()
-    before = resume.provenance if resume is not None else {}
-    reseeded = [*before.get("reseeded", []), *([resume.step] if reseed else [])]
     if not parallel.writes():
         outs, progress = [None] * len(outs), False
     with contextlib.ExitStack() as stack:
         for out in filter(None, outs):
             stack.enter_context(claim(out))
-        stack.enter_context(fast.ieee(place))
+        stack.enter_context(fast.ieee())
         interrupted = stack.enter_context(saving.deferred_interrupt())
         begun = []
         for i, (seed, out) in enumerate(zip(seeds, outs, strict=True)):
@@ -206,44 +188,25 @@ def train_seeds(
             settings = {"total": steps, "initial": first - 1, "disable": not progress, "unit": "step", "position": i}
             begun.append(begin(seed, out, stack.enter_context(tqdm(desc=name, **settings)), interrupted))
         _take_turns(begun, range(first, steps + 1))
-    runs = []
-    for one in begun:
-        with torch.cuda.stream(one.stream):  # where the copies were made that are fetched now
-            runs.append(one.keeper.run)
-    return runs
+    return [one.run() for one in begun]
 
 
 def _take_turns(trainings: Sequence[_Training], steps: range) -> None:
     """Take the steps of all; raises, at the end, what the first one raised that failed or was interrupted."""
     going, errors = list(trainings), []
-    for one in going:
-        if one.stream is not None:
-            one.stream.wait_stream(torch.cuda.current_stream(one.stream.device))  # data and weights are there
-
-    def change(step: int) -> None:
-        for one in going:
-            with torch.cuda.stream(one.stream):
-                one.change(step)
-
-    def take(step: int) -> list[Tensor]:
-        rows = []
-        for one in going:
-            with torch.cuda.stream(one.stream):
-                rows.append(one.take(step))
-        return rows
 
     def keep(step: int, rows: list[Tensor]) -> None:
         for one, row in zip(tuple(going), rows, strict=True):
             try:
-                with torch.cuda.stream(one.stream):
-                    one.keeper(step, row)
+                one.keep(step, row)
             except (TrainingError, TrainingInterrupted) as error:
                 errors.append(error)
                 going.remove(one)
         if not going:
             raise errors[0]
 
-    training.loop(take, steps, [change], [keep])
+    change = lambda step: [one.change(step) for one in going]  # noqa: E731
+    training.loop(lambda step: [one.take(step) for one in going], steps, [change], [keep])
     if errors:
         raise errors[0]
 
@@ -264,9 +227,7 @@ def _checked(steps: int, seed: int, first: int, snapshots: Collection[int]) -> i
         raise ValueError(f"steps is the step to reach and must be more than the {first - 1} already done, got {steps}")
     if not isinstance(snapshots, Collection):
         raise ValueError(f"snapshots must be a collection of steps such as [500, 2000], got {snapshots!r}")
-    for step in snapshots:
-        check_count("a snapshot's step", step, least=0)
-    if outside := [step for step in snapshots if not first <= step <= steps]:
+    if outside := [step for step in snapshots if step not in range(first, steps + 1)]:
         raise ValueError(f"snapshots must lie in {first} … {steps}, the steps of this training, got {outside}")
     return int(seed)
 
