@@ -21,6 +21,9 @@ def source(*names: str) -> str:
     return "\n".join(resources.files(__package__).joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
+VIEWS = source("base.js", "plot.js", "models.js", "capacity.js", "charts.js")  # what notebooks and the book share
+
+
 class Explorer(anywidget.AnyWidget):
     """Controls beside a drawing that follows them, in JupyterLab, VS Code and Colab, and without a kernel in the book.
 
@@ -35,6 +38,7 @@ class Explorer(anywidget.AnyWidget):
         spec: what else it needs, as JSON.
     """
 
+    _esm = VIEWS + source("notebook.js")
     _css = source("base.css")
 
     key = traitlets.Unicode().tag(sync=True)  # under which a notebook keeps what it showed when it was saved

@@ -6,10 +6,8 @@ function idealDecoder(templates, signals, { side, places }) {
   const n = 3 * templates.length, ends = [0, n, n + 32, n + 64];
   const parts = [0, 1, 2].map((i) => signals.subarray(ends[i], ends[i + 1]));
   const believe = (z, amplitude, values) => {
-    const n = values.length / z.length, away = (i, d) => z[d] - amplitude[d] * values[i * z.length + d];
-    const logs = Array.from({ length: n }, (_, i) => -0.5 * z.reduce((sum, _, d) => sum + away(i, d) ** 2, 0));
-    const top = Math.max(...logs), all = logs.reduce((sum, log) => sum + Math.exp(log - top), 0);
-    return logs.map((log) => Math.exp(log - top) / all);
+    const away = (i, d) => z[d] - amplitude[d] * values[i * z.length + d];
+    return softmax(range(values.length / z.length, (i) => -0.5 * sum(z.map((_, d) => away(i, d) ** 2))));
   };
   // rows of n pixels, moved down to the places of the classes, and what is turned about its diagonal
   const moved = (picture, n, belief) => {
@@ -28,13 +26,13 @@ function idealDecoder(templates, signals, { side, places }) {
   };
 }
 
-views.capacity = async (panel, home) => {
-  const { spec } = home, { size } = spec.shape, buffers = await home.buffers();
-  const originals = await images(spec.seeds, size, 1), templates = await images(spec.templates, spec.side, 1);
+views.capacity = async (panel, { buffers, spec }) => {
+  const originals = await images(spec.seeds, spec.shape);
+  const templates = await images(spec.templates, { size: spec.side, channels: 1 });
   const decoders = spec.models.map(({ key }) => decoder(buffers[key], spec.shape));
   const best = idealDecoder(templates, numbers(buffers.signals, Float32Array), spec);
   const sheets = ["a sprite", "what the best decoder draws", "what the trained decoder draws"].map((title) =>
-    sheet(size, 256, 1, title));
+    sheet(spec.shape, 256, title));
   panel.append(...sheets.map(({ canvas }) => canvas));
   const closest = (values, wanted) =>
     values.reduce((best, value, i) => (Math.abs(value - wanted) < Math.abs(values[best] - wanted) ? i : best), 0);

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from minivae._arguments import check_count
-from minivae.course.explorers.base import slider, source
+from minivae.course.explorers.base import slider
 from minivae.course.explorers.models import ModelExplorer
 from minivae.course.explorers.pixels import side_by_side, strip
 from minivae.engine.curves import trained_curve
@@ -26,8 +26,6 @@ class CapacityExplorer(ModelExplorer):
         channels: what the limit was computed for; of the run's factors, raw or centred as the run has them.
         pictures: number of pictures to choose from.
     """
-
-    _esm = source("base.js", "notebook.js", "models.js", "capacity.js")
 
     def __init__(self, run: Run, limit: RateDistortion, channels: SpriteChannels, pictures: int = 8) -> None:
         check_count("pictures", pictures)

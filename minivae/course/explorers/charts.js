@@ -2,7 +2,6 @@
 
 const logDensity = (z, mean, std) => -0.5 * ((z - mean) / std) ** 2 - Math.log(std) - 0.5 * Math.log(2 * Math.PI);
 const density = (z, mean, std) => Math.exp(logDensity(z, mean, std));
-const klToPrior = (mean, std) => 0.5 * (mean * mean + std * std - 1) - Math.log(std);
 
 // Probability of less than x under N(0, 1), by its power series; it has converged to 1e-15 where it is used.
 function normalBelow(x) {
@@ -41,10 +40,10 @@ function rightGuesses(means, stds) {
 
 // ---- chapter 1: a Gaussian q over the true posterior, and log p(x) in three steps
 
-views.elbo = async (panel, home, act) => {
-  const joint = Array.from(numbers((await home.buffers()).joint, Float64Array));
+views.elbo = (panel, act) => {
+  const joint = Array.from(numbers(act.buffers.joint, Float64Array));
   const { show, wide } = drawings(panel, act, 2);
-  const [low, high] = home.spec.ends, z = grid(low, high, joint.length);
+  const [low, high] = act.spec.ends, z = grid(low, high, joint.length);
   const logP = Math.log(trapezoid(joint.map(Math.exp), low, high));
   const shown = z.map((_, i) => i).filter((i) => i % 4 === 0 && Math.abs(z[i]) <= 4);
   return ({ mean, std }) => {
@@ -74,7 +73,7 @@ views.elbo = async (panel, home, act) => {
 
 // ---- chapter 2: evenly spaced messages on one latent, and which is read as which
 
-views.channel = (panel, home, act) => {
+views.channel = (panel, act) => {
   const { show, wide } = drawings(panel, act, 2), levels = 8;
   const z = grid(-6, 6, 481), prior = z.map((value) => density(value, 0, 1));
   return ({ spread, std }) => {
@@ -109,7 +108,7 @@ views.channel = (panel, home, act) => {
 
 // ---- chapter 3: posteriors of three pictures, and what an optimal decoder believes at every z
 
-views.overlap = (panel, home, act) => {
+views.overlap = (panel, act) => {
   const { show, wide } = drawings(panel, act, 2), z = grid(-4, 4, 401), prior = z.map((value) => density(value, 0, 1));
   panel.style.cssText = "flex-direction:column;gap:0";
   return (state) => {
@@ -137,8 +136,8 @@ views.overlap = (panel, home, act) => {
 
 // ---- chapter 2: the water level of independent components, and the rate–distortion curve
 
-views.water = (panel, home, act) => {
-  const { eigenvalues, noise, controls } = home.spec, { boxes, show, wide } = drawings(panel, act, 2);
+views.water = (panel, act) => {
+  const { eigenvalues, noise, controls } = act.spec, { boxes, show, wide } = drawings(panel, act, 2);
   const n = eigenvalues.length, most = sum(eigenvalues), lowest = 10 ** controls[0].min * noise;
   const rates = (level) => eigenvalues.map((value) => Math.max(0, 0.5 * Math.log(value / level)));
   const left = (level) => sum(eigenvalues.map((value) => Math.min(value, level)));
@@ -152,7 +151,7 @@ views.water = (panel, home, act) => {
     C: (nats) => consistent((k) => Math.exp((sum(eigenvalues.slice(0, k).map(Math.log)) - 2 * nats) / k)),
     distortion: (error) => consistent((k) => (error - sum(eigenvalues.slice(k))) / k),
   };
-  act.alongside = (name, value) => {
+  act.following = (name, value) => {
     const level = levelOf[name](value);
     return { beta: level / noise, C: sum(rates(level)), distortion: left(level), [name]: value };
   };
@@ -220,7 +219,7 @@ function price([a, b], [p, q], cos2, sin2) {
   return 0.5 * (a / p + b / q - 2 + gap - Math.log(a * b));
 }
 
-views.ellipse = (panel, home, act) => {
+views.ellipse = (panel, act) => {
   const { boxes, show, wide } = drawings(panel, act, 3), round = grid(0, 2 * Math.PI, 91);
   const squares = (degrees) => [Math.cos, Math.sin].map((f) => f((degrees * Math.PI) / 180) ** 2);
   let state, first, axis;
@@ -317,8 +316,8 @@ function lossOfCodes(means, logs, distances, beta) {
   return { cost, kl, loss: cost + beta * kl, slope };
 }
 
-views.codes = (panel, home, act) => {
-  const { distances, steps } = home.spec, n = distances.length, { boxes, show, wide } = drawings(panel, act, 2);
+views.codes = (panel, act) => {
+  const { distances, steps } = act.spec, n = distances.length, { boxes, show, wide } = drawings(panel, act, 2);
   const names = ["mean", "σ"].flatMap((kind) => range(n, (i) => `${kind} ${i + 1}`));
   let state, shown = {}, code, adam, history, running = false, plane, held;
 
@@ -348,8 +347,8 @@ views.codes = (panel, home, act) => {
     run(!running);
     act.redraw();
   });
-  act.extra.append(button);
-  act.whenReset = () => run(false);
+  act.buttons.append(button);
+  act.reset.addEventListener("click", () => run(false));
   dragging(boxes[0], (place, first) => {
     const [x, y] = plane.at(place);
     if (first) held = Math.min(n, Math.max(1, Math.round(x)));

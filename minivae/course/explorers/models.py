@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from minivae._arguments import check_count
-from minivae.course.explorers.base import Explorer, State, choice, on_step, slider, source
+from minivae.course.explorers.base import Explorer, State, choice, on_step, slider
 from minivae.course.explorers.pixels import LIMIT, draw, rows_picture, strip
 from minivae.engine.runs import Run
 from minivae.metrics.evaluate import ACTIVE, mean_kl
@@ -30,8 +30,6 @@ class ModelExplorer(Explorer):
         buffers: what else the view needs, as bytes.
         spec: the rest of the explorer.
     """
-
-    _esm = source("base.js", "notebook.js", "models.js")
 
     def __init__(
         self, view: str, images: Tensor, parts: dict[str, tuple[Run, int | None, VAE, str]],

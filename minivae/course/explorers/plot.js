@@ -6,15 +6,11 @@ const DASHES = ["", "6 3", "7 3 2 3", "2 2"];
 
 // ---- numbers
 
-const sum = (values) => values.reduce((total, value) => total + value, 0);
 function dot(a, b) {
   let total = 0;
   for (let i = 0; i < a.length; i++) total += a[i] * b[i];
   return total;
 }
-const range = (n, f = (i) => i) => Array.from({ length: n }, (_, i) => f(i));
-const grid = (low, high, n) => range(n, (i) => low + ((high - low) * i) / (n - 1));
-const words = (value, digits = 2) => value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1").replace("-", "−");
 const trapezoid = (values, from, to) =>
   ((sum(values) - (values[0] + values[values.length - 1]) / 2) * (to - from)) / (values.length - 1);
 
