@@ -1,8 +1,6 @@
-// What every explorer is in a page: a drawing above its controls. Notebooks and the book share it.
-//
-// A model, anywidget's or what stands for it, holds spec, buffers and state. A view draws: it is a function
-// (panel, act) → draw(state, touched) → caption, and each file of views adds its own to `views`.
-
+// What every explorer is in a page: a drawing above its controls. A model, anywidget's or the book's,
+// holds spec, buffers and state. A view draws: it is a function (panel, act) → draw(state, touched) → caption,
+// and each file of views adds its own here.
 const views = {};
 
 // An element of HTML with properties and children.
@@ -24,14 +22,13 @@ const klToPrior = (mean, std) => 0.5 * (mean * mean + std * std - 1) - Math.log(
 // list. `moved` is told each value that the reader chooses.
 function slider({ label, options, log, digits, min = 0, max = options.length - 1, step = 1 }, moved) {
   const input = make("input", { type: "range", min, max, step }), band = make("i");
-  const track = make("div", { className: "track" }, make("span", {}, band), input);
-  const output = make("output", { ariaLive: "off" });
-  const row = make("label", { className: "control" }, make("span", { textContent: label }), track, output);
+  const text = make("output", { ariaLive: "off" }), track = make("div", { className: "track" }, band, input);
+  const row = make("label", { className: "control" }, make("span", { textContent: label }), track, text);
   const chosen = () => (options ? options[input.value][1] : log ? 10 ** input.value : +input.value);
   // returns the nearest value that it has
   const show = (value) => {
     input.value = options ? options.findIndex(([, of]) => of === value) : log ? Math.log10(value) : value;
-    input.ariaValueText = output.textContent = options ? options[input.value][0]
+    input.ariaValueText = text.textContent = options ? options[input.value][0]
       : log && value < 0.1 ? value.toPrecision(2) : words(value, digits);
     return chosen();
   };
@@ -49,7 +46,7 @@ function dragging(box, moved) {
   box.onpointerdown = box.onpointermove = (event) => {
     const { left, top, width, height } = box.getBoundingClientRect(), { pointerId, clientX, clientY } = event;
     const first = event.type === "pointerdown", held = event.pointerType !== "touch" || handle(event);
-    if (first) box[held ? "setPointerCapture" : "releasePointerCapture"](pointerId);
+    if (first) box[held ? "setPointerCapture" : "releasePointerCapture"](pointerId);  // else canvases keep it
     if (box.hasPointerCapture(pointerId)) moved([(clientX - left) / width, (clientY - top) / height], first);
   };
 }
@@ -131,7 +128,7 @@ async function mount(host, model) {
   // taken by hand, even where that moves nothing
   rows.oninput = rows.onpointerdown = rows.onkeydown = () => run(false);
   host.replaceChildren(title, panel, caption, rows, act.buttons);  // in place of the still
-  host.onkeydown = (event) => {  // else JupyterLab takes a slider's keys, and letters cut its cell or delete it
+  host.onkeydown = (event) => {  // else JupyterLab takes them, and letters cut its cell or delete it
     if (event.ctrlKey || event.metaKey || !/^(Arrow|Page|Home|End|.$)/.test(event.key)) return;
     event.stopPropagation();
   };

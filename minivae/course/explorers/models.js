@@ -8,8 +8,8 @@ const linear = (x, weight, bias) => bias.map((y, i) => {
   return y;
 });
 
-// Convolution of kernel 4, stride 2 and padding 1 from planes of 2·side pixels to 32 of side × side, or, back,
-// its transpose. w[s][b][k][l] lies between small[s][i][j] and big[b][2i+k−1][2j+l−1].
+// Convolution of kernel 4, stride 2 and padding 1 from planes of 2·side pixels to 32 of side × side, or, the
+// other way, its transpose. w[s][b][k][l] lies between small[s][i][j] and big[b][2i+k−1][2j+l−1].
 const convolution = (side, transposed) => (x, weight, bias) => {
   const wide = 2 * side, area = side ** 2, rows = weight.length / 128;  // of a kernel: b and k
   // one pixel more at both ends, where kernels stick out; what sticks out of a row has weight 0
@@ -35,7 +35,7 @@ const convolution = (side, transposed) => (x, weight, bias) => {
   return y;
 };
 
-// Layers, each { numbers of weights and biases, what it does with them }.
+// Layers, each [number of weights, number of biases, function of x and these].
 const dense = (sizes) => sizes.slice(1).map((n, i) => [n * sizes[i], n, linear]);
 const convolutions = ({ size, channels }, transposed) => range(Math.log2(size / 4), (i) => {
   const side = 4 << i, planes = 2 * side === size ? channels : 32;
@@ -54,17 +54,16 @@ function network(view, layers) {
 }
 
 // z → image (channels, size, size) in [0, 1]
-function decoder(view, shape) {
-  const logits = network(view, [...dense([shape.latents, 256, 256, 512]), ...convolutions(shape, true)]);
+function decoder(view, shape, latents = shape.latents) {
+  const logits = network(view, [...dense([latents, 256, 256, 512]), ...convolutions(shape, true)]);
   return (z) => logits(z).map((logit) => 1 / (1 + Math.exp(-logit)));
 }
 
 // image (channels, size, size) → posterior { mean, std }
 function encoder(view, shape) {
-  const sizes = [512, 256, 256, 2 * shape.latents];
-  const head = network(view, [...convolutions(shape, false).reverse(), ...dense(sizes)]);
+  const net = network(view, [...convolutions(shape).reverse(), ...dense([512, 256, 256, 2 * shape.latents])]);
   return (image) => {
-    const mean = [...head(image)], std = mean.splice(shape.latents).map(Math.exp);
+    const mean = [...net(image)], std = mean.splice(shape.latents).map(Math.exp);
     return { mean, std };
   };
 }
@@ -115,8 +114,7 @@ views.traversal = async (panel, act) => {
   dragging(field, ([x, y]) => act.move({ [`z${up}`]: 3 - 6 * y, [`z${across}`]: 6 * x - 3 }));
   drawing(left, act, () => {
     own = encode(left.read());
-    const inside = (value) => Math.min(LIMIT, Math.max(-LIMIT, value));
-    act.set(Object.fromEntries(own.mean.map((value, i) => [`z${i}`, inside(value)])));
+    act.set(Object.fromEntries(own.mean.map((m, i) => [`z${i}`, Math.min(LIMIT, Math.max(-LIMIT, m))])));
   });
   act.reset.addEventListener("click", () => (own = null));
   return ({ image, ...state }, touched) => {
@@ -138,8 +136,8 @@ views.traversal = async (panel, act) => {
         <path class="handle" d="M0 0h0" stroke-width="1"/></g></svg>`;
     const nats = words(sum(mean.map((m, i) => klToPrior(m, std[i]))), 1);
     return `left: ${own ? "your picture" : `seed image ${image}`}, whose posterior is ${nats} nats from ` +
-      `the prior; beside it: decoded from the sliders' code; in the plane: z${across} across, z${up} upwards; ` +
-      `below: z${latent} from −3 to 3. Blue: the posterior's mean ± σ`;
+      `the prior; beside it: decoded from the sliders' code; in the plane: z${across} across, z${up} ` +
+      `upwards; below: z${latent} from −3 to 3. Blue: the posterior's mean ± σ`;
   };
 };
 
@@ -186,23 +184,21 @@ function drawing({ canvas, context, paint, read }, { host, buttons, spec: { shap
 views.rows = async (panel, { buffers, later, spec }) => {
   const { shape, models } = spec, pictures = await images(spec.seeds, shape);
   const values = grid(-LIMIT, LIMIT, 5), decoders = {};
-  for (const key in models)
-    decoders[key] = decoder(buffers[key], { ...shape, latents: models[key].means[0].length });
+  for (const key in models) decoders[key] = decoder(buffers[key], shape, models[key].means[0].length);
   const panels = spec.panels.map((chosen) => {
-    const title = make("div"), textContent = "seed, redrawn";
-    const rows = range(spec.rows + 1, () => ({ label: make("div", { textContent }), ...sheet(shape, 64, "", 5) }));
+    const head = make("div"), seed = { textContent: "seed, redrawn" };
+    const rows = range(spec.rows + 1, () => ({ label: make("div", seed), ...sheet(shape, 64, "", 5) }));
     const cells = rows.flatMap(({ label, canvas }) => [label, canvas]);
-    panel.append(make("div", { className: "rows" }, title, ...cells));
-    return { ...chosen, title, rows };
+    panel.append(make("div", { className: "rows" }, head, ...cells));
+    return { ...chosen, head, rows };
   });
   let kept = {};
   return ({ image, ...state }) => {
     if (kept.image !== image) kept = { image };  // what is decoded once is remembered
-    for (const { by, model, title, rows: [first, ...rows] } of panels) {
-      const key = by ? state[by] : model, { kl, order, means, title: name } = models[key], code = means[image];
-      const decoded = (latent, value) =>
-        (kept[[key, latent, value]] ??= decoders[key](code.with(latent, value)));
-      title.textContent = name;
+    for (const { by, model, head, rows: [first, ...rows] } of panels) {
+      const key = by ? state[by] : model, { kl, order, means, title } = models[key], code = means[image];
+      const decoded = (i, value) => (kept[[key, i, value]] ??= decoders[key](code.with(i, value)));
+      head.textContent = title;
       first.paint(pictures[image]);
       later(() => first.paint(decoded(0, code[0]), 1));
       rows.forEach(({ label, paint }, r) => {
