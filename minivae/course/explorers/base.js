@@ -1,6 +1,6 @@
 // What every explorer is in a page: a drawing above its controls. A model, anywidget's or the book's,
-// holds spec, buffers and state. A view draws: it is a function (panel, act) → draw(state, touched) → caption,
-// and each file of views adds its own here.
+// holds spec, buffers and state. A view draws: it is a function (panel, act) → draw(state, touched) →
+// caption, and each file of views adds its own here.
 const views = {};
 
 // An element of HTML with properties and children.
@@ -25,12 +25,11 @@ function slider({ label, options, log, digits, min = 0, max = options.length - 1
   const text = make("output", { ariaLive: "off" }), track = make("div", { className: "track" }, band, input);
   const row = make("label", { className: "control" }, make("span", { textContent: label }), track, text);
   const chosen = () => (options ? options[input.value][1] : log ? 10 ** input.value : +input.value);
-  // returns the nearest value that it has
   const show = (value) => {
     input.value = options ? options.findIndex(([, of]) => of === value) : log ? Math.log10(value) : value;
     input.ariaValueText = text.textContent = options ? options[input.value][0]
       : log && value < 0.1 ? value.toPrecision(2) : words(value, digits);
-    return chosen();
+    return chosen();  // the nearest that it has
   };
   input.oninput = () => moved(chosen());
   return { row, input, band, show };

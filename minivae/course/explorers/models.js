@@ -21,13 +21,14 @@ const convolution = (side, transposed) => (x, weight, bias) => {
     const [w0, w1, w2, w3] = weight.subarray(4 * n), s = Math.floor(n / rows), b = (n % rows) >> 2, k = n % 4;
     for (let i = k ? 0 : 1; i < (k < 3 ? side : side - 1); i++) {
       let here = (s * side + i) * side, at = (b * wide + 2 * i + k - 1) * wide, before = 0;
-      for (let j = 0; j < side; j++, here++, at += 2) {
+      if (transposed) for (let j = 0; j < side; j++, here++, at += 2) {
+        big[at] += (j > 0 ? w0 : 0) * small[here] + w2 * before;
+        big[at + 1] += w1 * small[here] + w3 * before;
+        before = small[here];
+      }
+      else for (let j = 0; j < side; j++, here++, at += 2) {
         const left = j > 0 ? w0 : 0, right = j < side - 1 ? w3 : 0;
-        if (transposed) {
-          big[at] += left * small[here] + w2 * before;
-          big[at + 1] += w1 * small[here] + w3 * before;
-          before = small[here];
-        } else small[here] += left * big[at] + w1 * big[at + 1] + w2 * big[at + 2] + right * big[at + 3];
+        small[here] += left * big[at] + w1 * big[at + 1] + w2 * big[at + 2] + right * big[at + 3];
       }
       if (transposed) big[at] += w2 * before;
     }
