@@ -53,14 +53,8 @@ class CapacityExplorer(ModelExplorer):
             model = run.model(snapshot)
             with torch.no_grad():
                 mean, log_std = model.encode(classes)
-            models.append(
-                {
-                    "key": str(step),
-                    "C": schedule(step),
-                    "means": mean.tolist(),
-                    "stds": log_std[0].exp().tolist(),
-                }
-            )
+            stds = log_std[0].exp().tolist()
+            models.append({"key": str(step), "C": schedule(step), "means": mean.tolist(), "stds": stds})
             parts[str(step)] = (run, snapshot, model, "decoder")
         self.classes, self.limit, self.channels, self.noise = classes, limit, channels, noise
         _, self.sent = channels.draw(channels.points(classes))
