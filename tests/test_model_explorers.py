@@ -22,7 +22,7 @@ from minivae.course.explorers import (
     slider,
 )
 from minivae.course.explorers.models import weights
-from minivae.course.explorers.pixels import GAP, draw, png, rows_picture, strip
+from minivae.course.explorers.pixels import GAP, draw, png, rows_picture, strip, titled
 from minivae.course.figures import GREY
 from minivae.datasets import Sprites
 from minivae.engine.runs import Run
@@ -142,9 +142,8 @@ def test_the_bundle_shows_a_picture_where_no_javascript_runs_and_tells_the_book_
     explorer.state = {"z4": 1.5, "image": 2}
     data, _ = explorer._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data and data["text/plain"] == "TraversalExplorer"
-    assert np.array_equal(
-        opened(data["image/png"]), draw(explorer.model, explorer.code(explorer.state), explorer.images[2])
-    )
+    drawn = draw(explorer.model, explorer.code(explorer.state), explorer.images[2], explorer.order[0])
+    assert np.array_equal(opened(data["image/png"]), titled(explorer.spec["title"], drawn))
     assert data[STILL] == {"spec": explorer.spec, "state": explorer.state, "sources": explorer.sources()}
     assert len(str(data[STILL])) < 60_000  # the weights stay out of the notebook
 
@@ -153,11 +152,22 @@ def test_the_bundle_shows_a_picture_where_no_javascript_runs_and_tells_the_book_
 def test_picture_holds_seed_image_and_decoded_code(run, value):
     model, image = run.model(), run.experiment.dataset.render(torch.tensor([[20.0, 40.0]]))[0]
     z = torch.full((10,), value)
-    pixels = draw(model, z, image)
-    assert pixels.shape == (256, 2 * 256 + GAP) and pixels.dtype == np.uint8
-    left, right = pixels[::4, :256:4], pixels[::4, 256 + GAP :: 4]
+    pixels = draw(model, z, image, 3)
+    assert pixels.shape == (256 + GAP + 64, 2 * 256 + GAP) and pixels.dtype == np.uint8
+    left, right = pixels[:256:4, :256:4], pixels[:256:4, 256 + GAP :: 4]
+    for i, one in enumerate(torch.sigmoid(model.decode(traversal(z, 3, torch.linspace(-3, 3, 5))))):
+        part = pixels[256 + GAP :, i * (64 + GAP) : i * (64 + GAP) + 64]
+        assert np.abs(part / 255 - one[0].detach().numpy()).max() <= 0.5 / 255 + 1e-6
     assert np.abs(left / 255 - image[0].numpy()).max() <= 0.5 / 255 + 1e-6
     assert np.abs(right / 255 - torch.sigmoid(model.decode(z[None]))[0, 0].numpy()).max() <= 0.5 / 255 + 1e-6
+
+
+@pytest.mark.parametrize("shape", [(50, 40), (50, 400, 3)])
+def test_a_title_stands_above_the_pixels_whole(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    picture = titled("Twelve pictures on one latent", pixels)
+    assert np.array_equal(picture[28:, : shape[1]], pixels)
+    assert picture.shape[1] > 230 and picture[:28, -2:].min() == 255 and picture[:28].min() < 50
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
@@ -230,7 +240,7 @@ def test_runs_are_compared_by_their_own_latents_and_titles(run):
         explorer.state = {"left": "four"}
     explorer.state = {"left": "three", "image": 1}
     still = [
-        rows_picture(runs[title].model(), images[1], orders[i], mean_kl(runs[title].model(), images), title)
+        titled(title, rows_picture(runs[title].model(), images[1], orders[i], mean_kl(runs[title].model(), images)))
         for i, title in ((2, "three"), (1, "two"))
     ]
     assert np.array_equal(explorer.still(), np.concatenate(still, axis=1))
@@ -264,10 +274,10 @@ def test_rows_are_labelled_with_their_own_latent_and_grey_where_inactive(run, mo
     monkeypatch.setattr("minivae.course.explorers.pixels.ImageDraw.Draw", Pen)
     kl = torch.tensor([0.0, 2.5, 0.0, 0.3, 0.0, 0.0, 0.0, 0.004, 0.0, 0.0])
     image = run.experiment.dataset.render(torch.tensor([[20.0, 40.0]]))[0]
-    rows_picture(run.model(), image, [3, 7, 1], kl, "mine")
+    rows_picture(run.model(), image, [3, 7, 1], kl)
     texts = [(text, fill) for _, text, fill in sorted(written, key=lambda entry: entry[0][1])]
     assert texts == [
-        ("mine", "black"), ("seed and", "black"), ("redrawn", "black"), ("z3", "black"), ("0.30 nats", "black"),
+        ("seed and", "black"), ("redrawn", "black"), ("z3", "black"), ("0.30 nats", "black"),
         ("z7", "black"), ("0.00 nats", GREY), ("z1", "black"), ("2.50 nats", "black"),
     ]  # fmt: skip
 

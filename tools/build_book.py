@@ -26,8 +26,7 @@ from build_chapters import FOLDED, HINT, canonicalise
 from nbformat import NotebookNode
 from sphinx.cmd.build import build_main
 
-from minivae.course.explorers import STILL
-from minivae.course.explorers.base import source as text_of
+from minivae.course.explorers.base import STILL, VIEWS, Explorer
 from minivae.course.explorers.models import weights
 from minivae.engine.runs import Run
 
@@ -84,10 +83,9 @@ def write_source(folder: Path) -> None:
     """What Sphinx reads: the notebooks made ready for it, the notation, an index and the settings."""
     shutil.copytree(STATIC, folder / "static")
     (folder / "static" / "weights").mkdir()
-    views = text_of("base.js", "models.js", "capacity.js", "plot.js", "charts.js")
-    scripts = views + (STATIC.parent / "explorers.js").read_text("utf-8")
+    scripts = VIEWS + (STATIC.parent / "explorers.js").read_text("utf-8")
     (folder / "static" / "explorers.js").write_text(scripts, encoding="utf-8")
-    (folder / "static" / "explorers.css").write_text(text_of("base.css"), encoding="utf-8")
+    (folder / "static" / "explorers.css").write_text(str(Explorer._css), encoding="utf-8")
     (folder / "conf.py").write_text(CONF, encoding="utf-8")
     chapters = sorted(CHAPTERS.glob("*.ipynb"))
     for path in (*chapters, *sorted(CHAPTERS.glob("solutions/*.ipynb"))):

@@ -12,19 +12,18 @@ from minivae.course.explorers import Explorer
 
 PAGE = """<html><head><style>{style}</style></head>
 <body style="margin:8px;font:14px sans-serif;background:{ground};color:{colour}">
-<div id="explorer"></div>
+<div id="explorer" class="minivae-explorer"></div>
 <script>
 {module}
 const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
-const {{ spec, state, buffers }} = {explorer};
-for (const name in buffers) buffers[name] = bytes(buffers[name]);
-window.kept = state;
-window.view = {{ spec, state, buffers }};
-window.listeners = [];
-mount(document.getElementById("explorer"), {{
-  spec, state, buffers: async () => buffers, keep: (state) => {{ window.kept = state; }},
-  listen: (callback) => window.listeners.push(callback),
-}});
+window.traits = {explorer};
+for (const name in traits.buffers) traits.buffers[name] = bytes(traits.buffers[name]);
+window.said = [];
+window.model = {{
+  get: (name) => traits[name], set: (name, value) => said.push(traits[name] = value), save_changes() {{}},
+  on: (_, callback) => {{ window.tell = callback; }},
+}};
+mount(document.getElementById("explorer"), model);
 </script></body></html>"""
 
 

@@ -112,7 +112,7 @@ def test_a_key_moves_a_latent_and_reset_brings_it_back(page, blobs, screenshot):
     first.focus()
     for _ in range(6):
         first.press("ArrowLeft")
-    state = page.evaluate("() => window.kept")
+    state = page.evaluate("() => traits.state")
     assert state == start | {name: pytest.approx(start[name] - 0.3)}
     with torch.no_grad():
         assert becomes(page, 1, torch.sigmoid(model.decode(blobs.code(state)[None]))[0])
@@ -128,7 +128,7 @@ def test_a_key_moves_a_latent_and_reset_brings_it_back(page, blobs, screenshot):
             raise AssertionError(f"picture {i} of the traversal")
     screenshot(page, "models_traversal")
     page.get_by_role("button", name="reset").click()
-    assert page.evaluate("() => window.kept") == start
+    assert page.evaluate("() => traits.state") == start
 
 
 def test_another_seed_image_brings_its_code_and_its_posterior(page, blobs):
@@ -137,11 +137,11 @@ def test_another_seed_image_brings_its_code_and_its_posterior(page, blobs):
     slider.focus()
     slider.press("End")
     last = len(blobs.images) - 1
-    assert page.evaluate("() => window.kept") == blobs.inferred(last) | {"image": last}
+    assert page.evaluate("() => traits.state") == blobs.inferred(last) | {"image": last}
     settle(page)
     assert same(pixels(page, 0), blobs.images[last])
     page.get_by_role("button", name="reset").click()  # of the latents; the picture stays
-    assert page.evaluate("() => window.kept") == blobs.inferred(last) | {"image": last}
+    assert page.evaluate("() => traits.state") == blobs.inferred(last) | {"image": last}
     bands = [page.locator(".track i").nth(i).bounding_box()["width"] for i in range(2)]
     track = page.locator(".track").first.bounding_box()["width"] - 16  # the handle's middle stays half its width away
     with torch.no_grad():
@@ -153,7 +153,7 @@ def test_another_seed_image_brings_its_code_and_its_posterior(page, blobs):
 def test_python_moves_the_sliders(page, blobs):
     mount(page, blobs)
     state = blobs.spec["start"] | {f"z{blobs.order[1]}": -2.0}
-    page.evaluate("state => listeners[0](state)", state)
+    page.evaluate("state => { traits.state = state; tell(); }", state)
     settle(page)
     assert page.locator(".control input").nth(1).input_value() == "-2"
     with torch.no_grad():
@@ -169,7 +169,7 @@ def test_two_latents_are_dragged_at_once(page, blobs):
     page.mouse.move(place["x"] + 0.75 * place["width"], place["y"] + 0.25 * place["height"], steps=5)
     page.mouse.up()
     across, upwards = (f"z{i}" for i in blobs.order[:2])
-    state = page.evaluate("() => window.kept")
+    state = page.evaluate("() => traits.state")
     assert state[across] == pytest.approx(1.5, abs=0.06) and state[upwards] == pytest.approx(1.5, abs=0.06)
     assert set(state.items()) - {(across, state[across]), (upwards, state[upwards])} <= set(blobs.spec["start"].items())
     third = f"z{blobs.order[2]}"  # its slider is folded away, and may be touched all the same
@@ -191,14 +191,14 @@ def test_a_picture_of_ones_own_is_encoded(page, blobs, screenshot):
     assert drawn.max() == 1 and 0.005 < drawn.mean() < 0.1
     with torch.no_grad():
         mean, log_std = halved(blobs.model).encode(drawn[None])
-    state = page.evaluate("() => window.kept")
+    state = page.evaluate("() => traits.state")
     assert [state[f"z{i}"] for i in range(10)] == pytest.approx(mean[0].clamp(-3, 3).tolist(), abs=0.03)
     nats = 0.5 * (mean**2 + (2 * log_std).exp() - 1 - 2 * log_std).sum().item()
     assert f"your picture, whose posterior is {nats:.1f} nats" in page.locator(".caption").inner_text()
     screenshot(page, "models_own")
     page.get_by_role("button", name="reset").click()
     settle(page)
-    assert same(pixels(page, 0), blobs.images[0]) and page.evaluate("() => window.kept") == blobs.spec["start"]
+    assert same(pixels(page, 0), blobs.images[0]) and page.evaluate("() => traits.state") == blobs.spec["start"]
 
 
 def test_a_picture_may_be_opened_and_what_is_none_is_refused(page, blobs, tmp_path):
@@ -217,7 +217,7 @@ def test_a_picture_may_be_opened_and_what_is_none_is_refused(page, blobs, tmp_pa
     assert canvas[:, :31].max() == 0 and canvas[:, 33:].min() == 255
     Image.fromarray(np.zeros((64, 64, 4), np.uint8)).save(tmp_path / "clear.png")  # nothing of what was there shines
     page.locator("input[type=file]").set_input_files(tmp_path / "clear.png")
-    page.wait_for_function("() => kept && document.querySelector('canvas').getContext('2d').getImageData(50, 9, 1, 1)"
+    page.wait_for_function("() => document.querySelector('canvas').getContext('2d').getImageData(50, 9, 1, 1)"
                            ".data[0] === 0")  # fmt: skip
     assert pixels(page, 0).max() == 0
     page.get_by_role("button", name="reset").click()
@@ -270,9 +270,9 @@ def test_a_finger_scrolls_over_pictures_until_one_draws(browser, blobs):
 
     canvas, plane = page.locator("canvas").first, page.locator(".panels svg")
     assert swiped(canvas, 0.5, 0.7) > 20 and swiped(plane, 0.1, 0.6) > 20
-    assert page.evaluate("() => kept") == blobs.state
+    assert page.evaluate("() => traits.state") == blobs.state
     assert swiped(plane.locator(".handle"), 0.5, 0.5) == 0
-    assert page.evaluate("() => kept")[f"z{blobs.order[1]}"] > 1
+    assert page.evaluate("() => traits.state")[f"z{blobs.order[1]}"] > 1
     page.get_by_role("button", name="draw your own").click()
     assert swiped(canvas, 0.5, 0.7) == 0 and pixels(page, 0).max() == 255
     context.close()
@@ -281,13 +281,9 @@ def test_a_finger_scrolls_over_pictures_until_one_draws(browser, blobs):
 def test_a_view_that_is_taken_away_neither_plays_nor_draws_on(page, blobs):
     mount(page, blobs)
     page.evaluate("""async () => {
-        const traits = { spec: JSON.parse(JSON.stringify(view.spec)), state: view.state, buffers: view.buffers };
-        window.said = [];
-        const on = (_, callback) => { window.tell = callback; };
-        const model = { get: (name) => traits[name], set: (_, state) => said.push(state), save_changes() {}, on };
         window.el = document.createElement("div");
         document.body.append(el);
-        window.leave = await window.minivae.render({ model, el });
+        window.leave = await minivae.render({ model, el });
         window.gone = el.firstChild;
     }""")
     page.get_by_role("button", name="play").last.click()
@@ -331,7 +327,7 @@ def test_a_training_is_slid_through(page, screenshot):
     slider, steps = page.get_by_role("slider", name="training step"), [*sorted(run.snapshots), run.step]
     slider.focus()
     slider.press("ArrowLeft")
-    assert page.evaluate("() => window.kept") == {"step": steps[-2], "image": 0}
+    assert page.evaluate("() => traits.state") == {"step": steps[-2], "image": 0}
     page.wait_for_timeout(2_500)
     model = halved(run.model(steps[-2]))
     rows_are(page, 0, model, explorer.images[0], explorer.spec["models"][str(run.step)]["order"], 10)
@@ -350,7 +346,7 @@ def test_two_of_several_runs_stand_side_by_side(page, screenshot):
     right.press("End")
     page.get_by_role("slider", name="seed image").focus()
     page.get_by_role("slider", name="seed image").press("ArrowRight")
-    assert page.evaluate("() => window.kept") == {"left": "beta4", "right": "vae", "image": 1}
+    assert page.evaluate("() => traits.state") == {"left": "beta4", "right": "vae", "image": 1}
     page.wait_for_timeout(2_000)
     for panel, name in enumerate(("beta4", "vae")):
         order = explorer.kl[name].argsort(descending=True).tolist()
@@ -369,7 +365,7 @@ def test_the_capacity_chooses_split_and_snapshot(page, screenshot):
         slider.focus()
         slider.press(place)
         settle(page)
-        assert page.evaluate("() => window.kept.C") == pytest.approx(capacity, abs=0.05)
+        assert page.evaluate("() => traits.state.C") == pytest.approx(capacity, abs=0.05)
         assert same(pixels(page, 0), explorer.images[0])
         assert becomes(page, 1, explorer.best(capacity)[0])
         cells = page.locator(".caption td:nth-child(2)").all_inner_texts()
@@ -389,15 +385,15 @@ def test_play_moves_what_was_touched_until_it_is_stopped(page, blobs):
     page.get_by_role("button", name="play").click()
     page.wait_for_timeout(600)
     name = f"z{blobs.order[0]}"
-    assert page.evaluate("() => window.kept")[name] != blobs.spec["start"][name]
+    assert page.evaluate("() => traits.state")[name] != blobs.spec["start"][name]
     page.get_by_role("button", name="stop").click()
-    state = page.evaluate("() => window.kept")
+    state = page.evaluate("() => traits.state")
     page.wait_for_timeout(300)
-    assert page.evaluate("() => window.kept") == state
+    assert page.evaluate("() => traits.state") == state
     page.get_by_role("button", name="play").click()
     page.locator(".control input").first.press("End")  # taken over by hand
     assert page.get_by_role("button", name="stop").count() == 0
-    assert page.evaluate("() => window.kept")[name] == 3
+    assert page.evaluate("() => traits.state")[name] == 3
 
 
 def test_what_cannot_be_shown_says_why(page, blobs):

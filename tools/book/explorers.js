@@ -10,7 +10,7 @@ const load = (name) =>
   });
 
 for (const host of document.querySelectorAll(".minivae-explorer")) {
-  const { spec, state, sources } = JSON.parse(host.querySelector("script").textContent);
+  const { sources, ...traits } = JSON.parse(host.querySelector("script").textContent);
   const buffers = async () => {
     const found = {};
     for (const [name, source] of Object.entries(sources)) {
@@ -20,9 +20,11 @@ for (const host of document.querySelectorAll(".minivae-explorer")) {
     }
     return found;
   };
+  const get = (name) => (name === "buffers" ? buffers() : traits[name]);
+  const set = (name, value) => (traits[name] = value);
   new IntersectionObserver(([entry], observer) => {
     if (!entry.isIntersecting) return;
     observer.disconnect();
-    mount(host, { spec, state, buffers, keep() {}, listen() {} });
+    mount(host, { get, set, save_changes() {}, on() {} });
   }, { rootMargin: "300px" }).observe(host);
 }

@@ -9,7 +9,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from minivae.course.explorers.pixels import png
+from minivae.course.explorers.pixels import png, titled
 
 STILL = "application/vnd.minivae.explorer+json"  # kind of output that only the book looks for
 
@@ -19,6 +19,9 @@ State = dict[str, Any]  # value of every control by its name
 def source(*names: str) -> str:
     """Text of files beside this one: the ES module, or the style, that a browser is given."""
     return "\n".join(resources.files(__package__).joinpath(name).read_text(encoding="utf-8") for name in names)
+
+
+VIEWS = source("base.js", "plot.js", "models.js", "capacity.js", "charts.js")  # what notebooks and the book share
 
 
 class Explorer(anywidget.AnyWidget):
@@ -35,6 +38,7 @@ class Explorer(anywidget.AnyWidget):
         spec: what else it needs, as JSON.
     """
 
+    _esm = VIEWS + source("notebook.js")
     _css = source("base.css")
 
     key = traitlets.Unicode().tag(sync=True)  # under which a notebook keeps what it showed when it was saved
@@ -91,7 +95,7 @@ class Explorer(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         data, metadata = super()._repr_mimebundle_(**kwargs)
         data["text/plain"] = type(self).__name__
-        data["image/png"] = base64.b64encode(png(self.still())).decode("ascii")
+        data["image/png"] = base64.b64encode(png(titled(self.spec["title"], self.still()))).decode("ascii")
         data[STILL] = {"spec": self.spec, "state": self.state, "sources": self.sources()}
         return data, metadata
 
@@ -106,12 +110,10 @@ def slider(name: str, label: str, start: float, low: float, high: float, step: f
         low: its least value.
         high: its greatest.
         step: between two values.
-        more: `log=True` if low, high and step are powers of ten; `folded=True` to put it away; `prior=True` to show
-            where the prior's mass is.
+        more: `log=True` if low, high and step are powers of ten; `folded=True` to put it away.
     """
     digits = 0 if step == 1 else 1 if step == 0.1 else 2
-    place = np.log10(start) if more.get("log") else start
-    place = on_step(place, low, step)
+    place = on_step(np.log10(start) if more.get("log") else start, low, step)
     place = int(place) if digits == 0 else place
     start = float(10**place) if more.get("log") else place
     return {

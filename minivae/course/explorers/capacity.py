@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from minivae._arguments import check_count
-from minivae.course.explorers.base import slider, source
+from minivae.course.explorers.base import slider
 from minivae.course.explorers.models import ModelExplorer
 from minivae.course.explorers.pixels import side_by_side, strip
 from minivae.engine.curves import trained_curve
@@ -26,8 +26,6 @@ class CapacityExplorer(ModelExplorer):
         channels: what the limit was computed for; of the run's factors, raw or centred as the run has them.
         pictures: number of pictures to choose from.
     """
-
-    _esm = source("base.js", "notebook.js", "models.js", "capacity.js")
 
     def __init__(self, run: Run, limit: RateDistortion, channels: SpriteChannels, pictures: int = 8) -> None:
         check_count("pictures", pictures)
@@ -55,14 +53,8 @@ class CapacityExplorer(ModelExplorer):
             model = run.model(snapshot)
             with torch.no_grad():
                 mean, log_std = model.encode(classes)
-            models.append(
-                {
-                    "key": str(step),
-                    "C": schedule(step),
-                    "means": mean.tolist(),
-                    "stds": log_std[0].exp().tolist(),
-                }
-            )
+            stds = log_std[0].exp().tolist()
+            models.append({"key": str(step), "C": schedule(step), "means": mean.tolist(), "stds": stds})
             parts[str(step)] = (run, snapshot, model, "decoder")
         self.classes, self.limit, self.channels, self.noise = classes, limit, channels, noise
         _, self.sent = channels.draw(channels.points(classes))

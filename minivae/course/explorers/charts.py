@@ -14,13 +14,11 @@ from torch import Tensor
 from minivae._arguments import check_positive
 from minivae.channel import reverse_water_filling
 from minivae.course import figures
-from minivae.course.explorers.base import Explorer, State, choice, slider, source
+from minivae.course.explorers.base import Explorer, State, choice, slider
 
 
 class ChartExplorer(Explorer):
     """An explorer whose drawing without JavaScript is a figure of the state."""
-
-    _esm = source("base.js", "notebook.js", "plot.js", "charts.js")
 
     def figure(self, state: State) -> Figure:
         """The drawing of a state in Matplotlib."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from minivae._arguments import check_count
-from minivae.course.explorers.base import Explorer, State, choice, on_step, slider, source
-from minivae.course.explorers.pixels import LIMIT, draw, rows_picture, strip
+from minivae.course.explorers.base import Explorer, State, choice, on_step, slider
+from minivae.course.explorers.pixels import LIMIT, draw, rows_picture, strip, titled
 from minivae.engine.runs import Run
 from minivae.metrics.evaluate import ACTIVE, mean_kl
 from minivae.vae import VAE
@@ -30,8 +30,6 @@ class ModelExplorer(Explorer):
         buffers: what else the view needs, as bytes.
         spec: the rest of the explorer.
     """
-
-    _esm = source("base.js", "notebook.js", "models.js")
 
     def __init__(
         self, view: str, images: Tensor, parts: dict[str, tuple[Run, int | None, VAE, str]],
@@ -82,7 +80,7 @@ class TraversalExplorer(ModelExplorer):
         self.order = self.kl.argsort(descending=True).tolist()
         inactive = [i for i in self.order if self.kl[i] <= ACTIVE]
         controls = [
-            slider(f"z{i}", f"z{i} ({self.kl[i]:.2f} nats)", self.inferred(0)[f"z{i}"], -LIMIT, LIMIT, prior=True,
+            slider(f"z{i}", f"z{i} ({self.kl[i]:.2f} nats)", self.inferred(0)[f"z{i}"], -LIMIT, LIMIT,
                    folded=i in inactive)
             for i in self.order
         ]  # fmt: skip
@@ -106,7 +104,7 @@ class TraversalExplorer(ModelExplorer):
         return torch.tensor([state[f"z{i}"] for i in range(len(self.order))])
 
     def still(self) -> np.ndarray:
-        return draw(self.model, self.code(self.state), self.images[self.state["image"]])
+        return draw(self.model, self.code(self.state), self.images[self.state["image"]], self.order[0])
 
 
 class RowsExplorer(ModelExplorer):
@@ -148,7 +146,8 @@ class RowsExplorer(ModelExplorer):
         for panel in self.spec["panels"]:
             key = str(self.state[panel["by"]]) if "by" in panel else panel["model"]
             described, image = self.spec["models"][key], self.images[self.state["image"]]
-            pictures.append(rows_picture(self.models[key], image, described["order"], self.kl[key], described["title"]))
+            drawn = rows_picture(self.models[key], image, described["order"], self.kl[key])
+            pictures.append(titled(described["title"], drawn) if described["title"] else drawn)
         return np.concatenate(pictures, axis=1)
 
 

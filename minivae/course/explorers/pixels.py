@@ -42,27 +42,41 @@ def enlarge(image: Tensor, zoom: int = ZOOM) -> np.ndarray:
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
 
-def side_by_side(*images: Tensor) -> np.ndarray:
+def side_by_side(*images: Tensor, zoom: int = ZOOM) -> np.ndarray:
     """Pixels of images (1 or 3, H, W) in [0, 1], enlarged, with a white gap between them."""
-    panels = [enlarge(image) for image in images]
+    panels = [enlarge(image, zoom) for image in images]
     gap = np.full_like(panels[0][:, :GAP], 255)
     return np.concatenate([part for panel in panels for part in (gap, panel)][1:], axis=1)
 
 
+def titled(title: str, pixels: np.ndarray) -> np.ndarray:
+    """Pixels below a line of text."""
+    width = max(pixels.shape[1], 8 + round(_font().getlength(title)))
+    canvas = Image.new("L" if pixels.ndim == 2 else "RGB", (width, 28 + len(pixels)), "white")
+    ImageDraw.Draw(canvas).text((4, 4), title, "black", _font())
+    canvas.paste(Image.fromarray(pixels), (0, 28))
+    return np.asarray(canvas)
+
+
 @torch.no_grad()
-def draw(model: VAE, z: Tensor, seed_image: Tensor) -> np.ndarray:
-    """Pixels of the seed image beside what the decoder draws from z, enlarged.
+def draw(model: VAE, z: Tensor, seed_image: Tensor, latent: int) -> np.ndarray:
+    """Pixels of the seed image beside what the decoder draws from z, enlarged; below, a traversal over [−3, 3].
 
     Args:
         model: a VAE.
         z: one code (latents,).
         seed_image: (channels, H, W) in [0, 1].
+        latent: whose traversal.
     """
-    return side_by_side(seed_image, torch.sigmoid(model.decode(z[None]))[0])
+    values = torch.linspace(-LIMIT, LIMIT, 5)
+    drawn, *row = torch.sigmoid(model.decode(torch.cat([z[None], traversal(z, latent, values)])))
+    above, below = side_by_side(seed_image, drawn), side_by_side(*row, zoom=1)
+    margin = [(GAP, 0), (0, above.shape[1] - below.shape[1]), (0, 0)][: below.ndim]
+    return np.concatenate([above, np.pad(below, margin, constant_values=255)])
 
 
 @torch.no_grad()
-def rows_picture(model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Tensor, title: str = "") -> np.ndarray:
+def rows_picture(model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Tensor) -> np.ndarray:
     """Pixels of a seed image and its reconstruction; below, a traversal over [−3, 3] of each latent.
 
     Args:
@@ -70,10 +84,9 @@ def rows_picture(model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Ten
         seed_image: (channels, 64, 64) in [0, 1]; the traversals start from its code.
         latents: whose traversals, one below the other, each with its KL at the left.
         kl: mean KL of every latent in nats, (latents,).
-        title: a line above the pictures.
     """
     side = max(64, seed_image.shape[-1])
-    columns, gap, left, above = 5, 4, 96, 24 * bool(title)  # the last three in pixels
+    columns, gap, left = 5, 4, 96  # the last two in pixels
     code, _ = model.encode(seed_image[None])
     codes = [traversal(code[0], latent, torch.linspace(-LIMIT, LIMIT, columns)) for latent in latents]
     redrawn, *drawn = torch.sigmoid(model.decode(torch.cat([code, *codes])))
@@ -81,12 +94,11 @@ def rows_picture(model: VAE, seed_image: Tensor, latents: Sequence[int], kl: Ten
     for i, latent in enumerate(latents):
         colour = "black" if kl[latent] > ACTIVE else GREY
         rows.append((f"z{latent}", f"{kl[latent]:.2f} nats", colour, drawn[i * columns : (i + 1) * columns]))
-    size = left + columns * (side + gap), above + len(rows) * (side + gap)
+    size = left + columns * (side + gap), len(rows) * (side + gap)
     canvas = Image.new("L" if len(seed_image) == 1 else "RGB", size, "white")
     pen, font = ImageDraw.Draw(canvas), _font()
-    pen.text((left, 2), title, "black", font)
     for row, (first, second, colour, images) in enumerate(rows):
-        top = above + row * (side + gap)
+        top = row * (side + gap)
         pen.text((8, top + 12), first, "black", font)
         pen.text((8, top + 32), second, colour, font)
         for column, image in enumerate(images):

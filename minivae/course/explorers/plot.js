@@ -6,15 +6,11 @@ const DASHES = ["", "6 3", "7 3 2 3", "2 2"];
 
 // ---- numbers
 
-const sum = (values) => values.reduce((total, value) => total + value, 0);
 function dot(a, b) {
   let total = 0;
   for (let i = 0; i < a.length; i++) total += a[i] * b[i];
   return total;
 }
-const range = (n, f = (i) => i) => Array.from({ length: n }, (_, i) => f(i));
-const grid = (low, high, n) => range(n, (i) => low + ((high - low) * i) / (n - 1));
-const words = (value, digits = 2) => value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1").replace("-", "−");
 const trapezoid = (values, from, to) =>
   ((sum(values) - (values[0] + values[values.length - 1]) / 2) * (to - from)) / (values.length - 1);
 
@@ -39,13 +35,15 @@ function roundUp(value) {
 // A few round numbers from low to high, each with its words.
 function ticks(low, high, n = 6) {
   const rough = (high - low) / n, scale = 10 ** Math.floor(Math.log10(rough));
-  const step = scale * [1, 2, 5, 10].find((s) => rough <= s * scale * (1 + 1e-9)), first = Math.ceil(low / step - 1e-9);
-  return range(Math.floor(high / step + 1e-9) - first + 1, (i) => +((first + i) * step).toPrecision(6))
+  const step = scale * [1, 2, 5, 10].find((s) => rough <= s * scale * (1 + 1e-9));
+  const first = Math.ceil(low / step - 1e-9), count = Math.floor(high / step + 1e-9) - first + 1;
+  return range(count, (i) => +((first + i) * step).toPrecision(6))
     .map((value) => [value, String(value).replace("-", "−")]);
 }
 
 // Axes from x[0] to x[1] and y[0] to y[1], to which data are added from the lowest to the highest.
-function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(...x), yticks = ticks(...y) }) {
+function chart(of) {
+  const { width, height, x, y, across = "", upwards = "", xticks = ticks(...x), yticks = ticks(...y) } = of;
   const left = 54, right = width - 10, top = 8, bottom = height - (across ? 40 : 24), data = [], above = [];
   const px = (value) => left + ((value - x[0]) / (x[1] - x[0])) * (right - left);
   const py = (value) => bottom - ((value - y[0]) / (y[1] - y[0])) * (bottom - top);
@@ -77,10 +75,10 @@ function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(
       above.push(`<text x="${px(at[0])}" y="${py(at[1]) + down}" text-anchor="${anchor}">${label}</text>`),
     // names of lines [name, colour, dash] or areas [name, colour, null], one below the other in a corner
     key: (entries) => entries.forEach(([name, colour, dash], i) => {
-      const line = top + 15 * i + 12, corner = right - 8, mark = dash === null
-        ? `<rect x="${corner - 26}" y="${line - 9}" width="26" height="10" fill="${colour}" fill-opacity=".5"/>`
-        : `<path d="M${corner - 26} ${line - 4}h26" ${stroke(colour, dash, 1.6)}/>`;
-      above.push(`${mark}<text x="${corner - 32}" y="${line}" text-anchor="end">${name}</text>`);
+      const line = top + 15 * i + 12, corner = right - 8, area = dash === null;
+      above.push(`<path d="M${corner - 26} ${line - 4}h26" ${stroke(colour, dash ?? "", area ? 10 : 1.6)}
+        stroke-opacity="${area ? 0.5 : 1}"/>
+        <text x="${corner - 32}" y="${line}" text-anchor="end">${name}</text>`);
     }),
     markup() {
       const marks = [
@@ -101,22 +99,25 @@ function chart({ width, height, x, y, across = "", upwards = "", xticks = ticks(
   };
 }
 
-// Room for n drawings beside one another, or below where there is no room.
-function drawings(panel, act, n) {
+// Room for n drawings beside one another, `all` pixels together, or below where there is no room.
+function drawings(panel, act, n, all) {
   const boxes = range(n, () => make("div"));
   panel.classList.add("charts");
   panel.append(...boxes);
   new ResizeObserver(act.redraw).observe(panel);
   return {
     boxes,
-    // drawings are made as narrow as the page, for words in pictures that are shrunk cannot be read; those beside one
-    // another, `all` pixels together, give way by a quarter before they stand below one another
-    wide: (width, all = width, room = panel.clientWidth || all + 8) =>
-      Math.min(width, room >= 0.75 * all + 8 ? Math.floor(((room - 8) / all) * width) : room),
+    // drawings are made as narrow as the page, for words in pictures that are shrunk cannot be read; those
+    // beside one another give way by a quarter before they stand below one another
+    axes(width, of) {
+      const together = all ?? width, room = (panel.clientWidth || together + 8) - 8;
+      const given = room >= 0.75 * together ? Math.floor((room / together) * width) : room + 8;
+      return chart({ ...of, width: Math.min(width, given) });
+    },
     // the numbers behind the drawings go to the host, where tests read them
     show(numbers, ...charts) {
       charts.forEach((drawn, i) => (boxes[i].innerHTML = drawn.markup()));
-      panel.parentElement.dataset.numbers = JSON.stringify(numbers);
+      act.host.dataset.numbers = JSON.stringify(numbers);
     },
   };
 }
