@@ -303,7 +303,7 @@ figures.collapse(list(predicted), list(predicted.values()), trained)
 plt.show()
 
 # %% [markdown]
-# *Figure 4.2. Grey line: the predicted threshold against the blob's width; grey area: collapse is stable. Blue circles: trainings that use latents. Orange crosses: collapsed trainings. The numbers are their largest KL of a latent. Dashed: the paper's β = 150.*
+# *Figure 4.2. Grey line: predicted threshold against the blob's width $s$; grey area: collapse is stable. Blue circles: trainings that use latents. Orange crosses: collapsed trainings. The numbers are their largest KL of a latent. Dashed: the paper's β = 150.*
 #
 # **What you should see.** Both circles lie below the line, both crosses above it. The line crosses 150 a little above 5 pixels. So β = 150 can work only for wider blobs. Ours has $s$ = 7 and a β_c near 260. At half the width (the third puzzle) a model at β = 150 would collapse. A β is neither high nor low by itself: **compare it with the β_c of your data**.
 #

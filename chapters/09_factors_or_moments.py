@@ -448,7 +448,7 @@ assert alone < 0.2 < 0.35 < length
 # %% [markdown]
 # ## 5. What five scores say about such codes
 #
-# Suppose a training found the five moments, each in a latent of its own and without noise. How disentangled would the literature call it? [Chapter 6](06_controlled_capacity.ipynb) has MIG. Here are the four other scores that are used most (`minivae/metrics/scores.py` has the code):
+# Suppose a training found the five moments, each in a latent of its own and without noise. How disentangled would the literature call it? [Chapter 6](06_controlled_capacity.ipynb) has MIG, here too of posterior means (of a code without noise, the code itself), with 20 bins, over all factors. Here are the four other scores that are used most (`minivae/metrics/scores.py` has the code):
 #
 # - **FactorVAE** (Kim and Mnih 2018). Hold one factor fixed, vary the others, and see which latent varies least. Is it always the same latent for the same factor? The score is how often one guesses the factor right from that latent.
 # - **β-VAE** (Higgins et al. 2017). Take pairs of pictures that share one factor, and the mean distance of their codes in each latent. Can a linear classifier tell from *all* these distances which factor is shared?
@@ -536,7 +536,7 @@ assert min(r2_of_moments["orientation"][[0, 2]]) > 0.1
 #
 # So if a training finds the moments, it looks less than half disentangled by MIG, and nearly perfect by β-VAE. Say which score you mean, and try it on codes that you know.
 #
-# The recorded runs on white sprites show the same disagreement (one seed each; 10,000 pictures, DCI of 2,500, all classes):
+# The recorded runs on white sprites show the same disagreement (one seed each; 10,000 pictures, DCI of 2,500, all classes; MIG of posterior means, 20 bins, all five factors):
 
 # %%
 heads = {

@@ -522,7 +522,7 @@ assert (
 # %% [markdown]
 # ## 5. Compare all methods
 #
-# Every run was scored on 10,000 pictures (`python -m minivae measure data/runs/NAME.h5 --json`). MIG ([chapter 6](06_controlled_capacity.ipynb)) is the lead of the best latent for a factor over the second best, as a share of the factor's entropy.
+# Every run was scored on 10,000 pictures (`python -m minivae measure data/runs/NAME.h5 --json`). MIG ([chapter 6](06_controlled_capacity.ipynb)) is the best latent's lead over the second, as a share of the factor's entropy (posterior means, 20 bins, all factors).
 #
 # <details><summary>What the other scores ask</summary>
 #
@@ -691,7 +691,7 @@ for R2 in tables.values():
 #
 # [1] Training logs of `YannDubs/disentangling-vae`, last of 30 epochs: the paper's networks, Adam at 10⁻³, one run each, means over training batches. [2] Zhu, Xu and Tao 2021, poster of *Commutative Lie Group VAE*.
 #
-# Every run of ours here is one seed. γ = 100 in other hands stops as ours does, with few latents and a poor drawing. Conventions differ: DCI's trees and weights, and which factors MIG counts (without shape our opened run has 0.31, not 0.25).
+# Every run of ours here is one seed, with MIG of posterior means, 20 bins, over all five factors. γ = 100 in other hands stops as ours does, with few latents and a poor drawing. Conventions differ: DCI's trees and weights, and which factors MIG counts (without shape our opened run has 0.31, not 0.25).
 #
 # </details>
 

@@ -419,7 +419,7 @@ plt.show()
 # %% [markdown]
 # *Figure 11.4. The layout of the paper's Figure 4b. First two rows: nine chairs and their reconstructions. Then a row for each latent, most nats on top: the first chair, with this latent changed from −3 to 3.*
 #
-# `minivae measure` has scored both. (DCI, [chapter 9](09_factors_or_moments.ipynb): does each latent serve one factor?)
+# `minivae measure` has scored both. (MIG of means, 20 bins, all factors. DCI, [chapter 9](09_factors_or_moments.ipynb): does a latent serve one factor?)
 
 
 # %%
@@ -554,7 +554,7 @@ for name, said in (
 assert abs(of_opened["spread, across"].max() - 0.67) < 0.01
 
 # %% [markdown]
-# **Is a factor in one latent only?** MIG is a mean over factors. Here is the gap of each factor, cut in two as in section 3 so that all are treated alike. A gap near 1 says that one latent alone tells the factor. It does not say that this latent tells nothing else.
+# **Is a factor in one latent only?** MIG is a mean over factors. Here is the gap of each factor, cut in two as in section 3 to treat all alike. A gap near 1 says that one latent alone tells the factor. It does not say that this latent tells nothing else.
 
 # %%
 _, classes_of_fresh = metrics.factor_classes(data, of_fresh)
@@ -616,7 +616,7 @@ assert min(of_free["width"][8], opened["width"][1]) > 0.1
 # %% [markdown]
 # ## 5. What the paper's own training holds
 #
-# Now Figure 4b's training on our chairs: γ = 1000, C from 0 to 25 nats over 100,000 steps, and 10 latents. (Of chairs the paper says only that it trained "the same model"; these are its settings for dSprites.) A second training has 32 latents, as the paper's for CelebA. One seed each.
+# Now Figure 4b's training on our chairs: γ = 1000, C from 0 to 25 nats over 100,000 steps, 10 latents. (Of chairs the paper says only that it trained "the same model"; these are its dSprites settings.) A second has 32 latents, as the paper's for CelebA. One seed each; MIG as above.
 
 # %%
 paper = {
@@ -659,7 +659,7 @@ plt.show()
 # %% [markdown]
 # *Figure 11.8. R² in the active latents of the paper's training, for the three factors and four numbers of the picture that they hold most of (all others stay below .25). Darker is more. With 32 latents the columns are alike.*
 #
-# Are these latents one number, sent several times? We ask how much of each other latent is a function of the one with most nats:
+# Are these latents one number, sent several times? We ask how much of each other is a function of the one with most nats:
 
 # %%
 rows = []

@@ -428,7 +428,7 @@ if own is None:
     print(f"python {command}", done.stdout or done.stderr, sep="\n")
 
 # %% [markdown]
-# [Chapter 6](06_controlled_capacity.ipynb) explains MIG and [chapter 9](09_factors_or_moments.ipynb) the other scores. (`excess_error` is the sampling error of the excess. `active` counts latents above 0.01 nats, so it is more than the four above 0.1.)
+# [Chapter 6](06_controlled_capacity.ipynb) explains MIG and [chapter 9](09_factors_or_moments.ipynb) the other scores. `mig` is of posterior means, with 20 bins, over all factors; `--mig-samples`, `--mig-without` and `--mig-nats` change the convention. (`excess_error` is the sampling error of the excess. `active` counts latents above 0.01 nats, so it is more than the four above 0.1.)
 
 # %% tags=["checks"]
 # what is said above, checked

@@ -69,13 +69,14 @@ def main(argv: list[str] | None = None) -> int:
     add("--cluster", metavar="NAME", help="hand it to slurm, or to submitit's local executor")
     add("--resource", action="append", default=[], metavar="slurm_partition=gpu",
         help="of the cluster's jobs, as submitit calls it; may be repeated")  # fmt: skip
-    add = command("show", _show, "show what a run file holds and how it was made")
-    add("path", type=Path, metavar="RUN")
+    command("show", _show, "show what a run file holds and how it was made")("path", type=Path, metavar="RUN")
     add = command("measure", _measure, "score a VAE of data with known factors: disentanglement, reconstruction, KL")
     add("path", type=Path, metavar="RUN", help="a run file; or, with --factors, codes: csv, npy or npz")
     add("--factors", type=Path, metavar="FILE", help="of the codes' pictures, whole numbers: csv, npy or npz")
-    add("--data", type=Path, metavar="FILE", help="the run's pictures: an npz of images, factors and names; or where "
-        "the file is that data import made")  # fmt: skip
+    add("--data", type=Path, metavar="FILE", help="the run's pictures: npz of images, factors, names, or an import")
+    add("--mig-without", nargs="+", default=[], metavar="FACTOR", help="left out of MIG; with --factors numbers from 0")
+    add("--mig-samples", action="store_true", help="MIG of samples of the posteriors, not of their means")
+    add("--mig-nats", action="store_true", help="MIG in nats, not over the factor's entropy")
     add = command("export", _export_run, "write a run's model for other programs")
     add("path", type=Path, metavar="RUN")
     add("--onnx", type=Path, metavar="FILE", help="NAME.onnx writes NAME-encoder.onnx and NAME-decoder.onnx")
@@ -97,8 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     data = commands.add_parser("data", help="make a file of pictures, or write dSprites anew")
     data = data.add_subparsers(dest="action", required=True, metavar="import|export")
     add = command("import", _import, "make one HDF5 file of pictures, 64×64", data)
-    kinds = ["chairs", "celeba", "folder", "shapes3d", "mpi3d"]
-    add("kind", choices=kinds, help="how the pictures lie, see data/README.md")
+    add("kind", choices=["chairs", "celeba", "folder", "shapes3d", "mpi3d"], help="how they lie, see data/README.md")
     add("source", type=Path, metavar="PATH", help="folder, zip or tar; the published array of shapes3d, mpi3d")
     add("--out", type=Path, required=True, help="file to write")
     add("--channels", type=int, choices=[1, 3], help="1 grey, 3 RGB (default: chairs 1, others 3)")
@@ -291,22 +291,29 @@ def _measure(args: argparse.Namespace) -> int:
     from minivae.datasets import Arrays
     from minivae.engine.runs import Run
 
+    convention = {"without": args.mig_without, "normalised": not args.mig_nats}
     if args.factors is not None:
-        scores = metrics.score(_columns(args.path, "codes"), _columns(args.factors, "factors").astype(int))
-        return _tell(args, scores, [str(args.path), *(f"  {name:20} {value:.3g}" for name, value in scores.items())])
-    run, data = Run.load(args.path), args.data
-    if run.experiment.model != "vae":
-        raise ValueError(f"{args.path} is a generator, which is told the factors: there is no code to measure")
-    own = isinstance(run.experiment.dataset, Arrays)
-    if own and data is None:
-        raise ValueError(f"{args.path} was trained on pictures of your own: give them, --data FILE.npz")
-    if data is not None:
-        run = Run.load(args.path, data=_arrays(data) if own else data)
-    scores = metrics.measure(run.model(), run.experiment.dataset)
-    title = f"{args.path}: {run.experiment.name}, seed {run.seed}, step {run.step:,}"
+        if args.mig_samples:
+            raise ValueError("--mig-samples takes the posteriors of a run; in place of codes give their samples")
+        classes, title = _columns(args.factors, "factors").astype(int), str(args.path)
+        scores = metrics.score(_columns(args.path, "codes"), classes, **convention)
+    else:
+        run, data = Run.load(args.path), args.data
+        if run.experiment.model != "vae":
+            raise ValueError(f"{args.path} is a generator, which is told the factors: there is no code to measure")
+        own = isinstance(run.experiment.dataset, Arrays)
+        if own and data is None:
+            raise ValueError(f"{args.path} was trained on pictures of your own: give them, --data FILE.npz")
+        if data is not None:
+            run = Run.load(args.path, data=_arrays(data) if own else data)
+        scores = metrics.measure(run.model(), run.experiment.dataset, sampled=args.mig_samples, **convention)
+        title = f"{args.path}: {run.experiment.name}, seed {run.seed}, step {run.step:,}"
+    codes = "samples" if args.mig_samples else "means" if args.factors is None else "codes as given"
+    factors = ", not ".join(["all factors", *args.mig_without])
+    told = f"20 bins, {codes}, {factors}, {'in nats' if args.mig_nats else 'over entropy'}"
     nats = ("reconstruction", "excess", "kl")
     lines = [f"  {name:20} {score:{'.1f' if name in nats else '.3g'}}" for name, score in scores.items()]
-    return _tell(args, scores, [title, *lines])
+    return _tell(args, {**scores, "mig_convention": told}, [title, *lines, f"  {'mig_convention':20} {told}"])
 
 
 def _columns(path: Path, name: str) -> Any:

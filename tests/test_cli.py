@@ -375,6 +375,9 @@ def test_measure_takes_own_pictures_with_known_factors(folder, capsys, monkeypat
         assert main(["measure", f"{name}.h5", "--data", "mine.npz", "--json"]) == 0
         told.append(json.loads(capsys.readouterr().out))
     assert told[0] == told[1] and {"mig", "factorvae", "excess"} < set(told[0])
+    assert told[0]["mig_convention"] == "20 bins, means, all factors, over entropy"
+    assert main(["measure", "known.h5", "--data", "mine.npz", "--mig-samples", "--mig-without", "row"]) == 0
+    assert "  mig_convention       20 bins, samples, all factors, not row, over entropy\n" in capsys.readouterr().out
     for arguments, message in (
         (["known.h5"], "was trained on pictures of your own: give them, --data FILE.npz"),
         (["plain.h5", "--data", "bare.npz"], "with known factors"),
@@ -405,6 +408,13 @@ def test_measure_takes_codes_without_any_model(folder, capsys):
         told.append(json.loads(capsys.readouterr().out))
     assert told[1] == told[2] and told[0] == pytest.approx(told[1], abs=0.02)
     assert told[0]["mig"] > 0.9 and told[0]["modularity"] > 0.8 and told[0]["factorvae"] == 1
+    assert main(["measure", "both.npz", "--factors", "both.npz", "--mig-without", "0", "--mig-nats", "--json"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert second["mig_convention"] == "20 bins, codes as given, all factors, not 0, in nats"
+    assert second["mig"] == pytest.approx(metrics.mig(codes, factors[:, 1:]) * np.log(3), abs=0.01)  # three classes
+    for wrong, message in ((["--mig-without", "shape"], "one of 0, 1, got 'shape'"), (["--mig-samples"], "posteriors")):
+        assert main(["measure", "both.npz", "--factors", "both.npz", *wrong]) == 1
+        assert message in capsys.readouterr().err
     for path, known, message in (
         ("codes.csv", "halves.csv", "factors must be whole numbers"),
         ("words.csv", "factors.csv", "words.csv is no table of numbers"),

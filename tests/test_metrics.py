@@ -176,6 +176,31 @@ def test_twenty_bins_cap_the_mig_of_a_perfect_code_of_dsprites_and_its_own_bins_
     assert metrics.mig(classes.float(), classes, bins=None) > 0.97
 
 
+def test_mig_over_the_entropy_and_in_nats_by_counting():
+    a, b = torch.cartesian_prod(torch.arange(2), torch.arange(8)).repeat(50, 1).T
+    codes, classes = torch.stack([a, b, b // 2], 1).float(), torch.stack([a, b], 1)
+    # of a the first latent tells log 2 and no other anything; of b the second tells log 8 and the third log 4
+    assert metrics.mig(codes, classes) == pytest.approx((1 + 1 / 3) / 2, abs=1e-12)
+    assert metrics.mig(codes, classes, normalised=False) == pytest.approx(math.log(2), abs=1e-12)
+    assert metrics.mig(codes, classes[:, 1:]) == pytest.approx(1 / 3, abs=1e-12)
+    assert metrics.mig(codes[:, 1:], classes, normalised=False) == pytest.approx(math.log(2) / 2, abs=1e-12)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.6, 1.5])
+def test_mig_of_samples_is_that_of_a_gaussian_channel(sigma):
+    """Four classes through noise: I = H(z) − H(noise), with the entropy of the mixture by quadrature."""
+    rng = np.random.default_rng(0)
+    f = rng.integers(0, 4, (300_000, 1))
+    means = np.hstack([1.5 * f, 0 * f])
+    z = np.linspace(-15, 20, 20_001)
+    density = np.exp(-0.5 * ((z - 1.5 * np.arange(4)[:, None]) / sigma) ** 2).mean(0) / (sigma * np.sqrt(2 * np.pi))
+    nats = entropy(density) + np.log(z[1] - z[0]) - 0.5 * np.log(2 * np.pi * np.e * sigma**2)
+    samples = means + [sigma, 1.0] * rng.normal(size=means.shape)
+    assert metrics.mig(samples, f, 100, normalised=False) == pytest.approx(nats, abs=0.004)
+    assert metrics.mig(samples, f, 100) == pytest.approx(nats / np.log(4), abs=0.003)
+    assert metrics.mig(means, f) == pytest.approx(1, abs=1e-9)  # which the noise does not touch
+
+
 def test_information_is_that_of_scikit_learn():
     z, f = CODES["all turned"], CLASSES
     found = metrics.information(z, f, bins=7)
@@ -512,6 +537,37 @@ def test_measure_is_what_its_docstring_says():
     assert np.std(others) == pytest.approx(scores["excess_error"], rel=0.35)
 
 
+def test_measure_takes_mig_in_the_convention_asked_for(monkeypatch):
+    for slow, many in (("dci", 2), ("infomec", 3)):
+        monkeypatch.setattr(metrics.evaluate, slow, lambda codes, classes, seed, many=many: many * [0.0])
+    rng = np.random.default_rng(0)
+
+    def counted():
+        """MIG of ten sampled latents, 20 bins each, from tables of counts."""
+        classes = np.stack([rng.integers(0, 2, 4_000), rng.integers(0, 5, 4_000)])
+        z = rng.normal(size=(10, 4_000))
+        z[0], z[1], z[2] = 1 + 3 * classes[0] + 2 * z[0], classes[1] ** 2 + 0.5 * z[1], 0.1 + z[2]
+        gaps = []
+        for f in classes:
+            tables = [np.histogram2d(each, f, (20, f.max() + 1))[0] for each in z]
+            both = [entropy(table.sum(1)) + entropy(table.sum(0)) - entropy(table.ravel()) for table in tables]
+            gaps.append(np.diff(np.sort(both))[-1] / entropy(np.bincount(f)))
+        return np.mean(gaps)
+
+    told = {"points": 4_000, "seed": 3}
+    means, samples = (metrics.measure(Reader(), Halves(), **told, sampled=sampled) for sampled in (False, True))
+    want = np.mean([counted() for _ in range(5)])
+    assert samples["mig"] == pytest.approx(want, abs=0.03) and want < means["mig"] - 0.2
+    assert {key for key in means if means[key] != samples[key]} == {"mig", "mig_own_bins"}
+    side = metrics.measure(Reader(), Halves(), **told, without=["place"], normalised=False)
+    assert [side["mig"], side["mig_own_bins"]] == pytest.approx([math.log(2)] * 2, abs=2e-3)  # a place tells by chance
+    with pytest.raises(ValueError, match="without must be one of side, place, got 'shape'"):
+        metrics.measure(Reader(), Halves(), without=["shape"])
+    codes, f = CODES["twice"][:400], CLASSES[:400]
+    with pytest.raises(ValueError, match="without must be one of 0, 1, 2, 3, 4, got '5'"):
+        metrics.score(codes, f, without=["0", "5"])
+
+
 def test_encode_tells_each_thing_in_its_place():
     codes, factors, reconstruction, floor, kl = metrics.encode_dataset(Reader(), Halves(), 2_000, seed=3)
     images, classes = Halves().sample(500, torch.Generator().manual_seed(3))
@@ -689,7 +745,8 @@ def test_each_score_gets_as_many_points_as_its_cost_allows(monkeypatch):
         spy(name, value)
     scores = metrics.measure(Reader(), Halves(), points=430, seed=7)
     assert asked == {
-        "mig": [(430, 430), (430, 430, None)], "dci": [(107, 107, 7)], "sap": [(215, 215)], "infomec": [(107, 107, 7)],
+        "mig": [(430, 430, 20, True), (430, 430, None, True)],
+        "dci": [(107, 107, 7)], "sap": [(215, 215)], "infomec": [(107, 107, 7)],
         "factorvae_score": [(430, 430, 7)], "betavae_score": [(430, 430, 7)],
     }  # fmt: skip
     wanted = {"mig": 0.1, "mig_own_bins": 0.1, "dci_disentanglement": 0.2, "dci_completeness": 0.3, "factorvae": 0.4}

@@ -47,14 +47,15 @@ def alignment(codes: Array, dataset: Any, factors: Array) -> dict[str, Tensor]:
     column.pop("colour", None)  # of one class in dSprites
     found = {}
     for name, f in column.items():
-        groups, target = None, f[:, None]
+        groups, target, angle = None, f[:, None], None
         if name == "azimuth":
-            target = _unit(torch.deg2rad(f))
+            angle = torch.deg2rad(f)
         elif name == "orientation" and "shape" in column:
             groups = column["shape"].long()
-            target = _unit(Sprites().values[name][f.long()] * torch.tensor(Sprites.symmetries)[groups])
+            angle = Sprites().values[name][f.long()] * torch.tensor(Sprites.symmetries)[groups]
         elif name in getattr(dataset, "categories", ()):
             target = F.one_hot(f.long()).double()
+        target = target if angle is None else torch.stack([angle.cos(), angle.sin()], dim=1)
         found[name] = explained(codes, target, groups)
     return found
 
@@ -72,14 +73,8 @@ def factor_classes(dataset: Any, factors: Array) -> tuple[tuple[str, ...], Tenso
             low, high, parts = cuts[name]
             f = ((f - low) / (high - low) * parts).clamp(0, parts - 1).floor()
         elif not (f == f.round()).all():
-            raise ValueError(
-                f"the scores need classes: factor {name!r} of {dataset!r} is not of whole numbers; let its sample() "
-                "give whole numbers, or say how to cut it in its `cuts`, name → (low, high, parts)"
-            )
+            how = "let its sample() give whole numbers, or say how to cut it in its `cuts`, name → (low, high, parts)"
+            raise ValueError(f"the scores need classes: factor {name!r} of {dataset!r} is not of whole numbers; {how}")
         found[name] = f.long()
     found.pop("colour", None)  # of one class in dSprites
     return tuple(found), torch.stack(list(found.values()), dim=1)
-
-
-def _unit(angle: Tensor) -> Tensor:
-    return torch.stack([angle.cos(), angle.sin()], dim=1)

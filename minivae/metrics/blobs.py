@@ -25,8 +25,7 @@ def position_tuning(model: VAE, dataset: Blobs, n: int = 32) -> tuple[Tensor, Te
 def correlations(model: VAE, dataset: Blobs, n: int = 32) -> Tensor:
     """Pearson correlation of every latent's `position_tuning` with x and y: (latents, 2); 0 if its mean never moves."""
     positions, means = position_tuning(model, dataset, n)
-    together = torch.corrcoef(torch.cat([positions, means], dim=1).T)
-    return together[2:, :2].nan_to_num(0.0)
+    return torch.corrcoef(torch.cat([positions, means], dim=1).T)[2:, :2].nan_to_num(0.0)
 
 
 def axis_angles(model: VAE, dataset: Blobs, n: int = 32) -> Tensor:
@@ -67,17 +66,14 @@ def fragmentation(model: VAE, images: Tensor, step: float = 0.1) -> Fragmentatio
             places = centre_of_light(frames)
             jumps.append((places[1:] - places[:-1]).norm(dim=1).max())
             ghosts.append(((count_blobs(frames) > 1) | (frames.sum((1, 2, 3)) < GHOST * light)).any())
-    if not jumps:
-        return Fragmentation(0.0, 0.0, 0.0)
-    jump, ghost = torch.stack(jumps), torch.stack(ghosts).float()
+    jump, ghost = (torch.stack(found or [torch.zeros(())]).float() for found in (jumps, ghosts))
     return Fragmentation(jump.max().item(), (jump > JUMP).float().mean().item(), ghost.mean().item())
 
 
 def centre_of_light(images: Tensor) -> Tensor:
     """Mean position of the light of each image (n, 1, H, W), columns x, y, in pixels: (n, 2)."""
     light = images[:, 0] / images[:, 0].sum((1, 2), keepdim=True)
-    x = torch.arange(images.shape[-1], device=images.device) + 0.5
-    y = torch.arange(images.shape[-2], device=images.device) + 0.5
+    y, x = (torch.arange(side, device=images.device) + 0.5 for side in images.shape[-2:])
     return torch.stack([(light.sum(1) * x).sum(1), (light.sum(2) * y).sum(1)], dim=1)
 
 

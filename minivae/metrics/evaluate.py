@@ -1,12 +1,13 @@
 """What a trained VAE encodes, and all of its scores. Taught in chapters 4 and 6."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from minivae import gaussian
-from minivae._arguments import check_count
+from minivae._arguments import check_choice, check_count
 from minivae.metrics.alignment import factor_classes
 from minivae.metrics.scores import Array, betavae_score, dci, factorvae_score, infomec, mig, sap
 from minivae.objectives import bernoulli_floor, bernoulli_nll
@@ -33,13 +34,19 @@ def traversal(z: Tensor, latent: int, values: Tensor) -> Tensor:
     return codes
 
 
-def score(codes: Array, classes: Array, seed: int = 0) -> dict[str, float]:
+def score(
+    codes: Array, classes: Array, seed: int = 0, *, names: Sequence[str] = (),
+    without: Sequence[str] = (), sampled: Array | None = None, normalised: bool = True,
+) -> dict[str, float]:  # fmt: skip
     """Every score of a code, wherever it is from; deterministic.
 
     Args:
         codes: posterior means (n, latents).
         classes: of the factors that made the pictures, (n, factors), whole numbers; the points in random order.
         seed: of the scores.
+        names: of the factors; "0", "1", … if none are given.
+        without, sampled, normalised: MIG's convention: factors that it leaves out, samples (n, latents) that it takes
+            in place of the means, and whether it is over the factor's entropy or in nats.
 
     Returns:
         mig (of 20 bins), mig_own_bins, dci_disentanglement and dci_completeness (of the first quarter of the points,
@@ -48,12 +55,16 @@ def score(codes: Array, classes: Array, seed: int = 0) -> dict[str, float]:
 
     Raises ValueError as the scores in `metrics.scores` do. Source: chapter 9.
     """
+    names = names or [str(column) for column in range(classes.shape[-1])]
+    for name in without:
+        check_choice("without", name, names)
     few, half = len(codes) // 4, len(codes) // 2
     disentanglement, completeness = dci(codes[:few], classes[:few], seed)
     modularity, explicitness, compactness = infomec(codes[:few], classes[:few], seed)
+    gaps_of = codes if sampled is None else sampled, classes[:, [name not in without for name in names]]
     return {
-        "mig": mig(codes, classes),
-        "mig_own_bins": mig(codes, classes, None),
+        "mig": mig(*gaps_of, 20, normalised),
+        "mig_own_bins": mig(*gaps_of, None, normalised),
         "dci_disentanglement": disentanglement,
         "dci_completeness": completeness,
         "factorvae": factorvae_score(codes, classes, seed),
@@ -66,18 +77,21 @@ def score(codes: Array, classes: Array, seed: int = 0) -> dict[str, float]:
 
 
 @torch.no_grad()
-def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> dict[str, float]:
+def measure(
+    model: VAE, dataset: Any, points: int = 10_000, seed: int = 0, *,
+    without: Sequence[str] = (), sampled: bool = False, normalised: bool = True,
+) -> dict[str, float]:  # fmt: skip
     """Every metric of a VAE, from posterior means of `points` pictures; deterministic.
 
     Args:
         model, dataset: a VAE, and data whose `factors` are known, such as sprites, chairs or `Arrays` with factors.
         points: pictures to draw, at least 400.
         seed: of the pictures, the noise and the scores.
+        without, sampled, normalised: MIG's convention, as `score`; samples if True.
 
     Returns:
-        Those of `score`; reconstruction and excess (reconstruction minus
-        `bernoulli_floor`), in nats per picture, and excess_error, its standard error; kl, the sum over latents in nats;
-        active, the number of latents above `ACTIVE`.
+        Those of `score`; reconstruction and excess (reconstruction minus `bernoulli_floor`), in nats per picture, and
+        excess_error, its standard error; kl, the sum over latents in nats; active, the latents above `ACTIVE`.
 
     Raises ValueError if the model is no VAE or the factors are not known, or as `factor_classes`. Source: chapter 6.
     """
@@ -86,9 +100,11 @@ def measure(model: VAE, dataset: Any, points: int = 10_000, seed: int = 0) -> di
         raise ValueError(f"metrics compare a VAE with known factors, as Arrays(images, factors) has, got {got}")
     check_count("points", points, least=400)
     factor_classes(dataset, dataset.sample(1, torch.Generator())[1])  # raises before the work, not after it
-    codes, factors, nll, floor, kl = _encode_each(model, dataset, points, seed)
+    codes, factors, nll, floor, kl, z = _encode_each(model, dataset, points, seed)
+    names, classes = factor_classes(dataset, factors)
+    samples = z if sampled else None
     return {
-        **score(codes, factor_classes(dataset, factors)[1], seed),
+        **score(codes, classes, seed, names=names, without=without, sampled=samples, normalised=normalised),
         "reconstruction": nll.mean().item(),
         "excess": (nll - floor).mean().item(),
         "excess_error": (nll - floor).std().item() / points**0.5,
@@ -107,19 +123,19 @@ def encode_dataset(
         and the mean KL of every latent (latents,).
     """
     check_count("points", points)
-    codes, factors, nll, floor, kl = _encode_each(model, dataset, points, seed)
+    codes, factors, nll, floor, kl, _ = _encode_each(model, dataset, points, seed)
     return codes, factors, nll.mean().item(), floor.mean().item(), kl.mean(0)
 
 
 @torch.no_grad()
 def _encode_each(model: VAE, dataset: Any, points: int, seed: int) -> tuple[Tensor, ...]:
-    """As `encode_dataset`, with −log p(x|z) and its floor (points,) and the KLs (points, latents) of each picture."""
+    """As `encode_dataset`, with −log p(x|z) and its floor (points,), KLs and z (points, latents) of each picture."""
     generator = torch.Generator().manual_seed(seed)
     blocks = []
     for first in range(0, points, 500):
         images, factors = dataset.sample(min(500, points - first), generator)
         mean, log_std = model.encode(images)
-        logits = model.decode(gaussian.sample(mean, log_std, generator))
-        nll, floor = bernoulli_nll(logits, images), bernoulli_floor(images)
-        blocks.append((mean, factors, nll.double(), floor.double(), gaussian.kl_per_latent(mean, log_std)))
+        z = gaussian.sample(mean, log_std, generator)
+        nll, floor = bernoulli_nll(model.decode(z), images).double(), bernoulli_floor(images).double()
+        blocks.append((mean, factors, nll, floor, gaussian.kl_per_latent(mean, log_std), z))
     return tuple(torch.cat(column) for column in zip(*blocks, strict=True))

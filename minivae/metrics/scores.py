@@ -33,18 +33,22 @@ def information(codes: Array, classes: Array, bins: int | None = 20) -> Tensor:
     return torch.tensor(found, dtype=torch.float64)
 
 
-def mig(codes: Array, classes: Array, bins: int | None = 20) -> float:
+def mig(codes: Array, classes: Array, bins: int | None = 20, normalised: bool = True) -> float:
     """Mutual information gap: how much more the best latent knows of a factor than the second best, over its entropy.
 
     The mean over the factors, in [0, 1]. The usual twenty bins cannot tell 32 or 40 classes apart, so even a perfect
     code of dSprites stays below 1; with `bins` None each latent has as many bins as the factor has classes.
 
-    Args, errors: as `information`; at least two latents.
-    Source: Chen et al. 2018 (β-TCVAE), with posterior means as Locatello et al. 2019; chapter 6.
+    Conventions differ, so state yours. Locatello et al. 2019 take posterior means, all factors and twenty bins. Chen et
+    al. take samples of the posteriors, densities in place of bins, and all factors of dSprites but shape: give `codes`
+    and columns of `classes` accordingly. Both divide by the entropy; `normalised` False leaves the mean gap in nats.
+
+    Args, errors: as `information`; at least two latents. Source: Chen et al. 2018 (β-TCVAE) and their code; chapter 6.
     """
     codes, classes = _checked(codes, classes, latents=2)
     best, second = information(codes, classes, bins).topk(2, dim=1).values.T
-    return ((best - second) / torch.stack([_entropy(f.bincount()) for f in classes.T])).mean().item()
+    unit = torch.stack([_entropy(f.bincount()) for f in classes.T]) if normalised else 1
+    return ((best - second) / unit).mean().item()
 
 
 def sap(codes: Array, classes: Array) -> float:
@@ -53,8 +57,7 @@ def sap(codes: Array, classes: Array) -> float:
     The first half of the points trains and the second tests, so they must be in random order. A linear classifier of
     one number can hardly tell more than two or three of many classes, so even a perfect code scores low.
 
-    Args, errors: as `mig`.
-    Source: Kumar et al. 2018, with the classifier of Locatello et al. 2019; chapter 9.
+    Args, errors: as `mig`. Source: Kumar et al. 2018, with the classifier of Locatello et al. 2019; chapter 9.
     """
     from sklearn.svm import LinearSVC
 
@@ -62,15 +65,12 @@ def sap(codes: Array, classes: Array) -> float:
     z, half = codes.double().numpy(), len(codes) // 2
     if (classes[:half] == classes[:1]).all(0).any():
         raise ValueError("the first half of the points has one class only of a factor: shuffle the points first")
-    gaps = []
-    for f in classes.T.numpy():
-        accuracies = []
-        for column in z.T[:, :, None]:
-            classifier = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
-            accuracies.append(classifier.fit(column[:half], f[:half]).score(column[half:], f[half:]))
-        *_, second, best = sorted(accuracies)
-        gaps.append(best - second)
-    return float(np.mean(gaps))
+    classifier = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
+    accuracies = [
+        [classifier.fit(column[:half], f[:half]).score(column[half:], f[half:]) for column in z.T[:, :, None]]
+        for f in classes.T.numpy()
+    ]
+    return float(np.diff(np.sort(accuracies))[:, -1].mean())  # the best before the second best
 
 
 def dci(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float]:
@@ -104,8 +104,7 @@ def factorvae_score(
     0.05 have no vote. `votes` train and `tests` test: the score is the share of the tests that the majority gets right,
     0 if every latent is inactive.
 
-    Args, errors: as `information`.
-    Source: Kim and Mnih 2018, pruned as by Locatello et al. 2019; chapter 9.
+    Args, errors: as `information`. Source: Kim and Mnih 2018, pruned as by Locatello et al. 2019; chapter 9.
     """
     codes, classes = _checked(codes, classes)
     active = codes.std(0) >= 0.05
@@ -145,8 +144,7 @@ def betavae_score(
         (mine,) = (fixed == k).nonzero(as_tuple=True)
         anchors = torch.randint(len(codes), (len(mine), batch), generator=generator)
         away[mine] = (codes[anchors] - codes[_sharing(f, anchors, generator)]).abs().mean(1)
-    # of mean 0 and scale 1, or the solver converges slowly
-    features = ((away - away.mean(0)) / away.std(0).clamp_min(1e-9)).double().numpy()
+    features = ((away - away.mean(0)) / away.std(0).clamp_min(1e-9)).double().numpy()  # else the solver is slow
     classifier = LogisticRegression(max_iter=1_000).fit(features[:votes], fixed[:votes].numpy())
     return float(classifier.score(features[votes:], fixed[votes:].numpy()))
 
@@ -177,12 +175,11 @@ def infomec(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float, 
         reader = LogisticRegression(C=np.inf, class_weight="balanced").fit(z, f)
         explicit.append(1 - log_loss(f, reader.predict_proba(z)) / math.log(int(f.max()) + 1))
     table = torch.stack(known)[:, ranges > ranges.max() / 20]  # factors, latents that count
-
-    def peak(shares: Tensor) -> float:
-        return ((shares.amax(0) / shares.sum(0)).mean().item() - 1 / len(shares)) / (1 - 1 / len(shares))
-
-    compactness = peak(table.T) if table.shape[1] > 1 else 1.0
-    return peak(table), float(np.mean(explicit)), compactness
+    modularity, compactness = (
+        ((s.amax(0) / s.sum(0)).mean().item() - 1 / len(s)) / (1 - 1 / len(s)) if len(s) > 1 else 1.0
+        for s in (table, table.T)
+    )
+    return modularity, float(np.mean(explicit)), compactness
 
 
 def numbers(name: str, values: Array) -> Tensor:
@@ -211,8 +208,7 @@ def _checked(codes: Array, classes: Array, latents: int = 1, factors: int = 1) -
         if count < least:
             raise ValueError(f"{name} must have at least {least} columns for this score, got {count}")
     classes = torch.stack([relabelled(f) for f in classes.T], dim=1)
-    constant = (classes == 0).all(0).nonzero().flatten().tolist()
-    if constant:
+    if constant := (classes == 0).all(0).nonzero().flatten().tolist():
         raise ValueError(f"factors {constant} have one class only: leave them out")
     return numbers("codes", codes), classes
 
@@ -225,9 +221,8 @@ def _cut(z: Tensor, bins: int) -> Tensor:
 
 def _sharing(f: Tensor, anchors: Tensor, generator: torch.Generator) -> Tensor:
     """For each anchor the index of a random point of the same class of f."""
-    counts = f.bincount()
+    counts, own = f.bincount(), f[anchors]
     starts = counts.cumsum(0) - counts
-    own = f[anchors]
     place = (torch.rand(anchors.shape, generator=generator) * counts[own]).long()
     return f.argsort(stable=True)[starts[own] + place]
 

@@ -13,9 +13,9 @@ def udr(codes: Sequence[Array], kls: Sequence[Array], active: float = 0.01) -> T
     """Unsupervised disentanglement ranking of models trained alike from different seeds, each in [0, 1]: (models,).
 
     A model scores high if most other models have the same latents, up to their order and sign. The likeness of a latent
-    of one model and a latent of another is the absolute rank correlation of their codes. A pair of models scores the
-    mean over both models' active latents of r²/Σr, with the best likeness r and the sum over the other model's latents;
-    a model scores the median over its pairs. 0 if a model of a pair has no active latent.
+    of one model and a latent of another is Spearman's rank correlation of their codes, without its sign. A pair scores
+    the mean over both models' active latents of r²/Σr, with the best likeness r and the sum over the other's latents; a
+    model scores the median over its pairs. 0 if a model of a pair has no active latent.
 
     Codes are the posterior means (n, latents) of the same pictures by each of two models or more, kls the mean KL of
     each one's latents in nats (latents,), of which more than `active` counts; ValueError if they do not fit.

@@ -14,9 +14,9 @@ from minivae.metrics.evaluate import ACTIVE
 def collapse(
     widths: Sequence[float], thresholds: Sequence[float], trained: Sequence[tuple[float, float, float]]
 ) -> Figure:
-    """Predicted collapse thresholds β_c against blob widths σ in pixels, with trainings marked active or collapsed.
+    """Predicted collapse thresholds β_c against blob widths s in pixels, with trainings marked active or collapsed.
 
-    Of each training (σ, β, largest final KL of a latent in nats).
+    Of each training (s, β, largest final KL of a latent in nats).
     """
     figure, ((axis,),) = grid(1, 1, (6, 3.8))
     axis.plot(widths, thresholds, color=GREY, marker=".", label=r"predicted threshold $\beta_c$")
@@ -24,11 +24,11 @@ def collapse(
     active = [point for point in trained if point[2] > ACTIVE]
     collapsed = [point for point in trained if point[2] <= ACTIVE]
     for points, colour, marker, kind in ((active, BLUE, "o", "active"), (collapsed, ORANGE, "X", "collapsed")):
-        sigmas, betas = [sigma for sigma, _, _ in points], [beta for _, beta, _ in points]
-        axis.scatter(sigmas, betas, color=colour, marker=marker, s=60, label=f"trained: {kind}", zorder=3)
-        for sigma, beta, kl in points:
+        x, y = [width for width, _, _ in points], [beta for _, beta, _ in points]
+        axis.scatter(x, y, color=colour, marker=marker, s=60, label=f"trained: {kind}", zorder=3)
+        for width, beta, kl in points:
             place, side = ((0, -16), "center") if kind == "active" else ((-8, -3), "right")
-            axis.annotate(f"{kl:.2f} nats", (sigma, beta), place, textcoords="offset points", fontsize=8, ha=side,
+            axis.annotate(f"{kl:.2f} nats", (width, beta), place, textcoords="offset points", fontsize=8, ha=side,
                           color=colour)  # fmt: skip
     axis.axhline(150, color="black", linewidth=0.8, linestyle="--")
     axis.annotate("β = 150, the paper's", (max(widths), 150), fontsize=8, ha="right", va="bottom")
