@@ -64,7 +64,7 @@ def test_public_names_are_there_and_importing_them_costs_nothing_before_they_are
 
 # lines of code, docstrings and comments; a file may have a fifth more
 BUDGET = {
-    "__init__": 40, "_arguments": 35,
+    "__init__": 40, "_arguments": 40,
     "gaussian": 45, "objectives": 150, "channel": 115, "overlap": 60, "vae": 120, "training": 80, "collapse": 30,
     "generator": 65, "codes": 50, "ideal_decoder": 205, "rate_distortion": 185, "lagrangian": 100,
     "total_correlation": 55,
@@ -90,9 +90,9 @@ def test_a_module_keeps_to_its_budget(name):
 
 def test_the_library_stays_small():
     lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
-    assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 2_934
+    assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 2_937
     assert sum(n for name, n in lines.items() if part(name) == "engine") <= 2_490
     assert max(n for name, n in lines.items() if part(name) == "course") <= 230
-    assert sum(lines.values()) <= 8_604  # a ceiling that only comes down
+    assert sum(lines.values()) <= 8_599  # a ceiling that only comes down
     scripts = {path.name: len(path.read_text().splitlines()) for path in ROOT.rglob("*.js")}
     assert max(scripts.values()) <= 410 and sum(scripts.values()) <= 1_100
