@@ -1,6 +1,6 @@
 """Checks of arguments that several modules share; each raises a ValueError that names argument and value."""
 
-import sys
+import math
 from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
@@ -32,4 +32,7 @@ def check_all(name: str, values: Any, good: Any, what: str = "finite") -> None:
 
 def is_number(value: Any) -> bool:
     """Whether value is a finite real number, and no bool."""
-    return isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
