@@ -891,6 +891,11 @@ def test_a_tilted_posterior_and_its_fit_have_their_widths_and_price():
     assert (fit.width / 2) ** 2 == pytest.approx(1 / precision) and fit.angle == 0
     other = 0.25 / 0.08 + 0.75 / 0.6
     assert axis.get_title() == f"turned by 30°: gap {0.5 * np.log(precision * other * 0.08 * 0.6):.2f} nats"
+    figure = axis.figure
+    figure.canvas.draw()
+    for drawn in (*figure.legends, axis.title):  # a single panel is narrow
+        box = drawn.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.x1 and 0 <= box.y0 < box.y1 <= figure.bbox.y1
 
 
 # What a reader sees without colour, and between which ends.

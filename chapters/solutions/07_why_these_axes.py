@@ -112,15 +112,15 @@ def loss(W, variances, level):
 def price(variances, level, degrees):
     variances, t = torch.as_tensor(variances).double(), math.radians(degrees)
     cos, sin = math.cos(t), math.sin(t)
-    turn = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
+    back = torch.tensor([[cos, sin], [-sin, cos]], dtype=torch.float64)
     unturned = (variances - level).sqrt()
     gains = unturned.clone().requires_grad_()
     optimizer = torch.optim.Adam([gains], lr=0.05)
     for _ in range(800):
         optimizer.zero_grad()
-        loss(torch.diag(gains) @ turn, variances, level).backward()
+        loss(torch.diag(gains) @ back, variances, level).backward()
         optimizer.step()
-    turned = loss(torch.diag(gains.detach()) @ turn, variances, level)
+    turned = loss(torch.diag(gains.detach()) @ back, variances, level)
     return turned - loss(torch.diag(unturned), variances, level)
 
 

@@ -29,7 +29,8 @@ def tilted_fits(degrees: Sequence[float], variances: Tensor) -> Figure:
                  yticks=[-1, 0, 1])  # fmt: skip
         axis.set_title(f"turned by {angle:g}°: gap {price:.2f} nats", fontsize=10)
     axes[0, 0].set_ylabel("$z_2$")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
+    columns = 3 if len(degrees) > 1 else 2  # one panel is too narrow for a line of three
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=9)
     return figure
 
 
