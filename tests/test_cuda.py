@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from minivae import experiments, training
 from minivae.datasets import Arrays, Blobs, Chairs, ColouredSprites, Sprites
-from minivae.engine import fast, saving, trainer
+from minivae.engine import fast, saving, sweep, trainer
 from minivae.engine.dsprites import DSprites
 from minivae.engine.fast_muon import FastMuon
 from minivae.engine.held import held
@@ -182,6 +182,20 @@ def test_several_seeds_at_once_are_each_as_alone(card, tmp_path):
     for seed, out, together in zip((3, 4), outs, runs, strict=True):
         assert_equal(together, run(experiment, seed=seed))
         assert_equal(Run.load(out), together)
+
+
+def test_a_sweep_s_seeds_of_a_setting_are_trained_at_once_on_a_card(card, monkeypatch, tmp_path):
+    graphs, make = [], torch.cuda.CUDAGraph
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: graphs.append(make()) or graphs[-1])
+    jobs = [
+        dataclasses.replace(job, experiment=dataclasses.replace(job.experiment, batch=4))
+        for job in sweep.plan("blobs-vae", [3, 4, 5], {}, tmp_path, STEPS)
+    ]
+    sweep.train_job(jobs[0], "cuda:0", None, others=jobs[1:])
+    assert len(graphs) == 3
+    for job in jobs:
+        alone = trainer.train(job.experiment, steps=STEPS, seed=job.seed, device="cuda:0", progress=False)
+        assert_equal(Run.load(job.out), alone)
 
 
 @pytest.mark.parametrize("kind", ["chairs", "greys", "floats", "pictures"])
