@@ -136,20 +136,13 @@ def convolution(kind: torch.dtype) -> Callable[[], Tensor]:
 
 def interleave(loops: dict[str, Callable[[], Any]], rounds: int, steps: int) -> dict[str, float]:
     """Median time of one step of each loop in milliseconds; a round times so many steps of each, after a warm-up."""
-    return {name: statistics.median(values) for name, values in timed(loops, rounds, steps).items()}
-
-
-def timed(
-    loops: dict[str, Callable[[], Any]], rounds: int, steps: int, clock: Callable[[], float] = time.perf_counter
-) -> dict[str, list[float]]:
-    """Milliseconds of one step of each loop, of each round."""
     times: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(rounds):
         for name, run in loops.items():
             fast.keep_buffers(*(USUAL if "reference" in name else ()))
-            timer = Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads(), timer=clock)
+            timer = Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads())
             times[name].append(1e3 * timer.timeit(steps).median)
-    return times
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def step_operations(channels: int) -> int:

@@ -12,6 +12,7 @@ thread is timed by its own processor time, which others do not lengthen, two by 
 """
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -58,15 +59,10 @@ def measure(rounds: int, steps: int, threads: tuple[int, ...] = (1, 2)) -> dict[
     }
     times: dict[int, Times] = {count: {loop: [] for loop in loops} for count in threads}
     before, usual = os.getloadavg(), torch.get_num_threads()
-    for i in range(rounds):
-        some = {loop: run for loop, run in loops.items() if "bf16" not in loop or auto == "bf16" or i % 5 == 0}
-        for count in threads:
-            torch.set_num_threads(count)
-            clock = time.process_time if count == 1 else time.perf_counter
-            for loop, values in bench.timed(some, 1, steps, clock).items():
-                times[count][loop].extend(values)
-            for loop in set(loops) - set(some):
-                times[count][loop].append(math.nan)
+    for i, count, (loop, run) in itertools.product(range(rounds), threads, loops.items()):
+        torch.set_num_threads(count)
+        left_out = "bf16" in loop and auto == "fp32" and i % 5
+        times[count][loop].append(math.nan if left_out else timed(loop, run, steps, count))
     torch.set_num_threads(1)
     parts = {kind: where(loops[f"{FIRST}, all {kind}"]) for kind in dict.fromkeys(("fp32", auto))}
     torch.set_num_threads(usual)
@@ -74,15 +70,25 @@ def measure(rounds: int, steps: int, threads: tuple[int, ...] = (1, 2)) -> dict[
         "machine": {k: v for k, v in bench.machine().items() if k != "threads"},
         "capability": torch.backends.cpu.get_cpu_capability(),
         "environment": {name: os.environ[name] for name in CAPS if name in os.environ},
-        "measured": time.strftime("%Y-%m-%d"),
+        "made": f"python benchmarks/cpu.py, {rounds} rounds of {steps} steps, on {time.strftime('%Y-%m-%d')}",
         "auto": auto,
-        "rounds": rounds,
         "load": {"before": [round(x, 1) for x in before], "after": [round(x, 1) for x in os.getloadavg()]},
         "rows": [
             row(times[count], name, kind, count) for name in DATA for kind in ("fp32", "bf16") for count in threads
         ],
         "parts": parts,
     }
+
+
+def timed(loop: str, run: Callable[[], Any], steps: int, threads: int) -> float:
+    """Milliseconds of one of so many steps, after one that does not count."""
+    bench.fast.keep_buffers(*(bench.USUAL if "reference" in loop else ()))
+    clock = time.process_time if threads == 1 else time.perf_counter
+    run()
+    began = clock()
+    for _ in range(steps):
+        run()
+    return 1e3 * (clock() - began) / steps
 
 
 def row(times: Times, name: str, kind: str, threads: int) -> dict[str, Any]:
@@ -128,7 +134,7 @@ def table(result: dict[str, Any]) -> str:
     """The result as text."""
     lines = [
         f"{result['machine']['processor']}, {result['capability']} {result['environment'] or ''}".rstrip(),
-        f"auto is {result['auto']}; {result['rounds']} rounds; load {result['load']}",
+        f"auto is {result['auto']}; {result['made']}; load {result['load']}",
         f"{'':18}      threads     ms  plain ms  ratio  limits: {', '.join(LIMITS)}",
     ]
     for r in result["rows"]:
@@ -140,8 +146,8 @@ def table(result: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--steps", type=int, default=2, help="of each loop in a round, after two that do not count")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=3, help="of each loop in a round, after one that does not count")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "cpu.json")
     given = parser.parse_args()
     result = measure(given.rounds, given.steps)
