@@ -135,11 +135,11 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         f"{result['machine']['processor']}, {result['capability']} {result['environment'] or ''}".rstrip(),
         f"auto is {result['auto']}; {result['made']}; load {result['load']}",
-        f"{'':18}      threads     ms  plain ms  ratio  limits: {', '.join(LIMITS)}",
+        f"{'':18}      threads       ms  plain ms  ratio  limits: {', '.join(LIMITS)}",
     ]
     for r in result["rows"]:
         limits = "".join(f"{share:8.0%}" for share in r["limits"].values())
-        times = f"{r['ms']:7.1f}{r['plain ms']:10.1f}{r['ratio']:7.2f}"
+        times = f"{r['ms']:9.1f}{r['plain ms']:10.1f}{r['ratio']:7.2f}"
         lines.append(f"{r['data']:18}{r['precision']}{r['threads']:9}{times}{limits}")
     return "\n".join([*lines, *(f"{kind}: {parts}" for kind, parts in result["parts"].items())])
 

@@ -178,7 +178,7 @@ def test_ratios_are_medians_of_ratios_within_a_round_and_shares_those_of_a_step(
         part = seconds / 40 * bench.step_operations(1) / cpu.LIMITS[limit]
         assert fp32["limits"][limit] == pytest.approx(part, abs=1e-3)
     assert sum(result["parts"]["fp32"].values()) == pytest.approx(1) and result["parts"]["fp32"]["convolutions"] > 0.2
-    assert "white sprites     fp32        1   80.0" in cpu.table(result)
+    assert "white sprites     fp32        1     80.0" in cpu.table(result)
 
 
 @pytest.mark.slow
