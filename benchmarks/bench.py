@@ -12,13 +12,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
 from reference import ReferenceLoop
+from torch import Tensor
 from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -33,6 +34,8 @@ HERE = Path(__file__).parent
 BATCH = 64
 SIDE = 1024  # of the matrices whose product stands for what the machine can do
 PRODUCT = 2 * SIDE**3  # its floating-point operations
+WIDTH = 32  # channels of the model's layers
+CONVOLUTION = 3 * 2 * BATCH * 16**2 * 4**2 * WIDTH**2  # operations of `convolution`: forward once, backward twice
 USUAL = (32 * 2**20, 64 * 2**20)  # where glibc's own adjustment ends with buffers of this size; it begins far lower
 ARRAY = 4096  # pictures in the reference loop's array
 
@@ -46,13 +49,14 @@ def measure(quick: bool = False, progress: Callable[[str], None] = lambda text: 
     """
     rounds, steps = (5, 4) if quick else (9, 10)
     best = fast.pick_precision("auto", torch.device("cpu"))
+    kinds = ("fp32", "bf16")[: 1 + (best == "bf16")]  # without hardware bf16 is a way to wait
     result: dict[str, Any] = {"machine": machine(), "precision": best}
     for dataset in (Sprites(),) if quick else (Sprites(), ColouredSprites()):
         name = type(dataset).__name__
         progress(f"steps on {name}")
-        times = interleave(contenders(dataset), rounds, steps)
+        times = interleave(contenders(dataset, kinds), rounds, steps)
         operations = step_operations(dataset.channels)
-        rates = {kind: 1e3 * PRODUCT / times[f"product {kind}"] for kind in ("fp32", "bf16")}
+        rates = {kind: 1e3 * PRODUCT / times[f"product {kind}"] for kind in kinds}
         limits = {kind: 1e3 * operations / rate for kind, rate in rates.items()}
         result[name] = {
             "times": times,
@@ -61,10 +65,9 @@ def measure(quick: bool = False, progress: Callable[[str], None] = lambda text: 
             "limits": limits,
             "step_ratio": times["step reference"] / times[f"step {best}"],
             "end_to_end_ratio": times["all reference"] / times[f"all {best}"],
-            "fp32_over_limit": times["step fp32"] / limits["fp32"],
-            "bf16_over_limit": times["step bf16"] / limits["bf16"],
+            **{f"{kind}_over_limit": times[f"step {kind}"] / limits[kind] for kind in kinds},
         }
-    keys = ("step_ratio", "end_to_end_ratio", "fp32_over_limit", "bf16_over_limit")
+    keys = ("step_ratio", "end_to_end_ratio", *(f"{kind}_over_limit" for kind in kinds))
     result |= {key: result["Sprites"][key] for key in keys}
     if not quick:
         progress("rendering, imports and memory")
@@ -85,8 +88,9 @@ def machine() -> dict[str, Any]:
     return {"processor": name, "threads": torch.get_num_threads(), **versions()}
 
 
-def contenders(dataset: Sprites | ColouredSprites) -> dict[str, Callable[[], Any]]:
-    """One step of each loop, on a batch that is there ("step") and with its data ("all"), and a product of matrices."""
+def contenders(dataset: Any, kinds: Collection[str] = ("fp32", "bf16")) -> dict[str, Callable[[], Any]]:
+    """One step of each loop, on a batch that is there ("step") and with its data ("all"); a product of matrices, and a
+    layer's convolution with its gradients. Of ours in these precisions."""
     generator = torch.Generator().manual_seed(0)
     blocks = [(255 * dataset.sample(512, generator)[0]).to(torch.uint8) for _ in range(ARRAY // 512)]
     array = torch.cat(blocks).numpy()
@@ -96,14 +100,16 @@ def contenders(dataset: Sprites | ColouredSprites) -> dict[str, Callable[[], Any
         "step reference": lambda: reference.step(batch),
         "all reference": reference.step,
     }
-    for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+    for precision in kinds:
+        kind = torch.bfloat16 if precision == "bf16" else torch.float32
         a, b = (torch.randn(SIDE, SIDE, generator=generator).to(kind) for _ in range(2))
         loops[f"product {precision}"] = lambda a=a, b=b: a @ b
+        loops[f"convolution {precision}"] = convolution(kind)
         model = VAE(dataset.channels, generator=generator).to(memory_format=torch.channels_last)
         fast.bias_apart(model)
         optimizer = torch.optim.Adam(model.parameters(), 5e-4, fused=True)
 
-        def step(images: torch.Tensor, model=model, optimizer=optimizer, precision=precision) -> None:
+        def step(images: Tensor, model=model, optimizer=optimizer, precision=precision) -> None:
             noise = torch.randn(BATCH, model.decoder.latents, generator=generator)
             images = images.contiguous(memory_format=torch.channels_last)
             training_step(model, optimizer, BetaELBO(4.0), images, noise, 1, precision=precision)
@@ -111,6 +117,21 @@ def contenders(dataset: Sprites | ColouredSprites) -> dict[str, Callable[[], Any
         loops[f"step {precision}"] = lambda step=step: step(batch)
         loops[f"all {precision}"] = lambda step=step: step(dataset.sample(BATCH, generator)[0])
     return loops
+
+
+def convolution(kind: torch.dtype) -> Callable[[], Tensor]:
+    """The largest convolution of 32 to 32 channels, as the model's second layer does it, and its three gradients, of
+    which the input's is returned; the transposed one of the decoder is the same arithmetic."""
+    layer = torch.nn.Conv2d(WIDTH, WIDTH, 4, 2, 1).to(kind, memory_format=torch.channels_last)
+    x = torch.randn(BATCH, WIDTH, 32, 32).to(kind).contiguous(memory_format=torch.channels_last).requires_grad_()
+    up = torch.ones(BATCH, WIDTH, 16, 16, dtype=kind).contiguous(memory_format=torch.channels_last)
+
+    def run() -> Tensor:
+        x.grad = layer.weight.grad = layer.bias.grad = None
+        layer(x).backward(up)
+        return x.grad
+
+    return run
 
 
 def interleave(loops: dict[str, Callable[[], Any]], rounds: int, steps: int) -> dict[str, float]:
@@ -206,11 +227,11 @@ def table(result: dict[str, Any]) -> str:
     """The result as text."""
     machine = result["machine"]
     lines = [f"{machine['processor']}, {machine['threads']} threads, PyTorch {machine['torch']}"]
-    kinds = ("reference", "fp32", "bf16")
     for name in ("Sprites", "ColouredSprites"):
         if name not in result:
             continue
         part = result[name]
+        kinds = ("reference", *part["limits"])
         rows = {
             "": [f"{kind:>10}" for kind in kinds],
             "step": [f"{part['times'][f'step {kind}']:10.1f}" for kind in kinds],
@@ -220,11 +241,11 @@ def table(result: dict[str, Any]) -> str:
         lines += [
             "",
             f"{name}, batch {BATCH}, {part['operations'] / 1e9:.2f} Gflop a step; median times in ms; matrix products: "
-            f"{part['rates']['fp32'] / 1e9:.0f} Gflop/s fp32, {part['rates']['bf16'] / 1e9:.0f} bf16",
+            + ", ".join(f"{rate / 1e9:.0f} Gflop/s {kind}" for kind, rate in part["rates"].items()),
             *(f"{title:18}" + "".join(cells) for title, cells in rows.items()),
             f"reference over {result['precision']}: step {part['step_ratio']:.1f}, "
             f"end to end {part['end_to_end_ratio']:.1f}",
-            f"step over its limit: fp32 {part['fp32_over_limit']:.1f}, bf16 {part['bf16_over_limit']:.1f}",
+            "step over its limit: " + ", ".join(f"{kind} {part[f'{kind}_over_limit']:.1f}" for kind in kinds[1:]),
         ]
     if "rendering" in result:
         r, i, m = result["rendering"], result["import"], result["peak_memory_mb"]
@@ -245,9 +266,9 @@ def picture(result: dict[str, Any], path: Path) -> None:
     """Times a step as bars, with the arithmetic limits."""
     names = [name for name in ("Sprites", "ColouredSprites") if name in result]
     figure, axes = plt.subplots(1, len(names), figsize=(4.5 * len(names), 3.2), layout="constrained", squeeze=False)
-    kinds = ("reference", "fp32", "bf16")
     for axis, name in zip(axes[0], names, strict=True):
         times, limits = result[name]["times"], result[name]["limits"]
+        kinds = ("reference", *limits)
         axis.bar(kinds, [times[f"all {kind}"] for kind in kinds], color="#56b4e9", label="with data")
         axis.bar(kinds, [times[f"step {kind}"] for kind in kinds], color="#0072b2", label="step")
         for i, kind in enumerate(kinds[1:], start=1):

@@ -23,12 +23,11 @@ def kl_parts(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """
     if mean.ndim != 2 or z.ndim != 2 or z.shape[1] != mean.shape[1] or not 1 <= len(z) <= len(mean):
         raise ValueError(f"z must be samples of the first of {tuple(mean.shape)} posteriors, got {tuple(z.shape)}")
-    each = gaussian.log_density(z[:, None], mean, log_std)  # n, N, latents: how likely z is under each posterior
-    own = each.sum(2).diagonal()
+    each = gaussian.log_density(z[:, None], mean, log_std)  # z under each posterior: n, N, latents
     joint = torch.logsumexp(each.sum(2), dim=1) - math.log(len(mean))
     product = (torch.logsumexp(each, dim=1) - math.log(len(mean))).sum(1)
     prior = gaussian.log_density(z, torch.zeros_like(z), torch.zeros_like(z)).sum(1)
-    return torch.stack([(own - joint).mean(), (joint - product).mean(), (product - prior).mean()])
+    return torch.stack([(each.sum(2).diagonal() - joint).mean(), (joint - product).mean(), (product - prior).mean()])
 
 
 @dataclass(frozen=True)

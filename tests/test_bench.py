@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from minivae.__main__ import main
 from minivae.datasets import Sprites
@@ -21,6 +22,7 @@ from minivae.vae import VAE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import bench
+import cpu
 import gpu
 from reference import PlainVAE, ReferenceLoop
 
@@ -123,9 +125,19 @@ def test_quick_json_has_the_ratios(short, capsys):
     times, best = result["Sprites"]["times"], result["precision"]
     assert result["step_ratio"] == pytest.approx(times["step reference"] / times[f"step {best}"])
     assert result["end_to_end_ratio"] == pytest.approx(times["all reference"] / times[f"all {best}"])
-    for kind in ("fp32", "bf16"):
+    kinds = ["fp32", *(["bf16"] if best == "bf16" else [])]
+    assert [key for key in result if key.endswith("_over_limit")] == [f"{kind}_over_limit" for kind in kinds]
+    for kind in kinds:
         seconds = bench.step_operations(1) / (bench.PRODUCT / (1e-3 * times[f"product {kind}"]))
         assert result[f"{kind}_over_limit"] == pytest.approx(1e-3 * times[f"step {kind}"] / seconds)
+
+
+def test_where_bf16_has_no_hardware_it_is_not_waited_for(short, monkeypatch, tmp_path):
+    monkeypatch.setattr(bench.fast, "pick_precision", lambda *_: "fp32")
+    result = bench.measure()
+    assert not any("bf16" in name for name in result["Sprites"]["times"]) and "bf16_over_limit" not in result
+    assert "bf16" not in bench.table(result)
+    bench.write(result, tmp_path)
 
 
 def test_every_contender_trains(monkeypatch):
@@ -136,7 +148,37 @@ def test_every_contender_trains(monkeypatch):
     for name, run in bench.contenders(Sprites()).items():
         moved.clear()
         run()
-        assert len(moved) == (0 if name.startswith("product") else 1), name
+        assert len(moved) == (0 if name.startswith(("product", "convolution")) else 1), name
+
+
+def test_operations_of_the_convolution_are_those_that_pytorch_counts():
+    run = bench.convolution(torch.float32)
+    with FlopCounterMode(display=False) as counter:
+        assert run().abs().sum() > 0
+    assert counter.get_total_flops() == bench.CONVOLUTION
+
+
+def test_ratios_are_medians_of_ratios_within_a_round_and_shares_those_of_a_step(short, monkeypatch):
+    def timed(loop, run, steps, threads):
+        assert threads == torch.get_num_threads() == 1
+        rounds[loop] = rounds.get(loop, 0) + 1
+        return (1.0, 5.0, 2.0)[rounds[loop] - 1] * given[loop.removeprefix("white sprites, ")]
+
+    rounds = {}
+    given = {"all reference": 60.0, "all fp32": 40.0, "all bf16": 120.0, "product fp32": 8.0, "convolution fp32": 16.0}
+    monkeypatch.setattr(cpu, "timed", timed)
+    monkeypatch.setattr(cpu, "DATA", {"white sprites": Sprites()})
+    monkeypatch.setattr(cpu.fast, "pick_precision", lambda *_: "fp32")
+    result = cpu.measure(3, 1, threads=(1,))
+    fp32, bf16 = result["rows"]
+    assert rounds == {f"white sprites, {loop}": 1 if "bf16" in loop else 3 for loop in given}
+    assert (fp32["ms"], fp32["plain ms"]) == (80.0, 120.0)  # the middle round
+    assert (fp32["ratio"], bf16["ratio"], bf16["ms"], bf16["limits"]) == (1.5, 0.5, 120.0, {})
+    for limit, seconds in (("product", 8), ("convolution", 16)):
+        part = seconds / 40 * bench.step_operations(1) / cpu.LIMITS[limit]
+        assert fp32["limits"][limit] == pytest.approx(part, abs=1e-3)
+    assert sum(result["parts"]["fp32"].values()) == pytest.approx(1) and result["parts"]["fp32"]["convolutions"] > 0.2
+    assert "white sprites     fp32        1     80.0" in cpu.table(result)
 
 
 @pytest.mark.slow

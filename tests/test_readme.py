@@ -199,6 +199,26 @@ def test_as_many_readings_were_tried_as_are_recorded():
     assert f"tried so far ({len(results)} on small sprites, one seed each;" in README
 
 
+@pytest.mark.parametrize(("title", "capability"), [("AVX2, emulated", "AVX2"), ("AVX-512 and AMX", "AVX512")])
+def test_speed_on_a_processor(title, capability):
+    result = json.loads((ROOT / "benchmarks" / "cpu.json").read_text(encoding="utf-8"))[capability]
+    cells = {}
+    for one in result["rows"]:
+        assert one["precision"] != result["auto"] or one["ratio"] > 1, (
+            "automatic precision is slower than the plain loop"
+        )
+        measured = f"{one['ms']:.0f} ms, {one['ratio']:.1f} ×" if one["threads"] == 1 else f"{one['ratio']:.1f} ×"
+        cells.setdefault(one["data"], []).append(measured)
+    for name, measured in cells.items():
+        (found,) = [line for line in README.splitlines() if line.startswith(f"| {title}: {name} |")]
+        assert [cell.strip() for cell in found.split("|")[2:6]] == measured
+    kind = result["auto"]
+    limits = next(one["limits"] for one in result["rows"] if (one["precision"], one["threads"]) == (kind, 1))
+    parts = [result["parts"][kind][part] for part in ("convolutions", "ReLU", "linear layers", "the rest")]
+    (found,) = [line for line in README.splitlines() if line.startswith(f"| {title}, {kind} |")]
+    assert [cell.strip() for cell in found.split("|")[2:8]] == [f"{part:.0%}" for part in (*limits.values(), *parts)]
+
+
 def test_pictures_are_those_of_the_chapters():
     tool = runpy.run_path(str(ROOT / "tools" / "build_pictures.py"))
     for chapter, number in tool["STORED"].items():

@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import Future
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ import pytest
 from minivae.__main__ import main
 from minivae.engine import sweep
 from minivae.engine.runs import Run
-from minivae.engine.trainer import train
+from minivae.engine.trainer import TrainingError, train
 
 
 @pytest.fixture(autouse=True)
@@ -200,30 +201,69 @@ def test_seeds_are_those_that_the_text_says(text, seeds):
             sweep.parse_seeds(bad)
 
 
-def test_on_a_machine_with_cards_each_training_is_given_one_in_turn(tmp_path, monkeypatch):
-    class Pool:
-        def __init__(self, *_, **__):
-            pass
+class Pool:
+    """In the place of a pool of processes: does in this one what it is given, and notes what that was."""
 
-        def __enter__(self):
-            return self
+    given: ClassVar[list] = []
 
-        def __exit__(self, *_):
-            pass
+    def __init__(self, *_, **__):
+        self.given.clear()
 
-        def submit(self, work, job, place):
-            given.append(place)
-            done = Future()
-            done.set_result(None)
-            return done
+    def __enter__(self):
+        return self
 
-    given = []
+    def __exit__(self, *_):
+        pass
+
+    def shutdown(self, **_):
+        pass
+
+    def submit(self, work, jobs, place):
+        self.given.append(([job.out.stem for job in jobs], place))
+        done = Future()
+        try:
+            done.set_result(work(jobs, place))
+        except RuntimeError as error:
+            done.set_exception(error)
+        return done
+
+
+@pytest.fixture
+def pool(monkeypatch):
     monkeypatch.setattr(sweep, "ProcessPoolExecutor", Pool)
-    jobs = sweep.plan("blobs-vae", range(5), {}, tmp_path)
-    for cards, device, expected in (
-        (2, "auto", ["cuda:0", "cuda:1", "cuda:0", "cuda:1", "cuda:0"]), (1, "auto", ["auto"] * 5),
-        (2, "cpu", ["cpu"] * 5), (0, "auto", ["auto"] * 5), (2, "cuda:1", ["cuda:1"] * 5),
-    ):  # fmt: skip
+    return Pool
+
+
+def test_on_cards_the_seeds_of_a_setting_are_one_job_and_cards_take_jobs_in_turn(tmp_path, monkeypatch, pool):
+    monkeypatch.setattr(sweep, "train_seeds", lambda *_, **__: None)
+    one, three = (sweep.plan("blobs-beta150", range(5), {"beta": betas}, tmp_path) for betas in ([4], [1, 2, 3]))
+    every = [f"blobs-beta150-beta4-seed{seed}" for seed in range(5)]
+    settings = [[f"blobs-beta150-beta{beta}-seed{seed}" for seed in range(5)] for beta in (1, 2, 3)]
+    for jobs, cards, device, expected in (
+        (one, 1, "auto", [(every, "cuda:0")]),
+        (one, 2, "cuda", [(every[::2], "cuda:0"), (every[1::2], "cuda:1")]),  # one setting, and work for both
+        (three, 2, "auto", list(zip(settings, ("cuda:0", "cuda:1", "cuda:0"), strict=True))),
+        (one, 2, "cuda:1", [(every, "cuda:1")]),
+        (one, 2, "cpu", [([name], "cpu") for name in every]),
+        (one, 0, "auto", [([name], "auto") for name in every]),
+    ):
         monkeypatch.setattr("torch.cuda.device_count", lambda cards=cards: cards)
-        given.clear()
-        assert sweep.run_here(jobs, 2, device) == {} and given == expected
+        assert sweep.run_here(jobs, 2, device) == {} and pool.given == expected
+
+
+def test_on_a_card_what_was_broken_off_goes_on_alone_and_only_what_failed_is_told(tmp_path, monkeypatch, pool):
+    jobs, begun, told = sweep.plan("blobs-vae", range(4), {}, tmp_path, steps=2), [], []
+    start = train(jobs[1].experiment, steps=1, seed=1, device="cpu", precision="fp32", progress=False, out=jobs[1].out)
+
+    def train_seeds(experiment, seeds, outs, **settings):
+        begun.append((list(seeds), settings["resume"] and settings["resume"].step))
+        for seed, out in zip(seeds, outs, strict=True):
+            if seed != 2:
+                dataclasses.replace(start, seed=seed, step=settings["steps"]).save(out, settings["overwrite"])
+        if 2 in seeds:
+            raise TrainingError("the loss became NaN", None)
+
+    monkeypatch.setattr(sweep, "train_seeds", train_seeds)
+    assert sweep.run_here(jobs, 1, "cuda:0", told.append) == {jobs[2].out: "the loss became NaN"}
+    assert begun == [([0, 2, 3], None), ([1], 1)]
+    assert sorted(told) == [f"done: blobs-vae-seed{seed}.h5" for seed in (0, 1, 3)] + ["failed: blobs-vae-seed2.h5"]

@@ -5,6 +5,8 @@ import itertools
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -383,6 +385,23 @@ def test_auto_picks_something_that_works():
     assert fast.pick_precision("auto", device) in ("fp32", "bf16")
     run = train(EXPERIMENT, steps=1, progress=False)
     assert np.isfinite(run.history["loss"]).all()
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="PyTorch was built without oneDNN")
+@pytest.mark.parametrize(
+    ("processor", "library", "chosen"), [(True, True, "bf16"), (True, False, "fp32"), (False, True, "fp32")]
+)
+def test_auto_takes_bf16_where_the_processor_has_it_and_onednn_uses_it(monkeypatch, processor, library, chosen):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: processor, raising=False)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: library, raising=False)
+    assert fast.pick_precision("auto", torch.device("cpu")) == chosen
+
+
+def test_auto_takes_fp32_where_only_avx2_may_be_used():
+    code = "import torch; from minivae.engine.fast import pick_precision as p; print(p('auto', torch.device('cpu')))"
+    environment = {**os.environ, "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "fp32", done.stderr
 
 
 @pytest.mark.parametrize("objective", [CapacityELBO(), LagrangianELBO(beta=50.0)])

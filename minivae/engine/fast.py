@@ -44,10 +44,9 @@ def pick_precision(name: str, device: torch.device, heavy: bool = True) -> str:
         return name
     if device.type == "cuda":
         return "bf16" if heavy and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    if device.type != "cpu":
-        return "fp32"
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # PyTorch has no public name for this question
-    return "bf16" if probe is not None and probe() else "fp32"
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)  # PyTorch has no public names for these questions
+    there = device.type == "cpu" and probe() and torch.backends.mkldnn.is_available()
+    return "bf16" if there and torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
 
 
 def layout(device: torch.device) -> torch.memory_format:

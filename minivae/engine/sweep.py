@@ -22,7 +22,7 @@ import torch
 from minivae.engine import catalogue
 from minivae.engine.files import write_atomically
 from minivae.engine.runs import Run, RunFileError
-from minivae.engine.trainer import train
+from minivae.engine.trainer import train_seeds
 from minivae.experiment import Experiment
 from minivae.metrics.evaluate import ACTIVE
 
@@ -66,14 +66,16 @@ def plan(
     return jobs
 
 
-def train_job(job: Job, device: str = "auto", threads: int | None = 1) -> Path:
-    """Do one training, or what is left of it, in so many threads (None: as they are); raises as `minivae.train`."""
+def train_job(job: Job, device: str = "auto", threads: int | None = 1, others: Sequence[Job] = ()) -> Path:
+    """Do one training, or what is left of it, in so many threads (None: as they are), or one from the beginning and at
+    once with it `others` of the same settings; raises as `train_seeds`."""
     if threads is not None:
         torch.set_num_threads(threads)
-    before = Run.load(job.out) if job.out.exists() else None
+    before = Run.load(job.out) if job.out.exists() and not others else None
     if before is None or before.step < job.steps:
-        train(
-            job.experiment, steps=job.steps, seed=job.seed, device=device, progress=False, resume=before, out=job.out,
+        seeds, outs = zip(*((one.seed, one.out) for one in (job, *others)), strict=True)
+        train_seeds(
+            job.experiment, seeds, outs, steps=job.steps, device=device, progress=False, resume=before,
             reseed=job.reseed and before is not None, overwrite=before is not None, command=job.command or None,
         )  # fmt: skip
     return job.out
@@ -84,36 +86,40 @@ def run_here(
 ) -> dict[Path, str]:
     """Do the trainings in so many processes; returns what failed: run file → reason, which does not stop the others.
 
-    An interrupt does: those at work save what they have, and it is raised again. On a machine with several GPUs each
-    training is given one of them in turn.
+    An interrupt does: those at work save what they have, and it is raised again. On a GPU the trainings of one setting
+    are done at once, unless they go on from a save; several GPUs are given such groups in turn.
     """
     cards = torch.cuda.device_count() if device in ("auto", "cuda") else 0
-    failed, fresh = {}, multiprocessing.get_context("spawn")  # a fork would inherit PyTorch's threads, and hang
+    places = itertools.cycle([f"cuda:{i}" for i in range(cards)] or [device])
+    failed, groups, fresh = {}, {}, multiprocessing.get_context("spawn")  # a fork inherits PyTorch's threads, and hangs
+    divided = len({job.experiment.name for job in jobs}) < cards  # a setting, so that every card has work
+    for i, job in enumerate(jobs):
+        alone = job.out.exists() or not (cards or device.startswith("cuda"))
+        groups.setdefault(job.out if alone else (job.experiment.name, divided and i % cards), []).append(job)
     with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
-        places = [f"cuda:{i % cards}" if cards > 1 else device for i in range(len(jobs))]
-        doing = {pool.submit(_work, job, place): job for job, place in zip(jobs, places, strict=True)}
+        doing = {pool.submit(_work, group, next(places)): group for group in groups.values()}
         try:
             for done in as_completed(doing):
-                out, error = doing[done].out, done.exception()
+                error = done.exception()
                 if isinstance(error, KeyboardInterrupt):  # the signal reached that process before this one
                     raise error
-                if error:
-                    failed[out] = str(error)
-                told(f"{'failed' if error else 'done'}: {out.name}")
-        except KeyboardInterrupt:
+                for job, row in zip(doing[done], table(doing[done]), strict=True):
+                    if error and row["step"] < row["of"]:
+                        failed[job.out] = str(error)
+                    told(f"{'failed' if job.out in failed else 'done'}: {job.out.name}")
+        finally:
             pool.shutdown(cancel_futures=True)
-            raise
     return failed
 
 
 _interrupted = False  # this process was: it begins no further training
 
 
-def _work(job: Job, device: str) -> None:
+def _work(jobs: Sequence[Job], device: str) -> None:
     global _interrupted
     try:
         if not _interrupted:
-            train_job(job, device)
+            train_job(jobs[0], device, others=jobs[1:])
     except KeyboardInterrupt:
         _interrupted = True
     if _interrupted:
@@ -167,9 +173,7 @@ def write_table(rows: Sequence[dict[str, Any]], folder: Path) -> Path:
 def parse_seeds(text: str) -> list[int]:
     """Seeds as "0:10" (0 to 9) or "1,4,7"; ValueError if the text is neither."""
     try:
-        if ":" in text:
-            first, end = map(int, text.split(":"))
-        seeds = list(range(first, end)) if ":" in text else [int(part) for part in text.split(",")]
+        seeds = list(range(*map(int, text.split(":", 1)))) if ":" in text else [int(part) for part in text.split(",")]
     except ValueError:
         seeds = []
     if not seeds or min(seeds) < 0:
