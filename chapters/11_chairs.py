@@ -3,7 +3,7 @@
 #
 # The paper's last figure, 4b, shows chairs. Along one latent a chair turns, along another it grows, along a third its legs change. But does such a latent hold a factor of the chair, or something that looks like one? Without a list of factors of its 1,393 models the paper cannot measure this. The authors say so: "With this richer dataset it is unclear exactly what the disentangled axes should correspond to".
 #
-# This chapter draws its own chairs, from eight known factors. It computes how many nats each saves, then measures what the latents of four trainings hold.
+# This chapter draws its own chairs, from eight known factors, so it can.
 #
 # **By the end you will have shown that**
 #
@@ -110,7 +110,7 @@ figures.picture_rows([pictures_of])
 plt.show()
 
 # %% [markdown]
-# *Figure 11.2. One chair, a row for each factor. From the top: it turns once round, is seen from higher up (10° to 45°, more than in the data), stands on other legs, has other backs, grows, gets a higher back, a wider seat, armrests.*
+# *Figure 11.2. One chair, a row for each factor. Elevation goes from 10° to 45°, beyond the data's 20° and 30°.*
 #
 # <details><summary>How a chair is drawn</summary>
 #
@@ -696,7 +696,7 @@ table([
 ])  # fmt: skip
 
 # %% [markdown]
-# **What you should see.** The KL is 25 nats, as it should be, but it buys little. The active latents follow, as far as these R² can tell, *one line* through the chairs. The number along it is mainly the spread from left to right (R² of .80), which saves most at once (section 3).
+# **What you should see.** The KL is 25 nats, as it should be, but it buys little. The active latents follow, as far as R² tells, *one line* through the chairs. The number along it is mainly the spread from left to right (R² of .80), which saves most at once (section 3).
 #
 # An R² of .80 takes $\frac12 \log \frac{1}{1 - .80} = 0.8$ nats, if everything is Gaussian. Most other nats say *where on the line* a chair lies, more precisely than a reconstruction needs: $\log 86{,}366 = 11.4$ nats would name every chair of the set. Figure 11.7 shows the line in the first latent's row, on the whole from wide to narrow.
 #
@@ -754,7 +754,7 @@ assert 4.5 < score_of(paper["10 latents"])["excess"] / free["excess"] < 5.5
 # | reconstruction | "of high quality" | excess: plain VAE 28 and opened 25 nats, on unseen chairs too; γ = 1000: 140 and 158 |
 # | C at the end; seeds | not stated for chairs (dSprites 25); not stated | 25; one of each training |
 #
-# **What failed.** The recipe, as far as it is published, gave two active latents of ten, and both hold mainly one number. That does not contradict the paper's figure, because data set and implementation are others, and this is one seed each.
+# **What failed.** The recipe, as far as it is published, gave two active latents of ten, and both hold mainly one number (one seed). Data set and implementation are not the paper's, so its figure is not contradicted.
 
 # %% tags=["checks"]
 # what is said above, checked

@@ -3,7 +3,7 @@
 #
 # You have pictures, perhaps of cells, leaves or galaxies, and want to know what a β-VAE finds in them. Three questions come up every time. How do the pictures get in? Which β or which C should one begin with? (A published value belongs to other pictures.) And what may one conclude when a training is done?
 #
-# This chapter goes the whole way once, with small pictures that we draw. It runs in about a minute. To see the same with your own pictures, change one line in section 2 and run it again.
+# This chapter goes the whole way once, with pictures that we draw. To see it with your own, change one line in section 2.
 #
 # **By the end you will have shown that**
 #
@@ -186,7 +186,7 @@ print(f"{len(mine):,} pictures to train on, {len(unseen):,} held back")
 # %% [markdown]
 # A tenth of the pictures is held back. Without them you could not tell a model that has learnt your pictures by heart.
 #
-# The rest of the chapter trains on `mine`. Of your own pictures these are the ones from the file. Of the faces they are the array of section 1: all 3,125 different ones, so those held back are really unseen. The folder's 400 only showed the import; the next section's first table is of them.
+# The rest of the chapter trains on `mine`. Of your own pictures these are the ones from the file. Of the faces they are the array of section 1, in which no face comes twice. The folder's 400 serve the import, and the next section's first table.
 #
 # The next cell, folded like others to come, checks what is said above.
 
@@ -281,7 +281,7 @@ plain = Experiment("plain", mine, BetaELBO(1.0), steps=600, learning_rate=1e-3)
 low_beta = watch(plain, steps=plain.steps, every=200)
 
 # %% [markdown]
-# *Figure 12.2. KL of each latent of the plain VAE (colours and dashes, logarithmic axis) during its training. Three latents hold some two nats almost from the start, and a fourth joins them after step 350. Two more hold about half a nat at the end. The others lie nearer to the grey line, below which a latent counts as inactive. (`mean_kl(100)` below is the mean over the last 100 steps.)*
+# *Figure 12.2. KL of each latent of the plain VAE (colours and dashes, logarithmic axis) during its training. Three latents hold some two nats almost from the start, and a fourth joins them after step 350. Below the grey line a latent counts as inactive. (`mean_kl(100)` below is the mean over the last 100 steps.)*
 
 
 # %% tags=["nbval-ignore-output"]
@@ -311,7 +311,7 @@ if own is None:
 # %% [markdown]
 # ## 5. Train with that C
 #
-# We raise C from 0 to this value over the first 600 of 900 steps. β is a Lagrange multiplier: it rises while the KL is above C, and falls while it is below ([chapter 8](08_missed_split.ipynb)). `gain` says how fast: while the KL misses C by a nat, log β changes by this much at every step. β starts at half of $\beta_c$, so the first nat is worth its price and few others are. We train a second time with another seed, because section 8 needs it.
+# We raise C from 0 to this value over the first 600 of 900 steps. β is a Lagrange multiplier: it rises while the KL is above C, and falls while it is below ([chapter 8](08_missed_split.ipynb)). `gain` says how fast: while the KL misses C by a nat, log β changes by this much at every step. β starts at half of $\beta_c$, so the first nat is worth its price and few others are. A second seed is for section 8.
 
 # %% tags=["nbval-ignore-output"]
 ramp = LinearSchedule(0.0, round(wanted), 0, 600)
@@ -321,7 +321,7 @@ careful = Experiment("careful", mine, hold_C, steps=900, learning_rate=1e-3)
 run = watch(careful, steps=careful.steps, every=300)
 
 # %% [markdown]
-# *Figure 12.3. The same while C rises, up to step 600. Now the latents rise above 1 nat one after another, and five hold nearly all nats in the end.*
+# *Figure 12.3. The same while C rises, up to step 600. The latents rise above 1 nat one after another, and five hold nearly all nats in the end.*
 
 # %%
 again = train(careful, seed=1, progress=False)
@@ -423,7 +423,7 @@ if own is None:
 # %% [markdown]
 # [Chapter 6](06_controlled_capacity.ipynb) explains MIG and [chapter 9](09_factors_or_moments.ipynb) the other scores. (`excess_error` is the sampling error of the excess. `active` counts latents above 0.01 nats, so it is more than the five above 0.1.)
 #
-# The command line does the same with 10,000 pictures. It needs the run, and one file of pictures, factors and names:
+# The command line does it with 10,000 pictures, from two files:
 
 # %%
 run.save(out / "careful.h5", overwrite=True)
@@ -432,7 +432,7 @@ if own is None:
     np.savez(out / "mine.npz", **known)
 
 # %% [markdown]
-# In the folder `out`, where both now lie, the command is
+# In the folder `out`:
 #
 #     python -m minivae measure careful.h5 --data mine.npz
 
@@ -479,7 +479,7 @@ for latent in range((kl > 0.1).sum()):  # an inactive one is noise
 table(rows)
 
 # %% [markdown]
-# **What you should see.** The latent of the hair comes back with another seed, and so does no. 4. No. 2 and no. 3 come back in part, both in the same latent. No. 5 seems to come back in no. 6. But the second training has only four latents above 0.1 nats, so its no. 6 is not in use: its mean follows the pictures, but faintly. Look at the KL before you count a latent as found ([chapter 6](06_controlled_capacity.ipynb)). A latent that comes back with every seed belongs to the pictures and the method. One that does not is an accident of the seed. (Two seeds are few, so take five. Duan et al. 2020 make a score of this.)
+# **What you should see.** The latent of the hair comes back with another seed, and so does no. 4. No. 2 and no. 3 come back in part, both in the same latent. No. 5 seems to come back in no. 6. But the second training has only four latents above 0.1 nats, so its no. 6 is not in use. Look at the KL before you count a latent as found ([chapter 6](06_controlled_capacity.ipynb)). A latent that comes back with every seed belongs to the pictures and the method. One that does not is an accident of the seed. (Two seeds are few, so take five. Duan et al. 2020 make a score of this.)
 #
 # **You cannot say** that a latent *is* a factor of the world, even if it comes back. The chairs' trainings agree on the spread of the ink, which is no factor ([chapter 11](11_chairs.ipynb)). You cannot say that a feature without a latent is not in the pictures, because the smile is. And you cannot say that the code is "disentangled". A model with a turned code has the same likelihood. What prefers one set of axes is the diagonal posterior ([chapter 7](07_why_these_axes.ipynb)), not knowledge about your pictures. Locatello et al. (2019) prove that without assumptions on data or model no method can find the factors. So if the answer matters, label a few hundred pictures.
 
@@ -537,7 +537,7 @@ assert same and torch.allclose(plain_log_std, log_std, atol=1e-4)
 #
 #     python -m minivae export careful.h5 --onnx mine.onnx --weights mine.pt
 #
-# ONNX needs `pip install onnx onnxscript`; leave `--onnx` out, and `mine.pt` alone is written, for `torch.load`. Codes of another program get section 7's scores, a row a picture in either file:
+# `--onnx` needs `pip install onnx onnxscript`; `mine.pt` is for `torch.load`. Codes of another program get section 7's scores, a row a picture in either file:
 #
 #     python -m minivae measure codes.csv --factors factors.csv
 #
