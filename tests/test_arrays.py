@@ -73,6 +73,7 @@ def test_pictures_are_padded_or_scaled_only_when_told_to():
         (np.zeros((4, 2, 64, 64)), {}, r"got \(4, 2, 64, 64\)"),
         (np.zeros((0, 64, 64)), {}, "at least one picture"),
         (np.full((2, 64, 64), 255.0), {}, r"must lie in \[0, 1\], got 255 to 255: divide by what white is"),
+        (np.linspace(-1, 1, 64 * 64).reshape(1, 64, 64), {}, "got -1 to 1: take their normalisation back"),
         (np.full((2, 64, 64), np.nan), {}, r"must lie in \[0, 1\], got nan"),
         (np.ones((2, 64, 64), np.uint8), {}, "uint8 of 0 and 1: give them as bool"),
         (np.ones((2, 64, 64), np.int64), {}, "must be bool, uint8 or floats, got torch.int64"),

@@ -115,7 +115,8 @@ def _read(array: Tensor) -> tuple[Tensor, str]:
     if greys and high <= 1:
         raise ValueError("images are uint8 of 0 and 1: give them as bool, or times 255, so that 1 is white")
     if not greys and not (low >= 0 and high <= 1):  # written so that NaN fails too
-        raise ValueError(f"images of floats must lie in [0, 1], got {low:g} to {high:g}: divide by what white is")
+        cure = "take their normalisation back" if low < 0 else "divide by what white is"
+        raise ValueError(f"images of floats must lie in [0, 1], got {low:g} to {high:g}: {cure}")
     n, channels, height, width = array.shape
     said = f"{n:,} {'grey' if channels == 1 else 'RGB'} pictures of {height} × {width} pixels, read as {order}"
     return (array.contiguous(), f"{said}, 255 is white") if greys else (array.float().contiguous(), said)
