@@ -266,7 +266,7 @@ like_the_star = (halves["legs"] == halves["legs"][LEGS.index("star")]).nonzero()
 assert [LEGS[i] for i in like_the_star] == ["star", "disc"]
 
 # %% [markdown]
-# **Known last.** Is elevation not worth sending, then? That depends on what is known already. Take chairs of which everything is known except one factor, draw each with every value of that factor, and ask what the value saves now:
+# **Known last.** Is elevation not worth sending, then? Take chairs of which everything is known except one factor, draw each with every value of that factor, and ask what the value saves now:
 
 # %%
 some_chairs = data.sample(60, torch.Generator().manual_seed(2))[1]
@@ -419,7 +419,7 @@ plt.show()
 # %% [markdown]
 # *Figure 11.4. First two rows: nine chairs and their reconstructions. Then a row for each latent, most nats on top: the first chair, with this latent changed from −3 to 3. The nats are means over forty chairs.*
 #
-# The scores are recorded, as `python -m minivae measure` gives them. (MIG of means, 20 bins, all factors. DCI, [chapter 9](09_factors_or_moments.ipynb): does each latent serve one factor?)
+# `python -m minivae measure` gives the scores. (MIG of means, 20 bins, all factors. DCI, [chapter 9](09_factors_or_moments.ipynb): does each latent serve one factor?)
 
 
 # %%
@@ -555,7 +555,7 @@ for name, said in (
 assert abs(of_opened["spread, across"].max() - 0.67) < 0.01
 
 # %% [markdown]
-# **Is a factor in one latent only?** MIG is a mean over factors. Here is the gap of each factor, cut in two as in section 3 to treat all alike. A gap near 1 says that one latent alone tells the factor. It does not say that this latent tells nothing else.
+# **Is a factor in one latent only?** MIG is a mean over factors. Here is the gap of each factor, cut in two as in section 3. A gap near 1 says that one latent alone tells the factor. It does not say that this latent tells nothing else.
 
 # %%
 _, classes_of_fresh = metrics.factor_classes(data, of_fresh)

@@ -187,8 +187,6 @@ print(f"{len(mine):,} pictures to train on, {len(unseen):,} held back")
 # A tenth of the pictures is held back. Without them you could not tell a model that has learnt your pictures by heart.
 #
 # The rest of the chapter trains on `mine`. Of your own pictures these are the ones from the file. Of the faces they are the array of section 1, in which no face comes twice. The folder's 400 serve the import, and the next section's first table.
-#
-# The next cell, folded like others to come, checks what is said above.
 
 # %% tags=["checks"]
 # what is said above, checked
@@ -239,7 +237,7 @@ table(rows, digits=0)
 #
 # $$ \tfrac1N\, \text{reconstruction} + 1 \cdot \mathrm{KL} \;=\; \tfrac1N \bigl( \text{reconstruction} + N \cdot \mathrm{KL} \bigr) . $$
 #
-# From here on we use the pictures to train on. The faces there are grey, so $N = 32 \times 32 = 1024$, and their numbers are about a third of those in colour:
+# Now the pictures to train on. The faces there are grey, so $N = 32 \times 32 = 1024$, and their numbers are about a third of those in colour:
 
 # %%
 numbers = before_training(mine)
@@ -412,7 +410,7 @@ if own is None:
 # %% [markdown]
 # **What you should see.** (Latent no. 1 is the one with most nats.) One latent holds the hair and little else. Turn, skin and eyes are known too, but each is spread over several latents. None holds the smile, and all together explain almost nothing of it. Why hair and not the smile? Hair changes many pixels, the mouth's bow changes few, so a nat about hair is worth much more. A VAE finds first *what changes much of the picture*. Whether that is what you care about is another matter.
 #
-# Here are all scores at once, of 2,000 pictures:
+# All scores, of 2,000 pictures:
 
 # %% tags=["nbval-ignore-output"]
 if own is None:
@@ -421,7 +419,7 @@ if own is None:
         print(f"{name:20} {score:.3g}")
 
 # %% [markdown]
-# [Chapter 6](06_controlled_capacity.ipynb) explains MIG and [chapter 9](09_factors_or_moments.ipynb) the other scores. `mig` is of posterior means, with 20 bins, over all factors; on the command line `--mig-samples`, `--mig-without` and `--mig-nats` change the convention. (`excess_error` is the sampling error of the excess. `active` counts latents above 0.01 nats, so it is more than the five above 0.1.)
+# [Chapter 6](06_controlled_capacity.ipynb) explains MIG and [chapter 9](09_factors_or_moments.ipynb) the other scores. `mig` is of posterior means, 20 bins, all factors; `--mig-samples`, `--mig-without` and `--mig-nats` change that on the command line. (`excess_error` is the sampling error of the excess. `active` counts latents above 0.01 nats, so it is more than the five above 0.1.)
 #
 # The command line does it with 10,000 pictures, from two files:
 

@@ -176,13 +176,22 @@ assert rows[0]["information"] > 6 and 2 < rows[0]["TC"] < 3.5
 assert rows[0]["information"] < math.log(2000) - 0.5
 for row in rows[2:]:
     assert abs(row["information"] - math.log(2000)) < 0.05 and row["KL"] > 24
-assert rows[2]["dimension-wise"] > 3 and rows[3]["dimension-wise"] < 0.6
+assert abs(rows[2]["dimension-wise"] - 4.1) < 0.1
+assert rows[3]["dimension-wise"] < 0.6
 run = Run.load(f"{RUNS}/coloured-opened-seed0.h5")
 more = parts(*posteriors(run.model(), run.experiment.dataset, 4000), count=100)
 assert abs(more[0] - math.log(4000)) < 0.05
 assert (torch.from_numpy(run.mean_kl()) > 0.01).sum() == 10
+assert torch.from_numpy(run.mean_kl()).max() < 5
 run = Run.load(f"{RUNS}/coloured-capacity-seed0.h5")
-assert (torch.from_numpy(run.mean_kl()) > 0.01).sum() == 3
+of_latents = torch.from_numpy(run.mean_kl())
+assert (of_latents > 0.01).sum() == 3 and 7 < of_latents.sort().values[-3]
+many = posteriors(run.model(), run.experiment.dataset, 8000)
+assert abs(parts(*many)[2] - 2.2) < 0.15
+variances = (many[0].var(0) + (2 * many[1]).exp().mean(0))[of_latents > 0.01]
+assert 0.115 < variances.min() and variances.max() < 0.245
+at_least = 0.5 * (variances - 1 - variances.log()).sum()  # less by their means
+assert abs(at_least - 1.3) < 0.05
 run = Run.load(f"{RUNS}/blobs-vae-seed0.h5")
 assert (torch.from_numpy(run.mean_kl()) > 0.1).sum() > 2
 
@@ -428,8 +437,11 @@ table(rows)
 for seed in (0, 2, 3, 4):
     assert rows[seed]["|cosine|"] < 0.2 < rows[seed]["turned by 45°"] - 0.1
 assert abs(rows[1]["|cosine|"] - rows[1]["turned by 45°"]) < 0.1
-assert rows[1]["longer / shorter"] < 1.25
-assert all(1.3 < rows[seed]["longer / shorter"] < 1.6 for seed in (0, 2, 3, 4))
+for seed in range(5):
+    r = rows[seed]["longer / shorter"]
+    assert abs(r - 1.16) < 0.03 if seed == 1 else 1.32 < r < 1.56
+    more = rows[seed]["turned by 45°"] - (r**2 - 1) / (r**2 + 1)
+    assert 0 < more < 0.12
 assert rows[5]["active"] == 8 and rows[5]["|cosine|"] > 0.35
 
 # %% [markdown]
