@@ -24,11 +24,11 @@ ONCE = {
         "run = watch(": "a training of 1,500 steps",
         "again = train(": "another",
     },
-    "08_missed_split": {"control = train(": "a training of 1,500 steps", "live = watch(": "a training of 1,500 steps"},
+    "08_missed_split": {"control = train(": "a training of 1,200 steps", "live = watch(": "a training of 1,200 steps"},
     "10_training_that_goes_on": {
-        "grown = watch(": "a training of 900 steps",
+        "grown = watch(": "a training of 600 steps",
         "control = train(": "another, and what it encodes",
-        "history = train(": "three of 400 steps",
+        "history = train(": "three of 300 steps",
     },
     "13_what_came_after": {
         "plain = train(": "a training of 800 steps",

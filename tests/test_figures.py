@@ -733,7 +733,7 @@ def test_drift_marks_seen_over_expected_with_the_name_of_the_factor():
         assert marks.get_label() == name
         assert np.allclose(marks.get_offsets(), torch.stack([expected[:, i], seen[:, i]], dim=1))
     assert np.allclose(axis.lines[0].get_xydata(), [[-0.2, -0.2], [0.5, 0.5]])
-    assert said(axis)[1:] == ("expected lead of log σ over the mean factor's", "seen in the run")
+    assert said(axis)[1:] == ("change of log σ less the mean over factors: expected", "seen in the run")
     assert set(legend(axis)) == {"a", "b"}
 
 

@@ -70,7 +70,7 @@ def drift(expected: Any, seen: Any, names: Sequence[str]) -> Figure:
         axis.scatter(expected[:, i], seen[:, i], label=name, color=PALETTE[i], marker="os^DX"[i % 5], s=24)
     ends = [min(expected.min(), seen.min()), max(expected.max(), seen.max())]
     axis.plot(ends, ends, color=GREY, linewidth=0.8)
-    axis.set(xlabel="expected lead of log σ over the mean factor's", ylabel="seen in the run")
+    axis.set(xlabel="change of log σ less the mean over factors: expected", ylabel="seen in the run")
     axis.legend(fontsize=8)
     return figure
 

@@ -45,6 +45,7 @@ def ideal_lines(folder: str | Path) -> dict[str, tuple[Tensor, Tensor]]:
     lines = {}
     for label, (name, code) in codes.items():
         limit = load_curve(Path(folder) / f"sprites-{name}-seed0.json")
-        scores = [mig((code * (rates > 0.02)).float(), classes) for rates in limit.rates]
-        lines[f"ideal {label}"] = limit.distortions, torch.tensor(scores)
+        sent = [tuple((rates > 0.02).tolist()) for rates in limit.rates]
+        scores = {which: mig((code * torch.tensor(which)).float(), classes) for which in set(sent)}
+        lines[f"ideal {label}"] = limit.distortions, torch.tensor([scores[which] for which in sent])
     return lines
