@@ -4,7 +4,7 @@
 # A **variational autoencoder** (VAE) describes a picture $x$ by a few numbers $z$, its **latents**. It consists of two networks.
 #
 # - The **encoder** reads a picture and returns a Gaussian distribution over z, the **posterior** $q(z \mid x)$, with mean μ and standard deviation σ.
-# - The **decoder** reads a z and returns a distribution over pictures, $p(x \mid z)$.
+# - The **decoder** reads a z and returns a distribution over pictures, $p(x \mid z)$. Its mean is the picture that it *draws*.
 #
 # Before any picture is seen, z has the **prior** $p(z)$, a standard normal distribution. This course reproduces Burgess et al. (2018), *Understanding disentangling in β-VAE*, called "the paper" from here on.
 
@@ -32,17 +32,17 @@ figures.vae_diagram(blob)
 plt.show()
 
 # %% [markdown]
-# *Figure 1.1. A β-VAE, from left to right: a picture x, the encoder (blue), the posterior, a sample z of it made with noise ε, the decoder (blue), and the picture that it draws. In orange the two terms of the loss: the reconstruction, and β times the KL.*
+# *Figure 1.1. A β-VAE, from left to right: a picture x, the encoder, the posterior, a sample z of it made with noise ε, the decoder, and the picture that it draws. Orange: the two terms of the loss.*
 #
-# The loss has two terms. The **reconstruction** $-\log p(x \mid z)$ says how badly the decoder predicts the picture from a sample of z. The **KL divergence** $\mathrm{KL}(q \Vert p) = \mathbb E_q[\log (q/p)]$ says how far the posterior is from the prior. It is never negative, and it is zero only if the two are equal. A **β-VAE** multiplies the KL by a number β, and β = 1 is the plain VAE. Logarithms are natural, so both terms are in **nats** (1 nat is 1.44 bits).
+# The loss has two terms. The **reconstruction** $-\log p(x \mid z)$ says how badly the decoder predicts the picture from a sample of z. The **KL divergence** $\mathrm{KL}(q \Vert p) = \mathbb E_q[\log (q/p)]$, a mean over z drawn from q, says how far the posterior is from the prior. It is never negative, and it is zero only if the two are equal. A **β-VAE** multiplies the KL by a number β, and β = 1 is the plain VAE. Logarithms are natural, so both terms are in **nats** (1 nat is 1.44 bits).
 #
 # **By the end you will have shown that**
 #
 # 1. $\log p(x)$, the log-likelihood of a picture, is the **ELBO** ("evidence lower bound") plus a gap that is never negative. At β = 1 the loss is minus the ELBO;
-# 2. the ELBO can be trained by gradients, because a sample $z = \mu + \sigma\varepsilon$ can be differentiated. The older score-function gradient has the same mean and a larger variance;
+# 2. gradients reach the encoder through a sample $z = \mu + \sigma\varepsilon$, because it is differentiable in μ and σ. The older score-function gradient has the same mean and a larger variance;
 # 3. a small VAE finds the one number that its pictures were made from, without being told it;
 # 4. the encoder's q has a slightly lower ELBO than the best q of each picture (the **amortisation gap**). Nearly all of this gap is noise of the optimiser's last steps;
-# 5. a mean over pixels in place of a sum multiplies β by the number of pixels. On our VAE this switches the latent off, and a threshold that is known before training predicts it.
+# 5. a mean over pixels in place of a sum multiplies β by the number of pixels. On our VAE this switches the latent off (its KL is 0), and a threshold that is known before training predicts it.
 #
 # **You need** calculus, Gaussian densities, a little PyTorch. **Time:** 45 minutes to read, about a minute of CPU time.
 #
@@ -62,7 +62,7 @@ plt.show()
 # | $p(z \mid x)$ | true posterior: what Bayes' rule says about z once x is seen | – |
 # | $q(z \mid x)$, $q$ | the Gaussian $\mathcal N(\mu, \sigma^2)$ that approximates the true posterior | – |
 # | $\varepsilon$ | standard normal noise | – |
-# | $\hat x$ | the picture that the decoder draws | – |
+# | $\hat x$ | mean of $p(x \mid z)$: the picture that is drawn | – |
 # | ELBO | $\mathbb E_q[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \Vert p(z))$ | nats |
 # | gap | $\log p(x) - \mathrm{ELBO}$ | nats |
 # | β | price of a nat of KL in the loss | nats per nat |
@@ -161,7 +161,7 @@ assert linear_rows[2]["gap"] < 1e-9 < linear_rows[1]["gap"]
 # %% [markdown]
 # ### Second check: a model whose posterior is not Gaussian
 #
-# Now bend the decoder: $x = \tanh(1.5 z) + 0.2 z + 0.3\,\varepsilon$, and observe x = 0.9. The true posterior is no longer a Gaussian. But there is one latent, so a fine grid of z gives every average almost exactly.
+# Now bend the decoder: $x = \tanh(1.5 z) + 0.2 z + 0.3\,\varepsilon$, and observe x = 0.9. The true posterior is no longer a Gaussian. But with one latent, a fine grid of z gives every average almost exactly.
 
 # %%
 observed = 0.9
@@ -188,7 +188,7 @@ def elbo_and_gap(mean, std):
 
 
 # %% [markdown]
-# Start with a q that is far off, and raise the ELBO by its gradient.
+# Start with a bad q, and raise the ELBO by its gradient.
 
 # %%
 q_mean = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
@@ -268,11 +268,11 @@ assert fits[0] - large_fit > 2 * (large_kl - kls[0]) > 0
 # %% [markdown]
 # ## 2. A gradient through a random sample
 #
-# For pictures no grid of z is possible. We draw z from q and average. So we need the gradient, with respect to μ and σ, of an average over q: the ELBO is $\mathbb E_q[h]$ with $h = \log p(x \mid z) + \log p(z) - \log q(z \mid x)$.
+# For pictures no grid of z is possible. We draw z from q and average. So we need ∇, the gradient with respect to μ and σ, of an average over q: the ELBO is $\mathbb E_q[h]$ with $h = \log p(x \mid z) + \log p(z) - \log q(z \mid x)$.
 #
 # **Reparametrise.** The paper's Eq. 4 writes the sample as $z = \mu + \sigma \varepsilon$. The randomness is now in ε, which does not depend on q, and the gradient of h passes through z to μ and σ.
 #
-# **The score function.** An older way needs no gradient of the model. Because $\nabla q = q\, \nabla \log q$, we have $\nabla \int q h = \int h\, \nabla q = \mathbb E_q[h\, \nabla \log q]$. (h depends on q too, but that part drops out: $\mathbb E_q[\nabla \log q] = \nabla \int q = 0$.) For a Gaussian, the derivative of $\log q$ with respect to μ is $(z - \mu)/\sigma^2 = \varepsilon/\sigma$.
+# **The score function.** An older way needs no gradient of the model. It uses $\nabla q = q\, \nabla \log q$, where $\nabla \log q$ is the **score**: $\nabla \int q h = \int (h\, \nabla q + q\, \nabla h) = \mathbb E_q[h\, \nabla \log q]$. (The part with $\nabla h = -\nabla \log q$ drops out: $\mathbb E_q[\nabla \log q] = \nabla \int q = 0$.) For a Gaussian, the derivative of $\log q$ with respect to μ is $(z - \mu)/\sigma^2 = \varepsilon/\sigma$.
 #
 # We compare both for μ, on the bent model and with the q of Figure 1.2, because there the grid gives the true gradient.
 
@@ -358,7 +358,7 @@ class StripVAE(nn.Module):
 
 
 # %% [markdown]
-# **The training.** Every step draws 64 new strips, encodes them, samples z (Eq. 4), decodes, and goes down the gradient of reconstruction + β · KL. The reconstruction is that of a **Bernoulli decoder**, the paper's choice: $-\log p(x \mid z) = -\sum_j \left[x_j \log \hat x_j + (1 - x_j) \log(1 - \hat x_j)\right]$, a binary cross-entropy, summed over the pixels j (`bernoulli_nll`). The last three arguments serve the experiments below.
+# **The training.** Every step draws 64 new strips, encodes them, samples z (Eq. 4), decodes, and goes down the gradient of reconstruction + β · KL. The reconstruction is that of a **Bernoulli decoder**, the paper's choice. It makes pixel j white with probability $\hat x_j$, else black. So $-\log p(x \mid z) = -\sum_j \left[x_j \log \hat x_j + (1 - x_j) \log(1 - \hat x_j)\right]$, a binary cross-entropy, summed over the pixels j (`bernoulli_nll`). The last three arguments serve the experiments below.
 
 
 # %%
@@ -405,7 +405,7 @@ print(f"KL {gaussian.kl_per_latent(mean, log_std).mean():.1f} nats")
 # %% [markdown]
 # *Figure 1.3. A trained VAE on 256 strips in the order of their centres (one seed). Left: the strips, one a column. Middle: what the decoder draws from their posterior means. Right: the posterior of the latent, its mean (blue line) and one σ to either side (pale band), against the true centre, which the model never sees.*
 #
-# **What you should see.** The reconstructions follow the bump. They are blurred, because neighbouring strips share values of z. The mean of the latent rises (or falls) with the centre throughout, because strips differ in nothing else. A mean that turned back would refute this, because two places would have one code. The KL is 1.7 nats on average. What is said above, checked:
+# **What you should see.** The reconstructions follow the bump. They are blurred, because neighbouring strips share values of z. The mean of the latent rises (or falls) with the centre throughout, because strips differ in nothing else. A mean that turned back would refute this, because two centres would share a mean. The KL is 1.7 nats on average. What is said above, checked:
 
 # %% tags=["checks"]
 logits = vae.decoder(mean)
@@ -425,7 +425,7 @@ assert excess.mean() < 0.1 * without_code.mean()
 #
 # With one latent, a grid of z again gives the exact values. For each strip we compare three numbers: the ELBO with the encoder's q, the ELBO with the *best* Gaussian q for this strip, and $\log p(x)$. The **amortisation gap** is the second minus the first: one network serves all strips, so its q is not the best for each. The **Gaussian gap** is the third minus the second: the true posterior is not Gaussian.
 #
-# <details><summary>Is log p(x) meant for grey strips?</summary>
+# <details><summary>Is log p(x) a log-likelihood for grey strips?</summary>
 #
 # A Bernoulli decoder gives probabilities to black and white pixels only, so for grey pixels $e^{-\text{loss}}$ does not add up to 1 over all x. For one fixed picture that does no harm: the identity of section 1 holds for any non-negative function in place of $p(x \mid z)$.
 # </details>
@@ -496,7 +496,7 @@ compare("gap at 1,500 steps, over that at 4,500", my_factor, early / late, digit
 print(f"gap at 1,500 steps, over that with the rate to zero: {early / decayed:.0f}")
 
 # %% [markdown]
-# Three times as many steps do not lower the gap: its mean over the five seeds is a few hundredths of a nat both times. (A ratio below 1 says that it rose.) A learning rate that falls to zero divides the gap by more than ten on average, and by more than five on each seed. So nearly all of this gap is noise of the optimiser's last steps, and not a limit of the network. What remains, about 0.001 nats, is far below the Gaussian gap. (A harder data set would ask more of the encoder.) What is said above, checked:
+# Three times as many steps do not lower the gap: its mean over the five seeds is a few hundredths of a nat both times. (A ratio below 1 says that it rose.) A learning rate that falls to zero divides the gap by more than ten on average, and by more than five on each seed. So nearly all of this gap is noise of the optimiser's last steps, and not a limit of the network. What remains, about 0.001 nats, is far below the Gaussian gap. What is said above, checked:
 
 # %% tags=["checks"]
 assert 0.01 < early < 0.05 and 0.01 < late < 0.06
@@ -509,9 +509,9 @@ assert (amortisation > -1e-6).all() and (of_gaussian > -1e-6).all()
 # %% [markdown]
 # ## 4. What "reconstruction error" means
 #
-# **A Gaussian decoder** of variance $s^2$ has $-\log p(x \mid z) = \lVert x - \hat x \rVert^2 / 2 s^2 + \text{const}$. The plain squared error therefore means $s^2 = \tfrac12$, and any other weight on it acts as a β, because only the product $\beta s^2$ matters for the optimum ([chapter 2](02_awgn_channel.ipynb)).
+# **A Gaussian decoder** of variance $s^2$ has $-\log p(x \mid z) = \lVert x - \hat x \rVert^2 / 2 s^2 + \text{const}$. The plain squared error therefore means $s^2 = \tfrac12$. Any other weight on it acts as a β: times $2 s^2$ the loss is $\lVert x - \hat x \rVert^2 + 2 \beta s^2\, \mathrm{KL}$ and a constant, so only the product $\beta s^2$ matters.
 #
-# **A Bernoulli decoder** defines no density over grey pictures, but its loss is still least at $\hat x = x$. There it is the entropy $\sum_j H_b(x_j)$ with $H_b(p) = -p \log p - (1-p) \log(1-p)$. This **floor** is not zero, so the second puzzle's answer is no. Subtract the floor before you compare. One blob, a soft spot of width 6 on 64 × 64 pixels, has a floor of hundreds of nats:
+# **A Bernoulli decoder** defines no density over grey pictures, but its loss is still least at $\hat x = x$. There it is the entropy $\sum_j H_b(x_j)$ with $H_b(p) = -p \log p - (1-p) \log(1-p)$. This **floor** is not zero, so the second puzzle's answer is no. Subtract the floor before you compare losses. One blob, a soft spot of width 6 on 64 × 64 pixels, has a floor of hundreds of nats:
 
 # %%
 images, _ = Blobs(sigma=6).sample(100, torch.Generator().manual_seed(0))
@@ -538,7 +538,7 @@ assert torch.allclose(constant, constant[0], atol=0.01)  # the plain squared err
 #
 # Suppose the reconstruction is averaged over N pixels and the KL stays a sum. Then the loss is $\frac1N\left(\text{sum over pixels} + N\,\mathrm{KL}\right)$. A factor in front of the whole loss does not change Adam's steps, because Adam divides every gradient by its usual size. So "β = 1" means β = N. On 64 × 64 pixels that is 4096, which answers the third puzzle.
 #
-# On our strips of 16 pixels the mistake is β = 16. [Chapter 4](04_blob_position.ipynb) derives a threshold $\beta_c$ from the data alone. Below it, a faint signal in the latent saves more reconstruction than its KL costs. Above it, the signal saves less. We compute the threshold before any training.
+# On our strips of 16 pixels the mistake is β = 16. [Chapter 4](04_blob_position.ipynb) derives a threshold $\beta_c$ from the data alone. Only below it does a faint signal in the latent save more reconstruction than its KL costs.
 
 # %%
 evenly = torch.linspace(2, 14, 4001)[:, None]
@@ -563,7 +563,7 @@ last = max(row["β"] for row in kl_rows if row["KL (nats)"] > 0.01)
 compare("largest β with an active latent", my_last_beta, last, digits=1)
 
 # %% [markdown]
-# The threshold is right: at β = 3 the latent sends nats, and at 5.5 it sends none (one seed). A latent with a KL of zero (below 0.01 nats) is **inactive**, and the model has *collapsed*. The careless model has collapsed too, without a warning. What is said above, checked, and the factor of 4096 on the network of the paper's appendix:
+# The trainings agree: at β = 3 the latent sends nats, and at 5.5 it sends none (one seed). A latent with a KL of zero (below 0.01 nats) is **inactive**, and the model has *collapsed*. The careless model has collapsed too, without a warning. What is said above, checked, and the factor of 4096 on the network of the paper's appendix:
 
 # %% tags=["checks"]
 threshold = collapse_threshold(strips(evenly))

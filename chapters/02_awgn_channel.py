@@ -6,7 +6,7 @@
 # **By the end you will have shown that**
 #
 # 1. the KL of a latent, averaged over the pictures, is the information that it carries plus a *slack* that you can compute;
-# 2. at its best scale a latent's KL is Shannon's $\tfrac12 \log(1 + \mathrm{SNR})$, and a signal whose mean is not zero pays for sending the mean;
+# 2. at a given signal-to-noise ratio (SNR) the least KL of a latent is Shannon's $\tfrac12 \log(1 + \mathrm{SNR})$, and a signal whose mean is not zero pays for sending the mean;
 # 3. the KL tells how many messages sent through a latent are misread;
 # 4. several latents share a rate by *reverse water-filling*, and **a linear β-VAE does exactly this**. The solution says which components are encoded, at which capacity each turns on, how the active ones share it, when everything collapses, and what β means.
 #
@@ -52,7 +52,7 @@ torch.set_default_dtype(torch.float64)
 # %% [markdown]
 # ## 1. What the KL charges for
 #
-# For one picture, $\mathrm{KL} = \tfrac12(\mu^2 + \sigma^2 - 1) - \log \sigma$ ([chapter 1](01_elbo.ipynb)). It is zero if and only if μ = 0 and σ = 1. So a latent that says nothing can be free. There are two ways to raise the KL: **spread the means**, or **shrink the noise**. Spreading alone carries information. Shrinking alone does not, because with equal means z does not depend on the message.
+# For one picture, $\mathrm{KL} = \tfrac12(\mu^2 + \sigma^2 - 1) - \log \sigma$ ([chapter 1](01_elbo.ipynb)). It is zero if and only if μ = 0 and σ = 1. So a latent that says nothing can be free. There are two ways to raise the KL: **spread the means**, or **shrink the noise**. Spreading alone carries information (section 2 defines it). Shrinking alone does not, because with equal means z does not depend on the message.
 
 # %%
 rows = []
@@ -158,7 +158,7 @@ table(fee_rows)
 # %% [markdown]
 # The last two lines answer the second puzzle. A factor that is uniform on [−1, 1] has the variance 1/3 and the mean 0; on [0, 2] its mean is 1. At an SNR of 15 the mean costs 0.67 nats. An encoder can learn to centre its means, and then pays nothing for them. The generator of [chapter 5](05_capacity_generator.ipynb) can only scale its factors, so it pays.
 #
-# Is all of the KL information? If f is Gaussian and m = 0, yes: then q(z) is the prior, and there is no slack. For any other f some of the KL is slack. What is said above, checked:
+# Is all of the KL information? If f is Gaussian and m = 0, yes: then q(z) is Gaussian of variance $\sigma^2 (\mathrm{SNR} + 1) = 1$, the prior, and there is no slack. For any other f some of the KL is slack. What is said above, checked:
 
 # %% tags=["checks"]
 for row in fee_rows:
@@ -181,7 +181,7 @@ for snr, m, v in ((7.0, 2.0, 1 / 3), (0.2, 0.5, 3.0)):
 #
 # $$ P(\text{wrong}) = 2(1 - 1/K)\,\Phi(-d/2\sigma), \qquad d/\sigma = \sqrt{12\,\mathrm{SNR}/(K^2 - 1)}, \qquad \mathrm{SNR} = e^{2\mathrm{KL}} - 1, $$
 #
-# where Φ is the normal distribution function. (K points a distance $d$ apart have the variance $d^2 (K^2 - 1)/12$, and SNR is this over $\sigma^2$.) First write down your guess on the first puzzle.
+# where Φ is the normal distribution function. (K points a distance $d$ apart have the variance $d^2 (K^2 - 1)/12$, and SNR is this over $\sigma^2$. The last formula is section 3's.) Now guess the first puzzle:
 
 # %%
 my_share = None  # ten messages through 2 nats: how many per cent are read wrong?
@@ -233,7 +233,7 @@ plt.show()
 # %% [markdown]
 # *Figure 2.2. A cone in four grey levels (left), and what is received through a latent of 0.5, 1, 2 and 3 nats a pixel. This is the KL for equally likely levels; the cone itself costs about 0.1 nats more.*
 #
-# **What you should see.** Four equally likely levels have an entropy of $\log 4 = 1.39$ nats. The cone's are not equally likely, so they have less, 1.08 nats. At 0.5 nats the steps are lost in noise, at 1 they show, and at 2 or more fewer than 1 % of the pixels are wrong. Most mistakes are between neighbouring levels. What is said above, checked:
+# **What you should see.** The entropy (mean of $-\log$ probability) of four equally likely levels is $\log 4 = 1.39$ nats. The cone's is 1.08 nats. At 0.5 nats the steps are lost in noise, at 1 they show, and at 2 or more fewer than 1 % of the pixels are wrong. Most mistakes are between neighbouring levels. What is said above, checked:
 
 # %% tags=["checks"]
 for row in sent_rows:
@@ -255,7 +255,7 @@ for read in shown[1:3]:
     assert (missed == 1).sum() > 0.7 * (missed > 0).sum()
 
 # %% [markdown]
-# Spread the means and shrink the noise yourself:
+# Try it yourself:
 
 # %% tags=["nbval-ignore-output"]
 ChannelExplorer()
@@ -354,7 +354,9 @@ assert torch.allclose(two, 0.5 + 0.5 * math.log(2) * torch.tensor([1.0, -1.0]))
 #
 # $$ \boxed{\; w^2 = \lambda - \eta, \qquad \sigma^2 = \frac{\eta}{\lambda}, \qquad \mathrm{KL} = \tfrac12 \log \frac{\lambda}{\eta}, \qquad \text{error} = \eta \;} \qquad (\lambda > \eta). $$
 #
-# <details><summary>The three derivatives</summary>
+# <details><summary>The loss, and its three derivatives</summary>
+#
+# *The loss:* the decoder draws $w(\kappa x + \sigma\varepsilon)$ for a component $x$, so its error is $x(1 - w\kappa) - w\sigma\varepsilon$. Since $x$ and ε are independent, the mean square is $\lambda(1 - w\kappa)^2 + w^2\sigma^2$. In the KL, $\mathbb E \mu^2 = \kappa^2\lambda$.
 #
 # *In σ:* $\;w^2 \sigma/s^2 + \beta \sigma = \beta/\sigma$, so $\sigma^2 = \eta / (w^2 + \eta)$.
 #
@@ -369,7 +371,7 @@ assert torch.allclose(two, 0.5 + 0.5 * math.log(2) * torch.tensor([1.0, -1.0]))
 # *The active solution is cheaper whenever it exists.* With $t = \lambda/\eta$, the inactive latent's loss is $\tfrac{\beta}{2} t$ and the active one's is $\tfrac{\beta}{2}(1 + \log t)$, and $\log t \le t - 1$.
 # </details>
 #
-# **This is reverse water-filling with the water level $\beta s^2$.** We train one to test this. The data are the six components of section 5, mixed by a random rotation. The expectations over x and z are exact, so there is no sampling noise.
+# **This is reverse water-filling with the water level $\beta s^2$.** We train one to test this. The data are the six components of section 5, mixed by a random rotation. `terms` takes the means over x and z exactly, without samples.
 
 
 # %%
@@ -421,7 +423,7 @@ active = (nats_of[10.0] > 0.01).sum().item()
 compare("active latents at β = 10", my_active, active, digits=0)
 
 # %% [markdown]
-# Training and theory agree (one seed). At β = 1 each column of W that is not zero lies along one principal component, as we assumed. Only the two components of equal variance may mix. What is said above, checked:
+# Training and theory agree (one seed). At β = 1 each column of W (what a latent draws) that is not zero lies along one principal component, as we assumed. Only the two components of equal variance may mix. What is said above, checked:
 
 # %% tags=["checks"]
 for beta, (V, W, log_std) in trained.items():
@@ -521,7 +523,7 @@ increments = kl_b - kl_a
 assert abs(slope - 4.0) < 0.1 and increments.std() < 0.1 * increments.mean()
 
 # %% [markdown]
-# Now move the water level. Left, each bar is the variance of a component, on a logarithmic scale. Right, the same point on the curve of Figure 2.4, with its tangent. β, the capacity and the squared error each set the same point.
+# Now move the water level. Left, each bar is the variance of a component, on a logarithmic scale. Right, the same point on the curve of Figure 2.4, with its tangent. Set β, the capacity or the squared error: the other two follow.
 
 # %% tags=["nbval-ignore-output"]
 WaterLevelExplorer(eigenvalues.tolist(), noise)
@@ -544,8 +546,6 @@ assert abs(at_three.level / noise - 3.3) < 0.05
 
 # %% [markdown]
 # ## 7. The paper and this chapter, side by side
-#
-# The paper has no figure on this.
 #
 # | the paper says (section 4) | here |
 # |---|---|

@@ -5,7 +5,7 @@
 #
 # **By the end you will have shown that**
 #
-# 1. overlap costs likelihood and saves KL, and there is a best rate of exchange between the two;
+# 1. overlap costs likelihood and saves KL. At the best code for a β, a nat of KL is worth β nats of likelihood;
 # 2. under overlap the order of the pictures on a latent matters. For seven blobs on a line the cheapest of all 5040 orders is the data's own. With no overlap, the control, every order costs the same;
 # 3. a *torn* code, cut into two pieces that have changed places, is a local minimum at small β. A large enough β removes it. How large depends on the cut.
 #
@@ -83,7 +83,7 @@ print(f"at the star the decoder believes in x₁ with {belief_at_star[0]:.0%}")
 #
 # $$ \boxed{\; \text{cost} = \tfrac12 \sum_{ij} M_{ij} D_{ij} \;} \qquad M_{ij} = \int q(z)\, p(i \mid z)\, p(j \mid z)\, dz . $$
 #
-# Only $M$ depends on the code, and only $D$ on the pictures. In code:
+# Only $M$ depends on the code, and only $D$ on the pictures.
 
 
 # %%
@@ -102,7 +102,7 @@ apart = (confusions_by_hand(three_means, three_stds) - M).abs().max()
 print("by hand as in minivae.overlap:", bool(apart < 1e-6))
 
 # %% [markdown]
-# **A second route.** Send three pictures of three pixels 200,000 times, draw the blend, and measure its squared error (the cost before it is divided by $2 s^2$):
+# **By sampling.** Send three pictures of three pixels 200,000 times, draw the blend, and measure its squared error (the cost before it is divided by $2 s^2$):
 
 # %%
 pictures = torch.tensor([[0.0, 1.0, 3.0], [2.0, 1.0, 0.0], [1.0, -1.0, 1.0]])
@@ -175,7 +175,7 @@ compare("wrong guesses at two σ", my_guess_wrong, 100 * rows[2]["wrong"], "%", 
 # `bhattacharyya` is the overlap $\int\sqrt{q_1 q_2}$, named after A. Bhattacharyya. `total_variation` is $\mathrm{TV} = \tfrac12 \int |q_1 - q_2|$. The best guess between any two densities takes the larger one at every z. It is wrong with probability $\tfrac12 \int \min(q_1, q_2) = (1 - \mathrm{TV})/2$.
 # </details>
 #
-# Is this symmetric family the best exchange of KL for likelihood? Let gradient descent choose both means and both widths. The loss is cost + β·KL, with the mean KL of the pictures:
+# Is any code outside this symmetric family cheaper? Let gradient descent choose both means and both widths. The loss is cost + β·KL, with the mean KL of the pictures:
 
 
 # %%
@@ -245,7 +245,7 @@ for beta, (kl, cost) in free.items():
 # %% [markdown]
 # ## 3. Locality: who should lie next to whom
 #
-# Take seven pictures of a **blob**, the soft round spot of [chapter 4](04_blob_position.ipynb), each 3 pixels further to the right. Measure their distances $D_{ij}$ on the pixels, in units in which neighbours are 1 nat apart (this fixes the decoder's $s$). Put their means at even distances, with equal widths. Then every order of the pictures has the same KL. It also has the same $M$, because $M$ does not depend on which picture lies where. Only $D$ is shuffled. There are 7! = 5040 orders, so try them all:
+# Take seven pictures of a **blob**, the soft round spot of [chapter 4](04_blob_position.ipynb), each 3 pixels further to the right. Measure their distances $D_{ij}$ on the pixels, in units in which neighbours are 1 nat apart (this fixes the decoder's $s$). Put their means at even distances, with equal widths. Then every order of the pictures has the same KL. It also has the same $M$, because $M$ does not depend on which picture lies where. Only $D$ is shuffled. Try all 7! = 5040 orders:
 
 
 # %%
@@ -296,7 +296,7 @@ plt.show()
 #
 # ### When another order is cheaper
 #
-# At a spacing of 0.3 σ all pictures are confused with each other, even the first with the last. Then large distances matter too, and they need not keep growing. Pictures of blobs that no longer touch are all equally far apart: their distance *saturates*. On a *ring* (seven points on a circle, like a shape that turns) the distance even falls again. The table has D of the first picture to the fourth and to the last, and the cheapest order at two spacings: the numbers of the pictures, from left to right on the latent. "Squares" are $D_{ij} = (i - j)^2$. The ring has radius 1 (D of neighbours: 0.75).
+# At a spacing of 0.3 σ all pictures are confused with each other, even the first with the last. Then large distances matter too, and they need not keep growing. Pictures of blobs that no longer touch are all equally far apart: their distance *saturates*. On a *ring* (seven points on a circle, like a shape that turns) the distance even falls again. The table has D of the first picture to the fourth and to the last, and the cheapest order at two spacings: the pictures, numbered from 0 to 6, from left to right on the latent. "Squares" are $D_{ij} = (i - j)^2$, "cut off" where greater than 3. The ring has radius 1 (D of neighbours: 0.75).
 
 # %%
 turn = 2 * math.pi * torch.arange(7.0) / 7
@@ -332,7 +332,7 @@ table(rows, digits=1)
 # If $D_{ij} = (i - j)^2$, the cost is a constant minus a multiple of $(\sum_i \mu_i\, i)^2$, because the $\mu_i$ add up to zero. So the natural order is best.
 # </details>
 #
-# The ring cannot lie on a line without a cut. One σ apart the cheapest order cuts and unrolls it: the neighbours 6 and 0 go to the two ends, which are hardly ever confused. At 0.3 σ the cheapest order flattens the ring: 0, then 1 and 6, then 2 and 5, then 3 and 4. An angle is such a ring ([chapter 6](06_controlled_capacity.ipynb)). What is said above, checked:
+# The ring cannot lie on a line without a cut. One σ apart the cheapest order cuts and unrolls it: the neighbours 6 and 0 go to the two ends, which are hardly ever confused. At 0.3 σ the cheapest order flattens the ring: 0, then 1 and 6, then 2 and 5, then 3 and 4. What is said above, checked:
 
 # %% tags=["checks"]
 natural = list(range(7))
@@ -392,7 +392,7 @@ assert abs(found.min() - tidy) < 1e-9  # nothing cheaper, and the grid was found
 # %% [markdown]
 # ## 4. A torn code, and what heals it
 #
-# So far two pictures could be exchanged in one step. Training cannot do that, because it moves codes little by little. Take twelve pictures, the numbers from −1 to 1 in even steps (with $s = 0.1$). Start with a **torn** code: cut the line after picture $k$ and put the first piece to the right of the second, each in good order, all widths 0.1. A **tear** is a pair of neighbours in the data whose means are not neighbours on the latent. A torn code has one. It **heals** if no tear is left. Minimise cost + β·KL over all means and widths by gradient descent, under weak **pressure** (small β) and strong.
+# Training cannot exchange two pictures in one step, because it moves codes little by little. Take twelve pictures, the numbers from −1 to 1 in even steps (with $s = 0.1$). Start with a **torn** code: cut the line after picture $k$ and put the first piece to the right of the second, each in good order, all widths 0.1. A **tear** is a pair of neighbours in the data whose means are not neighbours on the latent. Our starts have one. A code **heals** if no tear is left. Minimise cost + β·KL over all means and widths by gradient descent, under weak **pressure** (small β) and strong.
 
 # %%
 N = 12
@@ -543,7 +543,7 @@ print(f"barrier at most {weak.max() - weak[0]:.1f} nats")
 #
 # **What you should see.** At β = 2 the path climbs about 3 nats and ends lower than it began. At β = 8 it only falls. So high pressure *first* and low pressure later mends this code, and it stays whole. Capacity that grows from zero ([chapter 6](06_controlled_capacity.ipynb)) is a schedule of this kind. [Chapter 4](04_blob_position.ipynb) shows whether the network of a VAE tears its code.
 #
-# **What would falsify it.** The code cut in the middle heals at β = 2. More pressure tears a healed code while the latent is active. Pieces turn although all pictures across the cut are equally far. What is said above, checked:
+# **What would falsify it.** Any of these, and none occurs: the code cut in the middle heals at β = 2; more pressure tears a healed code while the latent is active; pieces turn although all pictures across the cut are equally far. What is said above, checked:
 
 # %% tags=["checks"]
 assert [(row["turned"], row["kept"]) for row in rows] == [
@@ -570,7 +570,7 @@ TwelveCodesExplorer()
 # What section 4 says: (1) at β = 2 the tear stays, at β = 8 it heals. (2) One tear is left at β = 8, the nest at β = 12, none at β = 14. (3) That depends on your order.
 # </details>
 #
-# **Three pictures on one latent.**
+# **Three pictures on one latent**, all at one distance D.
 
 # %% tags=["nbval-ignore-output"]
 OverlapExplorer()
