@@ -16,8 +16,6 @@
 # %% [markdown]
 # ## A puzzle before we start
 #
-# Write down your guesses.
-#
 # - A linear VAE encodes two independent numbers, of variances 8 and 1, in two latents. You turn the code by 45°, and the decoder with it, so that it draws the same pictures. Does the loss change? And if the variances are 4 and 4?
 # - A blob is round, and its x and y have the same variance. What is left in the loss that could tell x and y from the two diagonals?
 # - Now the blob's centre lies in a diamond, which is the square turned by 45°. Which two directions will the latents take?
@@ -60,7 +58,7 @@ RUNS = "../data/runs"
 # %% [markdown]
 # ## 1. What changes when a code is turned
 #
-# Take the linear β-VAE of [chapter 2](02_awgn_channel.ipynb), with two latents. The data vary by $\lambda_1$ and $\lambda_2$ along two components, which we take as the axes of x. The best code gives each component a latent of its own, and the best decoder is $W = \operatorname{diag}(\sqrt{\lambda_1 - \eta}, \sqrt{\lambda_2 - \eta})$. The two entries are its **gains**. Turn this code by an angle ω: $z$ becomes $R(\omega)\, z$. To draw the same pictures, the decoder must turn back first, so it becomes $W R(\omega)^\top$. What happens to the loss, as a mean over the data?
+# Take the linear β-VAE of [chapter 2](02_awgn_channel.ipynb), with two latents. The data have the variances $\lambda_1$ and $\lambda_2$ along two components, which we take as the axes of x. The best code gives each component a latent of its own, and the best decoder is $W = \operatorname{diag}(\sqrt{\lambda_1 - \eta}, \sqrt{\lambda_2 - \eta})$. The two entries are its **gains**. Turn this code by an angle ω: $z$ becomes $R(\omega)\, z$. To draw the same pictures, the decoder must turn back first, so it becomes $W R(\omega)^\top$. What happens to the loss, as a mean over the data?
 #
 # Divide the loss by β. Up to a constant it is then the negative ELBO of a VAE whose decoder has the noise variance η, and a negative ELBO is $-\log p(x)$ plus the gap ([chapter 1](01_elbo.ipynb)):
 #
@@ -121,7 +119,7 @@ for degrees in (0, 45):
 #
 # </details>
 #
-# In our model $I + W^\top W/\eta$ has the entries $1 + (\lambda_i - \eta)/\eta = t_i$ before it is turned. After the turn the diagonal entries are $t_1 \cos^2\omega + t_2 \sin^2\omega$ and $t_1 \sin^2\omega + t_2 \cos^2\omega$, and the determinant is still $t_1 t_2$. Multiply the two entries, and divide by $t_1 t_2$:
+# In our model $I + W^\top W/\eta$ has the diagonal entries $1 + (\lambda_i - \eta)/\eta = t_i$ before it is turned. After the turn the diagonal entries are $t_1 \cos^2\omega + t_2 \sin^2\omega$ and $t_1 \sin^2\omega + t_2 \cos^2\omega$, and the determinant is still $t_1 t_2$. Multiply the two entries, and divide by $t_1 t_2$:
 #
 # $$ \boxed{\;\text{extra loss}/\beta = \tfrac12 \log\left(1 + \frac{(t_1 - t_2)^2 \sin^2 2\omega}{4\, t_1 t_2}\right)\;} $$
 #
@@ -303,7 +301,7 @@ for degrees in (15, 45):  # equal variances: free at every angle, gains or no ga
 # %% [markdown]
 # ### Free all entries of the decoder
 #
-# Take the six components of [chapter 2](02_awgn_channel.ipynb), with the variances 8, 4, 4, 1.5, 0.6 and 0.2, and a water level of 0.25. Five variances are above it. The second and third are equal: our control. All 36 entries of W begin at random, from three seeds. A component's *share* of a column of W is its squared entry over the column's squared length. A column is *straight* if one component has more than 0.99 of it. How many will be?
+# Take the six components of [chapter 2](02_awgn_channel.ipynb), with the variances 8, 4, 4, 1.5, 0.6 and 0.2, and a water level of 0.25. Five variances are above it. The second and third are equal: our control. All 36 entries of W begin at random, from three seeds. A component's *share* of a column of W is its squared entry over the column's squared length. A column is *straight* if one component has more than 0.99 of it. How many of the five active ones will be?
 
 # %%
 my_columns = None  # of the five active columns, how many? put your number here
@@ -380,7 +378,7 @@ assert abs(after - 0.24) < 0.005
 #
 # </details>
 #
-# What remains is a sum over a grid of z, and the KL in closed form:
+# The reconstruction is the mean of this entropy under q(z), a sum over a grid of z. The KL has a closed form:
 
 # %%
 spacing = 0.3
@@ -654,9 +652,7 @@ plt.show()
 #
 # **What would falsify it.** A long training on the diamond whose axes stay along x and y. For the mechanism: a full covariance that lowers the loss at 0° as much as at 45°, or a code on the larger canvas that turns.
 #
-# Another processor rounds otherwise, and gives another path, as another seed would.
-#
-# What is said above, checked. On these four squares the networks' posteriors, too, are wider across a side than along it:
+# What is said above, checked. On the square's four aligned seeds the networks' posteriors, too, are wider across a side than along it:
 
 # %% tags=["checks"]
 seen = {}

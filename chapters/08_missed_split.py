@@ -85,7 +85,7 @@ points = sobol(raw, 512)  # pictures and noise to measure D with
 #
 # $$ \frac{\partial \mathcal L}{\partial \log \sigma_i} = -\gamma\, b\, (1 - \sigma_i^2) + g_i . $$
 #
-# Here $b$ is $+1$ if the KL of the batch is above C, and $-1$ if it is below. The first term is large and always of the same size. The KL stays near C, now above and now below, so its signs nearly cancel.
+# Here $b$ is $+1$ if the KL of the batch is above C, and $-1$ if it is below. The first term is large and always of the same size. The KL stays near C, now above and now below, so the signs $b$ nearly cancel.
 
 # %% [markdown]
 # **The step.** Adam's step is $-\alpha$ times the mean gradient over its root mean square. The mean of $b$ is a small number $\bar b$, but the mean of $b^2$ is 1. So when $g_i$ is small against $\gamma(1 - \sigma_i^2)$, the root mean square is $\gamma(1 - \sigma_i^2)$, whatever the factor is worth. A step is
@@ -97,6 +97,11 @@ points = sobol(raw, 512)  # pictures and noise to measure D with
 # ### On a model that we can solve
 #
 # The linear model of [chapter 2](02_awgn_channel.ipynb) has no network, and its best split is water-filling. Here it has six components, with rates R1 to R6. C goes from 0 to 5 nats in 6,000 steps and stays there for 2,000 more.
+#
+# <details><summary>The names in the code</summary>
+#
+# For each component the code learns a gain of the encoder, `v`, a gain of the decoder, `w`, and log σ. The variance of the decoder's noise is `s2`.
+# </details>
 
 
 # %%
@@ -156,7 +161,12 @@ assert (silent - linear["γ = 1000"][0]).abs().max() < 0.1
 assert eigenvalues[0] / 0.25 == 32  # λ₁/s²: what the first nat is worth
 
 # %% [markdown]
-# γ = 1000 gives 0.23 nats to the faintest component, which should have none. The first has too much, the second to fourth too little. A silent start (gains of 0.002) changes little. γ = 40 is just above what the first nat is worth, λ₁/s² = 32; a γ below that could not hold the KL at a small C. It does better, though it leaves the fifth out.
+# γ = 1000 gives 0.23 nats to the faintest component, which should have none. The first has too much, the second to fourth too little. A silent start (gains of 0.002) changes little. γ = 40 does better, though it leaves the fifth out.
+#
+# <details><summary>Why not a smaller γ?</summary>
+#
+# The first nat is worth λ₁/s² = 32, the collapse threshold of [chapter 2](02_awgn_channel.ipynb). With a γ below that, a further nat saves more than it costs even above a small C. So the KL would not stay at C. γ = 40 is just above.
+# </details>
 #
 # ### On the recorded training
 #
@@ -217,7 +227,7 @@ away = curves["γ = 1000"].rates[inside] - limit.at(paid[inside])[0]
 assert 1.3 < away.abs().max() < 1.45
 
 # %% [markdown]
-# **What you should see.** The points lie close to the line, though nothing was fitted. The slope is 1.04, and the errors are 11 per cent of the movements (root mean squares). Other pictures change both by some hundredths. (The first 6,000 steps, with σ near 1, are left out.) So the split under γ = 1000 is no optimum. It is a slow drift from where the factors began (one seed).
+# **What you should see.** The points lie close to the line, though nothing was fitted. The slope is 1.04, and the errors are 11 per cent of the movements (root mean squares). Measured on other pictures, both change by some hundredths. (The first 6,000 steps, with σ near 1, are left out.) So the split under γ = 1000 is no optimum. It is a slow drift from where the factors began (one seed).
 #
 # **What would falsify it.** Points off the line, or a larger γ that brings factors apart faster.
 #
@@ -278,13 +288,13 @@ assert (mild[1][:, [0, 2]].sum(1) < 0.9 * mild[0][:, [0, 2]].sum(1)).all()
 #
 # What we want is the least $D$ under the condition that $\sum R = C$. The usual way is a price: minimise $D + \beta \sum R$, and choose β so that the condition holds. This β is called the **Lagrange multiplier** of the condition. At the minimum it is the worth of a further nat, $-dD(C)/dC$.
 #
-# Why does this help? Since $\partial R_i/\partial \log \sigma_i = -(1 - \sigma_i^2)$, a further nat of factor $i$ is worth $g_i/(1 - \sigma_i^2)$. The gradient of log σ is now $(1 - \sigma_i^2)(\text{worth} - \beta)$. A factor that is worth more than β per nat gains rate, and one that is worth less loses it.
+# Why does this help? Since $\partial R_i/\partial \log \sigma_i = -(1 - \sigma_i^2)$, a further nat of factor $i$ is worth $g_i/(1 - \sigma_i^2)$. The gradient of log σ is now $(1 - \sigma_i^2)(\text{worth} - \beta)$. A factor that is worth more than β per nat gains rate, and one that is worth less loses it. Adam normalises this gradient too, but now no large common term hides what tells the factors apart.
 #
 # β is found during the training. It rises while the KL is above C and falls while it is below:
 #
 # $$ \log \beta_{t+1} = \log \beta_t + \rho\,\Big[\sum\nolimits_i R_i - C\Big]_{-1}^{+1} $$
 #
-# The error in brackets is clipped to ±1 nat. The log β of the loss also has this error times a **damping** of 2, without which β and the KL would oscillate.
+# The error in brackets is clipped to ±1 nat. For the loss of a step, twice the error is added to log β. Without this **damping** β and the KL would oscillate.
 
 
 # %%
@@ -497,9 +507,9 @@ first = {C: loss_of(raw, C, 0.1) - loss_of(raw, C, 0.0) for C in (7.0, 7.2)}
 assert first[7.0] > 0 > first[7.2]
 
 # %% [markdown]
-# We call the rise before the gain a **ridge**. It comes from the fee: of a faint signal with a mean nearly everything is paid for the mean. The best split jumps over the ridge just above 6.6 nats, where a large share begins to pay. A descent that begins with nothing must wait until the first tenth pays, at about 7.1. This is half a nat of the delay of 1.9. We have not explained the rest; centred scale has no ridge, and is still late by 0.88.
+# We call the rise before the gain a **ridge**. It comes from the fee: of a faint signal with a mean nearly everything is paid for the mean. The best split jumps over the ridge just above 6.6 nats, where a large share begins to pay. A descent that begins with nothing must wait until the first tenth pays, at about 7.1. This is half a nat of the delay of 1.9. We have not explained the rest; centred scale has no ridge, and is still late by 0.9.
 #
-# **A faint angle.** Orientation is the latest. How much is a *faint* angle worth, even to the optimal decoder? For a signal $f$ of variance 1, [chapter 4](04_blob_position.ipynb) found $\sum_j \mathrm{Cov}(x_j, f)^2 / \bar p_j (1 - \bar p_j)$ nats per nat. Suppose that place, scale and shape are known (all but the last two lines):
+# **A faint angle.** Orientation is the latest. How much is a *faint* angle worth, even to the optimal decoder? For a signal $f$ of variance 1, [chapter 4](04_blob_position.ipynb) found $\sum_j \mathrm{Cov}(x_j, f)^2 / \bar p_j (1 - \bar p_j)$ nats per nat. Place, scale and shape are known, except where a line says otherwise:
 
 # %%
 pictures = raw.templates.reshape(3, 6, 40, -1).double()  # shape, scale, angle
@@ -561,11 +571,11 @@ assert at_11[0] < 0.1 < 2 < at_11[1]  # no shape yet, but scale
 assert curves["multiplier"].at(8.0)[0][:3].max() < 0.1  # x and y alone
 
 # %% [markdown]
-# At 8 nats the training knows x and y only. So the angle is worth 0.5 (with the place exact) against a price of 2.1. At 11 it knows scale too: 1.0 against 4.0. At 14 it knows the other four: 2.5 against 3.3. At 15.4 the price is 1.8, because the four are known so well that little is left to gain. Only now can a training that goes downhill begin with the angle. (Under the best split, which has the angle, a nat is worth 16.) It has 0.1 nats only at 19.2. We have not measured why.
+# At 8 nats the training knows x and y only. So the angle is worth 0.5 (with the place exact) against a price of 2.1. At 11 it knows scale too: 1.0 against 4.0. At 14 it knows the other four: 2.5 against 3.3. At 15.4 the price is 1.8, because the four are known so well that little is left to gain. Only now can a training that goes downhill begin with the angle. (Under the best split, which has the angle, a nat is worth 16.) But the trained angle has 0.1 nats only at 19.2. We have not measured why.
 #
 # ## 4. Split or decoder: what is lost at the end?
 #
-# The loss above the limit has three parts. Put the trained *split* into the optimal decoder, every channel at its best scale. What it loses is lost by the split. Now put the trained *channels* in as they are. What it loses more is lost by the channels, whose scale is not the best. The rest is lost by the network's decoder.
+# The loss above the limit has three parts. First put the trained *split* into the optimal decoder, every channel at its best scale. What this adds to the limit is lost by the split. Then put in the trained *channels* as they are. Their scale is not the best, and what this adds is lost by the channels. The rest is lost by the network's decoder.
 
 # %%
 variances = torch.tensor([data.values[name].var(correction=0) for name in names])
@@ -642,7 +652,7 @@ assert 9_000 < as_good["told"] < 15_000 and as_good["turning"] < as_good["told"]
 assert 100_000 - (20 - 0.5) / 24.5 * 100_000 > 20_000 and limit.at(20.0)[1] < 5
 
 # %% [markdown]
-# The clean decoder is as good as the recorded training after 12,500 steps. The recorded one has 20,000 steps with more than 20 nats, where the best split is almost perfect. So noise costs time. But even without it the decoder is slow. A large part of that is the angle as one number, because with sine and cosine it takes 3,500 steps. Both stopped early.
+# After 12,500 steps the first control is as good as the recorded γ = 1000 at its end. The recorded training has 20,000 steps with more than 20 nats, where the best split is almost perfect. So noise costs time. But even without it the decoder is slow. A large part of that is the angle as one number, because with sine and cosine it takes 3,500 steps. Both controls were stopped early.
 
 # %%
 classes = data.sample_classes(8, torch.Generator().manual_seed(11))
@@ -698,7 +708,7 @@ assert abs(schedule(95_102) - 23.8) < 0.01
 # %% [markdown]
 # ## 5. Where 25 nats go
 #
-# The entropy of the factors is log 737,280 = 13.5 nats. No decoder can be told more. (The third puzzle.) Where do the others go? For each channel, rate = information + slack, and the slack says how unlike the prior the channel's output is. It has two parts. The output has another *mean and variance* than the prior; a shift and a scale would save that. And it has another *form* than a Gaussian: with little noise it is a comb as in [chapter 2](02_awgn_channel.ipynb), a needle for each value.
+# The entropy of the factors is log 737,280 = 13.5 nats. No decoder can be told more. (The third puzzle.) Where do the other nats go? For each channel, rate = information + slack, and the slack says how unlike the prior the channel's output is. It has two parts. The output has another *mean and variance* than the prior; a shift and a scale would save that, and leave a rate of $\tfrac12 \log(1 + \mathrm{SNR})$ (`if_scaled`). And it has another *form* than a Gaussian: with little noise it is a comb as in [chapter 2](02_awgn_channel.ipynb), a needle for each value.
 
 
 # %%
@@ -805,7 +815,10 @@ for i in (1, 3, 4):
 # | x and y alone below 5 nats, then scale, shape, orientation | not with γ = 1000 (one seed, and three from a silent start); with γ = 100 towards it (three); with the multiplier in this order (one seed each, raw and centred) |
 # | reconstructions like the samples at 23.8 nats | optimal decoder: yes; trainings: no, some 60 nats short, more than half of them by the decoder |
 #
-# If the paper's loss is a mean over the 4,096 pixels, its γ is 4·10⁶ in our units. By the boxed formula this makes the differences smaller still, so it does not explain the paper's order.
+# <details><summary>What if the paper's loss is a mean over the 4,096 pixels?</summary>
+#
+# Then its γ is 4·10⁶ in our units. By the boxed formula this makes the differences smaller still, so it does not explain the paper's order.
+# </details>
 #
 # ## 9. Exercises
 #
@@ -818,7 +831,7 @@ answer = None
 check("8.1", answer)
 
 # %% [markdown]
-# **8.2** (20 min) The ridge comes from the fee for the mean. A Gaussian factor has $m^2/v = 8$. At which rate (in nats) is exactly half of what it pays information, and half of it the fee? *Hint: ask for $\tfrac12 \log(1 + \mathrm{SNR}) = R/2$, and write $t = e^{R}$.*
+# **8.2** (20 min) The ridge comes from the fee for the mean. A Gaussian factor of mean $m$ and variance $v$ has $m^2/v = 8$. At which rate (in nats) is exactly half of what it pays information, and half of it the fee? *Hint: take the SNR at the rate $R$ from [chapter 5](05_capacity_generator.ipynb), section 6; ask for $\tfrac12 \log(1 + \mathrm{SNR}) = R/2$, and write $t = e^{R}$.*
 
 # %%
 answer = None

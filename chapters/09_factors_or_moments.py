@@ -7,7 +7,7 @@
 #
 # **By the end you will have shown that**
 #
-# 1. at the same nats, set by hand, wide-or-tall is better to send than the shape, and the centroid than the published place. The area is better than the scale unless the shape is sent too;
+# 1. at the same nats, set by hand, wide-or-tall is better to send than the shape, and the centroid than the published place (the file's x and y). The area is better than the scale unless the shape is sent too;
 # 2. with the best split of the nats, five moments beat the best factor code that we know up to about ten and a half nats, and lose from there on;
 # 3. all twelve recorded runs hold the area better than the scale, with a ramp of C and without one. One of the twelve holds all five moments;
 # 4. five scores of disentanglement disagree about such codes, because each asks another question.
@@ -145,7 +145,7 @@ assert max(wide[0].abs().max(), slant[0].abs().max()) < 1e-3
 # %% [markdown]
 # ## 2. One exchange at a time
 #
-# [Chapter 5](05_capacity_generator.ipynb) sends the factors through noisy channels, and decodes with the optimal decoder, $\mathbb E[x \mid z]$. A channel can send any number that a sprite has. In the code, `{"scale": area.sqrt()}` gives the channel of the scale another number for each of the 720 sprites. The decoder knows this table, and weighs all 720 sprites by the three numbers that it receives. So we exchange one factor for a moment, leave all rates as they are, and compare the losses $D$.
+# [Chapter 5](05_capacity_generator.ipynb) sends the factors through noisy channels, and decodes with the optimal decoder, $\mathbb E[x \mid z]$. A channel can send any number that a sprite has. In the code, `{"scale": area.sqrt()}` gives the channel of the scale another number for each of the 720 sprites. The decoder knows this table, and weighs all 720 sprites by the numbers that it receives for shape, scale and orientation. So we exchange one factor for a moment, leave all rates as they are, and compare the losses $D$.
 
 
 # %%
@@ -296,7 +296,11 @@ assert limits["moments"].capacities[-1] == 25 and round(at_25) == 21
 #
 # **Why.** Five moments do not say everything about a sprite: those of a square are the same at every angle. So their loss falls ever more slowly. Five factors say everything, and from 18 nats on they draw perfectly. Moments are better for a short description, factors for a complete one.
 #
+# <details><summary>Why this and section 2 disagree at 11 nats</summary>
+#
 # The table of section 2 gave the moments 87 against 102, at 11.1 nats split by hand. At the best split of 11 nats the moments have 63 and the published factors 71, but the factors with the symmetric angle have 61. The two comparisons answer different questions, and only the second is about codes.
+#
+# </details>
 #
 # **What would falsify it.** A factor code that beats the moments at eight nats. The claim is about the best codes *known to us*, and about white sprites.
 #
@@ -304,7 +308,7 @@ assert limits["moments"].capacities[-1] == 25 and round(at_25) == 21
 #
 # ## 4. What have the trainings learnt?
 #
-# A guess: the latents that become active early hold centroid and area, because moments are better while C is small. For each of twelve recorded runs we compute R² of a factor, and of the moment beside it, in the active latent that has most. They are of four kinds:
+# A guess: the latents that become active early hold centroid and area, because moments are better while C is small. We compare a factor with a moment: scale with root area, and published place with centroid. For each of twelve recorded runs we compute R² ([chapter 6](06_controlled_capacity.ipynb)) of both in the active latent that tells most of it, and also of wide and slant. The runs are of these kinds:
 #
 # - *γ = 1000*, *β = 4* and *plain VAE* are [chapter 6](06_controlled_capacity.ipynb)'s, on coloured sprites;
 # - *multiplier* holds the KL at C with a Lagrange multiplier ([chapter 8](08_missed_split.ipynb)), on the same ramp;
@@ -394,7 +398,7 @@ assert held["plain VAE"][PLACE_X][0] > 0.6 > held["plain, white"][FORM][0]
 # %% [markdown]
 # *Figure 9.3. R² in the best active latent of each run (a row; the number after a name is its seed, all others are seed 0). Left: scale (blue, hollow) and root area (orange, filled). Right: two moments, wide (blue, hollow) and slant (orange, filled).*
 #
-# The place needs a finer look, because R² is near 1 for both. So this is the share of the variance that is left, 1 − R². It is for runs in which one latent explains more than 0.8 of x and one more than 0.8 of y:
+# The place needs a finer look, because R² is near 1 for both. So this is the share of the variance that is left, 1 − R². The table has the runs in which one latent explains more than 0.8 of x and one more than 0.8 of y:
 
 # %% tags=["nbval-ignore-output"]
 rows = []
@@ -417,9 +421,9 @@ table(rows)
 # - *Place.* In all eight runs of the table the latents of x and y hold the centroid rather than the published place. In the other four (β = 4, the coloured and the white plain VAE, and seed 1 of γ = 1000) the place is mixed over several latents, so this cannot be told.
 # - *Form.* No run of γ = 1000 holds wide or slant (four runs). The multiplier (one seed) holds both. The opened runs hold them in part.
 #
-# Only the multiplier's run holds all five moments: the best latent of each has an R² above 0.7, and is another one for each. But not each moment has a latent of its own, because two latents tell *wide* and four tell the slant (R² above 0.7).
+# Only the multiplier's run holds all five moments: the best latent of each has an R² above 0.7, and these are five different latents. But not each moment has a latent of its own, because two latents tell *wide* and four tell the slant (R² above 0.7).
 #
-# **Does the ramp fix what is learnt first?** The control is a training without a ramp. The plain VAEs and β = 4 prefer the area too, by about 0.1. So the lead of the area does not prove that a ramp makes a training keep moments. And Figure 9.2 is not quite about these runs. It has white sprites and five channels. Nine of the runs have coloured sprites, and all have ten latents. A run may hold the area in one latent and tell the rest with others.
+# **Does the ramp fix what is learnt first?** The control is a training without a ramp. The plain VAEs and β = 4 prefer the area too, by about 0.1 in R². So the lead of the area does not prove that a ramp makes a training keep moments. And Figure 9.2 is not quite about these runs. It has white sprites and five channels. Nine of the runs have coloured sprites, and all have ten latents. A run may hold the area in one latent and tell the rest with others.
 #
 # Whether a training *keeps* moments when factors would be better is open. The decisive control starts from a code that holds the factors, at 25 nats, and goes on without supervision: does it stay there? `tools/study_figure4a.py` plans it under the name `taught` (exercise 9.4).
 #
@@ -450,14 +454,14 @@ assert alone < 0.2 < 0.35 < length
 # %% [markdown]
 # ## 5. What five scores say about such codes
 #
-# Suppose a training found the five moments, each in a latent of its own and without noise. How disentangled would the literature call it? [Chapter 6](06_controlled_capacity.ipynb) has MIG, here too of posterior means (of a code without noise, the code itself), with 20 bins, over all factors. Here are the four other scores that are used most (`minivae/metrics/scores.py` has the code):
+# Suppose a training found the five moments, each in a latent of its own and without noise. How disentangled would the literature call it? [Chapter 6](06_controlled_capacity.ipynb) has MIG. Here too it is of posterior means, with 20 bins, over all factors; the mean of a code without noise is the code itself. Here are the four other scores that are used most (`minivae/metrics/scores.py` has the code):
 #
 # - **FactorVAE** (Kim and Mnih 2018). Hold one factor fixed, vary the others, and see which latent varies least. Is it always the same latent for the same factor? The score is how often one guesses the factor right from that latent.
 # - **β-VAE** (Higgins et al. 2017). Take pairs of pictures that share one factor, and the mean distance of their codes in each latent. Can a linear classifier tell from *all* these distances which factor is shared?
-# - **DCI** (Eastwood and Williams 2018). Boosted trees predict each factor from all latents, and one looks at which latents the trees rely on. *Disentanglement*: does each latent serve one factor? *Completeness*: does each factor need one latent?
+# - **DCI** (Eastwood and Williams 2018). Boosted trees (sums of small decision trees) predict each factor from all latents, and one looks at which latents the trees rely on. *Disentanglement*: does each latent serve one factor? *Completeness*: does each factor need one latent?
 # - **SAP** (Kumar et al. 2018). A linear classifier predicts each factor from one latent alone. By how much is the best latent more accurate than the second best?
 #
-# A score should first be tried on codes whose quality is known. We make six, of five latents each:
+# A score should first be tried on codes whose quality is known. We make six, of five latents each. The first has the factors' class numbers, scaled to variance 1. The second has the moments. The next three turn, mix or replace factors, and the last is noise:
 
 # %%
 lattice = Sprites().sample_classes(10_000, torch.Generator().manual_seed(1))[:, 1:]

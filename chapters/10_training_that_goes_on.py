@@ -5,7 +5,7 @@
 #
 # **By the end you will have shown that**
 #
-# 1. under γ = 1000 many of the encoder's channels are dormant (0 on every picture), and hardly any colour can be read from its last layer (three seeds). An encoder that sees no colour gets hardly any gradient about colour;
+# 1. under γ = 1000 many channels of the encoder's convolutions are dormant (0 on every picture), and hardly any colour can be read from its last layer (three seeds). An encoder that sees no colour gets hardly any gradient about colour;
 # 2. a training with six changes goes on. It has nine or ten active latents, draws about as well as a plain VAE or better, and has 2.7 to 3.8 times its MIG (three seeds on coloured sprites, one on white ones);
 # 3. what each of the six changes does to the model;
 # 4. which of the six matter is open.
@@ -33,7 +33,7 @@
 # | dormant | a unit, or a channel of a convolution, that is 0 on every picture | – |
 # | $G = U S V^\top$ | gradient of a layer's weights, and its singular value decomposition | – |
 #
-# Losses are sums over pixels and latents and means over the batch, in nats. The symbols of the whole course are in [NOTATION.md](NOTATION.md).
+# Losses are sums over pixels and latents and means over the batch, in nats. All symbols are in [NOTATION.md](NOTATION.md).
 
 # %%
 import json
@@ -196,9 +196,9 @@ assert last[0] == max(last) > 0.8 and red_green[0] == max(red_green)
 # %% [markdown]
 # ### See why colours come last
 #
-# A plain VAE keeps its channels and hardly sees colours either. So colours have a difficulty of their own. Take every pixel as a vector (red, green, blue). Grey, equal parts of the three, is the first eigenvector of its second moments; differences of colours are the others. An eigenvalue is the mean square along its eigenvector.
+# A plain VAE keeps its channels and hardly sees colours either. So colours have a difficulty of their own. Take every pixel as a vector (red, green, blue). Grey, equal parts of the three, is the first eigenvector of the matrix of second moments; differences of colours are the others. An eigenvalue is the mean square along its eigenvector.
 #
-# <details><summary>And what is colour worth?</summary>
+# <details><summary>The second number that the cell prints: what is colour worth?</summary>
 #
 # If the brightness of a pixel is known, the pixel costs the entropy of this brightness. If it is not known, the best drawing is the mean, 0.75, and costs the entropy of 0.75 on average. The difference counts for three channels and every pixel of a sprite.
 #
@@ -218,7 +218,7 @@ worth = (drawn_grey - entropy.mean().item()) * 3 * ink
 print(f"not to know the colours costs {worth:.1f} nats a picture")
 
 # %% [markdown]
-# Grey is about eighty times as strong as a difference of colours, or nine times in amplitude (the second puzzle). So a filter's gradient is strong along grey and faint along a difference of colours.
+# Grey is about eighty times as strong as a difference of colours, or nine times in amplitude (the second puzzle). A filter's gradient is a sum over its inputs, so it is strong along grey and faint along a difference of colours.
 #
 # There is a second difficulty. If the code does not tell the colours, the best drawing has their mean, 0.75, in all three channels. With three equal outputs the gradient with respect to the code depends only on the sum of red, green and blue (fold). Exchange the colours in the picture, and this gradient stays the same. Is it so in the recorded runs?
 #
@@ -281,7 +281,7 @@ for title, share in change.items():
 #
 # $$ \log \beta \leftarrow \log \beta + \rho\,(\mathrm{KL} - C), $$
 #
-# with the error clipped to ±1 nat. To the log β of a step, 2 times its error is added (the damping), without which KL and β would oscillate. If the KL stays below C, β falls to its least value, here 1, that of a plain VAE.
+# with the error clipped to ±1 nat. For the loss of a step, twice the error is added to log β (the damping). Without it KL and β would oscillate. If the KL stays below C, β falls to its least value, here 1, that of a plain VAE.
 
 
 # %%
@@ -305,7 +305,7 @@ print("by hand and minivae.lagrangian.LagrangianELBO agree")
 # %% [markdown]
 # ### Latents opened in order, with a strong first signal
 #
-# A closed latent pays e⁷ nats (about 1,100) for a nat of KL, so it stays inactive. C is small while few latents are open. It rises linearly between these steps, and jumps when all are open:
+# Two latents are open at first. The others are *closed*: they pay e⁷ nats (about 1,100) for a nat of KL, so they stay inactive. C is small while few latents are open. It rises linearly between the steps of this table, and jumps when all are open:
 
 # %%
 recipe = experiments.get("coloured-opened").objective
@@ -317,7 +317,7 @@ for step in (0, 3_000, 6_000, 6_001):
 table(rows, digits=1)
 
 # %% [markdown]
-# When a latent opens, `growing.open_latents` re-initialises its weights in the encoder's head and in the decoder. Its mean becomes a random linear function of the encoder's last features, uncorrelated with the latents before it, with a standard deviation of 2. With its σ of 0.22 it begins at 3 nats. Here z2 and z3 of an untrained model are opened:
+# When a latent opens, `growing.open_latents` re-initialises its weights in the encoder's last layer and in the decoder. Its mean becomes a random linear function of the encoder's last features, uncorrelated with the latents before it, with a standard deviation of 2. With its σ of 0.22 it begins at 3 nats. Here z2 and z3 of an untrained model are opened:
 
 # %%
 fresh = experiments.get("sprites-opened").build(torch.Generator().manual_seed(0))
@@ -341,7 +341,7 @@ assert correlations[2, :2].abs().max() < 0.01 > correlations[3, :3].abs().max()
 # %% [markdown]
 # ### Resets
 #
-# Every 500 steps, up to half of the training, dormant units get new weights. The weights that *read* them are set to 0, so that the model's output does not change. On a model of γ = 1000:
+# Every 500 steps, up to half of the training, dormant units get new weights. The weights that *read* them are set to 0, so that the model's output does not change. Linear layers and the decoder have such units too. On the recorded γ = 1000, seed 0:
 
 # %%
 tired = runs["coloured-capacity-seed0"].model()
@@ -360,7 +360,7 @@ assert max(dormant(tired, some)) < 0.05
 # %% [markdown]
 # ### Muon
 #
-# Gradient descent moves along a direction in proportion to the gradient there, so faint directions are learnt late. Adam gives single weights steps of similar size. But it hardly does so for a direction that is spread over thousands of weights, such as a difference of colours. *Muon* (Jordan et al. 2024) takes the mean gradient of a layer as a matrix $G = U S V^\top$, and steps along
+# Gradient descent moves along a direction in proportion to the gradient there, so faint directions are learnt late. Adam gives single weights steps of similar size, but not directions. One that is faint and spread over thousands of weights, such as a difference of colours, stays slow. *Muon* (Jordan et al. 2024) takes the mean gradient of a layer as a matrix $G = U S V^\top$, and steps along
 #
 # $$ U V^\top . $$
 #
@@ -390,7 +390,7 @@ assert lengths["Adam's first"][-8:].mean() < 0.1 * lengths["Adam's first"][0]
 # %% [markdown]
 # ## 3. Watch a training go on
 #
-# Now all six changes at once, live: white sprites of 32 × 32 pixels, 600 steps in place of 40,000. Of a quarter of the pixels a nat saves about a quarter as much, so the first β is 25 in place of 100. Latents open at steps 225 (the third) and 300 (the other seven). How many of the ten will be active at the end?
+# Now all six changes at once, live: white sprites of 32 × 32 pixels, 600 steps in place of 40,000. With a quarter of the pixels a nat saves about a quarter as much, so the first β is 25 in place of 100. Latents open at steps 225 (the third) and 300 (the other seven). How many of the ten will be active at the end?
 
 # %%
 my_active = None  # of ten latents; put your number here
@@ -407,7 +407,7 @@ small = Experiment("small-opened", Sprites(32), growth, steps, **with_all_six)
 grown = watch(small, steps=steps, every=200, active=ACTIVE)
 
 # %% [markdown]
-# *Figure 10.2. KL of each latent over the live training, on a logarithmic axis. Active latents are above the grey line. Two lines rise first, a third at step 225, all others at step 300.*
+# *Figure 10.2. KL of each latent over the live training, on a logarithmic axis. Active latents are above the grey line. Two lines rise first, dip and rise again; a third rises at step 225, all others at step 300.*
 #
 # The control is a plain VAE on the same pictures, for as many steps, with Adam at its usual rate. A latent *tells the place* if its R² of x plus that of y exceeds 0.3:
 
@@ -475,7 +475,7 @@ for name in (*methods["opened"], *white_methods["opened"]):
 table(rows)
 
 # %% [markdown]
-# On coloured sprites seeds 0 and 1 are held at 25 nats by a β that ends at about 1.3. For seed 2 β is nearly 1, on white sprites 1. So from step 6,001 on they are trained as plain VAEs, except for the optimizer, the resets and the cooldown.
+# On coloured sprites seeds 0 and 1 are held at 25 nats by a β that ends at about 1.3. For seed 2 β is nearly 1, and on white sprites it is 1. So these two are trained as plain VAEs from step 6,001 on, except for the optimizer, the resets and the cooldown.
 
 # %% tags=["checks"]
 for seed, end in ((0, 1.34), (1, 1.28)):
@@ -573,7 +573,7 @@ compare("excess, opened, seed 0", my_excess, measured, "nats", digits=0)
 # - The scores disagree. The opened run on white sprites has 0.97 by β-VAE and 0.25 by MIG, because a factor that is spread over several latents is still easy to tell.
 # - The model that draws better need not have the higher MIG: β = 4 draws better than the multiplier, and has half its MIG (the third puzzle; one seed each).
 #
-# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, without a network: at each C, those factors, or those of the five moments of [chapter 9](09_factors_or_moments.ipynb), that the best split sends.
+# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, computed without a network. At each C such a code holds what has nats under the best split: factors on one line, moments ([chapter 9](09_factors_or_moments.ipynb)) on the other.
 
 # %%
 marks = {}
@@ -671,9 +671,9 @@ for R2 in tables.values():
     assert min(R2["x"].max(), R2["y"].max()) > 0.95 and R2["scale"].max() > 0.6
 
 # %% [markdown]
-# Others report for white sprites a plain VAE that draws as well as our opened run, after nine times as many steps, and a method with similar scores.
+# <details><summary>Published numbers for white sprites</summary>
 #
-# <details><summary>The published numbers</summary>
+# Others report a plain VAE that draws as well as our opened run, after nine times as many steps, and a method with similar scores.
 #
 # | white sprites | steps | reconstruction | KL | MIG | FactorVAE | DCI-D |
 # |---|---|---|---|---|---|---|
@@ -767,10 +767,10 @@ assert R2_at[3_000][2][2] < 0.3 < 0.7 < R2_at[12_000][2][2]
 # %% [markdown]
 # ## 8. Exercises
 #
-# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns; tensors, NumPy arrays and lists will all do. Solutions are in
+# Put your answer in place of `None` and run the cell. Two digits of a number are enough, and three of what a function returns. Solutions are in
 # [solutions/10_training_that_goes_on](solutions/10_training_that_goes_on.ipynb).
 #
-# **10.1** (easy, 5 min) β is 100, and C jumps so high that the KL is more than a nat below it at every step. After how many steps has the multiplier's integral brought β down to 1, with ρ = 0.004? Leave the proportional part out. *Hint: what does one step do to log β?*
+# **10.1** (easy, 5 min) β is 100, and C jumps so high that the KL is more than a nat below it at every step. After how many steps has β come down to 1, with ρ = 0.004? Leave the damping out. *Hint: what does one step do to log β?*
 
 # %%
 answer = None
