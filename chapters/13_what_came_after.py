@@ -339,7 +339,7 @@ for pair in ((16.0, 2.0), (8.0, 8.0)):
 table(rows)
 
 # %% [markdown]
-# A full covariance can turn with the code, so turning costs nothing. A diagonal one cannot. But if the variances are equal, turning costs nothing either. So the data must also vary differently along different directions. On blobs, whose variances are equal, it is the outline of the set of positions that differs. The table takes the recorded runs of [chapter 7](07_why_these_axes.ipynb). For each seed it shows how far the two axes are from x and y, on average, in degrees (45 is a diagonal):
+# A full covariance can turn with the code, so turning costs nothing. A diagonal one cannot. So it prefers axes, but only if the data vary differently along different directions: with equal variances turning costs nothing. On blobs, whose variances are equal, it is the outline of the set of positions that differs. The table takes the recorded runs of [chapter 7](07_why_these_axes.ipynb). For each seed it shows how far the two axes are from x and y, on average, in degrees (45 is a diagonal):
 
 # %%
 axes_off = {}
