@@ -8,7 +8,7 @@
 # **By the end you will have shown that**
 #
 # 1. an array or a folder becomes a data set in one line or one command, and pictures of the wrong kind are refused;
-# 2. two numbers can be computed before any training: the floor, which is the best possible loss, and the collapse threshold, which tells whether a β is far too high;
+# 2. three numbers can be computed before any training: the floor, which is the best possible loss, the loss of the mean picture, and the collapse threshold, which tells whether a β is far too high;
 # 3. a C to begin with comes from a model with a low β;
 # 4. with known factors one can measure what each latent holds. Without them one can say how well a model draws and whether a second training finds the same, but not that a latent is a factor;
 # 5. a trained model is plain PyTorch, and its file can be read without this library.
@@ -135,7 +135,7 @@ for what, array in wrong.items():
 #
 # ## 2. From a folder
 #
-# Real folders contain copies, broken files, and files that are no pictures. So ours has one of each. To take your own pictures, put the path of their folder in place of `None`: a folder with its subfolders, or a zip or tar file. (The `r` before the quotation marks keeps the backslashes of Windows as they are.) What the text says of faces then does not hold, and is not checked.
+# Real folders contain copies, broken files, and files that are no pictures. So the folder that we make has one of each. To take your own pictures, put the path of their folder in place of `None`: a folder with its subfolders, or a zip or tar file. (The `r` before the quotation marks keeps the backslashes of Windows as they are.) What the text says of faces then does not hold, and is not checked.
 
 # %%
 own = None  # or r"~/pictures", or r"C:\Users\me\pictures.zip"
@@ -208,7 +208,7 @@ if own is None:
 # ## 3. Compute three numbers before any training
 #
 # - The **floor** is the loss of a perfect drawing. Grey pixels cost nats even then ([chapter 11](11_chairs.ipynb), section 2).
-# - A model that encodes nothing can at best **always draw the mean picture**. All that a code can save lies between its loss and the floor.
+# - A model that encodes nothing can at best **always draw the mean picture**. All that a code can save lies between this loss and the floor.
 # - The **collapse threshold** $\beta_c$ is what the first nat is worth ([chapter 4](04_blob_position.ipynb)).
 #
 # We take them for the pictures of the folder, once at 64 × 64 and once scaled to 32 × 32. The folder is read in colour, so every pixel has three values, even of a grey face:
@@ -272,14 +272,14 @@ if own is None:
 #
 # **C.** The paper raises C to "a value large enough to produce good quality reconstructions". Its first author told [a reader](https://github.com/1Konny/Beta-VAE/issues/8) how to find one: train with a β so low that reconstructions are good, and take the mean KL of that model.
 #
-# Both begin with the same training, so let us do it and watch:
+# Both begin with the same training. We watch it:
 
 # %% tags=["nbval-ignore-output"]
 plain = Experiment("plain", mine, BetaELBO(1.0), steps=600, learning_rate=1e-3)
 low_beta = watch(plain, steps=plain.steps, every=200)
 
 # %% [markdown]
-# *Figure 12.2. KL of each latent of the plain VAE (colours and dashes, logarithmic axis) during its training. Three latents hold some two nats almost from the start, and a fourth joins them after step 350. Below the grey line a latent counts as inactive. (`mean_kl(100)` below is the mean over the last 100 steps.)*
+# *Figure 12.2. KL of each latent of the plain VAE (colours and dashes, logarithmic axis) during its training. Three latents hold some two nats each almost from the start, and a fourth joins them after step 350. Below the grey line a latent counts as inactive. (`mean_kl(100)` below is the mean over the last 100 steps.)*
 
 
 # %% tags=["nbval-ignore-output"]
@@ -309,7 +309,7 @@ if own is None:
 # %% [markdown]
 # ## 5. Train with that C
 #
-# We raise C from 0 to this value over the first 600 of 900 steps. β is a Lagrange multiplier: it rises while the KL is above C, and falls while it is below ([chapter 8](08_missed_split.ipynb)). `gain` says how fast: while the KL misses C by a nat, log β changes by this much at every step. β starts at half of $\beta_c$, so the first nat is worth its price and few others are. A second seed is for section 8.
+# We raise C from 0 to this value over the first 600 of 900 steps. β is a Lagrange multiplier: it rises while the KL is above C, and falls while it is below ([chapter 8](08_missed_split.ipynb)). `gain` says how fast: while the KL misses C by a nat, log β changes by this much at every step. β starts at half of $\beta_c$, so the first nat saves twice its price, and few others save theirs. A second seed is for section 8.
 
 # %% tags=["nbval-ignore-output"]
 ramp = LinearSchedule(0.0, round(wanted), 0, 600)
@@ -336,7 +336,7 @@ for title, one in (("β = 1", low_beta), ("C", run), ("C, seed 1", again)):
 table(rows, digits=1)
 
 # %% [markdown]
-# **What you should see.** The KL is at C, and no more latents are in use than with β = 1. Unseen faces are drawn as well as the others, so nothing was learnt by heart. (Two seeds with C, one with β = 1.)
+# **What you should see.** The KL is at C, 9 nats, and no more latents are in use than with β = 1. Unseen faces are drawn as well as the others, so nothing was learnt by heart. (Two seeds with C, one with β = 1.)
 #
 # These trainings are short. For your own pictures take some 20,000 steps for the low β (`steps=20_000`), then a ramp over the first half of 50,000, at 64 × 64 about three hours on two cores. With a thousand pictures and that many steps, a network can learn them by heart: the excess keeps falling, but that of unseen pictures rises. Then take more pictures, or fewer steps. What makes long trainings better is in [chapter 10](10_training_that_goes_on.ipynb).
 
@@ -408,7 +408,7 @@ if own is None:
     table(list(held.values()))
 
 # %% [markdown]
-# **What you should see.** (Latent no. 1 is the one with most nats.) One latent holds the hair and little else. Turn, skin and eyes are known too, but each is spread over several latents. None holds the smile, and all together explain almost nothing of it. Why hair and not the smile? Hair changes many pixels, the mouth's bow changes few, so a nat about hair is worth much more. A VAE finds first *what changes much of the picture*. Whether that is what you care about is another matter.
+# **What you should see.** (Latent no. 1 is the one with most nats.) One latent holds the hair and little else. Turn, skin and eyes are known too, but each is spread over several latents. None holds the smile, and a linear function of all explains almost nothing of it. Why hair and not the smile? Hair changes many pixels, the mouth's bow changes few, so a nat about hair is worth much more. A VAE finds first *what changes much of the picture*. Whether that is what you care about is another matter.
 #
 # All scores, of 2,000 pictures:
 
@@ -419,9 +419,24 @@ if own is None:
         print(f"{name:20} {score:.3g}")
 
 # %% [markdown]
-# [Chapter 6](06_controlled_capacity.ipynb) explains MIG and [chapter 9](09_factors_or_moments.ipynb) the other scores. `mig` is of posterior means, 20 bins, all factors; `--mig-samples`, `--mig-without` and `--mig-nats` change that on the command line. (`excess_error` is the sampling error of the excess. `active` counts latents above 0.01 nats, so it is more than the five above 0.1.)
+# `mig` ([chapter 6](06_controlled_capacity.ipynb)) is of posterior means, 20 bins, all factors; `--mig-samples`, `--mig-without` and `--mig-nats` change that on the command line. (`active` counts latents above 0.01 nats, so it is more than the five above 0.1.)
 #
-# The command line does it with 10,000 pictures, from two files:
+# <details><summary>The other scores</summary>
+#
+# | score | what it asks |
+# |---|---|
+# | `mig_own_bins` | MIG with as many bins as a factor has classes |
+# | `dci_…`, `factorvae`, `betavae`, `sap` | see [chapter 9](09_factors_or_moments.ipynb) |
+# | `modularity` | does a latent tell of one factor only? |
+# | `compactness` | is a factor in one latent only? |
+# | `explicitness` | can the factors be read from the code by a linear classifier? |
+# | `excess_error` | the excess's standard error, in nats |
+#
+# All but the last are at most 1. Modularity, compactness and explicitness are of Hsu et al. 2023, *Disentanglement via latent quantization*.
+#
+# </details>
+#
+# The command line takes the scores of 10,000 pictures, from two files:
 
 # %%
 run.save(out / "careful.h5", overwrite=True)
@@ -430,7 +445,7 @@ if own is None:
     np.savez(out / "mine.npz", **known)
 
 # %% [markdown]
-# In the folder `out`:
+# In the folder that `print(out)` names:
 #
 #     python -m minivae measure careful.h5 --data mine.npz
 

@@ -8,7 +8,7 @@
 # 1. the KL is information plus two kinds of slack, and that β-TCVAE raises the price of one of them only;
 # 2. a turned code has the same pictures and the same distribution of codes, so that something other than the pictures must choose the axes;
 # 3. the decoder's local directions are nearly orthogonal on blobs (four seeds of five), and that this alone does not choose x and y;
-# 4. pairs of pictures that share factors raise MIG at the same β (two seeds), and what they assume.
+# 4. at the same β, pairs of pictures that share factors raise MIG (two seeds), and that pairs are an assumption, too.
 #
 # **You need** information and slack ([chapter 2](02_awgn_channel.ipynb)), MIG ([chapter 6](06_controlled_capacity.ipynb)), the gap of a turned code ([chapter 7](07_why_these_axes.ipynb)).
 # **Time:** 55 minutes to read, 4 minutes of CPU time.
@@ -65,11 +65,11 @@ RUNS = "../data/runs"
 # %% [markdown]
 # ## 1. Split the KL
 #
-# [Chapter 2](02_awgn_channel.ipynb) splits the mean KL into information and slack. The slack is $\mathrm{KL}(q(z) \Vert p(z))$. With several latents it has two causes. The latents may depend on each other, or single latents may not be spread like the prior. To tell the two apart, put $\prod_i q(z_i)$ between $q(z)$ and the prior (Chen et al. 2018):
+# [Chapter 2](02_awgn_channel.ipynb) splits the mean KL into information and slack. The slack is $\mathrm{KL}(q(z) \Vert p(z))$. With several latents it has two causes. The latents may depend on each other, or single latents may not be spread like the prior. Let $q(z_i)$ be the density of latent $i$ alone, over all pictures. To tell the two causes apart, multiply and divide by $\prod_i q(z_i)$ in the logarithm of $q(z) / p(z)$ (Chen et al. 2018):
 #
 # $$ \mathbb E\,\mathrm{KL} \;=\; \underbrace{I(x; z)}_{\text{information}} \;+\; \underbrace{\mathrm{KL}\Bigl(q(z) \,\Big\Vert\, \prod_i q(z_i)\Bigr)}_{\text{total correlation}} \;+\; \underbrace{\sum_i \mathrm{KL}\bigl(q(z_i) \Vert p(z_i)\bigr)}_{\text{dimension-wise}} . $$
 #
-# The total correlation is zero if the latents are independent over all pictures. The dimension-wise KL is zero if each latent is spread like the prior. Each part is the mean of a logarithm of two densities. All these densities are known, because $q(z)$ is the mean of the pictures' posteriors. So ten lines of code estimate the parts:
+# The total correlation is zero if the latents are independent over all pictures. The dimension-wise KL is zero if each latent is spread like the prior. Each part is the mean logarithm of a ratio of densities. All these densities are known, because $q(z)$ is the mean of the pictures' posteriors. So ten lines of code estimate the parts:
 
 
 # %%
@@ -162,7 +162,13 @@ plt.show()
 # %% [markdown]
 # *Figure 13.1. What the KL of four recorded runs consists of, by 2,000 posteriors: information (blue), total correlation (orange, hatched), dimension-wise KL (grey, dotted).*
 #
-# **What you should see.** At β = 150 the blobs' KL is information, and next to nothing else. (From 200 pictures, an estimate of zero may come out a little below it.) The plain VAE has more information, and also some nats of total correlation: it holds two numbers in more than two active latents. For the coloured sprites the information stands at its ceiling. So there the table says less: the information is *at least* this, and the two parts of the slack together are *at most* the rest. The dimension-wise part can be too large as well. In `coloured-capacity` three latents hold seven to nine nats each, so 2,000 posteriors hardly overlap even in a single latent. With 8,000 its 4.1 nats fall to 2.2. They stay above 1.3, the cost of Gaussians with these latents' variances, 0.12 to 0.24 in place of 1. In `coloured-opened`, with less than five nats in each of ten active latents, this part is a fraction of a nat.
+# **What you should see.** At β = 150 the blobs' KL is information, and next to nothing else. (An estimate of zero may come out a little below it.) The plain VAE has more information, and also some nats of total correlation: it holds two numbers in more than two active latents. For the coloured sprites the information stands at its ceiling. So there the table says less: the information is *at least* this, and the two parts of the slack together are *at most* the rest. The dimension-wise part can come out too large as well, where single latents hold many nats.
+#
+# <details><summary>How large is the dimension-wise part?</summary>
+#
+# In `coloured-capacity` three latents hold seven to nine nats each, so 2,000 posteriors hardly overlap even in a single latent. With 8,000 the 4.1 nats of the table fall to 2.2. How far can they fall? These latents have variances of 0.12 to 0.24, where the prior has 1. Of all densities with a given variance, a Gaussian has the smallest KL to the prior, $\frac12(\operatorname{Var} z_i - 1 - \log \operatorname{Var} z_i)$ if its mean is zero. The three add up to 1.3 nats, so the true value is no less. In `coloured-opened` each of ten active latents holds less than five nats, and this part is a fraction of a nat.
+#
+# </details>
 #
 # **What would falsify it.** If twice as many posteriors left the coloured information where it is, log 2000 would not be its ceiling. (The folded cell tries this on `coloured-opened`: with 4,000 the information rises to log 4000.)
 #
@@ -202,7 +208,7 @@ assert (torch.from_numpy(run.mean_kl()) > 0.1).sum() > 2
 #
 # $$ \text{loss} = \text{reconstruction} + I(x; z) + \beta\,\mathrm{TC} + \sum_i \mathrm{KL}(q(z_i) \Vert p(z_i)) . $$
 #
-# `TotalCorrelationELBO` estimates TC within each batch. We try it at β = 6, where it draws about as well as a β-VAE at β = 4, on sprites of 32 × 32 pixels. They are so few that the parts can be computed against *all* pictures. Then the ceiling does no harm, because the true information is not above it either. The pictures have 3 shapes, 6 scales, 10 orientations and 8 × 8 places.
+# `TotalCorrelationELBO` estimates TC within each batch. We try it at β = 6, where it draws about as well as a β-VAE at β = 4, on sprites of 32 × 32 pixels. With 3 shapes, 6 scales, 10 orientations and 8 × 8 places there are so few that the parts can be computed against *all* pictures. Then the ceiling does no harm, because the true information is not above it either.
 
 # %%
 NAMES = ("shape", "scale", "orientation", "x", "y")
@@ -254,7 +260,7 @@ table(list(found.values()))
 # %% [markdown]
 # **What you should see** (one seed each; another processor gives other digits; excess and KL of 2,000 pictures, information and TC estimated from 200; MIG of posterior means, 20 bins, all five factors). β-TCVAE holds about as much information as the β-VAE with β = 4. Its total correlation is clearly lower. So it does what its loss asks. Its MIG is low, like that of the β-VAE. The β-VAE with β = 8 has little total correlation too, but for another reason: it says less altogether. It draws worse, and still its MIG is the highest of the three.
 #
-# So a lower total correlation, at about the same reconstruction, brought no higher MIG on one seed, and a somewhat higher one on the other (section 4). Section 2 shows, without any training, that it need not. Locatello et al. (2019) report something similar from a large study: methods "successfully enforce properties" that their losses encourage, and yet it seems that well-disentangled models cannot be identified without labels.
+# So a lower total correlation, at about the same reconstruction, brought no higher MIG on this seed, and a somewhat higher one on seed 1 (the fold in section 4). Locatello et al. (2019) report something similar from a large study: methods "successfully enforce properties" that their losses encourage, and yet it seems that well-disentangled models cannot be identified without labels.
 #
 # What is said above, checked:
 
@@ -309,9 +315,9 @@ difference = (draw(codes) - draw_turned(turned)).abs().max()
 print("every pixel the same to 1e-4:", difference.item() < 1e-4)
 
 # %% [markdown]
-# **What you should see.** All 4,000 pictures are the same, so $p(x)$ is. The codes are spread like the prior before and after (the KL is that of a Gaussian with their mean and covariance), and in both the latents are independent, so the total correlation is zero too. But MIG (of these codes, 20 bins, both factors) falls from 0.77 to 0.01. (It is not 1 for a perfect code, because the edges of 20 bins of equal width do not fall on the edges of our eight classes.) An objective that sees pictures, and of the codes only $q(z)$, cannot tell the two apart. This answers the second puzzle.
+# **What you should see.** All 4,000 pictures stay the same. The codes are spread like the prior before and after (the KL is that of a Gaussian with their mean and covariance), and in both the latents are independent, so the total correlation is zero too. But MIG (of these codes, 20 bins, both factors) falls from 0.77 to 0.01. (It is not 1 for a perfect code, because the edges of 20 bins of equal width do not fall on the edges of our eight classes.) An objective that sees pictures, and of the codes only $q(z)$, cannot tell the two apart. This answers the second puzzle.
 #
-# So why did our blobs find x and y? A VAE's objective sees more: the posterior of every single picture. If that is diagonal, it matters how a code is turned. The price is the gap of [chapter 7](07_why_these_axes.ipynb), here for two variances of the data in units of the water level (each is then the precision of its latent's posterior):
+# So why did our blobs find x and y? A VAE's objective sees more: the posterior of every single picture. If that is diagonal, it matters how a code is turned. The price is the gap of [chapter 7](07_why_these_axes.ipynb). We compute it for the linear model there, with two components. Their variances are in units of the water level, and each is then the precision of its latent's posterior:
 
 
 # %%
@@ -333,7 +339,7 @@ for pair in ((16.0, 2.0), (8.0, 8.0)):
 table(rows)
 
 # %% [markdown]
-# A diagonal posterior is not enough. The data must also vary differently along different directions. On blobs, whose variances are equal, it is the outline of the set of positions that differs. The table takes the recorded runs of [chapter 7](07_why_these_axes.ipynb). For each seed it shows how far the two axes are from x and y, on average, in degrees:
+# A full covariance can turn with the code, so turning costs nothing. A diagonal one cannot. So it prefers axes, but only if the data vary differently along different directions: with equal variances turning costs nothing. On blobs, whose variances are equal, it is the outline of the set of positions that differs. The table takes the recorded runs of [chapter 7](07_why_these_axes.ipynb). For each seed it shows how far the two axes are from x and y, on average, in degrees (45 is a diagonal):
 
 # %%
 axes_off = {}
@@ -375,9 +381,9 @@ assert max(axes_off["inner disc"]) > 25
 # %% [markdown]
 # ## 3. Are the decoder's directions orthogonal?
 #
-# Rolínek et al. (2019) explain what a diagonal posterior does to a decoder. By their analysis, together with the noise of the sample, it forces "local orthogonality of the decoder". For linear VAEs Lucas et al. (2019) prove that the global maximum, with exact inference, has the directions of the principal components. That is the linear model of [chapter 2](02_awgn_channel.ipynb): each latent takes one component, and components are orthogonal.
+# Rolínek et al. (2019) explain what a diagonal posterior does to a decoder. By their analysis, together with the noise on $z$, it forces "local orthogonality of the decoder": small steps of two latents change a picture in orthogonal directions. For linear VAEs Lucas et al. (2019) prove that the global maximum, with exact inference, has the directions of the principal components. That is the linear model of [chapter 2](02_awgn_channel.ipynb): each latent takes one component, and components are orthogonal.
 #
-# Try it on blobs. Move one latent a little, and see how the picture changes: these are the columns of $J$. Then take the cosine between the columns of the two active latents, without its sign, as a mean over 100 pictures. It is 0 if they are orthogonal. As a control, turn the columns by 45°.
+# Try it on blobs. Move one latent a little. The change of the picture, divided by the step, is a column of $J$. Take the cosine between the columns of any two active latents, without its sign, as a mean over 100 pictures. It is 0 if they are orthogonal. As a control, turn the columns by 45°.
 
 
 # %%
@@ -429,7 +435,7 @@ table(rows)
 #
 # $$ (J_1 + J_2)^\top (J_1 - J_2) = J_1^\top J_1 - J_2^\top J_2 . $$
 #
-# So orthogonal columns of the same length stay orthogonal when they are turned. If not, both turned columns are still equally long, so their cosine is $(J_1^\top J_1 - J_2^\top J_2) / (J_1^\top J_1 + J_2^\top J_2)$. For seed 1, with a ratio of lengths of 1.16, that is 0.15, for the others 0.29 to 0.40. The table has up to 0.11 more, because the columns are not quite orthogonal and the ratio is a median. Orthogonality chooses axes only where the columns differ in length, as components differ in variance. The directions of the plain VAE's eight active latents (one seed) are not orthogonal. Pictures that vary in two ways leave little room for eight orthogonal directions.
+# So orthogonal columns of the same length stay orthogonal when they are turned. If their lengths differ, the turned columns are still equally long, so their cosine is $(J_1^\top J_1 - J_2^\top J_2) / (J_1^\top J_1 + J_2^\top J_2)$. For seed 1, with a ratio of lengths of 1.16, that is 0.15, for the others 0.29 to 0.40. The table has up to 0.11 more, because the columns are not quite orthogonal and the ratio is a median. Orthogonality chooses axes only where the columns differ in length, as components differ in variance. The directions of the plain VAE's eight active latents (one seed) are not orthogonal. Pictures that vary in two ways leave little room for eight orthogonal directions.
 #
 # What is said above, checked:
 
@@ -510,7 +516,7 @@ gain = found["Ada-GVAE, β = 4"]["MIG"] / found["β-VAE, β = 4"]["MIG"]
 compare("MIG with pairs, over MIG without", my_guess_of_mig, gain, digits=1)
 
 # %% [markdown]
-# **What you should see** (one seed each; MIG as in section 1). With pairs the same β has about three times the MIG, a lower total correlation, and pictures that are about as good. But β = 8 has nearly the same MIG without any pairs, and pays for it with its pictures. On seed 1 pairs again have three times the MIG of the same β, 0.38 against 0.12, but β = 8 has only 0.23. So pairs saved reconstruction on both seeds, and β = 8 matched their code on one. All four models above hold x and y in part. After 1,000 steps no latent tells much of shape or orientation.
+# **What you should see** (one seed each; MIG as in section 1). With pairs the same β has about three times the MIG, a lower total correlation, and pictures that are about as good. But β = 8 has nearly the same MIG without any pairs, and pays for it with its pictures. On seed 1 pairs again have three times the MIG of the same β, 0.38 against 0.12, but β = 8 has only 0.23. So pairs saved reconstruction on both seeds, and β = 8 matched their MIG on one. All four models above hold x and y in part. After 1,000 steps no latent tells much of shape or orientation.
 #
 # <details><summary>The four trainings with seed 1</summary>
 #
@@ -525,7 +531,7 @@ compare("MIG with pairs, over MIG without", my_guess_of_mig, gain, digits=1)
 #
 # </details>
 #
-# Pairs are an assumption, too. At least one factor must be shared within a pair, and which ones are shared must vary over the pairs, so that each factor can be told from the others. Our pairs are an easy case: they share four factors of five. The theorem of section 2 does not speak against pairs, because they tell more than $p(x)$.
+# Pairs are an assumption, too. At least one factor must be shared within a pair, and which ones are shared must vary over the pairs, so that each factor can be told from the others. Our pairs are an easy case: they share four factors of five. The theorem of section 2 does not speak against pairs, because they tell more than single pictures.
 #
 # What is said above, checked:
 
@@ -582,7 +588,7 @@ answer = None  # def answer(directions, degrees): ...
 check("13.3", answer)
 
 # %% [markdown]
-# **13.4** (open, half an hour) Duan et al. (2020) rank models without labels. Their assumption is that the latents of a well-disentangled model come back with other seeds. They report that their score, UDR, ranks models about as well as scores that need labels. `metrics.udr(codes, kls)` computes it. Guess which seeds will agree more, the three of `coloured-opened` or the three of `coloured-capacity`. Then compute both, with the posteriors' means of the same 2,000 pictures. Does the order agree with MIG ([chapter 6](06_controlled_capacity.ipynb), [chapter 10](10_training_that_goes_on.ipynb))? There is no check.
+# **13.4** (open, half an hour) Duan et al. (2020) rank models without labels. Their assumption is that the latents of a well-disentangled model come back with other seeds. They report that their score, UDR, ranks models about as well as scores that need labels. `metrics.udr(codes, kls)` computes it, from lists of the models' posterior means (n, latents) and KLs (`run.mean_kl()`). Guess which seeds will agree more, the three of `coloured-opened` or the three of `coloured-capacity`. Then compute both, on the same 2,000 pictures. Does the order agree with MIG ([chapter 6](06_controlled_capacity.ipynb), [chapter 10](10_training_that_goes_on.ipynb))? There is no check.
 
 # %% [markdown]
 # ## Summary
