@@ -155,7 +155,7 @@ plt.show()
 # %% [markdown]
 # *Figure 6.2. Eight of the pictures: squares, ellipses and hearts of several sizes and angles, each in a pale colour, on black.*
 #
-# The runs have 100,000 steps, as in the paper, and are recorded: the published objective on three seeds and, to compare, a fixed β = 4 and a plain VAE on one each. The command for one, and its KL:
+# The runs have 100,000 steps, as in the paper, and are recorded: the published objective on three seeds and, to compare, β = 4 and a plain VAE on one each. The command for one, and its KL:
 
 # %%
 names = {
@@ -682,7 +682,7 @@ table([
 # Put your answer in place of `None` and run the cell. Two digits of a number are enough, three of what a function returns. Solutions are in
 # [solutions/06_controlled_capacity](solutions/06_controlled_capacity.ipynb).
 #
-# **6.1** (easy, 5 min) Colours uniform on [0, 1], a sprite of 100 pixels, three channels, all else known: how many nats a picture does it cost not to know the colours? *Hint: $\int_0^1 H(r)\,dr = \tfrac12$ nat, with $H$ from section 5.*
+# **6.1** (easy, 5 min) Colours uniform on [0, 1], a sprite of 100 pixels, three channels, all else known: how many nats a picture does it cost not to know the colours? *Hint: $\int_0^1 H(r)\,dr = \tfrac12$ nat, with $H$ from section 5, in its fold.*
 
 # %%
 answer = None
