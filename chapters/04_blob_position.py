@@ -78,7 +78,7 @@ plt.show()
 # %% [markdown]
 # *Figure 4.1. Eight blobs from the data. The numbers above each are the centre's x and y in pixels; y points down.*
 #
-# What is said above, checked:
+# Checked:
 
 # %% tags=["checks"]
 rendered = data.render(torch.tensor([[20.0, 41.0]]))[0, 0]
@@ -127,7 +127,7 @@ def new_model(size=64):
 
 
 # %% [markdown]
-# `minivae/training.py` has the same step and loop for other losses too (functions in `after` get a `row` of numbers, the loss first). From one seed both give the same losses, bit for bit:
+# `minivae/training.py` has the same step and loop for other losses too. After each step it calls the functions in `after` with the step and a `row` of numbers, the loss first. From one seed both give the same losses, bit for bit:
 
 # %%
 model = new_model()
@@ -143,7 +143,7 @@ by_hand = train_by_hand(new_model(), data, beta=150, steps=15, seed=0)
 print("the same losses, bit for bit:", by_hand == torch.stack(in_library).tolist())
 
 # %% [markdown]
-# `train(experiment)` adds to this loop what a long training needs, such as saving and faster arithmetic.
+# `train(experiment)` adds saving and faster arithmetic to this loop.
 #
 # <details><summary>How do the weights begin?</summary>
 #
@@ -151,7 +151,7 @@ print("the same losses, bit for bit:", by_hand == torch.stack(in_library).tolist
 #
 # </details>
 #
-# What is said above, checked:
+# Checked:
 
 # %% tags=["checks"]
 assert sum(p.numel() for p in new_model().parameters()) == 502_005
@@ -182,7 +182,7 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 # %% [markdown]
 # ## 3. How high may the price be?
 #
-# If β is very large, a nat costs more than it saves. Then the model does best to encode nothing: every posterior equals the prior, and the decoder draws the mean picture $\bar p$ whatever z is. Such a model is **collapsed**. Above which β can no small change of a collapsed model lower the loss?
+# If β is very large, a nat costs more than it saves. Then the model does best to encode nothing: every posterior equals the prior, and the decoder draws the mean picture $\bar p$ whatever z is. Such a model is **collapsed**. Above which β does every small change of a collapsed model cost more than it gains?
 #
 # **A small change.** Let one latent carry a faint signal, $z = a\,f(x) + \varepsilon$ with $\varepsilon \sim \mathcal N(0, 1)$. Here $f$ is some function of the picture whose mean over the data is 0, and $a$ is a small number. The posterior is $\mathcal N(a f(x), 1)$.
 #
@@ -193,14 +193,14 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 #
 # $$ \sum_j \left( -\,w_j\, \mathbb E[(x_j - \bar p_j)\, z] + \tfrac12 v_j w_j^2\, \mathbb E[z^2] \right) . $$
 #
-# Here $\mathbb E[(x_j - \bar p_j) z] = a \operatorname{Cov}(x_j, f)$, and $\mathbb E z^2$ is nearly 1. Each $w_j$ is best at $a \operatorname{Cov}(x_j, f) / v_j$. With it the loss falls by
+# The noise ε does not depend on the picture, so $\mathbb E[(x_j - \bar p_j) z] = a \operatorname{Cov}(x_j, f)$. And $\mathbb E z^2$ is nearly 1. Each $w_j$ is best at $a \operatorname{Cov}(x_j, f) / v_j$. With it the loss falls by
 #
 # $$ \text{gain} = \tfrac12 a^2 \sum_j \frac{\operatorname{Cov}(x_j, f)^2}{v_j} . $$
 
 # %% [markdown]
 # **The contest.** Gain and cost are both proportional to $\tfrac12 a^2$. The signal $f$ pays if and only if $\sum_j \operatorname{Cov}(x_j, f)^2 / v_j > \beta\, \mathbb E f^2$. So β_c is the largest $\sum_j \operatorname{Cov}(x_j, f)^2 / (v_j\, \mathbb E f^2)$ over all $f$.
 #
-# **The best signal.** Measure each pixel in units of its Bernoulli spread, $y_j = (x_j - \bar p_j)/\sqrt{v_j}$, and call $S$ the covariance matrix of $y$. Split $f$ into the best linear guess from the pixels and a rest. The rest has no covariance with any pixel, so it gains nothing, but it costs KL. So the best $f$ is linear, $f = c^\top y$. Then $\operatorname{Cov}(y, f) = S c$ and $\mathbb E f^2 = c^\top S c$. The sum above is $\lVert \operatorname{Cov}(y, f) \rVert^2 = c^\top S^2 c$, so the gain per nat is $c^\top S^2 c \,/\, c^\top S c$. It is largest if $c$ is the eigenvector of the largest eigenvalue, and then it equals that eigenvalue:
+# **The best signal.** Measure each pixel in units of its Bernoulli spread, $y_j = (x_j - \bar p_j)/\sqrt{v_j}$, and call $S$ the covariance matrix of $y$. Split $f$ into the best linear guess from the pixels and a rest. The rest has no covariance with any pixel, so it gains nothing, but it costs KL. So the best $f$ is linear, $f = c^\top y$. Then $\operatorname{Cov}(y, f) = S c$ and $\mathbb E f^2 = c^\top S c$. Because $\operatorname{Cov}(x_j, f)^2 / v_j = \operatorname{Cov}(y_j, f)^2$, the sum above is $\lVert \operatorname{Cov}(y, f) \rVert^2 = c^\top S^2 c$. So the gain per nat is $c^\top S^2 c \,/\, c^\top S c$. It is largest if $c$ is the eigenvector of the largest eigenvalue, and then it equals that eigenvalue:
 #
 # $$ \boxed{\;\beta_c = \lambda_{\max}(S), \qquad S_{jk} = \frac{\operatorname{Cov}(x_j, x_k)}{\sqrt{\bar p_j (1 - \bar p_j)\; \bar p_k (1 - \bar p_k)}} \;} $$
 #
@@ -219,7 +219,7 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 #
 # </details>
 #
-# No network appears in this formula. β_c is a number of the data:
+# No network appears here: β_c is a number of the data.
 
 
 # %%
@@ -240,7 +240,7 @@ by_power, beta_c = threshold_by_hand(sample), collapse_threshold(sample)
 print(f"β_c of the blob of width 7: {by_power:.0f}; by the library {beta_c:.0f}")
 
 # %% [markdown]
-# **A second route.** The cell below builds a faint signal, $a$ = 0.05, on 1,000 pictures of 32 × 32 pixels, and measures the exact loss with z integrated numerically. The gain per nat is close to β_c, whether the signal moves the posterior's mean or its width.
+# **A second route.** The cell below builds a faint signal, $a$ = 0.05, on 1,000 smaller pictures (section 4), whose β_c is 65. It integrates the exact loss over z numerically. The gain per nat is close to 65, whether the signal moves the posterior's mean or its width.
 
 # %% tags=["checks"]
 assert abs(by_power / beta_c - 1) < 0.01
@@ -315,7 +315,7 @@ plt.show()
 #
 # </details>
 #
-# What is said above, checked:
+# Checked:
 
 # %% tags=["checks"]
 for width, beta, largest in trained:
@@ -385,7 +385,7 @@ plt.show()
 # %% [markdown]
 # *Figure 4.4. KL of each latent, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise and stay, the others rise for a moment and sink below the grey line.*
 #
-# **What you should see.** On the small canvas, too, two latents win (one seed). By step 1,500 they carry about 1.4 nats, and the two on the full canvas end at 1.5. A nat costs the same share of what it can save, so about as many are bought. What is said above, checked:
+# **What you should see.** Two latents win on the small canvas (Figure 4.3) and on the full one (Figure 4.4, right; one seed each). On the small canvas they carry about 1.4 nats by step 1,500, on the full one 1.5 at the end. A nat costs the same share of what it can save, so about as many are bought. Checked:
 
 # %% tags=["checks"]
 assert abs(small_beta_c / beta_c - 0.25) < 0.002 and small_beta == 37.5
@@ -407,7 +407,7 @@ figures.traversals(beta150[0].model(), data, images, title="β = 150, seed 0")
 plt.show()
 
 # %% [markdown]
-# *Figures 4.5 and 4.6. Top two rows: originals and reconstructions. Below, one row per latent, ordered by mean KL: what the decoder draws as that latent goes from −3 to 3 and all others keep the values inferred from the first original. Right: the latent's posterior mean for every position of the blob, blue −3, white 0, red 3.*
+# *Figures 4.5 and 4.6, laid out as the paper's Figure 2. Top two rows: originals and reconstructions. Below, one row per latent, ordered by mean KL: what the decoder draws as that latent goes from −3 to 3 and all others keep the values inferred from the first original. Right: the latent's posterior mean for every position of the blob, blue −3, white 0, red 3.*
 #
 # **What you should see.** At β = 1, on this seed, four latents are in use, as in the paper. (Three others have less than 0.01 nats, rounded up.) Their heat maps are curved patches, and their rows bend, fade and jump. At β = 150 two rows move, one along each side of the square, and their heat maps are plain ramps. The other eight rows do nothing. The price is blur, the second puzzle: with little information about the position the best picture is the average over all positions that are still possible.
 #
@@ -443,7 +443,7 @@ compare("latents in use, β = 1, seed 1", my_guess_1, at_1[1]["in use"], digits=
 compare("latents in use, β = 150", my_guess_150, at_150[0]["in use"], digits=0)
 
 # %% [markdown]
-# At β = 150 exactly two latents are in use on all five seeds. They lie along x and y on four. On seed 1 this fails at 10,000 steps: its ramps run along other directions. At 30,000 steps it holds. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance (given the picture, the latents are independent).
+# At β = 150 exactly two latents are in use on all five seeds. They lie along x and y on four. Those of seed 1 run along other directions at 10,000 steps, and along x and y at 30,000. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance (given the picture, the latents are independent).
 #
 # The first puzzle: β = 1 uses 3 to 7 latents, and the paper's four on two seeds of five. The count also falls during the training:
 
@@ -457,9 +457,9 @@ for step in (1_000, 3_000, 6_000, 10_000):
 table(counts)
 
 # %% [markdown]
-# The weakest latents become inactive one after another, and at 10,000 steps this need not have ended. So four is a passing count, not a constant of β = 1.
+# The weakest latents become inactive one after another, and at 10,000 steps this need not have ended. So four is no constant.
 #
-# An assertion on a recorded run ties the prose to the file. It is no evidence for the claim: the evidence is the trainings, here five seeds each. What is said above, checked:
+# Assertions only tie the prose to the recorded files. The evidence is the trainings, five seeds each. Checked:
 
 # %% tags=["checks"]
 assert all(run.step == 10_000 for run in vae + beta150)
@@ -487,7 +487,7 @@ assert min(middle) == 6 and max(middle) == 10
 # %% [markdown]
 # ## 6. How broken is the code?
 #
-# In eight frames a jump and a fast move look alike. Here is the second row of the β = 1 model in fine steps, from another seed image (the picture whose code is the start):
+# In eight frames a jump and a fast move look alike. Here is the second latent of Figure 4.5 in fine steps. The **seed image** (the picture whose code a traversal starts from) is now the eighth of Figure 4.1:
 
 # %%
 model, values = vae[1].model(), torch.linspace(-0.75, -0.35, 9)
@@ -503,7 +503,7 @@ plt.show()
 #
 # In the paper's words, "small latent perturbations produce reconstructions with large or inconsistent position offsets", and there are "artefacts such as two sprites in the scene". Put numbers on both. From each of 12 seed images traverse each active latent over [−3, 3] in steps of 0.1. A traversal is
 #
-# - **broken** if the centre of the drawn light jumps by more than 4 pixels in one step (an even walk takes 0.8 pixels a step);
+# - **broken** if the centre of the drawn light jumps by more than 4 pixels in one step (48 pixels in 60 even steps are 0.8 a step);
 # - a **ghost** if some frame has two separate bright spots, or less than 60 % of the seed image's light.
 
 # %%
@@ -527,7 +527,7 @@ for title, run in (("β = 1, seed 0", vae[0]), ("β = 150, seed 0", beta150[0]))
     print(f"{title}: mean σ", "  ".join(f"{s:.2f}" for s in sorted(std.tolist())))
 
 # %% [markdown]
-# At β = 1 a nat is cheap, so the latents that carry most have narrow posteriors. Where posteriors do not overlap, nothing in the loss asks that similar blobs get similar codes ([chapter 3](03_posterior_overlap.ipynb)), and a tear that formed early may persist. At β = 150 posteriors are wide and overlap, and the cheapest order is that of the positions. What is said above, checked:
+# At β = 1 a nat is cheap, so the latents that carry most have narrow posteriors. Where posteriors do not overlap, nothing in the loss asks that similar blobs get similar codes ([chapter 3](03_posterior_overlap.ipynb)), and a tear that formed early may persist. At β = 150 posteriors are wide and overlap, and the cheapest order is that of the positions. Checked:
 
 # %% tags=["checks"]
 centre = metrics.centre_of_light(strip)[:, 1]
@@ -549,7 +549,7 @@ assert narrowest[1] < 0.2 < narrowest[150]
 # %% [markdown]
 # ## 7. Drag the sliders
 #
-# The models of Figures 4.5 and 4.6:
+# The models of Figures 4.5 and 4.6. Left: a seed image. Right: what the decoder draws from the sliders' code. The explorer has other seed images than the figures.
 
 # %% tags=["nbval-ignore-output"]
 fragmented = TraversalExplorer(vae[1])
@@ -595,8 +595,6 @@ with torch.no_grad():
 # %% [markdown]
 # ## 8. The paper and this chapter, side by side
 #
-# Figures 4.5 and 4.6 have the layout of the two panels of the paper's Figure 2.
-#
 # | | paper (Figure 2) | here |
 # |---|---|---|
 # | width of the blob, positions | not stated | 7 pixels, [8, 56]² |
@@ -616,7 +614,7 @@ with torch.no_grad():
 #
 # </details>
 #
-# What is said above, checked:
+# Checked:
 
 # %% tags=["checks"]
 in_use_at_1 = sorted(row["in use"] for row in at_1)

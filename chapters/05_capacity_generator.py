@@ -17,7 +17,7 @@
 # %% [markdown]
 # ## A puzzle before we start
 #
-# - You may send 3 nats about a sprite, no more. Would you say a little about each of its five factors, or everything about where it is?
+# - You may send 3 nats about a sprite, no more. Would you say a little about each of its five factors, or spend all three on where it is?
 # - The scale of a sprite takes the values 0.5, 0.6, …, 1. Your friend sends "scale minus 0.75" instead. Does she save anything?
 #
 # ## Notation
@@ -142,7 +142,9 @@ x_and_y = at_the_end[3] + at_the_end[4]
 compare("x and y together at C = 3.5", my_guess, x_and_y, "nats", digits=1)
 
 # %% [markdown]
-# Checked:
+# *Figure 5.2. KL of each factor over the training, on a logarithmic axis: orientation (blue), shape (orange), scale (green), x and y (yellow, on one another).*
+#
+# The KL keeps to C. But all five lines rise together. Orientation has most, x and y together less than a third of C. Checked:
 
 # %% tags=["checks"]
 assert abs(at_the_end.sum() - 3.5) < 0.3 and x_and_y < 1.2
@@ -151,9 +153,7 @@ by_step = live.history["reconstruction"]
 assert by_step[-50:].mean() < 0.5 * by_step[0]
 
 # %% [markdown]
-# *Figure 5.2. KL of each factor over the training, on a logarithmic axis: orientation (blue), shape (orange), scale (green), x and y (yellow, on one another).*
-#
-# The KL keeps to C. But all five lines rise together. Orientation has most, x and y together less than a third of C. Is this because the training is small? Here is the whole one, recorded: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed.
+# Is this because the training is small? Here is the recorded one: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed.
 
 # %%
 run = Run.load("../data/runs/generator-seed0.h5")
@@ -169,7 +169,7 @@ figures.figure_3(published)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.3. Our training with γ = 1000, a column a factor. Above: its KL as C rises. Below: the same KL against the reconstruction accuracy, which is minus the loss. All five curves rise from the start.*
+# *Figure 5.3. Our training with γ = 1000, a column a factor. Above: its KL as C rises. Below: the same KL against the reconstruction accuracy, which is minus the loss.*
 #
 # Checked:
 
@@ -196,7 +196,7 @@ print(f"reconstruction at the end: {published.distortions[-1]:.0f} nats")
 #
 # $$ \hat x(z) = \mathbb E[x \mid z] = \sum_f p(f \mid z)\, x(f), \qquad p(f \mid z) \propto \prod_i \exp\left(-\frac{(z_i - a_i f_i)^2}{2 \sigma_i^2}\right) . $$
 #
-# No network can do better with these channels. All combinations are equally likely, so the factors are independent, and so are the noises. Therefore the belief $p(f \mid z)$ is a product over the factors. For one factor:
+# No network can do better with these channels. The sum runs over all combinations $f$ of the five factors. They are equally likely, so the factors are independent, and so are the noises. Therefore the belief $p(f \mid z)$ is a product over the factors. For one factor:
 
 
 # %%
@@ -214,15 +214,15 @@ for std in (3.0, 0.3, 0.03):
 table(rows)
 
 # %% [markdown]
-# With much noise all 32 places are possible; with little noise three are left.
+# With much noise all 32 places are possible; with little, three are left.
 #
-# Because the belief is a product, $\hat x(z)$ is fast to compute (`minivae/ideal_decoder.py`). The belief in shape, scale and orientation mixes 720 sprites into one blurred sprite. The beliefs in x and y mix it over the places, which are rounded to whole pixels. The second route is slow and exact: the sum over all 737,280 pictures.
+# Because the belief is a product, $\hat x(z)$ is fast to compute (`minivae/ideal_decoder.py`). The belief in shape, scale and orientation mixes their $3 \cdot 6 \cdot 40 = 720$ sprites into one blurred sprite. The beliefs in x and y spread it over the places. This fast way rounds places to whole pixels. A second route is slow and exact: the sum over all 737,280 pictures.
 #
-# From here on every channel is at its best scale ([chapter 2](02_awgn_channel.ipynb)). Then its rate fixes its signal-to-noise ratio, so $D$ depends on the rates alone. `amplitudes` gives the size of each signal at noise 1. `sobol` gives points spread evenly over a cube; here they stand for 16 pictures and their noise.
+# From here on every channel is at its best scale ([chapter 2](02_awgn_channel.ipynb)). Then its rate fixes its signal-to-noise ratio, so $D$ depends on the rates alone. `amplitudes` gives $\sqrt{\mathrm{SNR}}$ of each channel, the size of its signal at noise 1. The 16 pictures and their noise come from `sobol`.
 #
-# <details><summary>How a point becomes a picture and its noise</summary>
+# <details><summary>How pictures and noise come from `sobol`</summary>
 #
-# A point has ten coordinates between 0 and 1. The first five choose the class of each factor. The last five become noise. For this `torch.special.ndtri` has the inverse of the distribution function of $\mathcal N(0, 1)$: it turns a number that is uniform between 0 and 1 into one that is normal.
+# `sobol` gives points spread evenly over a cube. A point has ten coordinates between 0 and 1. The first five choose the class of each factor. The last five become noise. For this `torch.special.ndtri` has the inverse of the distribution function of $\mathcal N(0, 1)$: it turns a number that is uniform between 0 and 1 into one that is normal.
 # </details>
 
 # %%
@@ -311,7 +311,7 @@ plt.show()
 # %% [markdown]
 # *Figure 5.4. Above: the nats of each factor under the best split of C. x (dotted) lies on y (broad, yellow). Scale (orange, dashed) comes at 6.6 nats, shape (blue) at 10.4, orientation (green, dash-dotted) at 13.3; each time the others fall. Below: what a further nat is worth.*
 #
-# Checked, over three searches:
+# Checked, over three searches (position is the later of x and y):
 
 # %% tags=["checks"]
 assert quick.rates[0, 1] == quick.rates[1, 1] == 0 and quick.rates[2, 1] > 1
@@ -370,14 +370,14 @@ for key in arrives.keys() - jumps:
 #
 # ## 5. Figure 3, panel for panel
 #
-# The upper two panels:
+# Its upper two panels:
 
 # %%
 figures.figure_3(published, limit)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.5. KL of each factor against capacity (above) and against reconstruction accuracy (below). Broad and pale: the best split; it brings one factor after another and reaches an accuracy of 0, which is perfect. Black: the training with γ = 1000, one seed; it brings all at once and ends at −60.*
+# *Figure 5.5. KL of each factor against capacity (above) and against reconstruction accuracy (below). Broad and pale: the best split; it brings one factor after another and reaches an accuracy of 0. Black: the training with γ = 1000, one seed; it brings all at once and ends at −60.*
 #
 # The lower panel of Figure 3 shows samples and their reconstructions at 3.1, 7.3, 15.4 and 23.8 nats. Here the optimal decoder and the training draw the same originals from the same noise.
 
@@ -416,6 +416,11 @@ plt.show()
 # *Figure 5.6. Eight originals, and what is drawn of them at four capacities by the optimal decoder (upper rows) and by the training with γ = 1000 (lower rows, one seed).*
 #
 # Checked on 512 pictures:
+#
+# <details><summary>What the table says</summary>
+#
+# `x` and `size` correlate the x and the area of the drawn sprite with the original's. `ellipses` and `hearts` do the same for the stretch of these shapes: two numbers that say how long a sprite is, and in which direction. `length` is the mean size of a drawn ellipse's stretch, 0 for a disc.
+# </details>
 
 
 # %% tags=["checks", "nbval-ignore-output"]
@@ -459,7 +464,7 @@ assert 0.75 < look["γ = 1000", 23.8]["hearts"] < 0.92
 # %% [markdown]
 # **What you should see.** At 3.1 nats the optimal decoder draws a blur in the right place: position alone, as in the paper. γ = 1000 is less sure of the place, because part of its nats went elsewhere. At 7.3 nats the size is seen. At 15.4 the optimal decoder draws nearly everything; the trained one knows the size but hardly the angle, and draws round blobs.
 #
-# **Where the training fails.** At 23.8 nats the paper says that its reconstructions "look almost identical to the samples". The optimal decoder's do. The training's do not: ellipses are right, but small squares and hearts are round lumps. [Chapter 8](08_missed_split.ipynb) has what we know of the reason.
+# **Where the training fails.** At 23.8 nats the paper says that its reconstructions "look almost identical to the samples". The optimal decoder's do. The training's do not: ellipses are right, but small squares and hearts are round lumps.
 #
 # ## 6. A mean costs nats
 #
@@ -526,9 +531,14 @@ figures.codings(codings)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.7. Nats of each factor under the best split: published values (blue), class numbers (orange, dashed), values without their mean (green, dash-dotted). The less the means cost, the earlier scale, shape and orientation come.*
+# *Figure 5.7. Nats of each factor under the best split: published values (blue), class numbers (orange, dashed), values without their mean (green, dash-dotted).*
 #
 # Checked, with a second search for where scale comes:
+#
+# <details><summary>What the first printed line says</summary>
+#
+# Fees are not all that a split with means loses. Just before a factor comes, the nats that the fees leave (the sum of $R'$) are also spent worse than the best centred split spends its own: it needs fewer nats for the same loss. The line has the largest difference before each newcomer, a mean of three searches.
+# </details>
 
 # %% tags=["checks"]
 by_classes = codings["class numbers"]
@@ -587,7 +597,7 @@ for kind, channels in (("raw", raw), ("centred", centred)):
     assert abs(np.mean(predicted) - best[kind]["scale"][0]) < 0.35
 
 # %% [markdown]
-# **What you should see.** Scale comes at 6.6 nats with the published values, at 5.1 with class numbers and at 2.8 centred. The paper says that its KL climbs from "around C = 6 nats". Two trainings of [chapter 8](08_missed_split.ipynb) bring scale 0.9 and 1.9 nats after the best split (one seed each). With such a delay class numbers fit the paper at least as well as values, and centred factors do not.
+# **What you should see.** Scale comes at 6.6 nats with the published values, at 5.1 with class numbers and at 2.8 centred. The paper says that its KL climbs from "around C = 6 nats". Trainings with the objective of [chapter 8](08_missed_split.ipynb) bring scale later than the best split: at 8.5 nats with values, at 3.6 centred (one seed each). With such delays, 0.9 to 1.9 nats, class numbers would bring it at 6 to 7. So they fit the paper at least as well as values, and centred factors do not.
 #
 # ## 7. Drag the capacity
 #
@@ -675,4 +685,4 @@ check("5.3", answer)
 # - A mean costs nats, so the numbers that stand for a factor decide when it comes.
 # - The published objective keeps the KL at C but does not find the best split (one seed). [Chapter 6](06_controlled_capacity.ipynb) puts the encoder back; [chapter 8](08_missed_split.ipynb) says why the split is missed.
 #
-# **Readings.** Burgess et al. 2018, section 4.3 and Figure 3. Cover and Thomas 2006, their tenth chapter, on rate and distortion. Alemi et al. 2018, *Fixing a broken ELBO*.
+# **Readings.** Burgess et al. 2018, section 4.3 and Figure 3. Cover and Thomas 2006, their tenth chapter. Alemi et al. 2018, *Fixing a broken ELBO*.

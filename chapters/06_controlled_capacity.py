@@ -12,8 +12,8 @@
 # 3. MIG, a score of disentanglement, is 0 for a turned code and 0.34 for perfect x and y alone;
 # 4. no variant of the recipe that was tried so far (one seed each) gives each factor a latent of its own.
 #
-# **You need** the KL as the rate of a channel ([chapter 2](02_awgn_channel.ipynb)), the VAE ([chapter 4](04_blob_position.ipynb)), the objective with γ and C ([chapter 5](05_capacity_generator.ipynb)). A little PyTorch.
-# **Time:** 45 minutes to read, 2 minutes of CPU time, 4 with AVX2 alone.
+# **You need** the KL as the rate of a channel ([chapter 2](02_awgn_channel.ipynb)), the VAE ([chapter 4](04_blob_position.ipynb)), the objective with γ and C ([chapter 5](05_capacity_generator.ipynb)).
+# **Time:** 45 minutes to read, 2 minutes of CPU time, 4 on older processors.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -120,6 +120,9 @@ small = dataclasses.replace(
 )
 live = watch(small, steps=1_500, every=150, active=ACTIVE)
 
+# %% [markdown]
+# *Figure 6.1. KL of each of ten latents in the short training, on a logarithmic axis of nats. A latent is active above the grey line, at 0.1 nats.*
+
 # %% tags=["nbval-ignore-output"]
 kl_at_the_end = live.history["kl"][-50:].mean(0)
 compare("active latents", my_guess_active, (kl_at_the_end > ACTIVE).sum(), digits=0)
@@ -133,8 +136,6 @@ most = np.maximum.accumulate(live.history["kl"], 0)[-1]
 assert (most > ACTIVE).sum() >= 5
 
 # %% [markdown]
-# *Figure 6.1. KL of each of ten latents in the short training, on a logarithmic axis of nats. A latent is active above the grey line, at 0.1 nats.*
-#
 # **What you should see.** At first all ten rise. Then a few win (here three; one seed), and the others fall back.
 #
 # **Why** (an argument, not a measurement). C fixes the sum of the KLs. A nat in a latent that the decoder already reads lowers the loss at once. In a new latent it does so only after the decoder has learnt to read it. So nats go where nats are.
@@ -154,7 +155,7 @@ plt.show()
 # %% [markdown]
 # *Figure 6.2. Eight of the pictures: squares, ellipses and hearts of several sizes and angles, each in a pale colour, on black.*
 #
-# The runs have 100,000 steps, as in the paper, and are recorded. The command for one, and its KL:
+# The runs have 100,000 steps, as in the paper, and are recorded: the published objective on three seeds and, to compare, β = 4 and a plain VAE on one each. The command for one, and its KL:
 
 # %%
 names = {
@@ -173,7 +174,7 @@ plt.show()
 # %% [markdown]
 # *Figure 6.3. KL of each of ten latents over the training, published objective, seed 0, drawn as Figure 6.1. Three lines end above seven nats (the two upper ones lie on one another), the others far below 0.1.*
 #
-# **What you should see.** Two latents become active first, and the other eight fall below a thousandth of a nat. From about C = 3 on these eight rise again, together, to some hundredths of a nat or a tenth. One of them wins. The other seven fall back and stay there. From then on three latents share whatever C brings. Seeds 1 and 2 do the same. Over 500 steps the mean KL is within 0.03 nats of C.
+# **What you should see.** Two latents become active first, and the other eight fall below a thousandth of a nat. From about C = 3 (step 12,000) on these eight rise again, together, to some hundredths of a nat or a tenth. One of them wins. The other seven fall back and stay there. From then on three latents share whatever C brings. Seeds 1 and 2 do the same. Over 500 steps the mean KL is within 0.03 nats of C.
 #
 # So the argument of section 2 is false as it stands: one latent came back. The likely reason is that once the place is known well, a nat about the size buys more.
 
@@ -212,7 +213,7 @@ plt.show()
 #
 # **What you should see.** The drawings are grey blobs of the right place and size. The outer pictures are ragged, because the model never met such values: 99 % of the codes lie within ±1.5.
 #
-# R² is the share of a factor's variance that a latent explains: we cut the latent into 20 bins and predict the factor by its mean in each. An orientation counts modulo the turn after which its shape looks the same.
+# R² is the share of a factor's variance that a latent explains: we cut the latent into 20 bins and predict the factor by its mean in each. A shape counts as three numbers, 1 for itself and 0 for the others. An orientation counts modulo the turn after which the sprite looks the same (90° for a square).
 
 
 # %%
@@ -236,7 +237,13 @@ plt.show()
 #
 # **What you should see.** On seed 0, x, y and scale have a latent each. On seed 1 two latents share x and y: the code is turned by nearly 45°. On seed 2 it is turned by about 20°. ([Chapter 7](07_why_these_axes.ipynb) asks why.) Orientation and the colours are in no latent. A tenth of the shape is in the latent of the size.
 #
-# To count we need a rule. A factor is **in a latent of its own** if an active latent explains at least 0.6 of it, no other active latent more than 0.2 of it, and this latent at most 0.2 of any other factor. An angle is a circle, so it may take two latents. How many of the eight will it be?
+# A factor is **in a latent of its own** if
+#
+# - an active latent explains at least 0.6 of it,
+# - no other active latent explains more than 0.2 of it,
+# - and the first explains at most 0.2 of any other factor.
+#
+# An angle is a circle, so it may take two latents. How many of the eight will it be?
 
 # %%
 my_guess_factors = None  # in latents of their own, on seed 0: your number here
@@ -403,7 +410,7 @@ for row in rows:
 # %% [markdown]
 # All are low: 0.03 to 0.14 for γ = 1000 (three seeds), 0.10 for β = 4 (one seed). [Chapter 9](09_factors_or_moments.ipynb) has other scores.
 #
-# MIG and R² do not look at a latent's KL. An inactive latent whose mean follows x, however faintly, counts in both. The last column leaves inactive latents out, as our rule for a latent of its own does. For γ = 1000 this adds 0.02 to 0.06, because inactive latents came second.
+# MIG and R² do not look at a latent's KL. An inactive latent whose mean follows x, however faintly, counts in both. The last column leaves inactive latents out, as our rule for a latent of its own does. For γ = 1000 this adds a few hundredths, because inactive latents came second.
 #
 # ## 5. What the paper leaves open
 #
@@ -412,10 +419,10 @@ for row in rows:
 # | not stated | in section 3 | also tried |
 # |---|---|---|
 # | Equation 8 for a batch | \|KL − C\| of the mean | of each picture, then averaged |
-# | colours | `pale`: channels uniform on [0.5, 1] | `vivid`: on [0, 1]; `hue`: a circle of hues; `eight` colours |
-# | first weights | `ours`: He's, the encoder's last layer a tenth | `he`: all He's; `truncated` normal, spread 1/√inputs; `glorot`; `pytorch`: its default |
+# | colours | `pale`: channels uniform on [0.5, 1] | `vivid`: on [0, 1]; `hue`: a circle of hues; `eight`: channels ¼ or 1 |
+# | first weights | `ours`: He's (variance 2/inputs), the encoder's last layer a tenth | `he`: all He's; `truncated` normal, spread 1/√inputs; `glorot`: variance 2/(inputs + outputs); `pytorch`: its default, 1/(3 inputs) |
 #
-# A **variant** of the recipe is a choice of all these. `tools/study_figure4a.py` trains variants, so far on small pictures (32 × 32, γ divided by 4) with a ramp of 20,000 steps. Its plan also varies γ, the ramp, the batch and Adam. **Each row below is one seed.**
+# A **variant** of the recipe is a choice of all these. `tools/study_figure4a.py` trains variants, so far on small pictures (32 × 32, γ divided by 4) while C grows over 20,000 steps. **Each row below is one seed.**
 
 
 # %%
@@ -437,7 +444,13 @@ def other_changes(settings, usual):
 
 
 # %% [markdown]
-# An excess needs a scale. A model that ignores its code draws one constant picture, at best the mean of all. Let a sprite cover a pixel with probability $c$, and let $r$ be its brightness in a channel. The mean picture has $c\,\bar r$ there. Each pixel and channel costs $H(c\,\bar r)$, with $H(p) = -p \log p - (1 - p) \log(1 - p)$. Of this $c\,\overline{H(r)}$ is the floor:
+# An excess needs a scale. We take that of a model that ignores its code, so it draws one constant picture, at best the mean of all.
+#
+# <details><summary>How large is the excess of the mean picture?</summary>
+#
+# Let a sprite cover a pixel with probability $c$, and let $r$ be its brightness in a channel. A bar is a mean over $r$, and $H(p) = -p \log p - (1 - p) \log(1 - p)$. The mean picture has the value $c\,\bar r$ there. Drawn for every picture it costs $H(c\,\bar r)$ on average, a pixel and channel. A perfect drawing costs $H(r)$ where the sprite is and nothing where it is black, so the floor is $c\,\overline{H(r)}$. The excess is the difference, summed over pixels and channels.
+#
+# </details>
 
 # %%
 ramp = torch.linspace(0, 1, 10_001, dtype=torch.float64)
@@ -460,6 +473,10 @@ for side in (32, 64):
     for kind, values in channel.items():
         loss = entropy(values.mean() * covered) - covered * entropy(values).mean()
         constant[kind, side] = 3 * loss.sum().item()
+
+
+# %% [markdown]
+# In the table `per` is the average in Equation 8, `else` any other change, `own` the factors in latents of their own, and `of constant` the excess as a share of the constant picture's. `MIG` is over all ten latents.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -534,7 +551,7 @@ sizes = [max(end_of[name]["r2"]["scale"]) for name in drawing]
 assert sum(R2 > 0.4 for R2 in sizes) == 11
 
 # %% [markdown]
-# `per` is the average in Equation 8, `else` any other change, `own` the factors in latents of their own, and `of constant` the excess as a share of the constant picture's. `MIG` is over all ten latents. As a figure:
+# As a figure:
 
 # %% tags=["nbval-ignore-output"]
 perfect_colour_mig = metrics.mig(of_pictures[:, 1:], coloured_classes)
@@ -560,7 +577,7 @@ plt.show()
 #
 # **Why.** The first weights can decide it (the third puzzle). All nine trainings with He's weights (`ours`, `he`) draw. All three with PyTorch's default learn nothing. The likely reason is that these weights are small, so at first the decoder's output hardly depends on the code ([chapter 4](04_blob_position.ipynb)). With other weights the average in Equation 8 can decide: `truncated`, with vivid colours, draws per picture and learns nothing per batch. With pale colours it is the other way round.
 #
-# **No variant tried so far gives each factor a latent of its own.** A filled mark near the star would falsify this. Each variant is one seed on small pictures.
+# **No variant tried so far gives each factor a latent of its own.** A filled mark near the star would falsify this.
 #
 # [Chapter 9](09_factors_or_moments.ipynb) asks whether the objective wants factors at all, [chapter 10](10_training_that_goes_on.ipynb) why training stops at three latents.
 
@@ -665,7 +682,7 @@ table([
 # Put your answer in place of `None` and run the cell. Two digits of a number are enough, three of what a function returns. Solutions are in
 # [solutions/06_controlled_capacity](solutions/06_controlled_capacity.ipynb).
 #
-# **6.1** (easy, 5 min) Colours uniform on [0, 1], a sprite of 100 pixels, three channels, all else known: how many nats a picture does it cost not to know the colours? *Hint: $\int_0^1 H(r)\,dr = \tfrac12$ nat, with $H$ from section 5.*
+# **6.1** (easy, 5 min) Colours uniform on [0, 1], a sprite of 100 pixels, three channels, all else known: how many nats a picture does it cost not to know the colours? *Hint: $\int_0^1 H(r)\,dr = \tfrac12$ nat, with $H$ from section 5, in its fold.*
 
 # %%
 answer = None
