@@ -87,11 +87,17 @@ class Sprites:
     def _draw(self, classes: Tensor) -> Tensor:
         _, shape, scale, orientation, x, y = classes.unbind(1)
         edges = row_ends(self.size, classes.device)[shape, scale, orientation, y]  # n, size, 4
-        centres = self.size * (0.25 + 0.5 / 31 * x[:, None])
-        across = (torch.arange(self.size, device=x.device) + 0.5 - centres)[:, None]  # n, 1, size
+        across = columns(self.size, classes.device)[x][:, None]  # n, 1, size
         left, right, left2, right2 = edges[:, :, None].unbind(3)
         inside = (across > left) & (across < right) | (across > left2) & (across < right2)
         return inside[:, None].float()
+
+
+@cache
+def columns(size: int, device: torch.device) -> Tensor:
+    """Where the centre of each column of pixels lies for each class of x, from the sprite's centre: (32, size)."""
+    centres = size * (0.25 + 0.5 / 31 * torch.arange(32.0))
+    return (torch.arange(size) + 0.5 - centres[:, None]).to(device)
 
 
 @cache
