@@ -133,8 +133,8 @@ class Run:
 
 
 def initial_state(objective: object) -> Tensor | None:
-    """The state with which an objective begins that adapts itself, else None. Raises ValueError if it is not as it must
-    be for a run to keep it."""
+    """The state with which an objective begins that adapts itself, else None. Raises ValueError if it is no float32 or
+    float64 tensor without gradient, or the objective has no `update`."""
     if not hasattr(objective, "initial_state"):
         return None
     state = objective.initial_state()
