@@ -22,7 +22,6 @@ from minivae._arguments import check_count
 DATA = Path(__file__).parents[1] / "data"
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SHOWN = 10  # files that an import names one by one
-FORCE = "replace the output file if it exists"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,9 +33,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=minivae.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], about: str, of: Any = commands) -> Callable:
+    def command(name: str, run: Callable, about: str, of: Any = commands, *, force: bool = False) -> Callable:
         sub = of.add_parser(name, help=about, description=about)
         sub.add_argument("--json", action="store_true", help="print JSON for scripts")
+        if force:
+            sub.add_argument("--force", action="store_true", help="replace the output file if it exists")
         sub.set_defaults(run=run)
         return sub.add_argument
 
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         add("--reseed", action="store_true", help="go on with fresh random numbers, as on another device")
 
     command("list", _list, "list the experiments")
-    add = command("train", _train, "train an experiment and write its run file")
+    add = command("train", _train, "train an experiment and write its run file", force=True)
     experiment(add)
     add("--seed", type=int, default=0)
     add("--seeds", metavar="0:8", help="several at once, on a GPU hardly slower than one; writes runs/NAME-seedN.h5")
@@ -57,7 +58,6 @@ def main(argv: list[str] | None = None) -> int:
     add("--data", type=Path, metavar="FILE", help="pictures to train on, a file that data import made")
     add("--snapshots", type=int, nargs="*", default=[], metavar="STEP", help="keep the weights at these")
     add("--slim", action="store_true", help="keep a small file: half precision, no checkpoint")
-    add("--force", action="store_true", help=FORCE)
     add = command("sweep", _sweep, "train an experiment with several seeds and settings, and print a table")
     experiment(add)
     add("--seeds", default="0", metavar="0:10", help="0:10 for 0 to 9, or 1,4,7 (default: 0)")
@@ -77,18 +77,16 @@ def main(argv: list[str] | None = None) -> int:
     add("--mig-without", nargs="+", default=[], metavar="FACTOR", help="left out of MIG; with --factors numbers from 0")
     add("--mig-samples", action="store_true", help="MIG of samples of the posteriors, not of their means")
     add("--mig-nats", action="store_true", help="MIG in nats, not over the factor's entropy")
-    add = command("export", _export_run, "write a run's model for other programs")
+    add = command("export", _export_run, "write a run's model for other programs", force=True)
     add("path", type=Path, metavar="RUN")
     add("--onnx", type=Path, metavar="FILE", help="NAME.onnx writes NAME-encoder.onnx and NAME-decoder.onnx")
     add("--weights", type=Path, metavar="FILE", help="name → tensor, for torch.load")
-    add("--force", action="store_true", help=FORCE)
-    add = command("limit", _limit, "find the least distortion at each capacity, without a network")
+    add = command("limit", _limit, "find the least distortion at each capacity, without a network", force=True)
     add("name", metavar="NAME", help="sprites-raw, -classes, -centred, -symmetric[-centroid], -moments or blobs")
     add("--capacities", type=float, nargs="+", metavar="NATS", help="default: 0.5, 1, … 25, or what can be carried")
     add("--samples", type=int, default=1024, help="pictures for the search (default: 1024)")
     add("--seed", type=int, default=0)
     add("--out", type=Path, help="JSON file to write")
-    add("--force", action="store_true", help=FORCE)
     add = command("bench", _bench, "measure speed and memory on this machine, beside a plain reference loop")
     add("--quick", action="store_true", help="the ratios alone, in under 50 seconds")
     add("--out", type=Path, metavar="FOLDER", help="write table, picture and JSON there")
@@ -97,13 +95,12 @@ def main(argv: list[str] | None = None) -> int:
     add("--tiny", action="store_true", help="for --gpu: sizes that say nothing, to try it")
     data = commands.add_parser("data", help="make a file of pictures, or write dSprites anew")
     data = data.add_subparsers(dest="action", required=True, metavar="import|export")
-    add = command("import", _import, "make one HDF5 file of pictures, 64×64", data)
+    add = command("import", _import, "make one HDF5 file of pictures, 64×64", data, force=True)
     add("kind", choices=["chairs", "celeba", "folder", "shapes3d", "mpi3d"], help="how they lie, see data/README.md")
     add("source", type=Path, metavar="PATH", help="folder, zip or tar; the published array of shapes3d, mpi3d")
     add("--out", type=Path, required=True, help="file to write")
     add("--channels", type=int, choices=[1, 3], help="1 grey, 3 RGB (default: chairs 1, others 3)")
     add("--white", type=float, metavar="VALUE", help="of white, in grey pictures of more than 8 bits")
-    add("--force", action="store_true", help=FORCE)
     add = command("export", _export, "write a rendered data set in the layout of the published file", data)
     add("name", choices=["sprites"], help="sprites: dSprites as HDF5")
     add("--out", type=Path, required=True, help="file to write")
@@ -382,13 +379,13 @@ def _limit(args: argparse.Namespace) -> int:
 def _summary(run: Any) -> dict[str, Any]:
     from minivae.engine.settings import to_dict
 
-    recent = run.history["step"] > run.step - 500
+    means = run.means()
     return {
         "experiment": to_dict(run.experiment),
         "seed": run.seed,
         "step": run.step,
-        "reconstruction": float(run.history["reconstruction"][recent].mean()),
-        "kl": [float(value) for value in run.mean_kl()],
+        "reconstruction": float(means["reconstruction"]),
+        "kl": means["kl"].tolist(),
         "snapshots": sorted(run.snapshots),
         "resumable": run.checkpoint is not None,
         "provenance": run.provenance,

@@ -74,11 +74,11 @@ BUDGET = {
     "metrics.evaluate": 125, "metrics.udr": 45,
     "datasets.__init__": 15, "datasets.blobs": 85, "datasets.sprites": 160, "datasets.coloured": 45,
     "datasets.chairs": 250, "datasets.arrays": 110,
-    "engine.__init__": 5, "engine.settings": 75, "engine.runs": 210, "engine.files": 105, "engine.saving": 185,
-    "engine.trainer": 235, "engine.fast": 175, "engine.fast_muon": 70,
-    "engine.parallel": 90, "engine.sweep": 185, "engine.imports": 240,
-    "engine.pictures": 140, "engine.dsprites": 110, "engine.curves": 75, "engine.catalogue": 25,
-    "engine.published": 90, "engine.export": 45, "__main__": 390,
+    "engine.__init__": 5, "engine.settings": 75, "engine.runs": 195, "engine.files": 100, "engine.saving": 180,
+    "engine.trainer": 220, "engine.fast": 170, "engine.fast_muon": 70,
+    "engine.parallel": 82, "engine.sweep": 172, "engine.imports": 234,
+    "engine.pictures": 130, "engine.dsprites": 100, "engine.curves": 75, "engine.catalogue": 25,
+    "engine.published": 80, "engine.export": 42, "__main__": 380,
 }  # fmt: skip
 
 
@@ -91,9 +91,9 @@ def test_a_module_keeps_to_its_budget(name):
 def test_the_library_stays_small():
     lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
     assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 2_934
-    assert sum(n for name, n in lines.items() if part(name) == "engine") <= 2_370
+    assert sum(n for name, n in lines.items() if part(name) == "engine") <= 2_275
     assert max(n for name, n in lines.items() if part(name) == "course") <= 230
-    assert sum(lines.values()) <= 8_490  # a ceiling that only comes down
+    assert sum(lines.values()) <= 8_390  # a ceiling that only comes down
     scripts = {path.name: len(path.read_text().splitlines()) for path in ROOT.rglob("*.js")}
     assert max(scripts.values()) <= 400 and sum(scripts.values()) <= 970
     assert sum(scripts[name] for name in ("base.js", "models.js", "notebook.js")) <= 385

@@ -33,7 +33,7 @@ def to_dict(curve: RateDistortion) -> dict[str, Any]:
 
 
 def load_curve(path: str | Path) -> RateDistortion:
-    """Read what `save_curve` wrote. Raises FileNotFoundError if there is no such file, ValueError if it is another."""
+    """Read what `save_curve` wrote. Raises as `files.reading`."""
     path = Path(path)
     missing = f"make it with `{shlex.join(['python', '-m', 'minivae', 'limit', 'NAME', '--out', str(path)])}`"
     with reading(path, "is no rate-distortion curve of minivae, or damaged", missing):
@@ -46,10 +46,9 @@ def load_curve(path: str | Path) -> RateDistortion:
         n = len(curve.capacities)
         if any(values[name].shape != (n, len(curve.factors))[: 1 + (name == "rates")] for name in _COLUMNS):
             raise ValueError("columns of different lengths")
-        if not all(isinstance(factor, str) for factor in curve.factors) or not isinstance(curve.provenance, dict):
-            raise ValueError("factors must be texts and made a description")
-        if not all(torch.isfinite(values[name]).all() for name in _COLUMNS[:-1]):
-            raise ValueError("values that are not finite")
+        texts = all(isinstance(factor, str) for factor in curve.factors) and isinstance(curve.provenance, dict)
+        if not (texts and all(torch.isfinite(values[name]).all() for name in _COLUMNS[:-1])):
+            raise ValueError("factors that are no texts, made no description, or values that are not finite")
         return curve
 
 

@@ -24,15 +24,10 @@ BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB 
 @dataclass(frozen=True)
 class DSprites(Sprites):
     """The published dSprites, a bit a pixel in memory (378 MB): the same as `Sprites`, but for pictures as published.
-    Use `dsprites(path)`, which reads at once. What asks for pictures raises what `dsprites` does.
+    They are read when the first is asked for, which raises what `dsprites(path)` does, which reads at once."""
 
-    Args:
-        path: of the npz or HDF5 file; read when the first picture is asked for.
-        content: a digest of the pictures, by which a run knows them again wherever the file lies; "" if not yet known.
-    """
-
-    path: str = field(compare=False)
-    content: str = ""
+    path: str = field(compare=False)  # of the npz or HDF5 file
+    content: str = ""  # a digest, by which a run knows the pictures again wherever the file lies; "" if not yet known
 
     size: ClassVar[int] = 64
 
@@ -73,8 +68,8 @@ class DSprites(Sprites):
 
 
 def dsprites(path: str | Path) -> DSprites:
-    """Read the published dSprites, `dsprites_ndarray_*.npz` or its HDF5 form; pickled parts are never touched. Raises
-    FileNotFoundError if there is no such file, ValueError if it is damaged, is no dSprites, or lacks an array."""
+    """Read the published dSprites, `dsprites_ndarray_*.npz` or its HDF5 form. Raises as `files.reading`, ValueError if
+    it is damaged, is no dSprites, or lacks an array."""
     dataset = DSprites(path)
     dataset.bits  # noqa: B018  read now, so that a bad file is heard of here
     return dataset

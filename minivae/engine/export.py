@@ -15,8 +15,7 @@ def export_onnx(run: Run, path: str | Path, overwrite: bool = False) -> list[Pat
 
     The encoder takes "images" (n, channels, size, size) in [0, 1] and gives "mean" and "log_std" (n, latents), the
     decoder takes "z" (n, latents) and gives "logits" (n, channels, size, size); n is free, all is float32. A generator
-    has a decoder only. Returns what was written. Raises RuntimeError if onnx and onnxscript are not installed, and as
-    `files.write_atomically`.
+    has a decoder only. Raises RuntimeError if onnx and onnxscript are not installed, and as `files.write_atomically`.
     """
     try:
         import onnxscript  # noqa: F401  what PyTorch's exporter needs

@@ -108,13 +108,12 @@ class Remembered(Held):
 def held(dataset: Any, place: torch.device) -> Any:
     """The data set in the form from which a training there draws fastest; itself, if that is it."""
     drawn = isinstance(dataset, Chairs) and dataset.number is not None
+    keeps = drawn and place.type == "cpu"
     if place.type == "cuda" and (drawn or type(dataset) in (Arrays, Pictures)):
-        number = dataset.number if drawn else len(dataset)
+        values = (dataset.number if drawn else len(dataset)) * dataset.channels * dataset.size**2
         bytes_each = dataset.held[0].element_size() if isinstance(dataset, Arrays) else 1
-        needed = number * dataset.channels * dataset.size**2 * bytes_each
-        # half of the memory is the training's
-        return _keep(dataset, place) if needed <= torch.cuda.mem_get_info(place)[0] / 2 else dataset
-    return _keep(dataset, place) if drawn and place.type == "cpu" else dataset
+        keeps = values * bytes_each <= torch.cuda.mem_get_info(place)[0] / 2  # the other half is the training's
+    return _keep(dataset, place) if keeps else dataset
 
 
 @functools.lru_cache(maxsize=1)  # a training that goes on, or the next seed's, finds them there
@@ -130,10 +129,9 @@ def _keep(dataset: Arrays | Chairs | Pictures, place: torch.device) -> Held:
 @contextmanager
 def ieee() -> Iterator[None]:
     """Meanwhile CUDA's convolutions of fp32 are fp32, and not TF32, which keeps ten bits."""
-    cudnn = torch.backends.cudnn  # newer versions have a switch for convolutions alone
-    switch, name, off = (
-        (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
-    )
+    switch, name, off = torch.backends.cudnn, "allow_tf32", False
+    if hasattr(switch, "conv"):  # newer versions have a switch for convolutions alone
+        switch, name, off = switch.conv, "fp32_precision", "ieee"
     before = getattr(switch, name)
     setattr(switch, name, off)
     try:
@@ -171,12 +169,9 @@ class OnDevice:
 def graphed(
     take: Take, optimizer: torch.optim.Optimizer, generator: torch.Generator, put: Sequence[Callable[[int], None]] = ()
 ) -> Take:
-    """The same step as a CUDA graph: recorded once, and from then on one launch instead of hundreds.
-
-    The first few steps are taken one operation at a time, so that every library has chosen and allocated what it needs
-    before the recording. Data and noise are made on the device; what a step reads besides, its number and what `put`
-    brings, is put there before it.
-    """
+    """The same step as a CUDA graph: one launch instead of hundreds. The first few are taken one operation at a time:
+    every library has then chosen and allocated what it needs before the recording. Data and noise are made on the
+    device; what a step reads besides, its number and what `put` brings, is put there before it."""
     at = torch.zeros((), device=generator.device)
     aside = torch.cuda.Stream(generator.device)
     taken, graph, row = 0, torch.cuda.CUDAGraph(), at

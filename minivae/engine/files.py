@@ -18,8 +18,8 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)  # wha
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file to read, through Python's own file: HDF5 would take a lock, which some file systems lack, and refuse
-    a file that is open for writing. Neither is needed: what we write is renamed into its place when it is whole."""
+    """An HDF5 file to read, through Python's own file: HDF5 would take a lock, which some file systems lack. Nobody
+    needs it: what we write is renamed into its place when it is whole."""
     with open(path, "rb") as raw, h5py.File(raw, "r") as file:
         yield file
 
@@ -55,14 +55,11 @@ def check_output(path: Path, overwrite: bool) -> None:
 
 @contextmanager
 def claim(path: Path) -> Iterator[None]:
-    """Take an exclusive lock on an output file while it is worked on; OSError if another process has it.
-
-    The lock ends with the process, however it ends. What an earlier one left half-written when it was killed goes.
-    Where the file system has no locks (some NFS and FUSE mounts) there is a RuntimeWarning, and no lock.
-    """
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    """Take an exclusive lock on an output file while it is worked on; OSError if another process has it. What one that
+    was killed left half-written goes. Without locks (some NFS and FUSE mounts) there is only a RuntimeWarning."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire()
     except Timeout:
         raise OSError(f"another process is writing {path} now: wait for it, or choose another file") from None
     except (OSError, NotImplementedError) as error:
@@ -93,8 +90,7 @@ def write_atomically(path: Path, content: bytes | memoryview, overwrite: bool) -
 @contextmanager
 def placed_atomically(path: Path, overwrite: bool) -> Iterator[Path]:
     """The path of a file to write, beside its place, that is renamed into it in the end: whoever looks sees the old
-    file, or the whole new one. Raises FileExistsError if there is one and overwrite is False, even if it appeared only
-    just now, OSError if it cannot be written; nothing is left behind."""
+    file, or the whole new one. Raises as `check_output`, and OSError if it cannot be written; leaves nothing behind."""
     check_output(path, overwrite)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -1,7 +1,6 @@
 """Pictures from files: published archives or a folder of your own, made into one HDF5 file. Taught in chapter 12.
 
-Files are read a block at a time, so that a million take hardly more memory than a thousand. The file appears when it is
-whole; an interrupted import leaves nothing behind.
+Files are read a block at a time, so that a million take hardly more memory than a thousand.
 """
 
 import hashlib
@@ -78,16 +77,14 @@ def import_pictures(
     Args:
         kind: "chairs" (rendered_chairs, central 400 pixels, grey), "celeba" (img_align_celeba, central 148, RGB), or
             "folder" (any pictures, largest central square, RGB).
-        source: folder, zip or tar (also compressed).
-        out, overwrite: HDF5 file to write, which `Pictures.open(out)` reads, and whether it may exist.
+        source, out: folder, zip or tar (also compressed); HDF5 file to write, which `Pictures.open(out)` reads.
         channels: 1 for grey, 3 for RGB, if not the kind's own.
-        progress: show a bar.
         white: value of white in grey pictures of more than 8 bits: 4095 for 12 bits in 16, 1 for floats from 0 to 1.
             Without it white is 65,535 in 16 bits, and pictures of floats or 32 bits, which do not say it, are left out.
 
     Raises ValueError if an argument is unknown, the archive is damaged or has names that climb out of it, there is no
-    picture of the kind, or all 16-bit pictures are darker than half of white and may hold fewer; FileNotFoundError,
-    FileExistsError and OSError of the files, also if another import is writing `out`. Nothing is left behind then.
+    picture of the kind, or all 16-bit pictures are darker than half of white and may hold fewer; OSError of the files,
+    also if another import is writing `out`. Nothing is left behind then.
     Source: Figure 4b and appendix A.2 of the paper name the sets; the crops are the customary ones.
     """
     if kind not in LAYOUTS:
@@ -159,8 +156,8 @@ _NO_FILE = "no file but a link, a device or a pipe"
 
 
 def _entries(source: Path) -> Iterator[tuple[str, _Read]]:
-    """Names within the source, with / between folders, and how to read each or why it is skipped; the order is always
-    the same. What lies aside comes once, whatever is in it."""
+    """Names within the source, with / between folders, in an order that is always the same, and how to read each or why
+    it is skipped. What lies aside comes once, whatever is in it."""
     names, here = set(), source.is_dir()
     with reading(source, "is no whole folder, zip or tar, get it again", "data/README.md says where to get pictures"):
         for name, read in _folder(source) if here else _archive(source):

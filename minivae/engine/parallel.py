@@ -17,11 +17,8 @@ from torch import Tensor, nn
 
 @contextmanager
 def processes(device: str = "auto") -> Iterator[bool]:
-    """Join the processes that torchrun started, if it did; whether this is the one that writes and speaks.
-
-    They talk through NCCL if `device` asks for GPUs and there is one for each, else through Gloo. Raises RuntimeError
-    if the others cannot be reached.
-    """
+    """Join the processes that torchrun started, if it did; whether this is the one that writes and speaks. They talk
+    through NCCL if `device` asks for GPUs and there is one for each, else through Gloo."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield True
         return

@@ -27,16 +27,11 @@ SIZE = 64
 @dataclass(frozen=True)
 class Pictures:
     """Pictures of a file that `import_pictures` made, read from the disk as they are asked for.
+    `Pictures.open(path)` opens it at once, and takes the channels from it."""
 
-    Args:
-        path: of the HDF5 file; opened when the first picture is asked for. `Pictures.open(path)` opens it at once.
-        channels: 1 grey, 3 RGB, as the file has them.
-        content: a digest of the pictures, by which a run knows them again wherever the file lies; "" if not yet known.
-    """
-
-    path: str = field(compare=False)
-    channels: int = 3
-    content: str = ""
+    path: str = field(compare=False)  # of the HDF5 file
+    channels: int = 3  # 1 grey, 3 RGB, as the file has them
+    content: str = ""  # a digest, by which a run knows the pictures again wherever the file lies; "" if not yet known
 
     size: ClassVar[int] = SIZE
 
@@ -45,8 +40,7 @@ class Pictures:
 
     @classmethod
     def open(cls, path: str | Path) -> "Pictures":
-        """The pictures of a file, with as many channels as it has. Raises FileNotFoundError if there is no such file,
-        OSError with the system's reason if it cannot be read, ValueError if it is damaged or another."""
+        """The pictures of a file, with as many channels as it has. Raises as `files.reading`."""
         return cls(path, _read(Path(path)).images.shape[1]).identified()
 
     def identified(self) -> "Pictures":
@@ -88,10 +82,9 @@ class Pictures:
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw n pictures uniformly, with replacement, on the generator's device: (n, channels, 64, 64) in [0, 1], and
-        what is known of each, (n, factors). Raises as `open`, and ValueError if n < 1, or the file holds other pictures
-        than `content` says."""
+        what is known of each, (n, factors). Raises as `open`, and ValueError if n < 1, or of another `content`."""
         check_count("n", n)
-        device = generator.device if generator is not None else torch.device("cpu")
+        device = getattr(generator, "device", "cpu")
         return self.pick(torch.randint(len(self), (n,), generator=generator, device=device))
 
     def pick(self, index: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,4 @@
-"""Arrays of published npz and HDF5 files, a block at a time, and 3D Shapes and MPI3D made into files of pictures.
-
-`data/README.md` says where to get the files.
-"""
+"""Arrays of published npz and HDF5 files, a block at a time, and 3D Shapes and MPI3D made into files of pictures."""
 
 import math
 import zipfile
@@ -28,12 +25,10 @@ LATTICES: dict[str, list[dict[str, int]]] = {
 
 
 def import_lattice(kind: str, source: Path, out: Path, overwrite: bool = False, progress: bool = True) -> int:
-    """Make one file of pictures, as `import_pictures` does, of 3dshapes.h5 ("shapes3d") or an npz of MPI3D ("mpi3d").
+    """Make one file of pictures of 3dshapes.h5 ("shapes3d") or an npz of MPI3D ("mpi3d"); returns their number.
 
     Their array `images` is RGB of 64×64 and holds every combination of the factors once, the last varying fastest.
-    What is known of a picture is the class of each factor. Returns the number of pictures.
-
-    Raises ValueError if the file is damaged or its array is not of the kind, and else as `import_pictures`.
+    What is known of a picture is the class of each factor. Raises as `import_pictures`.
     Source: Kim and Mnih 2018 (3D Shapes); Gondal et al. 2019 (MPI3D).
     """
 
@@ -63,11 +58,8 @@ Check = Callable[[str, tuple[int, ...], np.dtype], None]  # of name, shape and t
 
 
 def blocks(path: Path, name: str, rows: int, check: Check) -> Iterator[np.ndarray]:
-    """So many rows at a time of an array that may not fit into memory, called "a/b" in HDF5 and "a_b" in an npz.
-
-    Raises ValueError if the file is neither, lacks the array or ends too early, or as `check` does; pickled parts are
-    never read. To be called within `files.reading`.
-    """
+    """So many rows at a time of an array that may not fit into memory, called "a/b" in HDF5 and "a_b" in an npz, whose
+    pickled parts are never read. To be called within `files.reading`, and raises as `check` does."""
     open(path, "rb").close()  # an unreadable file says so itself
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:

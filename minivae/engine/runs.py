@@ -1,7 +1,4 @@
-"""A `Run`: what one training did, in one HDF5 file without pickles. Taught in chapter 4.
-
-A run file is all that passes between training, chapters and widgets.
-"""
+"""A `Run`: what one training did, in an HDF5 file, which is all that chapters and widgets get. Taught in chapter 4."""
 
 import dataclasses
 import io
@@ -46,26 +43,18 @@ class Checkpoint:
 class Run:
     """One training, finished or not.
 
-    Attributes:
-        experiment: its settings.
-        seed: of the initial weights, the data and the posterior samples.
-        step: optimizer steps done.
-        weights: the model's parameters by name, on the CPU.
-        history: arrays "step" (n,), "loss" (n,), "reconstruction" (n,) and "kl" (n, latents), in nats; a row is one
-            step, or in a slim run the mean over the steps since the row before.
-        snapshots: weights at earlier steps.
-        checkpoint: what `training.train(resume=…)` needs; None in a slim run.
-        provenance: how it was made: command, device, precision, threads, seconds, versions.
+    `history` has the arrays "step" (n,), "loss" (n,), "reconstruction" (n,) and "kl" (n, latents), in nats; a row is
+    one step, or in a slim run the mean over the steps since the row before.
     """
 
-    experiment: Experiment
-    seed: int
-    step: int
-    weights: Weights
+    experiment: Experiment  # its settings
+    seed: int  # of the initial weights, the data and the posterior samples
+    step: int  # optimizer steps done
+    weights: Weights  # the model's parameters by name, on the CPU
     history: dict[str, np.ndarray]
-    snapshots: dict[int, Weights] = field(default_factory=dict)
-    checkpoint: Checkpoint | None = None
-    provenance: dict[str, Any] = field(default_factory=dict)
+    snapshots: dict[int, Weights] = field(default_factory=dict)  # weights at earlier steps
+    checkpoint: Checkpoint | None = None  # what `train(resume=…)` needs; None in a slim run
+    provenance: dict[str, Any] = field(default_factory=dict)  # command, device, precision, threads, seconds, versions
 
     def model(self, step: int | None = None) -> VAE | FactorGenerator:
         """The trained model in float32 on the CPU, ready for use; with `step`, as it was at that snapshot. Raises
@@ -80,11 +69,14 @@ class Run:
         return model.eval().requires_grad_(False)
 
     def mean_kl(self, last: int = 500) -> np.ndarray:
-        """KL of every latent, averaged over the last steps of the training, in nats: (latents,). Raises ValueError if
-        last < 1."""
+        """KL of every latent, averaged over the last steps, in nats: (latents,). Raises ValueError if last < 1."""
+        return self.means(last)["kl"]
+
+    def means(self, last: int = 500) -> dict[str, np.ndarray]:
+        """Every column of the history, averaged over the last steps. Raises ValueError if last < 1."""
         check_count("last", last)
         recent = self.history["step"] > self.step - last
-        return self.history["kl"][recent].mean(0)
+        return {name: rows[recent].mean(0) for name, rows in self.history.items()}
 
     def slim(self, every: int | None = None) -> "Run":
         """A copy small enough to keep for ever: no checkpoint, history averaged over `every` steps ≥ 1 (10, or 20 in a
@@ -92,8 +84,7 @@ class Run:
         significant bits: the last are noise to a network, and do not compress."""
         every = (10 if self.step <= 50_000 else 20) if every is None else every
         check_count("every", every)
-        n = len(self.history["step"])
-        every = min(every, n)
+        every = min(every, n := len(self.history["step"]))
 
         def half(weights: Weights) -> Weights:
             return {name: (w.bfloat16() if w.dim() > 1 else w).half() for name, w in weights.items()}
@@ -102,17 +93,12 @@ class Run:
         history = {name: np.stack([rows[end - every : end].mean(0) for end in ends])
                    for name, rows in self.history.items() if name != "step"}  # fmt: skip
         history["step"] = self.history["step"][[end - 1 for end in ends]]
-        return dataclasses.replace(
-            self,
-            weights=half(self.weights),
-            snapshots={step: half(weights) for step, weights in self.snapshots.items()},
-            history=history,
-            checkpoint=None,
-        )
+        snapshots = {step: half(weights) for step, weights in self.snapshots.items()}
+        weights = half(self.weights)
+        return dataclasses.replace(self, weights=weights, snapshots=snapshots, history=history, checkpoint=None)
 
     def save(self, path: str | Path, overwrite: bool = False) -> Path:
-        """Write the run to an HDF5 file, atomically; raises as `files.write_atomically`, and ValueError if the settings
-        of the experiment cannot be stored, see `settings.to_dict`."""
+        """Write the run to an HDF5 file; raises as `files.write_atomically` and, of settings, `settings.to_dict`."""
         image = io.BytesIO()  # in memory first: HDF5 does not report a full disk in a way that one can catch
         with h5py.File(image, "w", libver=CHECKED) as file:
             _write(file, self)
@@ -123,9 +109,8 @@ class Run:
         """Read a run. `kinds` are your own classes of data sets and objectives: a file holds names and settings, never
         code. `data` are the run's pictures: where they are now, or the `Arrays` themselves, with or without factors.
 
-        Raises FileNotFoundError if there is no such file, OSError with the system's reason if it cannot be read,
-        RunFileError if it is no run, damaged, or of another format version, ValueError if `data` holds other pictures
-        than the run was trained on, or the run needs none.
+        Raises as `files.reading`, RunFileError if it is no run, damaged, or of another format version, ValueError if
+        the run was trained on other pictures than `data` holds, or needs none.
         """
         path = Path(path)
         missing = f"train one with `{shlex.join(['python', '-m', 'minivae', 'train', 'NAME', '--out', str(path)])}`"
@@ -148,8 +133,8 @@ class Run:
 
 
 def initial_state(objective: object) -> Tensor | None:
-    """The state with which an objective begins that adapts itself; None for one that does not. Raises ValueError if the
-    state is no float32 or float64 tensor without gradient, or the objective has no `update`."""
+    """The state with which an objective begins that adapts itself, else None. Raises ValueError if it is no float32 or
+    float64 tensor without gradient, or the objective has no `update`."""
     if not hasattr(objective, "initial_state"):
         return None
     state = objective.initial_state()
@@ -233,8 +218,7 @@ def _check(run: Run) -> None:
         raise ValueError("the optimizer's state does not fit the model")
     if run.checkpoint.generator.dtype != torch.uint8 or run.checkpoint.generator.ndim != 1:
         raise ValueError("the random state is no byte string")
-    found, expected = run.checkpoint.objective, initial_state(run.experiment.objective)
-    if _kinds({"state": found}) != _kinds({"state": expected}):
+    if _kinds({"": run.checkpoint.objective}) != _kinds({"": initial_state(run.experiment.objective)}):
         raise ValueError("the objective's state does not fit the objective")
 
 

@@ -106,9 +106,8 @@ class Keeper:
         history = {"step": steps, "loss": rows[:, 0], "reconstruction": rows[:, 1], "kl": rows[:, 2:]}
         if self.resumed is not None:
             history = {name: np.concatenate([self.resumed.history[name], new]) for name, new in history.items()}
-        return self.describe(
-            step=step, weights=to_cpu(weights), checkpoint=fetched, history=history, snapshots=dict(self.snapshots)
-        )
+        reached = {"step": step, "history": history, "snapshots": dict(self.snapshots), "checkpoint": fetched}
+        return self.describe(weights=to_cpu(weights), **reached)
 
     def _kept(self) -> str:
         """Write the last good state, if there is one and a place for it; returns what to say of it."""
@@ -179,17 +178,16 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield lambda: False
         return
-    seen = False
+    seen: list[int] = []
 
     def note(signum: int, frame: Any) -> None:
-        nonlocal seen
         if seen and parallel.alone():
             raise KeyboardInterrupt
-        seen = True
+        seen.append(signum)
 
     old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: seen
+        yield lambda: bool(seen)
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
@@ -205,11 +203,9 @@ def to_cpu(tensors: dict[str, Any]) -> Weights:
     return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
 
 
-def _broken(block: np.ndarray, step: int, model: nn.Module) -> str | None:
-    """What is no longer finite, and at which step; None if all is well."""
-    bad = ~np.isfinite(block).all(1)
-    if bad.any():
-        return f"the loss became NaN or infinite at step {step - len(block) + 1 + int(bad.argmax())}"
-    if not torch.stack([p.isfinite().all() for p in model.parameters()]).all():
-        return f"a weight became NaN or infinite at step {step}"
-    return None
+def _broken(block: np.ndarray, step: int, model: nn.Module) -> str:
+    """What is no longer finite, and at which step; "" if all is well."""
+    if not (good := np.isfinite(block).all(1)).all():
+        return f"the loss became NaN or infinite at step {step - len(block) + 1 + good.argmin()}"
+    good = torch.stack([p.isfinite().all() for p in model.parameters()])
+    return "" if good.all() else f"a weight became NaN or infinite at step {step}"

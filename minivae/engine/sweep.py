@@ -1,7 +1,6 @@
 """Many trainings of one experiment: several seeds, several values of its settings, on this machine or a cluster.
 
-Every training has a run file of its own in one folder. What is whole there is not done again, and what was broken off
-goes on from its last save, so a sweep is restarted by the same command.
+Each has a run file in one folder. The same command goes on from what is there, and does nothing again that is whole.
 """
 
 import csv
@@ -46,12 +45,9 @@ def plan(
     name: str, seeds: Sequence[int], settings: dict[str, list[Any]], folder: Path, steps: int | None = None,
     command: str = "", reseed: bool = False,
 ) -> list[Job]:  # fmt: skip
-    """The trainings of an experiment with all combinations of seeds and settings, their run files in one folder.
-
-    Settings are fields of the experiment, of its objective or of its data set, each with its values; steps is the step
-    to reach, the experiment's own if None. Raises ValueError if experiment or setting is unknown, a value does not fit,
-    or two trainings would share a file.
-    """
+    """The trainings of an experiment, to its own last step if steps is None, with all combinations of seeds and values
+    of settings: fields of the experiment, its objective or its data set. Raises ValueError if experiment or setting is
+    unknown, a value does not fit, or two trainings would share a file."""
     jobs = []
     for values in itertools.product(*settings.values()):
         chosen, experiment = dict(zip(settings, values, strict=True)), catalogue.get(name)
@@ -67,8 +63,8 @@ def plan(
 
 
 def train_job(job: Job, device: str = "auto", threads: int | None = 1, others: Sequence[Job] = ()) -> Path:
-    """Do one training, or what is left of it, in so many threads (None: as they are), or one from the beginning and at
-    once with it `others` of the same settings; raises as `train_seeds`."""
+    """Do what is left of a training, in so many threads (None: as they are), or all of it and at once with it `others`
+    of the same settings; raises as `train_seeds`."""
     if threads is not None:
         torch.set_num_threads(threads)
     before = Run.load(job.out) if job.out.exists() and not others else None
@@ -84,11 +80,9 @@ def train_job(job: Job, device: str = "auto", threads: int | None = 1, others: S
 def run_here(
     jobs: Sequence[Job], workers: int, device: str = "auto", told: Callable[[str], Any] = lambda text: None
 ) -> dict[Path, str]:
-    """Do the trainings in so many processes; returns what failed: run file → reason, which does not stop the others.
-
-    An interrupt does: those at work save what they have, and it is raised again. On a GPU the trainings of one setting
-    are done at once, unless they go on from a save; several GPUs are given such groups in turn.
-    """
+    """Do the trainings in so many processes; returns what failed: run file → reason, which does not stop the others. An
+    interrupt does: those at work save what they have, and it is raised again. On a GPU the trainings of one setting are
+    done at once, unless they go on from a save; several GPUs are given such groups in turn."""
     cards = torch.cuda.device_count() if device in ("auto", "cuda") else 0
     places = itertools.cycle([f"cuda:{i}" for i in range(cards)] or [device])
     failed, groups, fresh = {}, {}, multiprocessing.get_context("spawn")  # a fork inherits PyTorch's threads, and hangs
@@ -127,11 +121,9 @@ def _work(jobs: Sequence[Job], device: str) -> None:
 
 
 def submit(jobs: Sequence[Job], cluster: str, log: Path, **resources: Any) -> list[Any]:
-    """Hand the trainings to a cluster, "slurm" or, for a try, "local", through submitit; returns its jobs.
-
-    `log` is a folder that all machines see; `resources` are for `AutoExecutor.update_parameters`, as slurm_partition.
-    Raises RuntimeError if submitit is missing, or there is no such cluster here.
-    """
+    """Hand the trainings to a cluster, "slurm" or, for a try, "local", through submitit; returns its jobs. `log` is a
+    folder that all machines see; `resources` are for submitit's `AutoExecutor.update_parameters`, as slurm_partition.
+    Raises RuntimeError if submitit is missing, or there is no such cluster here."""
     try:
         import submitit
 
@@ -153,10 +145,10 @@ def table(jobs: Sequence[Job]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"run": job.out.name, "seed": job.seed, **job.settings, "step": 0, "of": job.steps}
         with suppress(OSError, RunFileError):
             run = Run.load(job.out)
-            recent, kl = run.history["step"] > run.step - 500, run.mean_kl(500)
-            reconstruction = round(float(run.history["reconstruction"][recent].mean()), 2)
-            row |= {"step": run.step, "reconstruction": reconstruction, "kl": round(float(kl.sum()), 3),
-                    "active": int((kl > ACTIVE).sum())}  # fmt: skip
+            means = run.means()
+            reconstruction, kl = round(float(means["reconstruction"]), 2), round(float(means["kl"].sum()), 3)
+            active = int((means["kl"] > ACTIVE).sum())
+            row |= {"step": run.step, "reconstruction": reconstruction, "kl": kl, "active": active}
         rows.append(row)
     return rows
 

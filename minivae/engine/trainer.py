@@ -6,8 +6,8 @@ import functools
 import platform
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -46,20 +46,16 @@ def train(
     and the first one writes it.
 
     Args:
-        experiment: what to train.
         steps: the step to reach, counted from the beginning also when resuming; experiment.steps if None.
         seed: of the initial weights, the data and the posterior samples.
         device: "auto" (cuda, else mps, else cpu) or a PyTorch device.
         precision: of the layers' arithmetic, all else is always fp32: "auto" (bf16 where the hardware has it and
             gains by it, else fp32), "fp32" (on CUDA too, not TF32) or "bf16".
-        progress: show a progress bar.
         resume: continue this run. On one CPU the result equals an unbroken training bit for bit.
         reseed: draw fresh random numbers from the step of `resume` on, as on another kind of device one must.
         snapshots: steps at which to keep the weights.
         out, overwrite: write the run here when done, and on the way about once a minute; allow it to exist.
         command: the shell command to store as the run's origin.
-
-    Returns the run, with a checkpoint for resuming.
 
     Raises:
         ValueError: on a setting out of range, a resume that does not fit, or settings that `out` cannot hold.
@@ -75,27 +71,14 @@ def train(
     )[0]  # fmt: skip
 
 
-@dataclass
-class _Training:
-    """One training on its way: what comes before a step, the step, what comes after it, and the run in the end."""
-
-    change: Callable[[int], None]
-    take: training.Take
-    keep: Callable[[int, Tensor], None]
-    run: Callable[[], Run]
-
-
 def train_seeds(
     experiment: Experiment, seeds: Sequence[int], outs: Sequence[str | Path | None], *, steps: int | None = None,
     device: str = "auto", precision: str = "auto", progress: bool = True, resume: Run | None = None,
     reseed: bool = False, snapshots: Collection[int] = (), overwrite: bool = False, command: str | None = None,
 ) -> list[Run]:  # fmt: skip
-    """Train several seeds of an experiment at once, step by step in turn: on a GPU each has a graph and a stream of its
-    own, and small steps of several take hardly longer than those of one.
-
-    Arguments are those of `train`, with an output for each seed; only a single one can be resumed. A seed whose
-    training fails does not stop the others. Raises as `train`, at the end, for the first that failed.
-    """
+    """`train` several seeds of an experiment at once, step by step in turn: on a GPU each has a graph and a stream of
+    its own, and small steps of several take hardly longer than those of one. Only a single one can be resumed. One that
+    fails does not stop the others: what the first to fail raised is raised at the end."""
     began = time.perf_counter()
     before = {} if resume is None else resume.provenance
     first = 1 if resume is None else resume.step + 1
@@ -122,8 +105,13 @@ def train_seeds(
     dataset = fast.held(experiment.dataset, place)
     check_range(dataset.sample(experiment.batch, torch.Generator(place).manual_seed(seeds[0]))[0])
     reseeded = [*before.get("reseeded", []), *([resume.step] if reseed else [])]
+    # a step can be a CUDA graph if its data are on the device, and what it does is the course's own
+    schedule = getattr(experiment.objective, "schedule", None)
+    ours = type(experiment.objective) in OBJECTIVES and (schedule is None or type(schedule) in SCHEDULES)
+    graph = place.type == "cuda" and type(dataset) in _GRAPHABLE and ours and parallel.alone()
 
-    def begin(seed: int, out: Path | None, bar: tqdm, interrupted: Callable[[], bool]) -> _Training:
+    def begin(seed: int, out: Path | None, bar: tqdm, interrupted: Callable[[], bool]) -> SimpleNamespace:
+        """One training: what comes before a step, the step, what comes after it, and the run that there is."""
         generator = torch.Generator(place).manual_seed(seed)
         # weights come from a CPU generator so that every device starts from the same ones
         model = experiment.build(torch.Generator().manual_seed(seed))
@@ -145,10 +133,9 @@ def train_seeds(
         if place.type == "cuda" and experiment.cooldown:  # a graph reads the learning rate on the device
             for group in optimizer.param_groups:
                 group["lr"] = torch.tensor(group["lr"], device=place)
-        graph = _graphable(experiment, dataset, place)
-        if graph and hasattr(objective, "schedule"):
-            schedule = fast.OnDevice(objective.schedule, place)
-            objective, put = dataclasses.replace(objective, schedule=schedule), [schedule.put]
+        if graph and schedule is not None:
+            there = fast.OnDevice(schedule, place)
+            objective, put = dataclasses.replace(objective, schedule=there), [there.put]
         take = training.batches(
             model, dataset, optimizer, objective, generator, experiment.batch, told=experiment.model != "vae",
             rows=rows, layout=fast.layout(place), state=state, precision=precision, average=parallel.average,
@@ -173,7 +160,8 @@ def train_seeds(
         )  # fmt: skip
         change = functools.partial(_change, experiment, dataset, model, optimizer, generator)
         stream = torch.cuda.Stream(place) if place.type == "cuda" and len(seeds) > 1 else None
-        return _Training(*(fast.on(stream, do) for do in (change, take, keep, lambda: keep.run)))
+        parts = {"change": change, "take": take, "keep": keep, "run": lambda: keep.run}
+        return SimpleNamespace(**{name: fast.on(stream, do) for name, do in parts.items()})
 
     if not parallel.writes():
         outs, progress = [None] * len(outs), False
@@ -191,7 +179,7 @@ def train_seeds(
     return [one.run() for one in begun]
 
 
-def _take_turns(trainings: Sequence[_Training], steps: range) -> None:
+def _take_turns(trainings: Sequence[SimpleNamespace], steps: range) -> None:
     """Take the steps of all; raises, at the end, what the first one raised that failed or was interrupted."""
     going, errors = list(trainings), []
 
@@ -230,13 +218,6 @@ def _checked(steps: int, seed: int, first: int, snapshots: Collection[int]) -> i
     if outside := [step for step in snapshots if step not in range(first, steps + 1)]:
         raise ValueError(f"snapshots must lie in {first} … {steps}, the steps of this training, got {outside}")
     return int(seed)
-
-
-def _graphable(experiment: Experiment, dataset: Any, place: torch.device) -> bool:
-    """Whether a step can be a CUDA graph: its data are on the device, and what it does is the course's own."""
-    schedule = getattr(experiment.objective, "schedule", None)
-    ours = type(experiment.objective) in OBJECTIVES and (schedule is None or type(schedule) in SCHEDULES)
-    return place.type == "cuda" and type(dataset) in _GRAPHABLE and ours and parallel.alone()
 
 
 def _change(
