@@ -48,7 +48,7 @@ class RateDistortion:
         rates = self.rates[:, self.factors.index(factor)]
         below = (rates < least).nonzero()
         first = int(below[-1]) + 1 if len(below) else 0
-        around = slice(max(0, first - 1), first + 1)
+        around = slice(max(0, first - 1), first + 1)  # the last alone if it is below: nothing to its right
         return float(np.interp(least, rates[around], self.capacities[around], right=math.inf))
 
 

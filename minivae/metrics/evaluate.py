@@ -36,7 +36,7 @@ def score(
     codes: Array, classes: Array, seed: int = 0, *, names: Sequence[str] = (),
     without: Sequence[str] = (), sampled: Array | None = None, normalised: bool = True,
 ) -> dict[str, float]:  # fmt: skip
-    """Every score of a code, wherever it is from; deterministic.
+    """Every score of a code, wherever it is from; deterministic given the seed.
 
     Codes and classes are as of `information`, the points in random order; names of the factors are "0", "1", … if none
     are given. MIG's convention: `without` are factors that it leaves out, `sampled` samples (n, latents) that it takes
