@@ -9,10 +9,8 @@ from minivae._arguments import check_all, check_positive
 
 
 def awgn_capacity(snr: Tensor | float) -> Tensor:
-    """Capacity ½·log(1 + SNR) of an AWGN channel, in nats per use, at an SNR ≥ 0 of any shape, else ValueError.
-
-    Source: Shannon 1948; section 4.2 of the paper.
-    """
+    """Capacity ½·log(1 + SNR) of an AWGN channel, in nats per use, at an SNR ≥ 0 of any shape, else ValueError. Source:
+    Shannon 1948; section 4.2 of the paper."""
     snr = torch.as_tensor(snr)
     check_all("snr", snr, snr >= 0, "≥ 0")
     return 0.5 * torch.log1p(snr)
@@ -29,9 +27,7 @@ def mutual_information(means: Tensor, std: Tensor | float, probabilities: Tensor
     if means.ndim != 1 or len(means) < 1:
         raise ValueError(f"means must have shape (n,) with n ≥ 1, got {tuple(means.shape)}")
     std = torch.as_tensor(std, dtype=means.dtype, device=means.device).expand_as(means)
-    if probabilities is None:
-        probabilities = torch.tensor(1 / len(means), dtype=means.dtype, device=means.device)
-    probabilities = probabilities.expand_as(means)
+    probabilities = torch.full_like(means, 1 / len(means)) if probabilities is None else probabilities.expand_as(means)
     check_all("means", means, torch.isfinite(means))
     check_all("std", std, (std > 0) & torch.isfinite(std), "a finite number > 0")
     if not ((probabilities >= 0).all() and abs(probabilities.sum().item() - 1) < 1e-5):
@@ -70,12 +66,9 @@ def reverse_water_filling(eigenvalues: Tensor, rate: float) -> WaterFilling:
     below = torch.cat([ordered[1:], ordered.new_zeros(1)])
     active = int(torch.nonzero(levels >= below - 1e-12 * ordered[0])[0])
     level = min(levels[active].item(), ordered[0].item())
-    values = eigenvalues.double()
-    return WaterFilling(
-        level=level,
-        rates=(0.5 * (values / level).log()).clamp_min(0).to(eigenvalues.dtype),
-        distortions=values.clamp_max(level).to(eigenvalues.dtype),
-    )
+    rates = (0.5 * (eigenvalues.double() / level).log()).clamp_min(0)
+    distortions = eigenvalues.double().clamp_max(level)
+    return WaterFilling(level, rates.to(eigenvalues.dtype), distortions.to(eigenvalues.dtype))
 
 
 @dataclass(frozen=True)

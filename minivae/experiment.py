@@ -57,8 +57,7 @@ class Experiment:
         for field in ("steps", "latents", "batch"):
             check_count(field, getattr(self, field))
         check_positive("learning_rate", self.learning_rate)
-        lacking = any(not hasattr(self.dataset, part) for part in ("channels", "sample"))
-        if lacking or isinstance(self.dataset, type):
+        if isinstance(self.dataset, type) or not all(hasattr(self.dataset, part) for part in ("channels", "sample")):
             what = f"an array {tuple(self.dataset.shape)}" if hasattr(self.dataset, "shape") else repr(self.dataset)
             raise ValueError(
                 f"dataset must be an object with channels and sample(n, generator), got {what}: of an array of "

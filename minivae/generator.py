@@ -16,17 +16,11 @@ class FactorGenerator(nn.Module):
     how the capacity is divided among the factors. A factor with a single class gets no latent. At first every factor
     has the same rate, a tenth of a nat.
 
-    Args:
-        values: for each factor the value fᵢ of every class, tensors (classes,), finite and different.
-        centred: subtract the mean from the values of each factor, because sending it costs nats (chapter 5).
-        channels, size, generator: as of `VAE`.
-
-    Raises ValueError if no factor has two classes, or the values of one do not differ or are not finite. Source:
-    section 4.3 of the paper and the text of Figure 3; the decoder is that of appendix A.1.
+    Values hold for each factor the fᵢ of every class, tensors (classes,), finite and different; if `centred`, the mean
+    of each is subtracted, because sending it costs nats (chapter 5). Channels, size and generator: as of `VAE`. Raises
+    ValueError if no factor has two classes, or the values of one do not differ or are not finite. Source: section 4.3
+    of the paper and the text of Figure 3; the decoder is that of appendix A.1.
     """
-
-    values: Tensor
-    columns: Tensor
 
     def __init__(
         self, values: Sequence[Tensor], channels: int = 1, centred: bool = False, size: int = 64,

@@ -17,9 +17,7 @@ def open_latents(model: VAE, latents: range, images: Tensor, generator: torch.Ge
     The mean of each becomes a random linear function of the encoder's last features that is uncorrelated with the
     latents before it and has a standard deviation of 2, with little noise (σ = e^−1.5); its column in the decoder is
     drawn anew. With a weaker signal the KL term would close the latent again before the decoder had learnt to read it.
-
-    Images (n, channels, size, size) are a few hundred of the data; the generator is on the model's device.
-    Source: chapter 10.
+    Images (n, channels, size, size) are a few hundred; the generator is on the model's device. Source: chapter 10.
     """
     head, first, count = model.encoder.net[-1], model.decoder.net[0].weight, model.decoder.latents
     features = model.encoder.net[:-1](images).float()
@@ -43,15 +41,13 @@ def reset_dormant(model: VAE, images: Tensor, generator: torch.Generator) -> int
     become dormant; whether that delays later factors has not been shown (chapter 10). A dormant unit gets weights of
     `vae.initialise`, and the weights that read it are set to 0, so that the model's output does not change. The
     decoder's last linear layer is left alone, because its units share the weights that read them.
-
     Images and generator: as of `open_latents`. Source: Sokar et al. 2023, "The dormant neuron phenomenon in deep
     reinforcement learning"; chapter 10.
     """
     z = gaussian.sample(*model.encode(images), generator)
     count = 0
     for net, signal in ((model.encoder.net, images), (model.decoder.net, z)):
-        layers = [layer for layer in net if hasattr(layer, "weight")]
-        reader = dict(itertools.pairwise(layers))
+        reader = dict(itertools.pairwise(layer for layer in net if hasattr(layer, "weight")))
         for layer in net:
             signal = layer(signal)
             after = reader.get(layer)

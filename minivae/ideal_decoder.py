@@ -20,13 +20,12 @@ class SpriteChannels:
     put at whole pixels, at most half a pixel from where they belong; `exact` weights all 737,280 pictures instead.
 
     Args:
-        mean: "centred", or "raw" to send the factors as published, with their mean.
+        mean: "centred", or "raw" to send the factors as published, with their mean; else ValueError.
         codes: other values to send for a factor: for x and y a value of each class (32,), for the others one of each
-            sprite (3, 6, 40) or what broadcasts to it, e.g. an orientation that depends on the shape.
+            sprite (3, 6, 40) or what broadcasts to it, e.g. an orientation that depends on the shape; ValueError if the
+            factor is unknown, or the code constant or not finite.
         centroid: send as x and y the place of the sprite's centroid, to the nearest pixel, instead of that of the point
-            about which it turns; `exact` has no such pictures.
-
-    Raises ValueError if mean is another word, a factor unknown, or a code constant or not finite. Source: chapter 5.
+            about which it turns; `exact` has no such pictures. Source: chapter 5.
     """
 
     factors = Sprites.factors[1:]  # colour never varies
@@ -123,7 +122,6 @@ class BlobChannels:
     """Blobs whose x and y are sent as zᵢ = aᵢ·fᵢ + εᵢ with noise of variance 1, and their optimal decoder.
 
     A blob is a column times a row, and so is E[x | z]: each is a mean over the belief p(f | z), by quadrature.
-
     Raises ValueError unless the blobs' domain is the square, where x and y are independent. Source: chapters 4 and 5.
     """
 
@@ -157,11 +155,10 @@ Channels = SpriteChannels | BlobChannels
 
 
 def amplitudes(rates: Tensor, offset: Tensor | float = 0.0) -> Tensor:
-    """Signal amplitude at noise 1 of channels of these rates, √((e^2R − 1)/(1 + μ²/v)).
+    """Signal amplitude √((e^2R − 1)/(1 + offset)) at noise 1 of channels of these rates R in nats, of any shape.
 
     Scaled so that its KL is least, the channel z = a·f + ε of a factor with mean μ and variance v has the KL
-    ½ log(1 + a²(1 + μ²/v)), a in units of √v. So a mean that is sent costs nats. Rates are in nats, of any shape;
-    offset is μ²/v, of the same shape or a number. Source: chapter 5.
+    ½ log(1 + a²(1 + μ²/v)), a in units of √v. So a mean that is sent, an offset μ²/v, costs nats. Source: chapter 5.
     """
     return (torch.expm1(2 * rates) / (1 + offset)).sqrt()
 
@@ -170,8 +167,7 @@ def distortion(channels: Channels, rates: Tensor, points: Tensor) -> Tensor:
     """−log p(x|z) in nats, (n,), of pictures that are sent through channels and drawn by the optimal decoder.
 
     Rates are the KL of each factor in nats, (factors,), from 0 to `channels.most`, differentiable above 0; points in
-    the unit cube, (n, 2·factors), stand for the pictures and the noise, see `sobol`. Raises ValueError if a shape does
-    not fit or a rate is out of range. Source: chapter 5.
+    the unit cube, (n, 2·factors), see `sobol`, stand for pictures and noise; else ValueError. Source: chapter 5.
     """
     factors = len(channels.factors)
     if rates.shape != (factors,) or points.shape[1:] != (2 * factors,):

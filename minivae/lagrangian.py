@@ -54,8 +54,7 @@ class LagrangianELBO:
             check_corners("openings", self.openings)
             for _, latents in self.openings:
                 check_count("latents of an opening", latents)
-            rising = all(b > a for (_, a), (_, b) in itertools.pairwise(self.openings))
-            if self.openings[0][0] != 0 or not rising:
+            if self.openings[0][0] != 0 or any(b <= a for (_, a), (_, b) in itertools.pairwise(self.openings)):
                 raise ValueError(f"openings must begin at step 0 and open more and more latents, got {self.openings}")
 
     def initial_state(self) -> Tensor:
@@ -91,7 +90,6 @@ class LagrangianELBO:
 @cache
 def _first_steps(openings: tuple[tuple[int, int], ...], latents: int, device: torch.device) -> Tensor:
     """The step at which each latent opens, (latents,): ∞ if it never does, 0 of all if there are no openings."""
-    steps = [math.inf] * latents
-    for step, count in reversed(openings or ((0, latents),)):
-        steps[:count] = [float(step)] * count
-    return torch.tensor(steps[:latents], device=device)
+    openings = openings or ((0, latents),)
+    steps = [next((float(step) for step, count in openings if i < count), math.inf) for i in range(latents)]
+    return torch.tensor(steps, device=device)

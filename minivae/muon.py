@@ -17,13 +17,9 @@ class Muon(torch.optim.Optimizer):
     by U Vᵀ, in which no direction is fainter than another. A convolution is the matrix of its output channels
     (transposed: input channels) by all the rest; a bias is a matrix of one column, whose U Vᵀ is G/|G|.
 
-    Args:
-        parameters: of the model.
-        lr: root mean square of the change of a full-rank layer's weights in a step, in units of 0.2, > 0; on this scale
-            it is comparable to Adam's.
-        momentum: of the mean gradient, in [0, 1), else ValueError.
-        dtype: of the matrix products; bfloat16 is enough where the hardware has it.
-
+    The root mean square of the change of a full-rank layer's weights in a step is 0.2·lr, which makes lr > 0 comparable
+    to Adam's; the momentum of the mean gradient is in [0, 1); else ValueError. Matrix products are in dtype, for which
+    bfloat16 is enough where the hardware has it.
     Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the scale of Liu et al. 2025,
     "Muon is scalable for LLM training". PyTorch's own, `torch.optim.Muon`, takes no convolutions and no biases.
     """

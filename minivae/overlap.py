@@ -8,10 +8,8 @@ from minivae.gaussian import log_density
 
 
 def bhattacharyya(mean_p: Tensor, log_std_p: Tensor, mean_q: Tensor, log_std_q: Tensor) -> Tensor:
-    """Overlap ∫√(pq) of two Gaussians, coordinate by coordinate: 1 if equal, 0 if far apart.
-
-    Over independent coordinates the overlaps multiply. Shapes broadcast. Source: chapter 3.
-    """
+    """Overlap ∫√(pq) of two Gaussians, coordinate by coordinate: 1 if equal, 0 if far apart; over independent
+    coordinates the overlaps multiply. Shapes broadcast. Source: chapter 3."""
     # in units of the geometric mean of the two σ, so that neither over- nor underflows
     distance = (mean_p - mean_q) * torch.exp(-0.5 * (log_std_p + log_std_q))
     spread = torch.cosh(log_std_p - log_std_q)  # (σp² + σq²) / 2σpσq
@@ -43,7 +41,6 @@ def confusions(means: Tensor, stds: Tensor) -> Tensor:
     Picture i has the posterior N(meansᵢ, stdsᵢ²). Given z, the optimal decoder has the belief p(i|z) ∝ N(z; meansᵢ,
     stdsᵢ²) and draws the mean of the pictures under it. Its expected squared error is ½ Σᵢⱼ Mᵢⱼ Dᵢⱼ, where Dᵢⱼ is the
     squared distance of pictures i and j.
-
     Means and stds > 0 are (n,), finite, else ValueError. The value is M (n, n), Mᵢⱼ = ∫ q(z) p(i|z) p(j|z) dz, by
     quadrature; symmetric, adds up to 1; differentiable. Source: chapter 3.
     """

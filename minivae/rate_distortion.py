@@ -29,10 +29,8 @@ class RateDistortion:
     provenance: dict[str, Any] = field(default_factory=dict)  # how it was made
 
     def at(self, rate: float | Tensor) -> tuple[Tensor, Tensor]:
-        """Rates (…, factors) and distortion (…) at a total rate in nats, interpolated between the capacities.
-
-        Raises ValueError if the rate lies outside of the capacities, or they are fewer than two or do not rise.
-        """
+        """Rates (…, factors) and distortion (…) at a total rate in nats, interpolated between the capacities;
+        ValueError if the rate lies outside of them, or they are fewer than two or do not rise."""
         if len(self.capacities) < 2 or not (self.capacities.diff() > 0).all():
             raise ValueError("interpolation needs at least two capacities that rise")
         rate = torch.as_tensor(rate, dtype=torch.float64)
@@ -50,10 +48,8 @@ class RateDistortion:
         rates = self.rates[:, self.factors.index(factor)]
         below = (rates < least).nonzero()
         first = int(below[-1]) + 1 if len(below) else 0
-        if first == len(rates):
-            return math.inf
-        around = slice(max(0, first - 1), first + 1)
-        return float(np.interp(least, rates[around], self.capacities[around]))
+        around = slice(max(0, first - 1), first + 1)  # the last alone if it is below: nothing to its right
+        return float(np.interp(least, rates[around], self.capacities[around], right=math.inf))
 
 
 def rate_distortion(
@@ -63,10 +59,9 @@ def rate_distortion(
     """Find for each capacity the split over the factors with the least distortion of the optimal decoder.
 
     Descent alone gets stuck where a factor has no share, because a little of it may not help, and shape and orientation
-    help only together. So every set of factors is tried, with finite shares for those that had none. The best few
-    trials are improved by sequential quadratic programming (gradients through the decoder, the same pictures and noise
-    for all trials). A second pass, downwards, starts at each capacity from the split above it. The search does not
-    prove that a split is the best, and where the distortion is 0 any split is as good.
+    help only together. So every set of factors is tried, with finite shares for those that had none. The best four are
+    improved by sequential quadratic programming, on the same pictures and noise. A second pass, downwards, starts at
+    each capacity from the split above it. No split is proven the best, and at distortion 0 any is as good.
 
     Args:
         channels: what is sent.

@@ -16,7 +16,6 @@ def kl_parts(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
 
     With q(z), the mean of the posteriors of all pictures, E KL(q(z|x) ‖ p(z)) = I(x; z) + KL(q(z) ‖ Π q(zᵢ)) +
     Σ KL(q(zᵢ) ‖ p(zᵢ)). The first part is chapter 2's information; the other two are its slack.
-
     Mean and log_std are of posteriors (N, latents) that stand for all pictures, z (n, latents) samples of the first
     n ≤ N of them, else ValueError. Of random pictures the information comes out too small, and is at most log N.
     Differentiable; memory grows as n·N. Source: Chen et al. 2018, Eq. 2.
@@ -36,7 +35,6 @@ class TotalCorrelationELBO:
 
     Only that the latents depend on each other costs more than in the ELBO. Their dependence is estimated within the
     batch; Chen et al.'s minibatch-weighted sampling differs from this by a constant, so that gradients are the same.
-
     Raises ValueError unless β is finite and ≥ 0; 1 gives the ELBO. Source: Chen et al. 2018, Eq. 4 with α = γ = 1.
     """
 

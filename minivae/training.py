@@ -27,14 +27,13 @@ def training_step(
     Args:
         model, optimizer, objective: see `minivae.objectives` for what an objective is called with.
         images, noise: the targets (B, channels, size, size), in [0, 1], and standard normal numbers (B, latents).
-        step: its number.
         source: what is encoded instead of the images: of a generator the classes of their factors (B, factors).
         state: of an objective that adapts itself; it is changed in place.
         precision: "bf16" for the layers' arithmetic; all else is float32.
         average: over the batch, of reconstruction (B,) and KL (B, latents).
 
-    Returns loss, reconstruction and KL per latent, in nats: (2 + latents,).
-    Source: Eq. 3 and appendix A.2 of the paper; Kingma and Welling 2014 for z = μ + σ·ε.
+    Returns loss, reconstruction and KL per latent, in nats: (2 + latents,). Source: Eq. 3 and appendix A.2; Kingma and
+    Welling 2014 for z = μ + σ·ε.
     """
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
         mean, log_std = model.encode(images if source is None else source)
@@ -60,11 +59,9 @@ def batches(
 ) -> Take:  # fmt: skip
     """A function that draws a batch and its noise, and takes a `training_step`, whose arguments are not named here.
 
-    Args:
-        dataset, batch, generator: `dataset.sample(batch, generator)` draws the images of a step, then the generator
-            the noise.
-        told: show the model the classes of the factors, not the images.
-        rows, layout: of the batch, the rows that this process uses and the images' layout in memory.
+    `dataset.sample(batch, generator)` draws the images of a step, then the generator the noise. If `told`, the model is
+    shown the classes of the factors, not the images. `rows` are the rows of the batch that this process uses, `layout`
+    is that of the images in memory.
     """
 
     def take(step: int | Tensor) -> Tensor:

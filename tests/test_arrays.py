@@ -77,6 +77,7 @@ def test_pictures_are_padded_or_scaled_only_when_told_to():
         (np.full((2, 64, 64), np.nan), {}, r"must lie in \[0, 1\], got nan"),
         (np.ones((2, 64, 64), np.uint8), {}, "uint8 of 0 and 1: give them as bool"),
         (np.ones((2, 64, 64), np.int64), {}, "must be bool, uint8 or floats, got torch.int64"),
+        (np.ones((2, 64, 64), complex), {}, "must be bool, uint8 or floats, got torch.complex128"),
         (GREY, {"factors": np.zeros((4, 1))}, r"factors must be \(n, factors\) of the same 5 pictures, got \(4, 1\)"),
         (GREY, {"factors": np.zeros(5)}, r"factors must be \(n, factors\)"),
         (GREY, {"factors": np.zeros((5, 2)), "names": ["a"]}, "names must be 2 different ones"),

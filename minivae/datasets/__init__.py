@@ -5,10 +5,9 @@ with PyTorch's global generator; `render` draws on the device of the factors. So
 training runs, without files. `Arrays` holds pictures of your own, which are not rendered.
 """
 
+# ruff: noqa: F401
 from minivae.datasets.arrays import Arrays
 from minivae.datasets.blobs import Blobs
 from minivae.datasets.chairs import Chairs
 from minivae.datasets.coloured import ColouredSprites
 from minivae.datasets.sprites import Sprites
-
-__all__ = ["Arrays", "Blobs", "Chairs", "ColouredSprites", "Sprites"]

@@ -21,12 +21,11 @@ class Arrays:
 
     Args:
         images: (n, H, W), (n, 1 or 3, H, W) or (n, H, W, 1 or 3): bool, uint8 (255 is white) or floats in [0, 1].
-        factors: known of each picture, (n, factors); the scores want whole numbers. None: nothing is known.
+        factors: what is known of each picture, (n, factors), if anything; the scores want whole numbers.
         names: of the factors; factor0, factor1, … if none are given.
-        scale_to, pad_to: side in pixels that square pictures are scaled to, antialiased, and that pictures are brought
-            to by black all around; None: as they are.
+        pad_to, scale_to: side in pixels to which pictures are padded with black all around, then scaled, antialiased.
 
-    Raises ValueError if shape, kind or values of an array do not fit, or pictures are not square in the end.
+    Raises ValueError if shape, kind or values of an array do not fit, or pictures are not square once padded.
     """
 
     channels: int
@@ -102,16 +101,17 @@ def _read(array: Tensor) -> tuple[Tensor, str]:
     of_channels = [axis for axis in (1, 3) if len(shape) == 4 and shape[axis] in (1, 3)]
     if len(shape) == 3:
         array, order = array[:, None], "(n, H, W)"
-    elif len(of_channels) == 1:
-        array = array.movedim(of_channels[0], 1)
-        order = "(n, channels, H, W)" if of_channels == [1] else "(n, H, W, channels)"
+    elif of_channels == [1]:
+        order = "(n, channels, H, W)"
+    elif of_channels == [3]:
+        array, order = array.movedim(3, 1), "(n, H, W, channels)"
     else:
         raise ValueError(f"images must be (n, H, W), (n, 1 or 3, H, W) or (n, H, W, 1 or 3), got {shape}")
     if not array.numel():
         raise ValueError(f"images must hold at least one picture, got {shape}")
-    low, high, greys = array.min().item(), array.max().item(), array.dtype == torch.uint8
     if array.dtype not in (torch.bool, torch.uint8) and not array.is_floating_point():
         raise ValueError(f"images must be bool, uint8 or floats, got {array.dtype}")
+    low, high, greys = array.min().item(), array.max().item(), array.dtype == torch.uint8
     if greys and high <= 1:
         raise ValueError("images are uint8 of 0 and 1: give them as bool, or times 255, so that 1 is white")
     if not greys and not (low >= 0 and high <= 1):  # written so that NaN fails too

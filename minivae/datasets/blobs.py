@@ -15,14 +15,12 @@ class Blobs:
     """A blob of brightness exp(−r²/2σ²) whose centre is uniform on a domain in the middle of the canvas.
 
     Args:
-        sigma: the blob's width σ, in pixels, > 0.
+        sigma, size: the blob's width σ > 0 and the side of the canvas, in pixels.
         margin: distance that the centre keeps from the canvas edge, in pixels, 0 ≤ margin < size/2.
         domain: "square", |x|, |y| ≤ a around the middle, "diamond", |x| + |y| ≤ a, or "disc", x² + y² ≤ a², of the
             half-width a = size/2 − margin.
-        size: side of the canvas, in pixels.
 
-    Raises ValueError if a setting is outside its range. Source: section 4.3 and Figure 2 (which give neither the width
-    nor the range of positions).
+    Raises ValueError outside of these ranges. Source: section 4.3 and Figure 2, which give neither width nor margin.
     """
 
     sigma: float = 7.0
@@ -59,10 +57,8 @@ class Blobs:
         return self._draw(positions), positions
 
     def render(self, positions: Tensor) -> Tensor:
-        """Images (n, 1, size, size) of a blob at each position (n, 2), x (rightwards) and y (downwards), in pixels.
-
-        Pixel j covers [j, j+1]. Raises ValueError if the shape is another or a value is not finite.
-        """
+        """Images (n, 1, size, size) of a blob at each position (n, 2), x (rightwards) and y (downwards), in pixels, of
+        which number j covers [j, j+1]; ValueError if the shape is another or a value is not finite."""
         if positions.ndim != 2 or positions.shape[1] != 2:
             raise ValueError(f"positions must have shape (n, 2) with columns x, y, got {tuple(positions.shape)}")
         check_all("positions", positions, torch.isfinite(positions))

@@ -8,7 +8,7 @@ leaves it at the earlier of two, and the nearest prism is seen.
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 import torch
@@ -37,9 +37,9 @@ class Chairs:
     - size, height, width: of the whole chair 0.7 to 1, of the back 0.4 to 1, of the seat 0.7 to 1.3, in its depths
 
     The projection is parallel, the light comes from the upper left of the camera; a pixel is the mean of four rays,
-    rounded to one of 256 greys. The canvas has a side of `size` pixels. `sample` draws from a `number` of different
-    chairs, always the same ones; None: another one each time. Raises ValueError unless both are whole numbers ≥ 1.
-    Source: Figure 4b of the paper; Aubry et al. 2014 for the style; chapter 11.
+    rounded to one of 256 greys. The canvas is `size` pixels wide and high; `sample` draws from a `number` of chairs,
+    always the same, or from all (None); ValueError unless both are whole numbers ≥ 1. Source: Figure 4b of the paper;
+    Aubry et al. 2014 for the style; chapter 11.
     """
 
     size: int = 64
@@ -74,17 +74,12 @@ class Chairs:
 
     def _spread(self, uniform: Tensor) -> Tensor:
         """Factors (n, 8) from uniform numbers (8, n) in [0, 1)."""
-        columns = []
-        for name, (low, high), u in zip(self.factors, self.ranges, uniform, strict=True):
-            if name == "azimuth":
-                columns.append((31 * u).floor() * (360 / 31))
-            elif name == "elevation":
-                columns.append(20 + 10 * (2 * u).floor())
-            elif name in self.categories:
-                columns.append(((high + 1) * u).floor())
-            else:
-                columns.append(low + (high - low) * u)
-        return torch.stack(columns, dim=1)
+        azimuth, elevation, legs, back, size, height, width, arms = uniform
+        return torch.stack([
+            (31 * azimuth).floor() * (360 / 31), 20 + 10 * (2 * elevation).floor(),
+            (len(LEGS) * legs).floor(), (len(BACKS) * back).floor(),
+            0.7 + 0.3 * size, 0.4 + 0.6 * height, 0.7 + 0.6 * width, (2 * arms).floor(),
+        ], dim=1)  # fmt: skip
 
     @cached_property
     def chairs(self) -> Tensor:
@@ -92,10 +87,8 @@ class Chairs:
         return self._spread(torch.rand(8, self.number, generator=torch.Generator().manual_seed(0)))
 
     def render(self, factors: Tensor) -> Tensor:
-        """Images (n, 1, size, size) of factors (n, 8), as in `sample`, but azimuth may be any and elevation 1 to 89.
-
-        Raises ValueError if the shape is another, a factor is outside its range, or a class is no whole number.
-        """
+        """Images (n, 1, size, size) of factors (n, 8), as in `sample`, but azimuth may be any and elevation 1 to 89;
+        ValueError if the shape is another, a factor is outside its range, or a class is no whole number."""
         if factors.ndim != 2 or factors.shape[1] != 8:
             raise ValueError(f"factors must have shape (n, 8), one column a factor, got {tuple(factors.shape)}")
         for name, (low, high), column in zip(self.factors, self.ranges, factors.T, strict=True):
@@ -155,18 +148,16 @@ def prisms(factors: Tensor) -> Tensor:
         table = torch.stack([torch.stack(kind + [none] * (slots - len(kind)), 1) for kind in kinds], 1)
         return table[torch.arange(len(which), device=which.device), which.long()]
 
-    seat, brown = 0.97, 0.72  # height above the floor; darkness of legs
+    seat, leg = 0.97, partial(prism, grey=0.72)  # height above the floor; legs are darker
     sides = (w - 0.05, 0.05 - w)
-    four = [prism(x, y, 0.05, 0.05, 0, 0.85, grey=brown) for x in sides for y in (-0.45, 0.45)]
-    sled = [prism(x, 0, 0.04, 0.5, 0, 0.08, grey=brown) for x in sides]
-    sled += [prism(x, -0.46, 0.04, 0.04, 0, 0.85, grey=brown) for x in sides]
-    sled += [prism(0, 0.46, w, 0.04, 0, 0.08, grey=brown)]
+    four = [leg(x, y, 0.05, 0.05, 0, 0.85) for x in sides for y in (-0.45, 0.45)]
+    sled = [leg(x, 0, 0.04, 0.5, 0, 0.08) for x in sides] + [leg(x, -0.46, 0.04, 0.04, 0, 0.85) for x in sides]
+    sled += [leg(0, 0.46, w, 0.04, 0, 0.08)]
+    column = leg(0, 0, 0.07, 0.07, 0.05, 0.85, cylinder=1)
     spokes = [2 * math.pi * k / 5 for k in range(5)]
-    star = [prism(0, 0, 0.07, 0.07, 0.05, 0.85, cylinder=1, grey=brown)]
-    star += [prism(-0.25 * math.sin(t), 0.25 * math.cos(t), 0.05, 0.25, 0, 0.1, turn=t, grey=brown) for t in spokes]
-    disc = [prism(0, 0, 0.07, 0.07, 0.05, 0.85, cylinder=1, grey=brown)]
-    disc += [prism(0, 0, 0.42, 0.42, 0, 0.06, cylinder=1, grey=brown)]
-    panels = [prism(x, 0, 0.04, 0.48, 0, 0.85, grey=brown) for x in sides]
+    star = [column, *(leg(-0.25 * math.sin(t), 0.25 * math.cos(t), 0.05, 0.25, 0, 0.1, turn=t) for t in spokes)]
+    disc = [column, leg(0, 0, 0.42, 0.42, 0, 0.06, cylinder=1)]
+    panels = [leg(x, 0, 0.04, 0.48, 0, 0.85) for x in sides]
 
     top = seat + height
     posts = [prism(x, 0.45, 0.05, 0.05, seat, top) for x in sides]
@@ -208,9 +199,8 @@ def _windows(parts: Tensor, elevation: Tensor, size: int) -> list[list[int]]:
         -(high * down + (y + around) * slope), -(low * down + (y - around) * slope), x - around, x + around
     ])  # fmt: skip
     reach = ((reach / REACH + 1) * size).clamp(0, 2 * size)
-    inf = torch.full_like(reach[:2], 2 * size)
-    firsts = torch.where(there, reach[::2].floor(), inf).amin(1)
-    lasts = torch.where(there, reach[1::2].ceil(), 0 * inf).amax(1)
+    firsts = torch.where(there, reach[::2].floor(), 2.0 * size).amin(1)
+    lasts = torch.where(there, reach[1::2].ceil(), 0.0).amax(1)
     return torch.stack([firsts[0], lasts[0], firsts[1], lasts[1]], dim=1).int().tolist()
 
 

@@ -125,10 +125,8 @@ def row_ends(size: int, device: torch.device) -> Tensor:
 
 
 def shapes() -> list[Tensor]:
-    """The outlines at scale 1 and orientation 0: corners (n, 2), columns u (right) and v (down), in pixels of 64.
-
-    The origin is the centre of rotation. The numbers of square, ellipse and heart were fitted to 320 published frames.
-    """
+    """The outlines at scale 1 and orientation 0: corners (n, 2), columns u (right) and v (down) from the centre of
+    rotation, in pixels of 64. The numbers of square, ellipse and heart were fitted to 320 published frames."""
     square = 19.199 / 2 * torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], dtype=torch.float64)
     t = 2 * math.pi * torch.arange(72, dtype=torch.float64) / 72
     ellipse = torch.stack([12.775 * t.sin(), 7.22 * t.cos()], dim=1)
@@ -139,10 +137,8 @@ def shapes() -> list[Tensor]:
 
 
 def crossings(corners: Tensor, lines: Tensor) -> Tensor:
-    """Where horizontal lines, given by their y (lines,), enter and leave a polygon with corners (n, 2), columns x, y.
-
-    From left to right, (lines, 4); +inf where they do not. Raises ValueError if a line meets it more than four times.
-    """
+    """The x where horizontal lines of given y (lines,) enter and leave a polygon with corners (n, 2), columns x, y:
+    (lines, 4), rising, +inf where they do not; ValueError if a line meets it more than four times."""
     ends = corners.roll(-1, 0)
     # half-open: a line through a corner counts one of the two edges that meet there
     line, edge = ((corners[:, 1] <= lines[:, None]) != (ends[:, 1] <= lines[:, None])).nonzero(as_tuple=True)

@@ -14,9 +14,8 @@ def explained(codes: Array, target: Array, groups: Array | None = None, bins: in
     """R² (latents,): the share of a target's variance that each latent explains, by its mean in bins of the latent.
 
     Codes are posterior means (n, latents), the target (n, k) a number, a unit vector for an angle, or one column a
-    class; bins hold equal numbers of points. R² is taken within each of the groups, if given, whole numbers (n,) of any
-    kind, and averaged over them. By chance it is some bins/n. Raises ValueError if shapes do not fit or values are not
-    finite. Source: chapter 6.
+    class; bins hold equal numbers of points. R² is taken within each of the groups, if given, whole numbers (n,), and
+    averaged. By chance it is some bins/n. ValueError if shapes do not fit or values are not finite. Source: chapter 6.
     """
     codes, target = numbers("codes", codes), numbers("target", target)
     if target.ndim != 2 or len(target) != len(codes) or (groups is not None and len(groups) != len(codes)):

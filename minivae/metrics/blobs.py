@@ -54,8 +54,7 @@ def fragmentation(model: VAE, images: Tensor, step: float = 0.1) -> Fragmentatio
     """Traverse every active latent over [−3, 3] from each seed image (n, 1, H, W) and measure what is drawn.
 
     Neighbouring frames are a step apart, in units of z. The statistics are over all images and all latents above
-    `ACTIVE` nats; zeros if no latent is active.
-    Source: section 4.3 describes the effect in words; the statistic is this course's (chapter 4).
+    `ACTIVE` nats; zeros if there are none. Source: section 4.3 has the effect in words; the statistic is chapter 4's.
     """
     means, _ = model.encode(images)
     values = torch.linspace(-3, 3, round(6 / step) + 1)
@@ -77,17 +76,17 @@ def centre_of_light(images: Tensor) -> Tensor:
     return torch.stack([(light.sum(1) * x).sum(1), (light.sum(2) * y).sum(1)], dim=1)
 
 
-def count_blobs(images: Tensor, window: int = 9, share: float = 0.3) -> Tensor:
+def count_blobs(images: Tensor) -> Tensor:
     """Number of separate bright spots in each image (n, 1, H, W): (n,).
 
-    A spot is a pixel that is the brightest of the window × window pixels around it and at least `share` as bright as
-    the image's brightest. Images are averaged over 5 × 5 pixels first, so that a decoder's grain does not count.
+    A spot is a pixel that is the brightest of the 9 × 9 around it and at least 0.3 times as bright as the image's
+    brightest. Images are averaged over 5 × 5 pixels first, so that a decoder's grain does not count.
     """
     smooth = F.avg_pool2d(images, 5, stride=1, padding=2, count_include_pad=False)
     # two equal neighbours are one spot: an invisible ramp tells them apart, in units of the brightest pixel so that its
     # steps are lost to rounding neither in a dim picture nor in a bright one
     ramp = torch.arange(smooth[0].numel(), device=images.device).view_as(smooth[:1]) / smooth[0].numel()
     smooth = smooth + 1e-3 * ramp * smooth.amax((1, 2, 3), keepdim=True)
-    peak = smooth == F.max_pool2d(smooth, window, stride=1, padding=window // 2)
-    bright = smooth >= share * smooth.amax((1, 2, 3), keepdim=True)
+    peak = smooth == F.max_pool2d(smooth, 9, stride=1, padding=4)
+    bright = smooth >= 0.3 * smooth.amax((1, 2, 3), keepdim=True)
     return (peak & bright).sum((1, 2, 3))

@@ -23,10 +23,8 @@ def mean_kl(model: VAE, images: Tensor) -> Tensor:
 
 
 def traversal(z: Tensor, latent: int, values: Tensor) -> Tensor:
-    """Copies of one code z (latents,) in which the latent of that number takes each of the values (n,): (n, latents).
-
-    Raises ValueError if z is not one code or has no such latent. Source: section 4.3 and Figure 2.
-    """
+    """Copies of one code z (latents,) in which the latent of that number takes each of the values (n,): (n, latents);
+    ValueError if z is not one code or has no such latent. Source: section 4.3 and Figure 2."""
     if z.ndim != 1 or not 0 <= latent < len(z):
         raise ValueError(f"z must be one code (latents,) that has latent {latent}, got shape {tuple(z.shape)}")
     codes = z.repeat(len(values), 1)
@@ -38,41 +36,29 @@ def score(
     codes: Array, classes: Array, seed: int = 0, *, names: Sequence[str] = (),
     without: Sequence[str] = (), sampled: Array | None = None, normalised: bool = True,
 ) -> dict[str, float]:  # fmt: skip
-    """Every score of a code, wherever it is from; deterministic.
+    """Every score of a code, wherever it is from; deterministic given the seed.
 
-    Args:
-        codes: posterior means (n, latents).
-        classes: of the factors that made the pictures, (n, factors), whole numbers; the points in random order.
-        seed: of the scores.
-        names: of the factors; "0", "1", … if none are given.
-        without, sampled, normalised: MIG's convention: factors that it leaves out, samples (n, latents) that it takes
-            in place of the means, and whether it is over the factor's entropy or in nats.
+    Codes and classes are as of `information`, the points in random order; names of the factors are "0", "1", … if none
+    are given. MIG's convention: `without` are factors that it leaves out, `sampled` samples (n, latents) that it takes
+    in place of the means; `normalised`: over the factor's entropy, else in nats.
 
-    Returns:
-        mig (of 20 bins), mig_own_bins, dci_disentanglement and dci_completeness (of the first quarter of the points,
-        because trees are slow), factorvae, betavae, sap (of the first half), and InfoMEC's modularity, explicitness and
-        compactness (of the first quarter).
-
-    Raises ValueError as the scores in `metrics.scores` do. Source: chapter 9.
+    Returns mig (of 20 bins), mig_own_bins, dci_disentanglement and dci_completeness (of the first quarter of the
+    points, because trees are slow), factorvae, betavae, sap (of the first half), and InfoMEC's modularity, explicitness
+    and compactness (of the first quarter). Raises ValueError as the scores in `metrics.scores` do. Source: chapter 9.
     """
     names = names or [str(column) for column in range(classes.shape[-1])]
     for name in without:
         check_choice("without", name, names)
-    few, half = len(codes) // 4, len(codes) // 2
-    disentanglement, completeness = dci(codes[:few], classes[:few], seed)
-    modularity, explicitness, compactness = infomec(codes[:few], classes[:few], seed)
+    half, quarter = ((codes[: len(codes) // k], classes[: len(codes) // k]) for k in (2, 4))
     gaps_of = codes if sampled is None else sampled, classes[:, [name not in without for name in names]]
     return {
         "mig": mig(*gaps_of, 20, normalised),
         "mig_own_bins": mig(*gaps_of, None, normalised),
-        "dci_disentanglement": disentanglement,
-        "dci_completeness": completeness,
+        **dict(zip(("dci_disentanglement", "dci_completeness"), dci(*quarter, seed), strict=True)),
         "factorvae": factorvae_score(codes, classes, seed),
         "betavae": betavae_score(codes, classes, seed),
-        "sap": sap(codes[:half], classes[:half]),
-        "modularity": modularity,
-        "explicitness": explicitness,
-        "compactness": compactness,
+        "sap": sap(*half),
+        **dict(zip(("modularity", "explicitness", "compactness"), infomec(*quarter, seed), strict=True)),
     }
 
 
@@ -83,16 +69,11 @@ def measure(
 ) -> dict[str, float]:  # fmt: skip
     """Every metric of a VAE, from posterior means of `points` pictures; deterministic.
 
-    Args:
-        model, dataset: a VAE, and data whose `factors` are known, such as sprites, chairs or `Arrays` with factors.
-        points: pictures to draw, at least 400.
-        seed: of the pictures, the noise and the scores.
-        without, sampled, normalised: MIG's convention, as `score`; samples if True.
+    The data's `factors` must be known, as of sprites, chairs or `Arrays` with factors. At least 400 points; the seed is
+    of pictures, noise and scores; `without`, `sampled` and `normalised` are MIG's convention, see `score`.
 
-    Returns:
-        Those of `score`; reconstruction and excess (reconstruction minus `bernoulli_floor`), in nats per picture, and
-        excess_error, its standard error; kl, the sum over latents in nats; active, the latents above `ACTIVE`.
-
+    Returns those of `score`; reconstruction and excess (reconstruction minus `bernoulli_floor`), in nats per picture,
+    and excess_error, its standard error; kl, the sum over latents in nats; active, the latents above `ACTIVE`.
     Raises ValueError if the model is no VAE or the factors are not known, or as `factor_classes`. Source: chapter 6.
     """
     if not isinstance(model, VAE) or not getattr(dataset, "factors", ()):
@@ -102,9 +83,9 @@ def measure(
     factor_classes(dataset, dataset.sample(1, torch.Generator())[1])  # raises before the work, not after it
     codes, factors, nll, floor, kl, z = _encode_each(model, dataset, points, seed)
     names, classes = factor_classes(dataset, factors)
-    samples = z if sampled else None
+    convention = {"without": without, "sampled": z if sampled else None, "normalised": normalised}
     return {
-        **score(codes, classes, seed, names=names, without=without, sampled=samples, normalised=normalised),
+        **score(codes, classes, seed, names=names, **convention),
         "reconstruction": nll.mean().item(),
         "excess": (nll - floor).mean().item(),
         "excess_error": (nll - floor).std().item() / points**0.5,
@@ -118,9 +99,8 @@ def encode_dataset(
 ) -> tuple[Tensor, Tensor, float, float, Tensor]:
     """Encode and reconstruct `points` pictures of a data set; the seed is of the pictures and the noise.
 
-    Returns:
-        Posterior means (points, latents), factors (points, factors), the mean −log p(x|z) and its mean floor in nats,
-        and the mean KL of every latent (latents,).
+    Returns posterior means (points, latents), factors (points, factors), the mean −log p(x|z) and its mean floor in
+    nats, and the mean KL of every latent (latents,).
     """
     check_count("points", points)
     codes, factors, nll, floor, kl, _ = _encode_each(model, dataset, points, seed)

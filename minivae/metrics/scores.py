@@ -15,14 +15,12 @@ Array = Tensor | np.ndarray
 def information(codes: Array, classes: Array, bins: int | None = 20) -> Tensor:
     """Mutual information of every factor with every latent, in nats: (factors, latents).
 
-    Args:
-        codes: posterior means (n, latents), of PyTorch or NumPy.
-        classes: of the factors that made the pictures, (n, factors), whole numbers or bools, whatever they are.
-        bins: of equal width that each latent is cut into; None for as many as the factor has classes.
+    Codes are posterior means (n, latents), each cut into bins of equal width, None: as many as the factor has classes.
+    Classes, of the factors that made the pictures, are whole numbers or bools (n, factors). Both are PyTorch's or
+    NumPy's. The plug-in estimate from counts is never negative, and too large by some bins · classes / 2n.
 
-    The plug-in estimate from counts is never negative, and too large by some bins · classes / 2n. Raises ValueError if
-    the shapes do not fit, codes are not finite, classes are no whole numbers, a factor has one class only, or bins is
-    no count. Source: chapter 6.
+    Raises ValueError if the shapes do not fit, codes are not finite, classes are no whole numbers, a factor has one
+    class only, or bins is no count. Source: chapter 6.
     """
     from sklearn.metrics import mutual_info_score
 
@@ -42,7 +40,6 @@ def mig(codes: Array, classes: Array, bins: int | None = 20, normalised: bool = 
     Conventions differ, so state yours. Locatello et al. 2019 take posterior means, all factors and twenty bins. Chen et
     al. take samples of the posteriors, densities in place of bins, and all factors of dSprites but shape: give `codes`
     and columns of `classes` accordingly. Both divide by the entropy; `normalised` False leaves the mean gap in nats.
-
     Args, errors: as `information`; at least two latents. Source: Chen et al. 2018 (β-TCVAE) and their code; chapter 6.
     """
     codes, classes = _checked(codes, classes, latents=2)
@@ -56,7 +53,6 @@ def sap(codes: Array, classes: Array) -> float:
 
     The first half of the points trains and the second tests, so they must be in random order. A linear classifier of
     one number can hardly tell more than two or three of many classes, so even a perfect code scores low.
-
     Args, errors: as `mig`. Source: Kumar et al. 2018, with the classifier of Locatello et al. 2019; chapter 9.
     """
     from sklearn.svm import LinearSVC
@@ -80,9 +76,8 @@ def dci(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float]:
     Disentanglement is 1 − the entropy of a latent's row of R, in units of its maximum and weighted with how much
     the latent is relied on; completeness the same for a factor's column, every factor with the same weight.
 
-    The trees take about a minute for dSprites' 113 classes and 2,500 points on one core.
-    Args, errors: as `mig`, and at least two factors; seed: of the trees.
-    Source: Eastwood and Williams 2018, with the trees of Locatello et al. 2019; chapter 9.
+    Args, errors: as `mig`, and at least two factors; seed: of the trees, a minute's work on one core for dSprites' 113
+    classes and 2,500 points. Source: Eastwood and Williams 2018, trees as in Locatello et al. 2019; chapter 9.
     """
     from sklearn.ensemble import GradientBoostingClassifier
 
@@ -103,15 +98,14 @@ def factorvae_score(
     variance, in units of its variance over all points, votes for the factor; latents whose standard deviation is below
     0.05 have no vote. `votes` train and `tests` test: the score is the share of the tests that the majority gets right,
     0 if every latent is inactive.
-
     Args, errors: as `information`. Source: Kim and Mnih 2018, pruned as by Locatello et al. 2019; chapter 9.
     """
     codes, classes = _checked(codes, classes)
-    active = codes.std(0) >= 0.05
-    if not active.any():
+    z = codes[:, codes.std(0) >= 0.05]
+    if not z.shape[1]:
         return 0.0
+    z = z / z.std(0)
     generator = torch.Generator().manual_seed(seed)
-    z = codes[:, active] / codes[:, active].std(0)
     fixed = torch.randint(classes.shape[1], (votes + tests,), generator=generator)
     winners = torch.empty_like(fixed)
     for k, f in enumerate(classes.T):
@@ -129,10 +123,8 @@ def betavae_score(
     """Can a linear classifier tell which factor two pictures share from how far apart their codes are?
 
     A vote is the mean |difference| of `batch` pairs of codes that share a class of one factor. The score is the
-    classifier's accuracy on `tests` after training on `votes`; chance is 1 over the number of factors.
-
-    Args, errors: as `information`; at least two factors.
-    Source: Higgins et al. 2017, with the sizes of Locatello et al. 2019; chapter 9.
+    classifier's accuracy on `tests` after training on `votes`; chance is 1 over the number of factors. Args, errors: as
+    `information`; at least two factors. Source: Higgins et al. 2017, sizes of Locatello et al. 2019; chapter 9.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -150,14 +142,13 @@ def betavae_score(
 
 
 def infomec(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float, float]:
-    """Modularity, explicitness and compactness: does a latent know one factor only, can all factors be read off
-    linearly, and does a factor stand in one latent only? Each is at most 1.
+    """Modularity (a latent knows one factor only), explicitness (all factors can be read off linearly), compactness (a
+    factor stands in one latent only), each at most 1.
 
     The first and the last come from the mutual information of factors and latents over the factors' entropy: of each
     latent (each factor) the largest share of its sum, scaled so that equal shares give 0. Latents that range over less
     than a twentieth of the widest do not count. Explicitness is the share of a factor's entropy that a multinomial
     logistic regression on all latents removes, classes weighted equally; negative if it does worse than chance.
-
     Args, errors: as `mig`, and at least two factors; seed: of the estimator by 10 nearest neighbours.
     Source: Hsu et al. 2023, "Disentanglement via latent quantization", section 4, for continuous latents.
     """
