@@ -11,10 +11,8 @@ def collapse_threshold(images: Tensor) -> float:
 
     The collapsed model draws every pixel with its mean brightness p̄. A faint code costs β per nat and gains at most
     the largest eigenvalue of the data's covariance in units of the Bernoulli variance, so the two break even at
-    β_c = λ_max of Cov(x)ᵢⱼ / √(p̄ᵢ(1−p̄ᵢ) p̄ⱼ(1−p̄ⱼ)).
-
-    The images are a sample (n, channels, H, W) with n ≥ 2 and values in [0, 1], else ValueError; the estimate's error
-    falls as 1/√n. Source: derived in chapter 4.
+    β_c = λ_max of Cov(x)ᵢⱼ / √(p̄ᵢ(1−p̄ᵢ) p̄ⱼ(1−p̄ⱼ)). The images are a sample (n, channels, H, W) with n ≥ 2 and
+    values in [0, 1], else ValueError; the estimate's error falls as 1/√n. Source: derived in chapter 4.
     """
     if images.ndim < 2 or len(images) < 2:
         raise ValueError(f"images must be a sample (n ≥ 2, channels, H, W), got shape {tuple(images.shape)}")

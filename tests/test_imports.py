@@ -65,15 +65,15 @@ def test_public_names_are_there_and_importing_them_costs_nothing_before_they_are
 # lines of code, docstrings and comments; a file may have a fifth more
 BUDGET = {
     "__init__": 40, "_arguments": 35,
-    "gaussian": 45, "objectives": 150, "channel": 115, "overlap": 60, "vae": 120, "training": 80, "collapse": 30,
-    "generator": 65, "codes": 50, "ideal_decoder": 205, "rate_distortion": 185, "lagrangian": 100,
-    "total_correlation": 55,
-    "growing": 70, "muon": 70,
+    "gaussian": 45, "objectives": 150, "channel": 105, "overlap": 60, "vae": 120, "training": 80, "collapse": 30,
+    "generator": 55, "codes": 50, "ideal_decoder": 200, "rate_distortion": 180, "lagrangian": 95,
+    "total_correlation": 50,
+    "growing": 65, "muon": 65,
     "experiment": 105, "experiments": 75,
-    "metrics.__init__": 20, "metrics.scores": 210, "metrics.alignment": 80, "metrics.blobs": 100,
-    "metrics.evaluate": 125, "metrics.udr": 45,
-    "datasets.__init__": 15, "datasets.blobs": 85, "datasets.sprites": 160, "datasets.coloured": 45,
-    "datasets.chairs": 250, "datasets.arrays": 110,
+    "metrics.__init__": 20, "metrics.scores": 210, "metrics.alignment": 80, "metrics.blobs": 95,
+    "metrics.evaluate": 120, "metrics.udr": 45,
+    "datasets.__init__": 15, "datasets.blobs": 85, "datasets.sprites": 155, "datasets.coloured": 45,
+    "datasets.chairs": 240, "datasets.arrays": 110,
     "engine.__init__": 5, "engine.settings": 75, "engine.runs": 195, "engine.files": 100, "engine.saving": 180,
     "engine.trainer": 220, "engine.fast": 170, "engine.fast_muon": 70,
     "engine.parallel": 82, "engine.sweep": 172, "engine.imports": 234,
@@ -90,10 +90,10 @@ def test_a_module_keeps_to_its_budget(name):
 
 def test_the_library_stays_small():
     lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
-    assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 2_934
-    assert sum(n for name, n in lines.items() if part(name) == "engine") <= 2_275
+    assert sum(n for name, n in lines.items() if part(name) == "textbook") <= 2_850
+    assert sum(n for name, n in lines.items() if part(name) == "engine") <= 2_271
     assert max(n for name, n in lines.items() if part(name) == "course") <= 230
-    assert sum(lines.values()) <= 8_390  # a ceiling that only comes down
+    assert sum(lines.values()) <= 8_296  # a ceiling that only comes down
     scripts = {path.name: len(path.read_text().splitlines()) for path in ROOT.rglob("*.js")}
     assert max(scripts.values()) <= 400 and sum(scripts.values()) <= 970
     assert sum(scripts[name] for name in ("base.js", "models.js", "notebook.js")) <= 385

@@ -96,8 +96,7 @@ class Sprites:
 @cache
 def columns(size: int, device: torch.device) -> Tensor:
     """Where the centre of each column of pixels lies for each class of x, from the sprite's centre: (32, size)."""
-    centres = size * (0.25 + 0.5 / 31 * torch.arange(32.0))
-    return (torch.arange(size) + 0.5 - centres[:, None]).to(device)
+    return (torch.arange(size) + 0.5 - size * (0.25 + 0.5 / 31 * torch.arange(32.0)[:, None])).to(device)
 
 
 @cache

@@ -19,8 +19,7 @@ def explained(codes: Array, target: Array, groups: Array | None = None, bins: in
     """
     codes, target = numbers("codes", codes), numbers("target", target)
     if target.ndim != 2 or len(target) != len(codes) or (groups is not None and len(groups) != len(codes)):
-        shapes = f"codes {tuple(codes.shape)}, target {tuple(target.shape)}"
-        raise ValueError(f"{shapes} and groups must be of the same points")
+        raise ValueError(f"codes {tuple(codes.shape)}, target {tuple(target.shape)} and groups must have one length")
     if groups is not None:
         members = F.one_hot(relabelled(groups)).bool().T
         return torch.stack([explained(codes[own], target[own], None, bins) for own in members]).mean(0)
