@@ -112,7 +112,10 @@ KINDS = [
 MOST, DENSITIES = {"adam": 190, "muon": 255}, 50
 
 
-@pytest.mark.parametrize(("kind", "model", "objective", "optimizer", "changes"), KINDS)
+@pytest.mark.parametrize(
+    ("kind", "model", "objective", "optimizer", "changes"),
+    [*KINDS[:9], *(pytest.param(*kind, marks=pytest.mark.slow) for kind in KINDS[9:])],
+)
 def test_no_step_waits_and_a_graph_trains_bit_for_bit_as_single_steps(
     card, monkeypatch, data, kind, model, objective, optimizer, changes
 ):  # fmt: skip

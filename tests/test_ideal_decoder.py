@@ -50,6 +50,7 @@ def test_signals_are_the_published_values_in_order(sprites):
         assert torch.allclose(signals[:, i], expected[classes[:, i]].float(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_decoder_is_the_mean_under_the_belief_written_out():
     """E[x|z] from the Gaussian likelihood of every picture, but for those a hundred nats less likely than the best."""
     channels = SpriteChannels()

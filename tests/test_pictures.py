@@ -641,6 +641,7 @@ def test_killed_import_starts_again(tmp_path):
     assert done["pictures"] == 3_000 and sorted(os.listdir(tmp_path)) == ["img", "o.h5"]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number(tmp_path):
     image = content(picture(0, 178, 218), "JPEG", quality=95)
     peaks = []

@@ -35,6 +35,7 @@ def test_price_is_the_slope_of_the_curve():
     assert limit.prices[1].item() == pytest.approx(slope.item(), rel=0.03)
 
 
+@pytest.mark.slow
 def test_first_price_is_below_the_collapse_threshold_and_the_distortion_that_of_the_mean():
     """With nothing sent, the best drawing is the mean picture: the entropy of its pixels."""
     limit = rate_distortion(BlobChannels(Blobs()), [0.0, 0.1], samples=1024)

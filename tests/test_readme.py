@@ -49,6 +49,7 @@ def aligned(run: Run) -> bool:
     return bool((metrics.correlations(run.model(), run.experiment.dataset)[strong].abs().amax(1) >= 0.98).all())
 
 
+@pytest.mark.slow
 def test_alignment():
     good = [aligned(load("blobs-beta150", seed)) for seed in SEEDS]
     (late,) = (seed for seed in SEEDS if not good[seed])
@@ -58,6 +59,7 @@ def test_alignment():
     assert row("aligned with x and y") == said
 
 
+@pytest.mark.slow
 def test_domains():
     def off(name: str, seed: int) -> float:
         """Mean distance of the two axes from x and y, in degrees."""

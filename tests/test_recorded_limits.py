@@ -59,6 +59,7 @@ def improvable(channels: Channels, rates: torch.Tensor, points: torch.Tensor) ->
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_no_split_beside_the_recorded_one_is_better(path):
     limit = load_curve(path)

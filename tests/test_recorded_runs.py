@@ -44,6 +44,7 @@ def test_code_in_the_tree_repeats_the_first_steps_of_the_run(path):
 SCORES = sorted((Path(__file__).parents[1] / "data" / "metrics").glob("*.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SCORES, ids=lambda path: path.stem)
 def test_recorded_scores_are_those_of_the_run(path):
     run, scores = Run.load(path.parents[1] / "runs" / f"{path.stem}.h5"), json.loads(path.read_text())

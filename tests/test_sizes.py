@@ -48,6 +48,7 @@ def test_small_pictures_go_all_the_way(dataset, tmp_path):
         assert codes.shape == (20, 10) and len(factors) == 20 and nll > floor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 128])
 def test_a_generator_draws_pictures_of_other_sizes(size):
     experiment = Experiment("small", Sprites(size), CapacityELBO(), latents=5, batch=4, model="generator")

@@ -33,6 +33,7 @@ def test_published_frames_are_met(sprites):
     assert all(abs(int(picture.sum()) - int(row[5])) <= 3 for picture, row in zip(drawn, rows, strict=True))
 
 
+@pytest.mark.slow
 def test_on_pixels_of_the_whole_set(sprites):
     # the number of pixel centres between two ends, for every row of every sprite at every x: no picture is drawn
     table = row_ends(64, torch.device("cpu")).double()

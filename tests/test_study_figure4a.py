@@ -105,6 +105,7 @@ def test_an_interrupted_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
     assert again["end"] == whole["end"] and again["history"] == whole["history"]
 
 
+@pytest.mark.slow
 def test_the_queue_of_a_card_trains_several_at_once_each_as_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(study.metrics, "dci", lambda codes, classes: (0.0, 0.0))
     monkeypatch.setattr(study, "measure", lambda model, variant: {"weight": model.decoder.net[0].weight.sum().item()})

@@ -180,6 +180,7 @@ def test_an_interrupt_in_the_last_step_is_not_swallowed():
     assert told.value.run.step == 3
 
 
+@pytest.mark.slow
 def test_the_stop_button_ends_run_all_and_the_run_can_be_had():
     """In a real kernel: the cells below do not run, and what was done is in `sys.last_value`."""
     from jupyter_client.manager import start_new_kernel

@@ -91,6 +91,7 @@ def test_chapters_are_linked(book):
     assert re.search(r'<a [^>]*href="05_capacity_generator\.html"', text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_mathematics_is_set(book, page, name, screenshot):
     page.goto((book / "chapters" / f"{name}.html").as_uri())
@@ -165,6 +166,7 @@ def test_reader_can_go_on_to_the_next_chapter(book, page):
     assert page.url.endswith("02_awgn_channel.html")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 420])
 def test_no_page_is_wider_than_its_window(book, browser, theme, width, screenshot):

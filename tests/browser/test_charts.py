@@ -236,6 +236,7 @@ def test_level_and_point_are_dragged_in_the_drawing(page):
     assert shown.drawn == pytest.approx(shown.explorer.following("C", shown.drawn["C"]), abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variances", [(0.0625, 0.5), (0.08, 0.6), (0.3, 0.3), (1.0, 0.02)])
 @pytest.mark.parametrize("degrees", [0, 15, -30, 45, 90])
 def test_the_price_of_turning_is_that_of_python(page, variances, degrees):
@@ -332,6 +333,7 @@ def test_a_descent_is_stopped_by_reset_and_begins_anew_at_another_cut(page):
     assert page.get_by_role("button", name="descend").inner_text() == "descend"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 420])
 @pytest.mark.parametrize(("scheme", "end"), [("light", None), ("dark", None), ("light", "min"), ("light", "max")])
 @pytest.mark.parametrize("name", MAKE)

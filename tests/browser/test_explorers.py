@@ -57,6 +57,7 @@ def test_keys_move_a_slider_python_knows_and_reset_brings_it_back(page, screensh
     assert becomes(page, name, start)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", lab.EXPLORERS)
 def test_mouse_drags_a_slider_to_its_end(page, name):
     box = lab.explorer(page, name)
@@ -99,6 +100,7 @@ def contrast(colour: str, ground: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
 def test_words_stand_out_in_both_themes(page, screenshot, theme):
     page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)

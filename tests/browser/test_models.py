@@ -405,6 +405,7 @@ def test_what_cannot_be_shown_says_why(page, blobs):
     assert page.locator("#explorer input, #explorer button").count() == 0  # there is nothing to move
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 420])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_nothing_sticks_out(page, blobs, screenshot, width, dark):
