@@ -407,7 +407,7 @@ figures.traversals(beta150[0].model(), data, images, title="β = 150, seed 0")
 plt.show()
 
 # %% [markdown]
-# *Figures 4.5 and 4.6, laid out as the paper's Figure 2. Top two rows: originals and reconstructions. Below, one row per latent, ordered by mean KL: what the decoder draws as that latent goes from −3 to 3 and all others keep the values inferred from the first original. Right: the latent's posterior mean for every position of the blob, blue −3, white 0, red 3.*
+# *Figures 4.5 and 4.6. The layout of the paper's Figure 2. Top two rows: originals and reconstructions. Below, one row per latent, ordered by mean KL: what the decoder draws as that latent goes from −3 to 3 and all others keep the values inferred from the first original. Right: the latent's posterior mean for every position of the blob, blue −3, white 0, red 3.*
 #
 # **What you should see.** At β = 1, on this seed, four latents are in use, as in the paper. (Three others have less than 0.01 nats, rounded up.) Their heat maps are curved patches, and their rows bend, fade and jump. At β = 150 two rows move, one along each side of the square, and their heat maps are plain ramps. The other eight rows do nothing. The price is blur, the second puzzle: with little information about the position the best picture is the average over all positions that are still possible.
 #

@@ -159,7 +159,7 @@ def _train(args: argparse.Namespace) -> int:
                 overwrite=args.force or same, command=args.said,
             )  # fmt: skip
     except trainer.TrainingInterrupted as interrupted:
-        runs = [interrupted.run]
+        runs, outs = [interrupted.run], outs[seeds.index(interrupted.run.seed) :]  # those before it failed
     finally:
         if args.out is None:
             with suppress(OSError):  # a refused training leaves no empty folder behind

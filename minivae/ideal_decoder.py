@@ -41,7 +41,11 @@ class SpriteChannels:
             values[name] = torch.as_tensor(code, dtype=torch.float64)
         offset, signals = [], []
         for name, f in values.items():
-            f = f.expand((3, 6, 40) if name in shapes else 32).flatten()
+            want = (3, 6, 40) if name in shapes else (32,)
+            try:
+                f = f.expand(want).flatten()
+            except RuntimeError:
+                raise ValueError(f"the code of {name} must broadcast to shape {want}, got {tuple(f.shape)}") from None
             if not (torch.isfinite(f).all() and f.max() > f.min()):
                 raise ValueError(f"the code of {name} must be finite and not constant")
             variance = f.var(correction=0)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import build_book
 import build_chapters
 import gates
 import jupytext
@@ -190,3 +191,13 @@ def test_make_lab_works_in_a_path_with_a_space(tmp_path):
     done = subprocess.run(command, cwd=course, capture_output=True, text=True, check=True)
     said = done.stdout.splitlines()
     assert said[:2] == ["-m", "jupyterlab"] and said[-1] == "chapters"
+
+
+@pytest.mark.parametrize("path", sorted(Path("chapters").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_picture_has_a_caption_that_the_book_can_read(path, tmp_path):
+    notebook = nbformat.read(path, 4)
+    build_book.make_ready(notebook, path, tmp_path)  # raises if one has none
+    drawn = [
+        cell for cell in notebook.cells if any("image/png" in out.get("data", {}) for out in cell.get("outputs", []))
+    ]
+    assert drawn and all(len(cell.metadata["mystnb"]["image"]["alt"]) > 20 for cell in drawn)

@@ -561,11 +561,16 @@ def test_measure_takes_mig_in_the_convention_asked_for(monkeypatch):
     assert {key for key in means if means[key] != samples[key]} == {"mig", "mig_own_bins"}
     side = metrics.measure(Reader(), Halves(), **told, without=["place"], normalised=False)
     assert [side["mig"], side["mig_own_bins"]] == pytest.approx([math.log(2)] * 2, abs=2e-3)  # a place tells by chance
+    monkeypatch.setattr(metrics.evaluate, "_encode_each", None)  # said before the pictures are encoded
     with pytest.raises(ValueError, match="without must be one of side, place, got 'shape'"):
         metrics.measure(Reader(), Halves(), without=["shape"])
     codes, f = CODES["twice"][:400], CLASSES[:400]
     with pytest.raises(ValueError, match="without must be one of 0, 1, 2, 3, 4, got '5'"):
         metrics.score(codes, f, without=["0", "5"])
+    with pytest.raises(ValueError, match=r"names must be 5, one a factor, got \['shape'\]"):
+        metrics.score(codes, f, names=["shape"])
+    with pytest.raises(ValueError, match="codes must be"):
+        metrics.score(codes, f[:, 0])
 
 
 def test_encode_tells_each_thing_in_its_place():

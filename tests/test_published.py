@@ -1,5 +1,8 @@
 """3D Shapes and MPI3D in their published layouts, made small."""
 
+import os
+import zipfile
+
 import h5py
 import numpy as np
 import pytest
@@ -112,3 +115,11 @@ def test_pickled_pictures_are_never_read(tmp_path):
     np.savez(tmp_path / "a.npz", images=np.array([{"a": "pickle"}], dtype=object))
     with pytest.raises(ValueError, match="never read"):
         import_lattice("mpi3d", tmp_path / "a.npz", tmp_path / "out.h5", progress=False)
+
+
+def test_another_version_of_npy_is_told(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, archive.open("images.npy", "w") as stream:
+        np.lib.format.write_array(stream, pictures(6), version=(2, 0))
+    with pytest.raises(ValueError, match=r"array images is not in npy format 1\.0"):
+        import_lattice("mpi3d", tmp_path / "a.npz", tmp_path / "out.h5")
+    assert os.listdir(tmp_path) == ["a.npz"]

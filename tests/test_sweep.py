@@ -248,6 +248,7 @@ def test_on_cards_the_seeds_of_a_setting_are_one_job_and_cards_take_jobs_in_turn
         (one, 0, "auto", [([name], "auto") for name in every]),
     ):
         monkeypatch.setattr("torch.cuda.device_count", lambda cards=cards: cards)
+        monkeypatch.setattr("torch.cuda.is_available", lambda cards=cards: cards > 0)
         assert sweep.run_here(jobs, 2, device) == {} and pool.given == expected
 
 
@@ -264,6 +265,6 @@ def test_on_a_card_what_was_broken_off_goes_on_alone_and_only_what_failed_is_tol
             raise TrainingError("the loss became NaN", None)
 
     monkeypatch.setattr(sweep, "train_seeds", train_seeds)
-    assert sweep.run_here(jobs, 1, "cuda:0", told.append) == {jobs[2].out: "the loss became NaN"}
+    assert sweep.run_here(jobs, 1, "cuda:0", told.append) == {jobs[2].out: "one of its group: the loss became NaN"}
     assert begun == [([0, 2, 3], None), ([1], 1)]
     assert sorted(told) == [f"done: blobs-vae-seed{seed}.h5" for seed in (0, 1, 3)] + ["failed: blobs-vae-seed2.h5"]

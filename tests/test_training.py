@@ -801,6 +801,22 @@ def test_the_bias_added_apart_is_pytorchs():
         assert (theirs - ours).abs().max() <= 1e-5 * theirs.abs().max()
 
 
+def test_an_interrupt_is_told_before_an_earlier_failure():
+    failed, interrupted = TrainingError("the loss became NaN", None), TrainingInterrupted("interrupted", None)
+
+    def one(error, at):
+        def keep(step, row):
+            if step == at:
+                raise error
+
+        return SimpleNamespace(keep=keep, change=lambda step: None, take=lambda step: torch.zeros(1))
+
+    with pytest.raises(TrainingInterrupted):
+        trainer._take_turns([one(failed, 1), one(interrupted, 3)], range(1, 5))
+    with pytest.raises(TrainingError):
+        trainer._take_turns([one(failed, 1), one(failed, 9)], range(1, 5))
+
+
 def test_several_processes_refuse_an_objective_of_the_posterior(monkeypatch):
     monkeypatch.setattr(parallel, "alone", lambda: False)
     monkeypatch.setattr(parallel, "rows", lambda batch: slice(0, batch // 2))

@@ -34,7 +34,8 @@ class Chairs:
     - azimuth: degrees, one of 31 views a full turn; at 0 the chair faces the camera, at 90 its back is on the left
     - elevation: of the camera, 20 or 30 degrees
     - legs, back, arms: classes of `LEGS` and `BACKS`, and 0 or 1
-    - size, height, width: of the whole chair 0.7 to 1, of the back 0.4 to 1, of the seat 0.7 to 1.3, in its depths
+    - size, height, width: of the whole chair 0.7 to 1, of the back 0.4 to 1, of the seat 0.7 to 1.3,
+      the last two in depths of the seat
 
     The projection is parallel, the light comes from the upper left of the camera; a pixel is the mean of four rays,
     rounded to one of 256 greys. The canvas is `size` pixels wide and high; `sample` draws from a `number` of chairs,

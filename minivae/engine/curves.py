@@ -48,7 +48,7 @@ def load_curve(path: str | Path) -> RateDistortion:
             raise ValueError("columns of different lengths")
         texts = all(isinstance(factor, str) for factor in curve.factors) and isinstance(curve.provenance, dict)
         if not (texts and all(torch.isfinite(values[name]).all() for name in _COLUMNS[:-1])):
-            raise ValueError("factors that are no texts, made no description, or values that are not finite")
+            raise ValueError("factors must be texts, made a description, and values finite")
         return curve
 
 

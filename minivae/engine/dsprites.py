@@ -24,7 +24,7 @@ BLOCK = 23_040  # pictures at a time: a chunk of the published HDF5 file, 94 MB 
 @dataclass(frozen=True)
 class DSprites(Sprites):
     """The published dSprites, a bit a pixel in memory (378 MB): the same as `Sprites`, but for pictures as published.
-    They are read when the first is asked for, which raises what `dsprites(path)` does, which reads at once."""
+    They are read when the first is asked for, and that raises as `dsprites(path)`, which reads at once."""
 
     path: str = field(compare=False)  # of the npz or HDF5 file
     content: str = ""  # a digest, by which a run knows the pictures again wherever the file lies; "" if not yet known

@@ -65,6 +65,7 @@ def claim(path: Path) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         if getattr(error, "errno", errno.ENOSYS) not in _NO_LOCKS:
             raise
+        Path(lock.lock_file).unlink(missing_ok=True)
         warnings.warn(
             f"the file system of {path} has no file locks ({error}): going on without one; let no other process write "
             "this file", RuntimeWarning, stacklevel=4,

@@ -59,7 +59,7 @@ Check = Callable[[str, tuple[int, ...], np.dtype], None]  # of name, shape and t
 
 def blocks(path: Path, name: str, rows: int, check: Check) -> Iterator[np.ndarray]:
     """So many rows at a time of an array that may not fit into memory, called "a/b" in HDF5 and "a_b" in an npz, whose
-    pickled parts are never read. To be called within `files.reading`, and raises as `check` does."""
+    pickled parts are never read. To be called within `files.reading`, and raises ValueError or EOFError."""
     open(path, "rb").close()  # an unreadable file says so itself
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -80,7 +80,8 @@ def _of_npz(archive: zipfile.ZipFile, name: str, rows: int, check: Check) -> Ite
     if f"{name}.npy" not in archive.namelist():
         raise ValueError(f"it has no array {name}")
     with archive.open(f"{name}.npy") as stream:
-        np.lib.format.read_magic(stream)
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError(f"array {name} is not in npy format 1.0")
         shape, column_order, dtype = np.lib.format.read_array_header_1_0(stream)
         if dtype.hasobject:
             raise ValueError(f"array {name} holds pickled objects, which are never read")

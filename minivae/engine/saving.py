@@ -67,7 +67,7 @@ class Keeper:
 
     def __call__(self, step: int, row: Tensor) -> None:
         """Raises TrainingError if the loss is no longer finite, TrainingInterrupted if it was interrupted."""
-        self.rows.append(row.clone())  # a graph writes the next step's into the same place
+        self.rows.append(row.to(torch.float32, copy=True))  # a graph writes the next step's into the same place
         if step in self.wanted:
             self.snapshots[step] = to_cpu(self.model.state_dict())
         # several processes agree now and then: to ask one another at every step would cost as much as the step

@@ -80,10 +80,10 @@ def train_job(job: Job, device: str = "auto", threads: int | None = 1, others: S
 def run_here(
     jobs: Sequence[Job], workers: int, device: str = "auto", told: Callable[[str], Any] = lambda text: None
 ) -> dict[Path, str]:
-    """Do the trainings in so many processes; returns what failed: run file → reason, which does not stop the others. An
+    """Do the trainings in so many processes; returns what failed: run file → reason, which stops no other group. An
     interrupt does: those at work save what they have, and it is raised again. On a GPU the trainings of one setting are
     done at once, unless they go on from a save; several GPUs are given such groups in turn."""
-    cards = torch.cuda.device_count() if device in ("auto", "cuda") else 0
+    cards = torch.cuda.device_count() if device in ("auto", "cuda") and torch.cuda.is_available() else 0
     places = itertools.cycle([f"cuda:{i}" for i in range(cards)] or [device])
     failed, groups, fresh = {}, {}, multiprocessing.get_context("spawn")  # a fork inherits PyTorch's threads, and hangs
     divided = len({job.experiment.name for job in jobs}) < cards  # a setting, so that every card has work
@@ -99,7 +99,7 @@ def run_here(
                     raise error
                 for job, row in zip(doing[done], table(doing[done]), strict=True):
                     if error and row["step"] < row["of"]:
-                        failed[job.out] = str(error)
+                        failed[job.out] = f"{'one of its group: ' if doing[done][1:] else ''}{error}"
                     told(f"{'failed' if job.out in failed else 'done'}: {job.out.name}")
         finally:
             pool.shutdown(cancel_futures=True)

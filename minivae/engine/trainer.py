@@ -77,8 +77,9 @@ def train_seeds(
     reseed: bool = False, snapshots: Collection[int] = (), overwrite: bool = False, command: str | None = None,
 ) -> list[Run]:  # fmt: skip
     """`train` several seeds of an experiment at once, step by step in turn: on a GPU each has a graph and a stream of
-    its own, and small steps of several take hardly longer than those of one. Only a single one can be resumed. One that
-    fails does not stop the others: what the first to fail raised is raised at the end."""
+    its own, and small steps of several take hardly longer than those of one. Only a single one can be resumed. A
+    TrainingError of one does not stop the others; raised at the end is the first interrupt, else the first error. Any
+    other error, as of full memory or a claimed file, ends all."""
     began = time.perf_counter()
     before = {} if resume is None else resume.provenance
     first = 1 if resume is None else resume.step + 1
@@ -180,8 +181,9 @@ def train_seeds(
 
 
 def _take_turns(trainings: Sequence[SimpleNamespace], steps: range) -> None:
-    """Take the steps of all; raises, at the end, what the first one raised that failed or was interrupted."""
+    """Take the steps of all; raises, at the end, what the first one raised that was interrupted, else that failed."""
     going, errors = list(trainings), []
+    first = lambda: max(errors, key=lambda error: isinstance(error, TrainingInterrupted))  # noqa: E731
 
     def keep(step: int, rows: list[Tensor]) -> None:
         for one, row in zip(tuple(going), rows, strict=True):
@@ -191,12 +193,12 @@ def _take_turns(trainings: Sequence[SimpleNamespace], steps: range) -> None:
                 errors.append(error)
                 going.remove(one)
         if not going:
-            raise errors[0]
+            raise first()
 
     change = lambda step: [one.change(step) for one in going]  # noqa: E731
     training.loop(lambda step: [one.take(step) for one in going], steps, [change], [keep])
     if errors:
-        raise errors[0]
+        raise first()
 
 
 def versions() -> dict[str, str]:

@@ -47,10 +47,12 @@ def score(
     and compactness (of the first quarter). Raises ValueError as the scores in `metrics.scores` do. Source: chapter 9.
     """
     names = names or [str(column) for column in range(classes.shape[-1])]
+    if len(names) != classes.shape[-1]:
+        raise ValueError(f"names must be {classes.shape[-1]}, one a factor, got {names}")
     for name in without:
         check_choice("without", name, names)
     half, quarter = ((codes[: len(codes) // k], classes[: len(codes) // k]) for k in (2, 4))
-    gaps_of = codes if sampled is None else sampled, classes[:, [name not in without for name in names]]
+    gaps_of = codes if sampled is None else sampled, classes[..., [name not in without for name in names]]
     return {
         "mig": mig(*gaps_of, 20, normalised),
         "mig_own_bins": mig(*gaps_of, None, normalised),
@@ -80,9 +82,11 @@ def measure(
         got = f"{type(model).__name__} of {dataset!r}"
         raise ValueError(f"metrics compare a VAE with known factors, as Arrays(images, factors) has, got {got}")
     check_count("points", points, least=400)
-    factor_classes(dataset, dataset.sample(1, torch.Generator())[1])  # raises before the work, not after it
+    names, _ = factor_classes(dataset, dataset.sample(1, torch.Generator())[1])  # raises before the work, not after it
+    for name in without:
+        check_choice("without", name, names)
     codes, factors, nll, floor, kl, z = _encode_each(model, dataset, points, seed)
-    names, classes = factor_classes(dataset, factors)
+    _, classes = factor_classes(dataset, factors)
     convention = {"without": without, "sampled": z if sampled else None, "normalised": normalised}
     return {
         **score(codes, classes, seed, names=names, **convention),

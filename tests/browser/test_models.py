@@ -403,6 +403,11 @@ def test_what_cannot_be_shown_says_why(page, blobs):
     mount(page, blobs, buffers=short)
     assert "the weights are 249952 numbers, but the model has 249953" in page.locator(".wrong").inner_text()
     assert page.locator("#explorer input, #explorer button").count() == 0  # there is nothing to move
+    old = page.context.browser.new_page()
+    old.add_init_script("delete globalThis.Float16Array")
+    mount(old, blobs)
+    assert "this browser is too old, it lacks Float16Array: update it" in old.locator(".wrong").inner_text()
+    old.close()
 
 
 @pytest.mark.slow

@@ -304,7 +304,7 @@ views.ellipse = (panel, act) => {
     third.key([["gains kept", BLUE, ""], ["readjusted", ORANGE, "6 3"]]);
     show({ kept: here.kept, readjusted: here.readjusted }, first, second, third);
     return `turned by ${words(state.angle, 0)}°, a diagonal posterior costs ${words(here.kept, 3)} nats ` +
-      `with the gains kept, ${words(here.readjusted, 3)} with readjusted gains. Drag the ends of the axes.`;
+      `with the gains kept, ${words(here.readjusted, 3)} with readjusted ones. Drag the ellipse by its axes.`;
   };
 };
 

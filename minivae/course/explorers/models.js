@@ -46,6 +46,7 @@ const convolutions = ({ size, channels }, transposed) => range(Math.log2(size / 
 // A network of layers, whose weights lie in their order, with ReLUs between them.
 function network(view, layers) {
   if (!view) throw new Error("the run has no weights");
+  if (!globalThis.Float16Array) throw new Error("this browser is too old, it lacks Float16Array: update it");
   const all = Float32Array.from(numbers(view, Float16Array));
   let at = 0;
   const take = (n) => all.subarray(at, (at += n));
