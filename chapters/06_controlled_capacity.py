@@ -243,7 +243,7 @@ plt.show()
 # - no other active latent explains more than 0.2 of it,
 # - and the first explains at most 0.2 of any other factor.
 #
-# An angle (orientation; in section 5 hue) is a circle, so it may take two latents. How many will it be?
+# An angle (orientation; later hue) is a circle, so it may take two latents. How many will it be?
 
 # %%
 my_guess_factors = None  # in latents of their own, on seed 0: your number here
