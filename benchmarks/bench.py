@@ -134,12 +134,17 @@ def convolution(kind: torch.dtype) -> Callable[[], Tensor]:
     return run
 
 
+def own_buffers(loop: str) -> None:
+    """Let the allocator keep buffers as the library does, or as PyTorch does if the loop is the reference."""
+    fast.keep_buffers(*(USUAL if "reference" in loop else ()))
+
+
 def interleave(loops: dict[str, Callable[[], Any]], rounds: int, steps: int) -> dict[str, float]:
     """Median time of one step of each loop in milliseconds; a round times so many steps of each, after a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(rounds):
         for name, run in loops.items():
-            fast.keep_buffers(*(USUAL if "reference" in name else ()))
+            own_buffers(name)
             timer = Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads())
             times[name].append(1e3 * timer.timeit(steps).median)
     return {name: statistics.median(values) for name, values in times.items()}

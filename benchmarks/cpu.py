@@ -82,7 +82,7 @@ def measure(rounds: int, steps: int, threads: tuple[int, ...] = (1, 2)) -> dict[
 
 def timed(loop: str, run: Callable[[], Any], steps: int, threads: int) -> float:
     """Milliseconds of one of so many steps, after one that does not count."""
-    bench.fast.keep_buffers(*(bench.USUAL if "reference" in loop else ()))
+    bench.own_buffers(loop)
     clock = time.process_time if threads == 1 else time.perf_counter
     run()
     began = clock()

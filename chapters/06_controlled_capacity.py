@@ -420,7 +420,7 @@ for row in rows:
 # |---|---|---|
 # | Equation 8 for a batch | \|KL − C\| of the mean | of each picture, then averaged |
 # | colours | `pale`: channels uniform on [0.5, 1] | `vivid`: on [0, 1]; `hue`: a circle of hues; `eight`: channels ¼ or 1 |
-# | first weights | `ours`: He's (variance 2/inputs), the encoder's last layer a tenth | `he`: all He's; `truncated` normal, spread 1/√inputs; `glorot`: variance 2/(inputs + outputs); `pytorch`: its default, 1/(3 inputs) |
+# | first weights | `ours`: He's (variance 2/inputs), the encoder's last layer a tenth | `he`: all He's; `truncated` normal, spread 1/√inputs; `glorot`: variance 2/(inputs + outputs); `pytorch`: its default |
 #
 # A **variant** of the recipe is a choice of all these. `tools/study_figure4a.py` trains variants, so far on small pictures (32 × 32, γ divided by 4) while C grows over 20,000 steps. **Each row below is one seed.**
 

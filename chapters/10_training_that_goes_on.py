@@ -256,6 +256,7 @@ assert directions[:, 2].sum().abs() > 0.999 * 3**0.5  # grey: three equal parts
 for title, share in change.items():
     sees = known[title]["red − green"] > 0.1
     assert share > 0.1 if sees else share < 0.03, title
+assert len(change) == 9 and sum(share > 0.1 for share in change.values()) == 3
 
 # %% [markdown]
 # Nearly. In the six runs that see no difference of colours the gradient changes by less than 3 per cent, and in the three others by more than 10. This looks like a saddle ([chapter 7](07_why_these_axes.ipynb)): telling colours would lower the loss, but hardly any gradient leads there.
@@ -281,7 +282,7 @@ for title, share in change.items():
 #
 # $$ \log \beta \leftarrow \log \beta + \rho\,(\mathrm{KL} - C), $$
 #
-# with the error clipped to ±1 nat. For the loss of a step, twice the error is added to log β (the damping). Without it KL and β would oscillate. If the KL stays below C, β falls to its least value, here 1, that of a plain VAE.
+# with the error clipped to ±1 nat. For the loss of a step, twice the error is added to log β (the damping). If the KL stays below C, β falls to its least value, here 1, that of a plain VAE.
 
 
 # %%

@@ -58,7 +58,7 @@ from minivae.course.explorers import CompareExplorer
 from minivae.datasets import Chairs
 from minivae.datasets.chairs import BACKS, LEGS
 from minivae.engine.runs import Run
-from minivae.objectives import bernoulli_floor
+from minivae.objectives import bernoulli_floor, bernoulli_nll
 
 # %% [markdown]
 # ## 1. Draw chairs from known factors
@@ -533,6 +533,8 @@ assert of_free["legs"].max() < 0.2
 assert shared["plain VAE"]["azimuth", "legs"] < 0.2
 assert shared["opened in order"]["azimuth", "legs"] > 0.3
 assert opened["azimuth"][lead[0]] > 0.1
+assert min(opened["legs"].max(), opened["size"].max()) > 0.4
+assert of_free["elevation"].max() < 0.15
 assert [name for name, row in of_free.items() if row.max() > 0.7] == []
 assert [name for name, row in opened.items() if row.max() > 0.7] == ["elevation"]
 wide = of_opened["spread, across"].argmax()
@@ -710,6 +712,14 @@ table([
 
 # %% tags=["checks"]
 # what is said above, checked
+plain_mean, plain_log_std = (t[:500] for t in codes["plain VAE"])
+finer = plain_log_std - 0.47  # as much less noise in every latent
+assert abs(gaussian.kl_per_latent(plain_mean, finer).sum(1).mean() - 25) < 0.3
+z = gaussian.sample(plain_mean, finer, torch.Generator().manual_seed(0))
+with torch.no_grad():
+    nll = bernoulli_nll(runs["plain VAE"].model().decode(z), fresh[:500])
+by_noise = (nll - bernoulli_floor(fresh[:500])).mean()
+assert by_noise < 40 < score_of(paper["10 latents"])["excess"] - 100
 said = {"10 latents": (140, 13), "32 latents": (158, 23)}
 for title, run in paper.items():
     score, history = score_of(run), run.history

@@ -27,6 +27,7 @@ def training_step(
     Args:
         model, optimizer, objective: see `minivae.objectives` for what an objective is called with.
         images, noise: the targets (B, channels, size, size), in [0, 1], and standard normal numbers (B, latents).
+        step: its number.
         source: what is encoded instead of the images: of a generator the classes of their factors (B, factors).
         state: of an objective that adapts itself; it is changed in place.
         precision: "bf16" for the layers' arithmetic; all else is float32.

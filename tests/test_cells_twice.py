@@ -20,8 +20,8 @@ ONCE = {
     "05_capacity_generator": {"live = watch(": "a training of 1,500 steps"},
     "06_controlled_capacity": {"live = watch(": "a training of 1,500 steps"},
     "12_your_own_pictures": {
-        "low_beta = watch(": "a training of 1,000 steps",
-        "run = watch(": "a training of 1,500 steps",
+        "low_beta = watch(": "a training of 600 steps",
+        "run = watch(": "a training of 900 steps",
         "again = train(": "another",
     },
     "08_missed_split": {"control = train(": "a training of 1,200 steps", "live = watch(": "a training of 1,200 steps"},
@@ -31,7 +31,7 @@ ONCE = {
         "history = train(": "three of 300 steps",
     },
     "13_what_came_after": {
-        "plain = train(": "a training of 800 steps",
+        "plain = train(": "a training of 1,000 steps",
         "factorised = train(": "another",
         "stronger = train(": "another",
         "weak = AdaGVAE(": "another",

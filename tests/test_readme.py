@@ -219,6 +219,12 @@ def test_speed_on_a_processor(title, capability):
     parts = [result["parts"][kind][part] for part in ("convolutions", "ReLU", "linear layers", "the rest")]
     (found,) = [line for line in README.splitlines() if line.startswith(f"| {title}, {kind} |")]
     assert [cell.strip() for cell in found.split("|")[2:8]] == [f"{part:.0%}" for part in (*limits.values(), *parts)]
+    lost = parts[1] + parts[3]  # "a quarter of the step is neither convolution nor linear layer", "half"
+    assert abs(lost - (0.25 if kind == "fp32" else 0.5)) < 0.03
+    assert all(15 <= result["load"][when][0] < 22.5 for when in ("before", "after"))
+    if kind == "fp32":  # "twice what products would", "bf16 is slower than the plain loop"
+        assert abs(limits["product"] - 0.5) < 0.03
+        assert all(row["ratio"] < 1 for row in result["rows"] if row["precision"] == "bf16")
 
 
 def test_pictures_are_those_of_the_chapters():
