@@ -3,7 +3,8 @@
     python tools/study_figure4a.py list                     the planned trainings, most wanted first, and which are done
     python tools/study_figure4a.py run pale-base --seed 0   one training; goes on where it was interrupted
     python tools/study_figure4a.py queue --workers 2        what is missing, a process a core; start it again at will
-    python tools/study_figure4a.py queue --gpu --out "$OUT"  many at a time on one card, in six minutes
+    python tools/study_figure4a.py queue --gpu --out "$OUT"  many at a time on one card, in so many --seconds
+    python tools/study_figure4a.py trees "$OUT"             what takes a minute each, and a card's queue leaves out: DCI
     python tools/study_figure4a.py table                    what came out, a line a variant
 
 Each training writes one small JSON under data/studies/figure4a: its settings, how it was made, KL per latent and
@@ -14,10 +15,12 @@ is for 64 × 64, and divided by 4.
 
 import argparse
 import dataclasses
+import gc
 import json
 import math
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import time
@@ -41,11 +44,13 @@ from minivae.growing import open_latents, reset_dormant
 from minivae.lagrangian import LagrangianELBO
 from minivae.muon import Muon
 from minivae.objectives import LinearSchedule, PolylineSchedule, bernoulli_nll
+from minivae.total_correlation import kl_parts
 from minivae.vae import VAE, initialise
 
 RESULTS = Path("data/studies/figure4a")
 SCRATCH = Path("runs/figure4a")  # states of unfinished trainings, and locks
 EVERY = 250  # steps averaged in a row of the history
+ON_CARD = 5  # steps of a CUDA graph, whose pictures are drawn at once: 105 kernels a step instead of 150
 ACTIVE = 0.1  # nats of mean KL above which a latent is active
 FACTORS = ("shape", "scale", "orientation", "x", "y")
 
@@ -59,7 +64,7 @@ class Variant:
         size: side of the pictures, 32 or 64.
         objective: "capacity" (γ·|KL − C|), "multiplier" (β holds the KL at C) or "elbo".
         reading: of Eq. 8: the penalty on the "batch" mean of the KL, or on that of every "picture", then averaged.
-        colours: "pale" U(0.5, 1), "vivid" U(0, 1), "hue" (full saturation, a circle), "eight" ({¼, 1}³).
+        colours: "pale" U(0.5, 1), "vivid" U(0, 1), "hue" (full saturation, a circle), "eight" ({¼, 1}³), "white".
         weights: "ours" (He, head a tenth), "he" (head not scaled), "truncated" (1/√fan-in, the authors' library's
             default), "glorot", "pytorch".
         batch, lr, eps, beta2: of Adam; lr also of Muon.
@@ -67,7 +72,10 @@ class Variant:
         start, end, ramp, rest: C in nats goes from start to end in `ramp` steps and stays for `rest`.
         reset: steps from one reset of dormant units to the next; 0: none.
         muon, cooldown: the optimizer, and the share of all steps in which its rate falls to a thirtieth.
-        openings: (step, latents) open from then on; the capacity follows the course's own schedule.
+        openings: (step, latents) open from then on; the capacity follows the corners.
+        corners: (step, nats) of C when latents are opened; the course's own schedule, unless others are given.
+        least: the lowest β when latents are opened.
+        tc: nats of loss for a nat of total correlation of the batch's posteriors, on top of what the KL costs.
         loud: newly opened latents begin with a strong signal (`open_latents`); else as they are.
         taught: steps in which encoder and decoder are first trained on a code that holds the factors.
     """
@@ -91,6 +99,9 @@ class Variant:
     muon: bool = False
     cooldown: float = 0.0
     openings: tuple[tuple[int, int], ...] = ()
+    corners: tuple[tuple[int, float], ...] = ((0, 0.0), (3_000, 3.2), (6_000, 8.0), (6_001, 25.0))
+    least: float = 1.0
+    tc: float = 0.0
     loud: bool = True
     taught: int = 0
 
@@ -134,12 +145,31 @@ _APART: dict[str, dict[str, Any]] = {
     "nocooldown": {"cooldown": 0.0}, "quiet": {"loud": False}, "vae": {"objective": "elbo", "openings": ()},
     "vaeadam": {"objective": "elbo", "openings": (), "muon": False, "lr": 5e-4, "reset": 0, "cooldown": 0.0},
 }  # fmt: skip
+_STAGES: dict[str, Any] = {
+    "openings": ((0, 2), (3_000, 3), (6_000, 6), (10_000, 10)),
+    "corners": ((0, 0.0), (3_000, 3.2), (6_000, 8.0), (10_000, 14.0), (10_001, 25.0)),
+}  # fmt: skip
+# towards one factor a latent: nats taken back, or dear to the end, so that what shares a latent separates; a price on
+# what latents share; more openings
+_BETTER: dict[str, dict[str, Any]] = {
+    "all": {}, "down": {"corners": (*_OPENED.corners, (13_000, 25.0), (18_000, 18.0))},
+    "least2": {"least": 2.0}, "least4": {"least": 4.0}, "tc5": {"tc": 5.0}, "stages": _STAGES,
+    "stages-least2": _STAGES | {"least": 2.0}, "stages-tc5": _STAGES | {"tc": 5.0},
+    "vae-tc5": {"objective": "elbo", "openings": (), "tc": 5.0},
+}  # fmt: skip
 
 
 def plan() -> list[tuple[Variant, int]]:
     """Every planned training, most wanted first."""
     bases = _bases()
-    found = [(base, 0) for base in bases.values()]
+    apart = [dataclasses.replace(_OPENED, name=f"opened-{name}", **own) for name, own in _APART.items()]
+    keep = Variant("taught", objective="multiplier", colours="vivid", start=25.0, ramp=1, rest=20_000, taught=5_000)
+    found = [(base, 0) for base in bases.values()] + [(variant, 0) for variant in (*apart, keep)]
+    for colours in ("vivid", "pale", "white"):
+        for name, own in _BETTER.items():
+            if (colours, name) != ("vivid", "all"):  # is there: opened-all
+                better = dataclasses.replace(_OPENED, name=f"better-{colours}-{name}", colours=colours, **own)
+                found.append((better, 0))
     seen = {dataclasses.replace(base, name="") for base in bases.values()}  # a change may lead to another base
     quick = [change for change in _CHANGES if change not in _SLOW]
     for change in (*quick, *_SLOW):
@@ -148,10 +178,7 @@ def plan() -> list[tuple[Variant, int]]:
             if variant not in seen:
                 seen.add(variant)
                 found.append((dataclasses.replace(variant, name=f"{base}-{change}"), 0))
-    apart = [dataclasses.replace(_OPENED, name=f"opened-{name}", **own) for name, own in _APART.items()]
-    keep = Variant("taught", objective="multiplier", colours="vivid", start=25.0, ramp=1, rest=20_000, taught=5_000)
-    found += [(keep, seed) for seed in range(3)]
-    found += [(variant, seed) for seed in range(3) for variant in apart]
+    found += [(variant, seed) for seed in (1, 2) for variant in (*apart, keep)]
     long = {"size": 64, "ramp": 100_000, "rest": 0}
     for name, own in {
         "perpicture": {"reading": "picture"},
@@ -169,14 +196,20 @@ def plan() -> list[tuple[Variant, int]]:
 
 @dataclass
 class Batch:
-    """Coloured sprites: images (n, 3, size, size), classes (n, 6), colours (n, 3), the hue in turns or None, and the
-    floor of the reconstruction in nats, (n,)."""
+    """Sprites: images (n, 3, size, size), classes (n, 6), colours (n, 3), the hue in turns or None, and the floor of
+    the reconstruction in nats, (n,). White ones have one channel, and one colour."""
 
     images: Tensor
     classes: Tensor
     colours: Tensor
     hue: Tensor | None
     floor: Tensor
+
+    def split(self, n: int) -> Iterator["Batch"]:
+        """Parts of n pictures each."""
+        values = [getattr(self, field.name) for field in dataclasses.fields(self)]
+        each = [[None] * (len(self.floor) // n) if value is None else value.split(n) for value in values]
+        return map(Batch, *each)
 
 
 def draw(sprites: Sprites, colours: str, n: int, generator: torch.Generator) -> Batch:
@@ -186,6 +219,8 @@ def draw(sprites: Sprites, colours: str, n: int, generator: torch.Generator) -> 
     place = generator.device
     if colours == "eight":
         rgb = torch.where(torch.rand(n, 3, generator=generator, device=place) < 0.5, 0.25, 1.0)
+    elif colours == "white":
+        rgb = torch.ones(n, 1, device=place)
     elif colours == "hue":
         hue = torch.rand(n, generator=generator, device=place)
         turn, offset, sign = _hues(place)
@@ -195,7 +230,8 @@ def draw(sprites: Sprites, colours: str, n: int, generator: torch.Generator) -> 
         rgb = low + (1 - low) * torch.rand(n, 3, generator=generator, device=place)
     # only the pixels of the sprite are grey; `bernoulli_floor`, but that looks at them, and waits
     floor = -white.sum((1, 2, 3)) * (torch.xlogy(rgb, rgb) + torch.special.xlog1py(1 - rgb, -rgb)).sum(1)
-    return Batch(white * rgb[:, :, None, None], classes, rgb, hue, floor)
+    images = (white * rgb[:, :, None, None]).contiguous(memory_format=torch.channels_last)
+    return Batch(images, classes, rgb, hue, floor)
 
 
 @cache
@@ -204,11 +240,17 @@ def _hues(place: torch.device) -> Tensor:
     return torch.tensor([[3.0, 2.0, 4.0], [-1.0, 2.0, 2.0], [1.0, -1.0, -1.0]], device=place)
 
 
+@cache
+def _turns(place: torch.device) -> Tensor:
+    """The angle of each class of orientation times the symmetry of each shape, (3, 40), float64."""
+    return (Sprites().values["orientation"] * torch.tensor(Sprites.symmetries)[:, None]).to(place)
+
+
 def targets(batch: Batch) -> dict[str, tuple[Tensor, Tensor | None, Tensor]]:
     """Of every factor that varies: what R² is taken of (n, k), within which groups (n,), and its classes (n,)."""
     column = dict(zip(Sprites.factors, batch.classes.T, strict=True))
     shape = column["shape"]
-    turns = Sprites().values["orientation"][column["orientation"]] * torch.tensor(Sprites.symmetries)[shape]
+    turns = _turns(shape.device)[shape, column["orientation"]]
     found = {
         name: (column[name][:, None].double(), None, column[name]) for name in ("scale", "x", "y")
     }  # fmt: skip
@@ -217,7 +259,7 @@ def targets(batch: Batch) -> dict[str, tuple[Tensor, Tensor | None, Tensor]]:
     if batch.hue is not None:
         angle = 2 * math.pi * batch.hue.double()
         found["hue"] = torch.stack([angle.cos(), angle.sin()], 1), None, (batch.hue * 10).long()
-    else:
+    elif batch.colours.shape[1] == 3:
         for name, f in zip(("red", "green", "blue"), batch.colours.T, strict=True):
             low = f.min()
             cut = ((f - low) / (f.max() - low) * 10).long().clamp_max(9)
@@ -247,7 +289,7 @@ class StudyVAE(VAE):
 
     def __init__(self, variant: Variant, generator: torch.Generator) -> None:
         # not of the variant's size at once: the first results were drawn from a generator that had made one of 64
-        super().__init__(3, 10, generator=generator)
+        super().__init__(1 if variant.colours == "white" else 3, 10, generator=generator)
         if variant.size == 32:
             self.encoder.net = nn.Sequential(*self.encoder.net[:2], *self.encoder.net[4:])
             self.decoder.net = nn.Sequential(*self.decoder.net[:9], *self.decoder.net[11:])
@@ -289,10 +331,10 @@ def _initialise(model: StudyVAE, weights: str, generator: torch.Generator) -> No
 def multiplier(variant: Variant) -> LagrangianELBO:
     """β that holds the KL at C. With openings the course's own schedule, whose steps are the openings'."""
     if variant.openings:
-        corners = PolylineSchedule(((0, 0.0), (3_000, 3.2), (6_000, 8.0), (6_001, 25.0)))
         beta = 100.0 * (variant.size / 64) ** 2
         openings = variant.openings if len(variant.openings) > 1 else ()
-        return LagrangianELBO(corners, gain=0.004, beta=beta, least=1.0, openings=openings)
+        corners = PolylineSchedule(variant.corners)
+        return LagrangianELBO(corners, gain=0.004, beta=beta, least=variant.least, openings=openings)
     beta = 1.0 if variant.taught else 50.0 * (variant.size / 64) ** 2
     least = 1.0 if variant.taught else math.exp(-3)
     return LagrangianELBO(LinearSchedule(variant.start, variant.end, 0, variant.ramp), beta=beta, least=least)
@@ -306,7 +348,8 @@ def taught_code(batch: Batch) -> tuple[Tensor, Tensor]:
     """Mean (n, 10) and log standard deviation (10,) of a code that holds every factor in latents of its own: x, y,
     scale, shape, two for the angle, red, green, blue, and one that says nothing."""
     _, shape, scale, orientation, x, y = batch.classes.T
-    turns = Sprites().values["orientation"][orientation] * torch.tensor(Sprites.symmetries)[shape]
+    turns = _turns(shape.device)[shape, orientation]
+    log_std, spread = _taught_noise(shape.device)
 
     def even(f: Tensor, classes: int) -> Tensor:  # mean 0, variance 1
         return (f - (classes - 1) / 2) / math.sqrt((classes**2 - 1) / 12)
@@ -314,36 +357,43 @@ def taught_code(batch: Batch) -> tuple[Tensor, Tensor]:
     colours = (batch.colours - 0.5) * math.sqrt(12)
     parts = [even(x, 32), even(y, 32), even(scale, 6), even(shape, 3),
              math.sqrt(2) * turns.cos(), math.sqrt(2) * turns.sin(), *colours.T]  # fmt: skip
-    # at KL = k a latent whose total variance is 1 has σ = e^−k; so its mean is shrunk a little
-    log_std = -torch.tensor(_TAUGHT)
-    spread = (1 - (2 * log_std).exp()).sqrt()
     return torch.stack([*parts, torch.zeros_like(colours[:, 0])], 1).float() * spread, log_std
+
+
+@cache
+def _taught_noise(place: torch.device) -> tuple[Tensor, Tensor]:
+    """Log standard deviation of the taught code, and the spread of its means, (10,) each: at KL = k a latent whose
+    variance is 1 in all has σ = e^−k, so its mean is shrunk a little."""
+    log_std = -torch.tensor(_TAUGHT)
+    return log_std.to(place), (1 - (2 * log_std).exp()).sqrt().to(place)
 
 
 # ------------------------------------------------------------------------------------------------------------ training
 
 
-def train(variant: Variant, seed: int, keep: Path | None = None, **settings: Any) -> dict[str, Any]:
-    """Train one variant on a processor; returns the result as plain values. Arguments are those of `training`."""
-    steps = training(variant, seed, keep=keep, **settings)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return finish(*end.value)
+def train(variant: Variant, seed: int, **settings: Any) -> dict[str, Any]:
+    """Train one variant; returns the result as plain values. Arguments are those of `training`."""
+    steps = training(variant, seed, **settings)
+    with ieee():
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return finish(*end.value)
 
 
 def training(
     variant: Variant, seed: int, device: str = "cpu", keep: Path | None = None, progress: bool = True,
     save_every: float = 60,
 ) -> Iterator[None]:  # fmt: skip
-    """A training that takes a step at each `next`, on a GPU as a CUDA graph; it ends with the arguments of `finish`.
+    """A training that goes on at each `next`: by a step, or on a GPU by `ON_CARD` steps, which are one CUDA graph; what
+    changes from step to step changes there from graph to graph. It ends with the arguments of `finish`.
 
     Args:
         variant: what to train.
         seed: of weights, data and samples.
-        device: where; a taught variant can be trained on a processor only.
-        keep: file of the state on the way, from which the training goes on if it is there.
+        device: where.
+        keep: file of the state on the way, from which a training on a processor goes on if it is there.
         progress: print a line every thousand steps.
         save_every: seconds from one save to the next.
     """
@@ -375,16 +425,16 @@ def training(
         generator.set_state(state["generator"])
         log_beta = state["log_beta"].to(place)
         first, seconds = state["step"], state["seconds"]
-        rows, dormant = list(state["rows"]), state["dormant"]
-        looks = json.loads(state["looks"])
+        rows, dormant, looks = list(state["rows"]), state["dormant"], state["looks"]
     began = saved = time.perf_counter()
-    block = torch.zeros(EVERY, 12, device=place)  # excess, β, KL per latent
+    block = torch.zeros(EVERY, 2 + model.decoder.latents, device=place)  # excess, β, KL per latent
 
     def made() -> dict[str, Any]:
         return {
-            "command": f"python tools/study_figure4a.py run {variant.name} --seed {seed}",
-            "device": device, "precision": precision, "threads": torch.get_num_threads(),
-            "seconds": round(seconds + time.perf_counter() - began), "versions": versions(),
+            "command": f"python tools/study_figure4a.py run {variant.name} --seed {seed} --device {device}",
+            "device": torch.cuda.get_device_name(place) if on_card else device, "precision": precision,
+            "threads": torch.get_num_threads(), "seconds": round(seconds + time.perf_counter() - began),
+            "versions": versions(),
         }  # fmt: skip
 
     def change(step: int) -> None:
@@ -393,7 +443,7 @@ def training(
                 group["lr"].fill_(variant.rate(step))
             else:
                 group["lr"] = variant.rate(step)
-        if variant.reset and step % variant.reset == 0 and step <= variant.steps * (1 - variant.cooldown):
+        if variant.reset and step > 0 and step % variant.reset == 0 and step <= variant.steps * (1 - variant.cooldown):
             reset_dormant(model, draw(sprites, variant.colours, 512, generator).images, generator)
         if control is not None and variant.loud and (fresh := control.opened(step)):
             open_latents(model, fresh, draw(sprites, variant.colours, 512, generator).images, generator)
@@ -406,24 +456,37 @@ def training(
         for group in optimizer.param_groups if variant.cooldown else ():
             group["lr"] = torch.tensor(variant.lr, device=place)
 
-    def take(step: int | Tensor, batch: Batch | None = None) -> Tensor:
-        batch = batch or draw(sprites, variant.colours, variant.batch, generator)
-        return _step(variant, model, optimizer, objective, log_beta, goal, batch, generator, precision, step)
+    def take(step: int | Tensor, batch: Batch, taught: bool) -> Tensor:
+        return _step(
+            variant, model, optimizer, objective, log_beta, goal, batch, generator, precision, step, taught
+        )  # fmt: skip
 
-    graph = graphed(take, optimizer, generator, put) if on_card else None
-    for step in range(first + 1, variant.steps + 1):
-        if variant.taught and step == 1:  # what is learnt from here on begins with fresh momenta
+    def recorded(taught: bool) -> Callable[[int], Tensor]:
+        def several(step: int | Tensor) -> Tensor:
+            batches = draw(sprites, variant.colours, ON_CARD * variant.batch, generator).split(variant.batch)
+            return torch.stack([take(step, batch, taught) for batch in batches])
+
+        return graphed(several, optimizer, generator, put, warm_up=1)
+
+    at_once = ON_CARD if on_card else 1
+    graph = recorded(taught=first < 0) if on_card else None
+    for done in range(first, variant.steps, at_once):
+        if variant.taught and done == 0:  # what is learnt from here on begins with fresh momenta
             optimizer = torch.optim.Adam(model.parameters(), variant.lr, fused=True)
-        at = (step - 1) % EVERY
+            graph = recorded(taught=False) if on_card else None
+        here = done % EVERY
         if graph is not None:
-            change(step)
-            block[at] = graph(step)
-        else:  # the first results were drawn in this order
+            change(done)
+            block[here : here + at_once] = graph(done)
+        else:  # the first results were drawn in this order, and count their steps from 1
             batch = draw(sprites, variant.colours, variant.batch, generator)
-            change(step)
-            block[at] = take(step, batch)
+            change(done + 1)
+            block[here] = take(done + 1, batch, taught=done < 0)
         yield
-        if at < EVERY - 1:
+        step = done + at_once
+        if variant.taught and step in (0, 1_000, 2_000, 5_000, 10_000):
+            looks[str(step)] = {name: value.to("cpu", copy=True) for name, value in model.state_dict().items()}
+        if step % EVERY:
             continue
         means = block.mean(0).cpu()
         if not torch.isfinite(means).all():
@@ -437,35 +500,38 @@ def training(
                 kl_text = " ".join(f"{v:.1f}" for v in row[3:].sort(descending=True).values.tolist())
                 print(f"{variant.name} {seed} {step:6} {seconds + time.perf_counter() - began:5.0f} s  "
                       f"excess {row[1]:6.1f}  KL {row[3:].sum():5.2f}: {kl_text}", flush=True)  # fmt: skip
-        if variant.taught and step in (0, 1_000, 2_000, 5_000, 10_000):
-            looks[str(step)] = measure(model, variant, with_dci=False)
-        if keep is not None and time.perf_counter() - saved > save_every:
+        if keep is not None and not on_card and time.perf_counter() - saved > save_every:
             state = {
                 "model": model.state_dict(), "optimizer": optimizer.state_dict(), "generator": generator.get_state(),
                 "log_beta": log_beta, "step": step, "seconds": seconds + time.perf_counter() - began,
-                "rows": torch.stack(rows), "dormant": dormant, "looks": json.dumps(looks),
+                "rows": torch.stack(rows), "dormant": dormant, "looks": looks,
             }  # fmt: skip
             torch.save(state, keep.with_suffix(".tmp"))
             os.replace(keep.with_suffix(".tmp"), keep)
             saved = time.perf_counter()
-    weights = {name: value.cpu() for name, value in model.state_dict().items()}
+    weights = {name: value.to("cpu", copy=True) for name, value in model.state_dict().items()}
     return variant, seed, weights, torch.stack(rows), dormant, looks, made()
 
 
 def finish(
     variant: Variant, seed: int, weights: dict[str, Tensor], history: Tensor, dormant: list[list[int]],
-    looks: dict[str, Any], made: dict[str, Any],
+    looks: dict[str, dict[str, Tensor]], made: dict[str, Any], codes: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The result of a training that came to its end, as plain values."""
+    """The result of a training that came to its end, as plain values; looks are the weights at steps on the way. If
+    `codes` is given, that file gets the codes, and the result no DCI."""
     model = StudyVAE(variant, torch.Generator().manual_seed(seed)).to(memory_format=torch.channels_last)
     bias_apart(model)
-    model.load_state_dict(weights)
+
+    def seen(weights: dict[str, Tensor], trees: Path | bool) -> dict[str, Any]:
+        model.load_state_dict(weights)
+        return measure(model, variant, trees=trees)
+
     result = {
         "name": variant.name,
         "seed": seed,
         "settings": {k: v for k, v in dataclasses.asdict(variant).items() if k != "name"},
         "made": made,
-        "end": measure(model, variant),
+        "end": seen(weights, codes or True),
         "history": {
             "step": history[:, 0].int().tolist(),
             "excess": _rounded(history[:, 1], 2),
@@ -474,21 +540,21 @@ def finish(
             "dormant": dormant,  # step, then dormant units of each layer with a ReLU, encoder and decoder
         },
     }
-    return result | ({"looks": looks} if looks else {})
+    return result | ({"looks": {step: seen(at, False) for step, at in looks.items()}} if looks else {})
 
 
 def _step(
     variant: Variant, model: StudyVAE, optimizer: torch.optim.Optimizer, control: LagrangianELBO | None,
     log_beta: Tensor, ramp: Callable[[Any], Any], batch: Batch, generator: torch.Generator, precision: str,
-    step: int | Tensor,
+    step: int | Tensor, taught: bool,
 ) -> Tensor:  # fmt: skip
     """One step of gradient descent; returns excess, β and the KL of each latent, (12,). Nothing waits for a device."""
-    taught = variant.taught and step <= 0
-    images = batch.images.contiguous(memory_format=torch.channels_last)
+    images = batch.images
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
         mean, log_std = model.encode(images)
         code, noise = taught_code(batch) if taught else (mean, log_std)
-        logits = model.decode(gaussian.sample(code, noise.expand_as(code), generator))
+        z = gaussian.sample(code, noise.expand_as(code), generator)
+        logits = model.decode(z)
     reconstruction = bernoulli_nll(logits, images).mean()
     kls = gaussian.kl_per_latent(mean, log_std)  # batch, latents
     kl = kls.mean(0)
@@ -505,6 +571,8 @@ def _step(
         loss = reconstruction + gamma * (kls.sum(1) - ramp(step)).abs().mean()
     else:
         loss = reconstruction + gamma * (kl.sum() - ramp(step)).abs()
+    if variant.tc:
+        loss = loss + variant.tc * kl_parts(z, mean, log_std)[1]
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -526,8 +594,9 @@ def _dormant(model: StudyVAE, batch: Batch) -> list[int]:
 
 
 @torch.no_grad()
-def measure(model: StudyVAE, variant: Variant, points: int = 10_000, with_dci: bool = True) -> dict[str, Any]:
-    """How the latents stand to the factors, from the posterior means of fresh pictures."""
+def measure(model: StudyVAE, variant: Variant, points: int = 10_000, trees: Path | bool = True) -> dict[str, Any]:
+    """How the latents stand to the factors, from the posterior means of fresh pictures; DCI too if its trees are wanted
+    now, or, in a file, what they need."""
     generator = torch.Generator().manual_seed(0)
     sprites, parts, means, excess, kl = Sprites(variant.size), [], [], [], []
     for _ in range(points // 500):
@@ -549,8 +618,10 @@ def measure(model: StudyVAE, variant: Variant, points: int = 10_000, with_dci: b
     shown = {name: metrics.explained(codes, torch.cat([m[name] for _, m in parts])) for name in parts[0][1]}
     classes = torch.stack([joined(name, 2) for name in names], 1)
     table = metrics.information(codes, classes)
-    few = points // 5  # trees cost
-    dci = metrics.dci(codes[:few], classes[:few]) if with_dci else ()
+    few = slice(points // 5)  # trees cost
+    if isinstance(trees, Path):
+        torch.save((codes[few].clone(), classes[few].byte()), trees)
+    dci = metrics.dci(codes[few], classes[few]) if trees is True else ()
     kl_recorded = _rounded(kls, 3)  # so that what is counted follows from what the file holds
     r2_recorded = {name: _rounded(row, 3) for name, row in r2.items()}
     return {
@@ -596,7 +667,7 @@ def path_of(variant: Variant, seed: int) -> Path:
     return RESULTS / f"{variant.name}-seed{seed}.json"
 
 
-def run(variant: Variant, seed: int) -> bool:
+def run(variant: Variant, seed: int, device: str = "cpu") -> bool:
     """Train, unless it is done or another process is at it; returns whether it was trained."""
     SCRATCH.mkdir(parents=True, exist_ok=True)
     place = path_of(variant, seed)
@@ -605,7 +676,7 @@ def run(variant: Variant, seed: int) -> bool:
             if place.exists():
                 return False
             keep = SCRATCH / f"{place.stem}.pt"
-            write(train(variant, seed, keep), place)
+            write(train(variant, seed, keep=keep, device=device), place)
             keep.unlink(missing_ok=True)
             return True
     except Timeout:
@@ -620,45 +691,63 @@ def write(result: dict[str, Any], place: Path) -> None:
     os.replace(place.with_suffix(".tmp"), place)
 
 
-def work_on_card(only: str, device: str, out: Path, seconds: float, together: int = 12) -> None:
-    """Train what is missing on one GPU, so many at a time, a graph and a stream each; full-size ones first, then in the
-    order of the plan. Results are written to a folder as they come. Ends after so many seconds, or when all are done;
-    what is then under way is left. What is known of the trained models is found out by other processes meanwhile."""
-    todo = [(variant, seed) for variant, seed in plan() if only in variant.name and not variant.taught]
-    todo = [job for job in todo if not path_of(*job).exists() and not (out / path_of(*job).name).exists()]
-    todo.sort(key=lambda job: job[0].size != 64)
-    end, going, cuda = time.monotonic() + seconds, [], device.startswith("cuda")
+def work_on_card(only: str, device: str, out: Path, seconds: float, together: int = 24) -> None:
+    """Train what is missing on one GPU, so many at a time, a graph and a stream each, in the order of the plan. Results
+    are written to a folder as they come. Ends after so many seconds, or when all are done; what is then under way is
+    left. What is known of the trained models is found out by other processes meanwhile."""
+    todo = [job for job in plan() if re.search(only, job[0].name) and not path_of(*job).exists()]
+    todo = [job for job in todo if not (out / path_of(*job).name).exists()]
+    cuda = device.startswith("cuda")
+    streams = [torch.cuda.Stream() if cuda else None for _ in range(together)]
+    going: list[tuple[Iterator[None], torch.cuda.Stream | None]] = []
+    began, measured = time.monotonic(), []
     out.mkdir(parents=True, exist_ok=True)
+    gc.freeze()  # each recording collects garbage
     with (
         ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool,
         ieee(),
     ):
-        while (todo or going) and time.monotonic() < end:
-            while todo and len(going) < together:
-                job = todo.pop(0)
-                going.append((training(*job, device=device), torch.cuda.Stream() if cuda else None))
+        while (todo or going) and time.monotonic() - began < seconds:
+            while todo and streams:
+                going.append((training(*todo.pop(0), device=device), streams.pop()))
             for steps, stream in tuple(going):
                 try:
                     with torch.cuda.stream(stream):
                         next(steps)
+                    continue
                 except StopIteration as ended:
-                    going.remove((steps, stream))
-                    pool.submit(_finish, out, ended.value)
+                    measured.append(pool.submit(_finish, out, ended.value))
                 except FloatingPointError as error:
-                    going.remove((steps, stream))
                     print(error, flush=True)
-    print(f"{len(going) + len(todo)} are left", flush=True)
+                going.remove((steps, stream))
+                streams.append(stream)
+        left = len(going) + len(todo)
+        print(f"{len(measured)} trained in {time.monotonic() - began:.0f} s, {left} are left", flush=True)
+    for one in measured:
+        one.result()  # raises what went wrong there
 
 
 def _finish(out: Path, trained: tuple) -> None:
     torch.set_num_threads(1)
-    write(finish(*trained), out / path_of(*trained[:2]).name)
+    place = out / path_of(*trained[:2]).name
+    write(finish(*trained, codes=place.with_suffix(".pt")), place)
+
+
+def add_trees(codes: Path) -> None:
+    """Put the DCI into the result beside these codes, which are no longer needed then."""
+    torch.set_num_threads(1)
+    place = codes.with_suffix(".json")
+    result = json.loads(place.read_text(encoding="utf-8"))
+    means, classes = torch.load(codes, weights_only=True)
+    result["end"]["dci"] = [round(value, 4) for value in metrics.dci(means, classes.long())]
+    write(result, place)
+    codes.unlink()
 
 
 def work(only: str) -> None:
     """Train what is missing, in the order of the plan."""
     for variant, seed in plan():
-        if only in variant.name and not path_of(variant, seed).exists():
+        if re.search(only, variant.name) and not path_of(variant, seed).exists():
             run(variant, seed)
 
 
@@ -674,13 +763,16 @@ def main() -> None:
     one = commands.add_parser("run")
     one.add_argument("name", choices=[variant.name for variant, _ in plan()], metavar="name")
     one.add_argument("--seed", type=int, default=0)
+    one.add_argument("--device", default="cpu")
     queue = commands.add_parser("queue")
     queue.add_argument("--workers", type=int, default=os.cpu_count())
-    queue.add_argument("--only", default="", help="only variants whose name holds this text")
-    queue.add_argument("--gpu", action="store_true", help="many at a time on one card, those of full size first")
+    queue.add_argument("--only", default="", help="only variants whose name this regular expression finds")
+    queue.add_argument("--gpu", action="store_true", help="many at a time on one card")
     queue.add_argument("--device", default="cuda", help="for --gpu")
     queue.add_argument("--out", type=Path, default=RESULTS, help="for --gpu: folder for the results")
     queue.add_argument("--seconds", type=float, default=360, help="for --gpu: when to end")
+    trees = commands.add_parser("trees")
+    trees.add_argument("folder", type=Path)
     commands.add_parser("table")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -688,7 +780,10 @@ def main() -> None:
         for variant, seed in plan():
             print(f"{'done' if path_of(variant, seed).exists() else '-':5}{variant.name} {seed}")
     elif given.command == "run":
-        run(next(variant for variant, _ in plan() if variant.name == given.name), given.seed)
+        run(next(variant for variant, _ in plan() if variant.name == given.name), given.seed, given.device)
+    elif given.command == "trees":
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+            list(pool.map(add_trees, sorted(given.folder.glob("*.pt"))))
     elif given.command == "queue" and given.gpu:
         work_on_card(given.only, given.device, given.out, given.seconds)
     elif given.command == "queue" and given.workers == 1:

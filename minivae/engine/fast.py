@@ -16,7 +16,6 @@ from minivae.datasets import Arrays, Chairs
 from minivae.engine.pictures import Pictures
 from minivae.training import Take
 
-_WARM_UP = 3  # steps before a CUDA graph is recorded
 HEAVY = 256  # pictures a batch from which a GPU's time goes into arithmetic and not into launching kernels
 
 
@@ -167,8 +166,9 @@ class OnDevice:
 
 
 def graphed(
-    take: Take, optimizer: torch.optim.Optimizer, generator: torch.Generator, put: Sequence[Callable[[int], None]] = ()
-) -> Take:
+    take: Take, optimizer: torch.optim.Optimizer, generator: torch.Generator,
+    put: Sequence[Callable[[int], None]] = (), warm_up: int = 3,
+) -> Take:  # fmt: skip
     """The same step as a CUDA graph: one launch instead of hundreds. The first few are taken one operation at a time:
     every library has then chosen and allocated what it needs before the recording. Data and noise are made on the
     device; what a step reads besides, its number and what `put` brings, is put there before it."""
@@ -181,14 +181,14 @@ def graphed(
         for bring in (at.fill_, *put):
             bring(step)
         taken += 1
-        if taken <= _WARM_UP:
+        if taken <= warm_up:
             here = torch.cuda.current_stream(generator.device)
             aside.wait_stream(here)
             with torch.cuda.stream(aside):
                 row = take(at)
             here.wait_stream(aside)
             return row
-        if taken == _WARM_UP + 1:
+        if taken == warm_up + 1:
             for group in optimizer.param_groups:
                 group["capturable"] = True
             if hasattr(graph, "register_generator_state"):  # where it is gone PyTorch sees to it by itself
