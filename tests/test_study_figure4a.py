@@ -141,14 +141,15 @@ CARD = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("kind", CARD)
-def test_on_a_card_a_graph_does_what_its_steps_do_and_nothing_waits(kind, monkeypatch):
+def test_on_a_card_a_graph_does_what_its_steps_do_and_nothing_waits(kind, precision, monkeypatch):
     variant = dataclasses.replace(CARD[kind], batch=4, ramp=20, rest=0)
     monkeypatch.setattr(study, "EVERY", 20)
     found = []
     for graphs in (True, False):
         with pretended(monkeypatch) as card:
-            monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+            monkeypatch.setattr(study, "pick_precision", lambda *_: precision)
             monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "pretended")
             if not graphs:
                 monkeypatch.setattr(study, "graphed", _single)
@@ -189,3 +190,34 @@ def test_trees_of_a_cards_results_are_added_later(tmp_path):
     study.add_trees(tmp_path / "test.pt")
     assert json.loads((tmp_path / "test.json").read_text())["end"] == json.loads(json.dumps(whole))
     assert not list(tmp_path.glob("*.pt"))
+
+
+def test_a_model_in_halves_is_the_model_and_learns_as_with_autocast():
+    found = []
+    for halved in (False, True):
+        variant = Variant("test", batch=4)
+        model = study.StudyVAE(variant, torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        halves = study.Halves(model) if halved else model
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        assert all(p.is_contiguous(memory_format=torch.channels_last) for p in model.parameters() if p.dim() == 4)
+        optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+        generator = torch.Generator().manual_seed(1)
+        for step in range(3):
+            batch = study.draw(Sprites(32), "vivid", 4, generator)
+            state, aim = torch.zeros(()), torch.tensor(1.0)
+            row = study._step(
+                variant,
+                halves,
+                optimizer,
+                None,
+                state,
+                lambda _: aim,
+                batch,
+                generator,
+                "bf16",
+                step,
+                False,  # noqa: B023
+            )
+        found.append((row, torch.cat([p.detach().flatten() for p in model.parameters()])))
+    assert torch.equal(found[0][0], found[1][0]) and torch.equal(found[0][1], found[1][1])

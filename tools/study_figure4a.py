@@ -37,7 +37,7 @@ from torch import Tensor, nn
 
 from minivae import gaussian, metrics
 from minivae.datasets import Sprites
-from minivae.engine.fast import HEAVY, OnDevice, bias_apart, graphed, ieee, keep_buffers, pick_precision
+from minivae.engine.fast import OnDevice, bias_apart, graphed, ieee, keep_buffers, pick_precision
 from minivae.engine.fast_muon import FastMuon
 from minivae.engine.trainer import versions
 from minivae.growing import open_latents, reset_dormant
@@ -149,13 +149,21 @@ _STAGES: dict[str, Any] = {
     "openings": ((0, 2), (3_000, 3), (6_000, 6), (10_000, 10)),
     "corners": ((0, 0.0), (3_000, 3.2), (6_000, 8.0), (10_000, 14.0), (10_001, 25.0)),
 }  # fmt: skip
+# β down to a quarter, as 1 is at 64 × 64, and C out of its way; new latents begin as they are
+_QUIET: dict[str, Any] = {
+    "loud": False, "least": 0.25, "corners": ((0, 0.0), (3_000, 3.2), (6_000, 8.0), (6_001, 40.0)),
+}  # fmt: skip
 # towards one factor a latent: nats taken back, or dear to the end, so that what shares a latent separates; a price on
-# what latents share; more openings
+# what latents share; more openings, or none
 _BETTER: dict[str, dict[str, Any]] = {
     "all": {}, "down": {"corners": (*_OPENED.corners, (13_000, 25.0), (18_000, 18.0))},
     "least2": {"least": 2.0}, "least4": {"least": 4.0}, "tc5": {"tc": 5.0}, "stages": _STAGES,
     "stages-least2": _STAGES | {"least": 2.0}, "stages-tc5": _STAGES | {"tc": 5.0},
     "vae-tc5": {"objective": "elbo", "openings": (), "tc": 5.0},
+    "quiet": _QUIET, "quiet-tc1": _QUIET | {"tc": 1.0},
+    "quiet-stages": _QUIET | _STAGES | {"corners": (*_STAGES["corners"][:-1], (10_001, 40.0))},
+    "quiet-squeeze": _QUIET | {"corners": (*_QUIET["corners"], (13_000, 40.0), (18_000, 12.0))},
+    "ramp": _QUIET | {"openings": ((0, 10),), "corners": ((0, 0.0), (12_000, 40.0))},
 }  # fmt: skip
 
 
@@ -300,6 +308,52 @@ class StudyVAE(VAE):
         return mean, log_std
 
 
+class Halves:
+    """A model on a card that computes in bf16. Its weights lie in one piece of memory, so do their copies in bf16 and
+    their gradients: autocast takes a kernel for each weight and each gradient, 56 of a step's 211, this takes three."""
+
+    def __init__(self, model: StudyVAE) -> None:
+        self.model, parameters = model, dict(model.named_parameters())
+        self.weights = torch.cat([_as_in_memory(p.data).flatten() for p in parameters.values()])
+        self.copies, self.gradients = self.weights.bfloat16(), torch.zeros_like(self.weights)
+        self.leaves, at = {}, 0
+        for name, p in parameters.items():
+            part = slice(at, at := at + p.numel())
+            data, gradient, leaf = (
+                _like(whole[part], p) for whole in (self.weights, self.gradients, self.copies)
+            )  # fmt: skip
+            p.data, p.grad, self.leaves[name] = data, gradient, leaf.requires_grad_()
+
+    def copy(self) -> None:
+        """Before a step: the copies are the weights."""
+        self.copies.copy_(self.weights)
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_std = self._run("encoder.net", images).chunk(2, dim=1)
+        return mean, log_std
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self._run("decoder.net", z)
+
+    def backward(self, loss: Tensor) -> None:
+        found = torch.autograd.grad(loss, tuple(self.leaves.values()))
+        self.gradients.copy_(torch.cat([_as_in_memory(gradient).flatten() for gradient in found]))
+
+    def _run(self, part: str, x: Tensor) -> Tensor:
+        net = self.model.get_submodule(part)
+        leaves = {name.removeprefix(f"{part}."): leaf for name, leaf in self.leaves.items() if name.startswith(part)}
+        return torch.func.functional_call(net, leaves, x.bfloat16()).float()
+
+
+def _as_in_memory(values: Tensor) -> Tensor:
+    """Kernels lie with their channels last."""
+    return values.movedim(1, -1) if values.dim() == 4 else values
+
+
+def _like(piece: Tensor, p: Tensor) -> Tensor:
+    return piece.view(_as_in_memory(p).shape).movedim(-1, 1) if p.dim() == 4 else piece.view(p.shape)
+
+
 @torch.no_grad()
 def _initialise(model: StudyVAE, weights: str, generator: torch.Generator) -> None:
     initialise(model, generator)
@@ -400,11 +454,12 @@ def training(
     keep_buffers()
     place = torch.device(device)
     on_card = place.type == "cuda"
-    precision = pick_precision("auto", place, variant.batch >= HEAVY or variant.muon)
+    precision = pick_precision("auto", place)
     generator = torch.Generator(place).manual_seed(seed)
     model = StudyVAE(variant, torch.Generator().manual_seed(seed)).to(place, memory_format=torch.channels_last)
     if not on_card:
         bias_apart(model)
+    halves = Halves(model) if on_card and precision == "bf16" else None
     sprites = Sprites(variant.size)
     if variant.muon:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -458,8 +513,8 @@ def training(
 
     def take(step: int | Tensor, batch: Batch, taught: bool) -> Tensor:
         return _step(
-            variant, model, optimizer, objective, log_beta, goal, batch, generator, precision, step, taught
-        )  # fmt: skip
+            variant, halves or model, optimizer, objective, log_beta, goal, batch, generator, precision, step, taught
+        )
 
     def recorded(taught: bool) -> Callable[[int], Tensor]:
         def several(step: int | Tensor) -> Tensor:
@@ -544,13 +599,15 @@ def finish(
 
 
 def _step(
-    variant: Variant, model: StudyVAE, optimizer: torch.optim.Optimizer, control: LagrangianELBO | None,
+    variant: Variant, model: StudyVAE | Halves, optimizer: torch.optim.Optimizer, control: LagrangianELBO | None,
     log_beta: Tensor, ramp: Callable[[Any], Any], batch: Batch, generator: torch.Generator, precision: str,
     step: int | Tensor, taught: bool,
 ) -> Tensor:  # fmt: skip
     """One step of gradient descent; returns excess, β and the KL of each latent, (12,). Nothing waits for a device."""
-    images = batch.images
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+    images, halves = batch.images, isinstance(model, Halves)
+    if halves:
+        model.copy()
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16" and not halves):
         mean, log_std = model.encode(images)
         code, noise = taught_code(batch) if taught else (mean, log_std)
         z = gaussian.sample(code, noise.expand_as(code), generator)
@@ -573,8 +630,11 @@ def _step(
         loss = reconstruction + gamma * (kl.sum() - ramp(step)).abs()
     if variant.tc:
         loss = loss + variant.tc * kl_parts(z, mean, log_std)[1]
-    optimizer.zero_grad()
-    loss.backward()
+    if halves:
+        model.backward(loss)
+    else:
+        optimizer.zero_grad()
+        loss.backward()
     optimizer.step()
     if control is not None and not taught:
         control.update(kl.detach(), step, log_beta)
