@@ -218,7 +218,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
     for name, value in {
         "_lazy_init": lambda: None, "Stream": Stream, "CUDAGraph": Graph, "graph": record,
         "current_stream": lambda *_: Stream(), "stream": lambda _: contextlib.nullcontext(),
-        "is_available": lambda: True, "mem_get_info": lambda *_: (2**36, 2**36),
+        "is_available": lambda: True, "mem_get_info": lambda *_: (2**36, 2**36), "is_bf16_supported": lambda **_: False,
     }.items():  # fmt: skip
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(torch, "Generator", Generator)

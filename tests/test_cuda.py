@@ -267,10 +267,10 @@ def test_fast_muon_leaves_alone_what_has_no_gradient_and_a_gradient_of_zero():
     assert still.eq(1).all() and zero.eq(1).all()
 
 
-def test_auto_takes_bf16_on_a_card_only_for_heavy_steps(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
-    place = torch.device("cuda")
-    assert [fast.pick_precision("auto", place, heavy) for heavy in (True, False)] == ["bf16", "fp32"]
+@pytest.mark.parametrize(("there", "chosen"), [(True, "bf16"), (False, "fp32")])
+def test_auto_takes_bf16_on_a_card_that_multiplies_it(there, chosen, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: there and not including_emulation)
+    assert fast.pick_precision("auto", torch.device("cuda")) == chosen
 
 
 @pytest.mark.slow

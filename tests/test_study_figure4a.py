@@ -205,19 +205,9 @@ def test_a_model_in_halves_is_the_model_and_learns_as_with_autocast():
         generator = torch.Generator().manual_seed(1)
         for step in range(3):
             batch = study.draw(Sprites(32), "vivid", 4, generator)
-            state, aim = torch.zeros(()), torch.tensor(1.0)
             row = study._step(
-                variant,
-                halves,
-                optimizer,
-                None,
-                state,
-                lambda _: aim,
-                batch,
-                generator,
-                "bf16",
-                step,
-                False,  # noqa: B023
-            )
+                variant, halves, optimizer, None, torch.zeros(()), torch.ones_like, batch, generator, "bf16",
+                torch.tensor(step), False,
+            )  # fmt: skip
         found.append((row, torch.cat([p.detach().flatten() for p in model.parameters()])))
     assert torch.equal(found[0][0], found[1][0]) and torch.equal(found[0][1], found[1][1])

@@ -29,6 +29,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -153,6 +154,13 @@ _STAGES: dict[str, Any] = {
 _QUIET: dict[str, Any] = {
     "loud": False, "least": 0.25, "corners": ((0, 0.0), (3_000, 3.2), (6_000, 8.0), (6_001, 40.0)),
 }  # fmt: skip
+_RAMP: dict[str, Any] = _QUIET | {"openings": ((0, 10),), "corners": ((0, 0.0), (12_000, 40.0))}
+# the ramp taken apart; `none` has C at its end from the beginning, so no ramp
+_RAMP_APART: dict[str, dict[str, Any]] = {
+    "adam": {"muon": False, "lr": 5e-4}, "noreset": {"reset": 0}, "nocooldown": {"cooldown": 0.0},
+    "none": {"corners": ((0, 40.0), (12_000, 40.0))},
+    "gamma": {"objective": "capacity", "ramp": 12_000, "rest": 11_000},
+}  # fmt: skip
 # towards one factor a latent: nats taken back, or dear to the end, so that what shares a latent separates; a price on
 # what latents share; more openings, or none
 _BETTER: dict[str, dict[str, Any]] = {
@@ -163,7 +171,7 @@ _BETTER: dict[str, dict[str, Any]] = {
     "quiet": _QUIET, "quiet-tc1": _QUIET | {"tc": 1.0},
     "quiet-stages": _QUIET | _STAGES | {"corners": (*_STAGES["corners"][:-1], (10_001, 40.0))},
     "quiet-squeeze": _QUIET | {"corners": (*_QUIET["corners"], (13_000, 40.0), (18_000, 12.0))},
-    "ramp": _QUIET | {"openings": ((0, 10),), "corners": ((0, 0.0), (12_000, 40.0))},
+    "ramp": _RAMP,
 }  # fmt: skip
 
 
@@ -186,7 +194,16 @@ def plan() -> list[tuple[Variant, int]]:
             if variant not in seen:
                 seen.add(variant)
                 found.append((dataclasses.replace(variant, name=f"{base}-{change}"), 0))
+    ramp = dataclasses.replace(_OPENED, name="better-vivid-ramp", **_RAMP)
+    parts = [dataclasses.replace(ramp, name=f"ramp-{name}", **own) for name, own in _RAMP_APART.items()]
+    slow = {"corners": ((0, 0.0), (24_000, 40.0)), "ramp": 43_000}
+    found += [(ramp, 1), (ramp, 2), (dataclasses.replace(ramp, name="ramp-slow", **slow), 0)]
+    found += [(variant, seed) for seed in range(3) for variant in parts]
     found += [(variant, seed) for seed in (1, 2) for variant in (*apart, keep)]
+    wide = {"size": 64, "ramp": 60_000, "rest": 0, "least": 1.0, "corners": ((0, 0.0), (30_000, 40.0))}
+    for colours, seeds in {"vivid": 3, "pale": 1, "white": 1}.items():
+        best = dataclasses.replace(ramp, name=f"full-ramp-{colours}", colours=colours, **wide)
+        found += [(best, seed) for seed in range(seeds)]
     long = {"size": 64, "ramp": 100_000, "rest": 0}
     for name, own in {
         "perpicture": {"reading": "picture"},
@@ -751,36 +768,51 @@ def write(result: dict[str, Any], place: Path) -> None:
     os.replace(place.with_suffix(".tmp"), place)
 
 
-def work_on_card(only: str, device: str, out: Path, seconds: float, together: int = 24) -> None:
-    """Train what is missing on one GPU, so many at a time, a graph and a stream each, in the order of the plan. Results
-    are written to a folder as they come. Ends after so many seconds, or when all are done; what is then under way is
-    left. What is known of the trained models is found out by other processes meanwhile."""
+def work_on_card(only: str, device: str, out: Path, seconds: float, together: int = 16) -> None:
+    """Train what is missing on one GPU, so many at a time, a graph and a stream each, the longest first, else in the
+    order of the plan. Results are written to a folder as they come. Ends after so many seconds, or when all are done;
+    towards the end only those go on that will be done. What is known of the trained models is found out by other
+    processes meanwhile."""
     todo = [job for job in plan() if re.search(only, job[0].name) and not path_of(*job).exists()]
     todo = [job for job in todo if not (out / path_of(*job).name).exists()]
+    todo.sort(key=lambda job: -round(job[0].steps / 20_000))
     cuda = device.startswith("cuda")
     streams = [torch.cuda.Stream() if cuda else None for _ in range(together)]
-    going: list[tuple[Iterator[None], torch.cuda.Stream | None]] = []
-    began, measured = time.monotonic(), []
+    going: list[SimpleNamespace] = []
+    began, work, measured = time.monotonic(), 0.0, []
     out.mkdir(parents=True, exist_ok=True)
     gc.freeze()  # each recording collects garbage
     with (
         ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool,
         ieee(),
     ):
-        while (todo or going) and time.monotonic() - began < seconds:
+        while (todo or going) and (passed := time.monotonic() - began) < seconds:
             while todo and streams:
-                going.append((training(*todo.pop(0), device=device), streams.pop()))
-            for steps, stream in tuple(going):
+                variant, seed = todo.pop(0)
+                going.append(SimpleNamespace(
+                    steps=training(variant, seed, device=device), stream=streams.pop(),
+                    left=variant.steps + variant.taught, turns=max(1, round(variant.steps / 20_000)),
+                    cost=variant.size / 32 * (1.4 if variant.muon else 1.0),  # of a step, about
+                ))  # fmt: skip
+            can_be_done = (seconds - passed) * work / passed if passed > 30 else math.inf
+            for rank, one in enumerate(sorted(going, key=lambda one: one.left * one.cost)):
+                can_be_done -= one.left * one.cost
+                if can_be_done < 0 < rank:
+                    break
                 try:
-                    with torch.cuda.stream(stream):
-                        next(steps)
+                    with torch.cuda.stream(one.stream):
+                        for _ in range(one.turns):
+                            next(one.steps)
+                    advance = one.turns * (ON_CARD if cuda else 1)
+                    one.left -= advance
+                    work += advance * one.cost
                     continue
                 except StopIteration as ended:
                     measured.append(pool.submit(_finish, out, ended.value))
                 except FloatingPointError as error:
                     print(error, flush=True)
-                going.remove((steps, stream))
-                streams.append(stream)
+                going.remove(one)
+                streams.append(one.stream)
         left = len(going) + len(todo)
         print(f"{len(measured)} trained in {time.monotonic() - began:.0f} s, {left} are left", flush=True)
     for one in measured:
@@ -789,7 +821,9 @@ def work_on_card(only: str, device: str, out: Path, seconds: float, together: in
 
 def _finish(out: Path, trained: tuple) -> None:
     torch.set_num_threads(1)
-    place = out / path_of(*trained[:2]).name
+    place, weights = out / path_of(*trained[:2]).name, trained[2]
+    if trained[0].size == 64:
+        torch.save({name: value.half() for name, value in weights.items()}, place.with_suffix(".weights"))
     write(finish(*trained, codes=place.with_suffix(".pt")), place)
 
 

@@ -16,8 +16,6 @@ from minivae.datasets import Arrays, Chairs
 from minivae.engine.pictures import Pictures
 from minivae.training import Take
 
-HEAVY = 256  # pictures a batch from which a GPU's time goes into arithmetic and not into launching kernels
-
 
 def pick_device(name: str) -> torch.device:
     """The device of that name; "auto" takes cuda, then mps, then cpu. Raises ValueError, with PyTorch's reason, if it
@@ -34,15 +32,14 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def pick_precision(name: str, device: torch.device, heavy: bool = True) -> str:
-    """ "fp32" or "bf16"; "auto" takes bf16 where the device multiplies it in hardware, on a GPU if the step is `heavy`:
-    in a light one its arithmetic takes less time than bf16's further kernels. Raises ValueError on another name."""
+def pick_precision(name: str, device: torch.device) -> str:
+    """ "fp32" or "bf16"; "auto" takes bf16 where the device multiplies it in hardware. ValueError on another name."""
     if name not in ("auto", "fp32", "bf16"):
         raise ValueError(f"unknown precision {name!r}: choose auto, fp32 or bf16")
     if name != "auto":
         return name
     if device.type == "cuda":
-        return "bf16" if heavy and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)  # PyTorch has no public names for these questions
     there = device.type == "cpu" and probe() and torch.backends.mkldnn.is_available()
     return "bf16" if there and torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"

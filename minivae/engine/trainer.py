@@ -100,8 +100,7 @@ def train_seeds(
     place = fast.pick_device(device)
     if precision == "auto" and not reseed:
         precision = before.get("precision", "auto")
-    heavy = experiment.batch >= fast.HEAVY or experiment.optimizer == "muon"
-    precision = fast.pick_precision(precision, place, heavy)
+    precision = fast.pick_precision(precision, place)
     fast.keep_buffers()
     dataset = fast.held(experiment.dataset, place)
     check_range(dataset.sample(experiment.batch, torch.Generator(place).manual_seed(seeds[0]))[0])
