@@ -24,7 +24,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -331,15 +331,16 @@ class Halves:
 
     def __init__(self, model: StudyVAE) -> None:
         self.model, parameters = model, dict(model.named_parameters())
-        self.weights = torch.cat([_as_in_memory(p.data).flatten() for p in parameters.values()])
+        # each begins where a multiple of 64 numbers lies before it: libraries choose slow kernels, or none, elsewhere
+        self.spaces = [-p.numel() % 64 for p in parameters.values()]
+        self.weights = self._joined([p.data for p in parameters.values()])
         self.copies, self.gradients = self.weights.bfloat16(), torch.zeros_like(self.weights)
         self.leaves, at = {}, 0
-        for name, p in parameters.items():
-            part = slice(at, at := at + p.numel())
-            data, gradient, leaf = (
-                _like(whole[part], p) for whole in (self.weights, self.gradients, self.copies)
-            )  # fmt: skip
+        for (name, p), space in zip(parameters.items(), self.spaces, strict=True):
+            part = slice(at, at + p.numel())
+            data, gradient, leaf = (_like(whole[part], p) for whole in (self.weights, self.gradients, self.copies))
             p.data, p.grad, self.leaves[name] = data, gradient, leaf.requires_grad_()
+            at = part.stop + space
 
     def copy(self) -> None:
         """Before a step: the copies are the weights."""
@@ -354,7 +355,12 @@ class Halves:
 
     def backward(self, loss: Tensor) -> None:
         found = torch.autograd.grad(loss, tuple(self.leaves.values()))
-        self.gradients.copy_(torch.cat([_as_in_memory(gradient).flatten() for gradient in found]))
+        self.gradients.copy_(self._joined(found))
+
+    def _joined(self, each: Sequence[Tensor]) -> Tensor:
+        zeros = each[0].new_zeros(64)
+        pairs = zip(each, self.spaces, strict=True)
+        return torch.cat([part for values, space in pairs for part in (_as_in_memory(values).flatten(), zeros[:space])])
 
     def _run(self, part: str, x: Tensor) -> Tensor:
         net = self.model.get_submodule(part)
@@ -787,14 +793,14 @@ def work_on_card(only: str, device: str, out: Path, seconds: float, together: in
         ieee(),
     ):
         while (todo or going) and (passed := time.monotonic() - began) < seconds:
-            while todo and streams:
+            can_be_done = (seconds - passed) * work / passed if passed > 30 else math.inf
+            while todo and streams and sum(one.left * one.cost for one in going) < can_be_done:
                 variant, seed = todo.pop(0)
                 going.append(SimpleNamespace(
                     steps=training(variant, seed, device=device), stream=streams.pop(),
                     left=variant.steps + variant.taught, turns=max(1, round(variant.steps / 20_000)),
                     cost=variant.size / 32 * (1.4 if variant.muon else 1.0),  # of a step, about
                 ))  # fmt: skip
-            can_be_done = (seconds - passed) * work / passed if passed > 30 else math.inf
             for rank, one in enumerate(sorted(going, key=lambda one: one.left * one.cost)):
                 can_be_done -= one.left * one.cost
                 if can_be_done < 0 < rank:
