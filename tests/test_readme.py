@@ -159,6 +159,28 @@ def test_figure_4():
     assert f"{max(errors):.0f}" == "1"
 
 
+def ended(name: str, seed: int = 0) -> dict:
+    path = ROOT / "data" / "studies" / "figure4a" / f"{name}-seed{seed}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["end"]
+
+
+def test_the_slow_ramp():
+    seeds = [ended("full-ramp-vivid", seed) for seed in range(3)]
+    for start, values, digits in (
+        ("latents above 0.1 nats", [seed["active"] for seed in seeds], 0),
+        ("reconstruction above its floor, nats (± 1 at most)", [seed["excess"] for seed in seeds], 0),
+        ("KL, nats", [sum(seed["kl"]) for seed in seeds], 0),
+        ("MIG", [seed["mig"] for seed in seeds], 2),
+    ):
+        (found,) = [line for line in README.splitlines() if line.startswith(f"| {start} |")]
+        assert found.split("|")[7].strip() == f"{min(values):.{digits}f} to {max(values):.{digits}f}", start
+    assert max(seed["excess_error"] for seed in seeds) < 1.5
+    assert [len(seed["own"]) for seed in seeds] == [6, 6, 4]  # "six factors of eight … on two seeds of three"
+    assert all({"shape", "orientation"}.isdisjoint(seed["own"]) for seed in seeds)
+    white = ended("full-ramp-white")
+    assert f"MIG {white['mig']:.2f} at\n{white['excess']:.0f} nats above the floor" in README
+
+
 def test_where_the_factors_overtake_the_moments():
     """Of the best code of each kind, at the capacities that all were searched at."""
     symmetric, centroid, moments = (
@@ -198,8 +220,11 @@ def test_a_chapter_takes_the_minutes_that_it_states(path):
 def test_as_many_readings_were_tried_as_are_recorded():
     results = [json.loads(path.read_text()) for path in (ROOT / "data" / "studies" / "figure4a").glob("*.json")]
     settings = [result["settings"] for result in results if result["settings"]["objective"] == "capacity"]
-    results = [of for of in settings if of["size"] == 32 and not of.get("muon")]  # the recipe's own optimizer
-    assert f"tried so far ({len(results)} on small sprites, one seed each;" in README
+    small, full = ([of for of in settings if of["size"] == size and not of["muon"]] for size in (32, 64))
+    assert (
+        len(full) == 4
+        and f"tried so far ({len(small)} on small sprites and four at full size, one seed each;" in README
+    )
 
 
 @pytest.mark.parametrize(("title", "capability"), [("AVX2, emulated", "AVX2"), ("AVX-512 and AMX", "AVX512")])

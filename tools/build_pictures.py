@@ -25,7 +25,7 @@ STORED = {
     "03_posterior_overlap": 7,
     "05_capacity_generator": 4,
     "06_controlled_capacity": 5,
-    "10_training_that_goes_on": 3,
+    "10_training_that_goes_on": 5,
     "11_chairs": 0,
 }  # which of the chapter's own figures
 
