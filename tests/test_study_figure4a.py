@@ -100,9 +100,9 @@ def test_an_interrupted_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", once_saved)
     with pytest.raises(Killed):
-        study.train(variant, 0, tmp_path / "state.pt", progress=False, save_every=0)
+        study.train(variant, 0, keep=tmp_path / "state.pt", progress=False, save_every=0)
     monkeypatch.setattr(os, "replace", replace)
-    again = study.train(variant, 0, tmp_path / "state.pt", progress=False)
+    again = study.train(variant, 0, keep=tmp_path / "state.pt", progress=False)
     assert again["end"] == whole["end"] and again["history"] == whole["history"]
 
 
