@@ -267,6 +267,11 @@ def test_speed_on_a_gpu():
                 assert 238 < kernels < 394 and float(busy.split()[0]) > 0.84 * ms  # "nearly all the time"
         assert f"| {title} | {' | '.join(cells)} |" in README
     assert f"{found['coloured-capacity, batch 64, fp32, single operations, ms a step'][0]:.1f} ms" in README
+    assert f"Eight seeds\nat once take {found['8 seeds at once, ms a step of all'][1].split()[0][:3]} times" in README
+    for name, (_, detail) in found.items():
+        if "cuda" in name and "loss off" in detail:  # "to 10⁻⁴ in fp32 and 1 % in bf16"
+            loss, gradient = (float(part.split()[-1]) for part in detail.split(", "))
+            assert max(loss, gradient) < (1e-4 if "fp32" in name else 1e-2), name
 
 
 def test_pictures_are_those_of_the_chapters():
