@@ -398,10 +398,10 @@ plt.show()
 #
 # There is no first signal (3) without openings (2), and neither without the multiplier (1): this leaves a plain VAE with 4, 5 and 6. "Without 6" has Adam.
 #
-# The column *own* names the factors in a latent of their own ([chapter 6](06_controlled_capacity.ipynb)): R² at least 0.6 there and at most 0.2 elsewhere, and no other factor above 0.2 there. Without which of the six will the MIG fall most?
+# The column *own* names the factors in a latent of their own ([chapter 6](06_controlled_capacity.ipynb)): R² at least 0.6 there and at most 0.2 elsewhere, and no other factor above 0.2 there. How many of the six can go without the drawings getting worse?
 
 # %%
-my_change = None  # a number from 1 to 6
+my_spare = None  # of six changes; put your number here
 
 # %%
 STUDY = Path("../data/studies/figure4a")
@@ -429,34 +429,30 @@ taken_back = {
 }  # fmt: skip
 ends = {name: ended(name) for name in taken_back}
 table([row_of(title, ends[name]) for name, title in taken_back.items()])
-print(f"your guess: {my_change}")
+without = {2: "allopen", 3: "quiet", 4: "noreset", 5: "nocooldown", 6: "adam"}
+can_go = [
+    number for number, name in without.items()
+    if ends[f"opened-{name}"]["excess"] < ends["opened-all"]["excess"]
+]  # fmt: skip
+compare("changes that can go", my_spare, len(can_go), digits=0)
 
 # %% [markdown]
 # **What you should see.**
 #
 # - *Openings and the strong signal (2, 3) can go.* Without both the training draws better and has the same MIG.
-# - *Without resets or cooldown (4, 5)* it draws five to six nats worse.
-# - *Without Muon (6)* the MIG falls most. But its two latents with most nats each explain about half of x and half of y (not in the table). At 45° there may be a saddle ([chapter 7](07_why_these_axes.ipynb)); another seed may turn.
+# - *Without resets, cooldown or Muon (4, 5, 6)* it draws five to six nats worse. The MIG stays between 0.2 and 0.3.
 # - *The plain VAE with 4, 5 and 6* draws best, with less than half the MIG of all six. So the multiplier, with its rising C, separates.
 
 # %% tags=["checks"]
 found = {title: ends[name] for name, title in taken_back.items()}
-all_six, without = found["all six"], {}
-for number, title in (3, "without 3"), (4, "without 4"), (5, "without 5"):
-    without[number] = found[title]
-both_out, no_muon = found["without 2 and 3"], found["without 6"]
-errors = max(end["excess_error"] for end in ends.values())
-assert errors < 0.2
+all_six, both_out = found["all six"], found["without 2 and 3"]
+assert max(end["excess_error"] for end in ends.values()) < 0.3
+assert can_go == [2, 3]
 assert both_out["excess"] < all_six["excess"] - 2
 assert abs(both_out["mig"] - all_six["mig"]) < 0.01
-assert without[3]["excess"] < all_six["excess"] - 2
-for number in (4, 5):
-    assert 5 < without[number]["excess"] - all_six["excess"] < 6.5
-back = [*without.values(), both_out, no_muon]
-assert min(end["mig"] for end in back) == no_muon["mig"] < 0.1
-assert min(end["mig"] for end in back[:-1]) > 0.2
-first = sorted(range(10), key=lambda i: -no_muon["kl"][i])[:2]
-assert all(0.4 < no_muon["r2"][f][i] < 0.6 for f in ("x", "y") for i in first)
+for number in (4, 5, 6):
+    end = found[f"without {number}"]
+    assert 5 < end["excess"] - all_six["excess"] < 6.5 and 0.2 < end["mig"] < 0.3
 plain = found["plain VAE with 4, 5, 6"]
 assert plain["excess"] == min(end["excess"] for end in ends.values())
 assert plain["mig"] < 0.5 * all_six["mig"]
@@ -625,7 +621,7 @@ for name, (nll, kl, mig, factorvae, dci) in told.items():
 #
 # Section 4 leaves a simpler training, the **ramp**. All latents are open. C rises from 0 to 40 nats in the first half, with the multiplier. Muon, resets and cooldown stay.
 #
-# No training here comes to 40 nats. The KL falls behind C, and β sinks to its least value, 1. From then on the loss is a plain VAE's (vivid colours, seed 0: after 18,000 steps).
+# No training here comes to 40 nats. The KL falls behind C, and β sinks to its least value, 1. From then on the loss is a plain VAE's (vivid colours, seed 0: after 17,000 steps).
 #
 # At full size, 64 × 64 pixels, the ramp has 60,000 steps. The last row, the published objective, has 100,000. How many of eight factors get a latent of their own on vivid colours, seed 0?
 
@@ -715,6 +711,13 @@ for seed in range(3):
     tells = [sorted(end["r2"][f])[-1] for f in ("shape", "orientation")]
     assert max(tells) < 0.4
 assert full["vivid", 0]["active"] == 9
+for name, step in ("full-ramp-vivid", 17_000), ("ramp-none", 1_000):
+    text = (STUDY / f"{name}-seed0.json").read_text(encoding="utf-8")
+    history = json.loads(text)["history"]
+    least = json.loads(text)["settings"]["least"]
+    below = [b < 1.01 * least for b in history["beta"]]
+    sunk = [at for at, low in zip(history["step"], below, strict=True) if low][0]
+    assert sunk == step, (name, sunk)
 in_white = full["white", 0]["r2_moments"].values()
 assert {int(np.argmax(row)) for row in in_white} == {
     i for i, kl in enumerate(full["white", 0]["kl"]) if kl > ACTIVE
@@ -740,7 +743,7 @@ for title in ("no Muon", "no resets", "no cooldown"):
 #
 # **Shown.** On pale and on vivid colours γ = 1000 stops at three latents, and a multiplier goes on.
 #
-# **Not reached.** Shape and orientation. The training sends moments instead. On white sprites factors would be better from 10.5 nats on ([chapter 9](09_factors_or_moments.ipynb)). In pale colours no training told all of the colour.
+# **Not reached.** Shape and orientation. The training sends moments instead. On white sprites the best factor code draws better from 10.5 nats on ([chapter 9](09_factors_or_moments.ipynb)). In pale colours no training told all of the colour.
 #
 # **Open.** Whether the paper's colours were vivid, and what Muon changes: the trainings without it are few.
 #

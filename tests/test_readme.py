@@ -265,6 +265,7 @@ def test_speed_on_a_gpu():
                 cells.append(f"{ms:.2f} ms, {times.split()[0]} ×")
                 kernels, busy = found[f"{name}, batch {batch}, {precision}, kernels a step"]
                 assert 238 < kernels < 394 and float(busy.split()[0]) > 0.84 * ms  # "nearly all the time"
+                assert batch > 64 or 3 < 1000 * float(busy.split()[0]) / kernels < 5.5  # "three to five microseconds"
         assert f"| {title} | {' | '.join(cells)} |" in README
     assert f"{found['coloured-capacity, batch 64, fp32, single operations, ms a step'][0]:.1f} ms" in README
     assert f"Eight seeds\nat once take {found['8 seeds at once, ms a step of all'][1].split()[0][:3]} times" in README
