@@ -427,9 +427,9 @@ table(rows)
 #
 # The clearest code of moments is [chapter 10](10_training_that_goes_on.ipynb)'s slow ramp on white sprites (one seed). It has five active latents, and each holds one moment: R² is 0.99 for place and root area, and above 0.8 for width and slant. Its excess of 20 nats is about what five moments leave at best. At its 19 nats of KL the best factor code would leave none (Figure 9.2). So this training kept moments when factors would be better.
 #
-# **Does the ramp fix what is learnt first?** The control is a training without a ramp. The plain VAEs and β = 4 prefer the area too, by about 0.1 in R². So that lead does not prove that a ramp makes moments stay. And Figure 9.2 has white sprites and five channels; nine of the runs have colours, and all have ten latents.
+# **Does the ramp fix what is learnt first?** The control is a training without a ramp. The plain VAEs and β = 4 prefer the area too, by about 0.1 in R². So that lead proves nothing about a ramp. And Figure 9.2 has white sprites and five channels; nine of the runs have colours, and all have ten latents.
 #
-# Would a training keep the *factors*, if it had them? The study's `taught` (32 × 32 pixels, vivid colours, two seeds) first trains encoder and decoder on a code of the factors with 25 nats, the angle as a circle in two latents. Then it goes on for 20,000 steps without supervision, and β may fall to 1. Place, size and three colours keep latents of their own. But within 1,000 steps the two latents of the angle hold width and slant, and the shape's latent ends with a tenth of a nat. Without the colours 12 nats are left, where both kinds of code draw nearly alike. So this does not decide whether objective or training prefers moments.
+# Would a training keep the *factors*, if it had them? The study's `taught` (32 × 32 pixels, vivid colours, two seeds) first trains encoder and decoder on a code of the factors with 25 nats, the angle as a circle in two latents. Then it goes on for 20,000 steps without supervision, and β may fall to 1. Place and colours keep latents of their own, and the size its latent. But within 1,000 steps the two latents of the angle hold width and slant, and the shape's latent ends with 0.1 and 0.2 nats. Without the colours 12 nats are left, where both kinds of code draw nearly alike. So this does not decide whether objective or training prefers moments.
 #
 # <details><summary>An aside: what R² by single latents cannot see</summary>
 #
@@ -445,14 +445,18 @@ for seed in (0, 1):
     taught = json.loads(path.read_text(encoding="utf-8"))
     begun, later, end = taught["looks"]["0"], taught["looks"]["1000"], taught["end"]
     of_shape = begun["r2"]["shape"].index(max(begun["r2"]["shape"]))
-    kept = {"x", "y", "scale", "red", "green", "blue"}
-    assert set(end["own"]) == kept and end["kl"][of_shape] < 0.15
+    assert {"x", "y", "red", "green", "blue"} <= set(end["own"])
+    scale = [when["r2"]["scale"] for when in (begun, end)]
+    assert scale[0].index(max(scale[0])) == scale[1].index(max(scale[1]))
+    assert max(scale[1]) > 0.75 and 0.05 < end["kl"][of_shape] < 0.2
     assert 1.5 < begun["kl"][of_shape] and 24 < sum(begun["kl"]) < 25
     angle = sorted(range(10), key=lambda i: -begun["r2"]["orientation"][i])[:2]
     forms = ("width", "slant")
     assert max(max(begun["r2_moments"][form]) for form in forms) < 0.6
     assert min(max(later["r2_moments"][f][i] for i in angle) for f in forms) > 0.7
-    colours = {end["r2"][c].index(max(end["r2"][c])) for c in ("red", "green", "blue")}
+    colours = {
+        end["r2"][c].index(max(end["r2"][c])) for c in ("red", "green", "blue")
+    }
     rest = sum(nats for i, nats in enumerate(end["kl"]) if i not in colours)
     assert 11 < rest < 12.5
 study = STUDY / "full-ramp-white-seed0.json"
@@ -465,8 +469,8 @@ assert min(best.pop("width"), best.pop("slant")) > 0.8
 assert min(best.values()) > 0.98
 rate = sum(of_ramp["kl"])
 assert round(rate) == 19 and abs(of_ramp["excess"] - at_25) < 2
-factors_left = limits["factors, symmetric angle"].at(torch.tensor([rate]))[1]
-assert factors_left.item() < 1
+factors_left = limits["factors, symmetric angle"].at(torch.tensor([18.0]))[1]
+assert rate > 18 and factors_left.item() < 1  # fewer nats than it has
 code, kl, factors = codes_of["multiplier"]
 pairs = shown_by(factors)
 five = [pairs[SIZE][1], pairs[PLACE_X][1], pairs[PLACE_Y][1], *pairs[FORM]]

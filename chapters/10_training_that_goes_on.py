@@ -38,7 +38,6 @@
 # %%
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -58,12 +57,7 @@ from minivae.engine.trainer import train
 from minivae.experiment import Experiment
 from minivae.lagrangian import LagrangianELBO
 from minivae.muon import orthogonal
-from minivae.objectives import (
-    ELBO,
-    LinearSchedule,
-    PolylineSchedule,
-    bernoulli_nll,
-)
+from minivae.objectives import ELBO, LinearSchedule, PolylineSchedule
 from minivae.vae import VAE
 
 ACTIVE = 0.1  # nats of mean KL above which we call a latent active
@@ -715,9 +709,8 @@ for name, step in ("full-ramp-vivid", 17_000), ("ramp-none", 1_000):
     text = (STUDY / f"{name}-seed0.json").read_text(encoding="utf-8")
     history = json.loads(text)["history"]
     least = json.loads(text)["settings"]["least"]
-    below = [b < 1.01 * least for b in history["beta"]]
-    sunk = [at for at, low in zip(history["step"], below, strict=True) if low][0]
-    assert sunk == step, (name, sunk)
+    pairs = zip(history["step"], history["beta"], strict=True)
+    assert next(at for at, beta in pairs if beta < 1.01 * least) == step, name
 in_white = full["white", 0]["r2_moments"].values()
 assert {int(np.argmax(row)) for row in in_white} == {
     i for i, kl in enumerate(full["white", 0]["kl"]) if kl > ACTIVE
