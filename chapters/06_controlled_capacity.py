@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Chapter 6 · Raise the capacity slowly, and count what comes apart
 #
-# The paper ends with an experiment. It trains a β-VAE on coloured sprites while the capacity C grows from 0 to 25 nats, and reports "very robust disentangling of all the factors of variation in the dataset and high quality reconstructions". The evidence is Figure 4a: rows of pictures, and no measured number.
+# The paper ends with an experiment. It trains a β-VAE on coloured sprites while the capacity C grows from 0 to 25 nats, and reports "very robust disentangling of all the factors of variation in the dataset and high quality reconstructions". The evidence is Figure 4a, rows of pictures without a number.
 #
 # We train it on three seeds, measure, and do not get Figure 4a. The paper leaves choices open, so we also look at a study that varies them.
 #
@@ -73,7 +73,9 @@ ACTIVE = 0.1  # nats of mean KL above which we call a latent active
 # - **per batch:** take the mean KL of the batch, then its distance from C;
 # - **per picture:** take the distance of each picture's KL from C, then the mean.
 #
-# The paper does not say which it used. This course uses the first.
+# The paper does not say which. We use the first.
+#
+# The cell also computes a loss by hand: reconstruction 300, KL 3.75, and C = 2.5 at step 10,000.
 
 
 # %%
@@ -100,11 +102,11 @@ assert (per_batch, per_picture) == (0, 1000)
 assert torch.isclose(ours, theirs)
 
 # %% [markdown]
-# Per batch, only the mean KL counts. Here it is C, so nothing is paid. Per picture, each pays for its own distance.
+# Per batch only the mean KL counts. Here it is C, so nothing is paid.
 #
 # ## 2. See it happen
 #
-# First a short training to watch. The sprites are white, 32 × 32 pixels. C goes from 0 to 8 nats in 1,500 steps, twenty times as fast as in the paper. Half the side means a quarter of the pixels, so about a quarter of the loss. We divide γ by 4 too, to keep the balance of the two terms.
+# First a short training to watch. The sprites are white, 32 × 32 pixels. C goes from 0 to 8 nats in 1,500 steps, twenty times as fast as in the paper. A quarter of the pixels makes about a quarter of the loss, so we divide γ by 4 too.
 #
 # How many of the ten latents will be active at C = 8?
 
@@ -153,9 +155,9 @@ figures.image_row(pictures[:8])
 plt.show()
 
 # %% [markdown]
-# *Figure 6.2. Eight of the pictures: squares, ellipses and hearts of several sizes and angles, each in a pale colour, on black.*
+# *Figure 6.2. Eight of the pictures: squares, ellipses and hearts, each in a pale colour.*
 #
-# The runs have 100,000 steps, as in the paper, and are recorded: the published objective on three seeds and, to compare, β = 4 and a plain VAE on one each. The command for one, and its KL:
+# The recorded runs have 100,000 steps, as in the paper: the published objective on three seeds, and β = 4 and a plain VAE on one each. The cell prints the command for the first and draws its KL:
 
 # %%
 names = {
@@ -172,11 +174,11 @@ figures.kl_history({"γ = 1000, seed 0": runs["γ = 1000, seed 0"]}, ACTIVE)
 plt.show()
 
 # %% [markdown]
-# *Figure 6.3. KL of each of ten latents over the training, published objective, seed 0, drawn as Figure 6.1. Three lines end above seven nats (the two upper ones lie on one another), the others far below 0.1.*
+# *Figure 6.3. Published objective, seed 0, drawn as Figure 6.1. Three lines end above seven nats (the two upper ones lie on one another), the others far below 0.1.*
 #
-# **What you should see.** Two latents become active first, and the other eight fall below a thousandth of a nat. From about C = 3 (step 12,000) on these eight rise again, together, to some hundredths of a nat or a tenth. One of them wins. The other seven fall back and stay there. From then on three latents share whatever C brings. Seeds 1 and 2 do the same. Over 500 steps the mean KL is within 0.03 nats of C.
+# **What you should see.** Two latents become active first, and the other eight fall below a thousandth of a nat. From about C = 3 (step 12,000) on these eight rise again, together, to some hundredths of a nat or a tenth. One of them wins; the other seven fall back and stay there. Seeds 1 and 2 do the same. Over 500 steps the mean KL is within 0.03 nats of C.
 #
-# So the argument of section 2 is false as it stands: one latent came back. The likely reason is that once the place is known well, a nat about the size buys more.
+# So the argument of section 2 is false as it stands: one latent came back. Once the place is known well, a nat about the size probably buys more.
 
 # %% tags=["checks"]
 # What is said above, checked on all three seeds, with means over 500 steps.
@@ -211,9 +213,9 @@ plt.show()
 # %% [markdown]
 # *Figure 6.4. Published objective, seed 0. Originals, reconstructions, and traversals of the five latents with most KL. Three rows change (place in two, size in one), two do not.*
 #
-# **What you should see.** The drawings are grey blobs of the right place and size. The outer pictures are ragged: 99 % of the codes lie within ±1.5.
+# **What you should see.** The drawings are grey blobs of the right place and size. The outer ones are ragged: 99 % of the codes lie within ±1.5, so the decoder hardly met others.
 #
-# R² is the share of a factor's variance that a latent explains: we cut the latent into 20 bins and predict the factor by its mean in each. A shape counts as three numbers, 1 for itself and 0 for the others. An orientation counts modulo the turn after which the sprite looks the same (90° for a square).
+# R² is the share of a factor's variance that a latent explains: we cut the latent into 20 bins, and predict the factor in each bin by its mean there. For the shape we predict three numbers, such as (1, 0, 0) for a square; for the orientation, sine and cosine of an angle that has gone full circle when the sprite looks the same again (a square: after 90°).
 
 
 # %%
@@ -233,9 +235,9 @@ figures.alignments({t: r2[t] for t in shown}, {t: kls[t] for t in shown}, ACTIVE
 plt.show()
 
 # %% [markdown]
-# *Figure 6.5. R² of every factor (rows) in every active latent (columns, by KL from left to right), published objective, three seeds. Dark: the latent tells much about the factor.*
+# *Figure 6.5. R² of every factor (rows) in every active latent (columns, by KL from left to right), published objective, three seeds. Dark: the latent tells much.*
 #
-# **What you should see.** On seed 0, x, y and scale have a latent each. On seed 1 two latents share x and y: the code is turned by nearly 45°. On seed 2 it is turned by about 20°. ([Chapter 7](07_why_these_axes.ipynb) asks why.) Orientation and the colours are in no latent.
+# **What you should see.** On seed 0, x, y and scale have a latent each. On seeds 1 and 2 the code of the place is turned ([chapter 7](07_why_these_axes.ipynb) asks why). After a turn by φ a latent has R² = cos² φ for one axis and sin² φ for the other: half and half at 45° (nearly seed 1), 0.88 and 0.12 at 20° (about seed 2). Orientation and colours are in no latent.
 #
 # A factor is **in a latent of its own** if
 #
@@ -312,7 +314,7 @@ assert scores["plain VAE"]["excess"] < scores["β = 4"]["excess"] < 100
 #
 # ## 4. One number for a row of pictures
 #
-# One number often replaces such tables: **MIG**, the mutual information gap (Chen et al. 2018). It needs the mutual information $I(z; f)$: how many nats a latent tells about a factor. It is 0 if they are independent, and $H(f)$, the factor's entropy, if the latent tells the factor exactly.
+# Such tables are often replaced by **MIG**, the mutual information gap (Chen et al. 2018). It needs the mutual information $I(z; f)$: how many nats a latent tells about a factor. It is 0 if they are independent, and $H(f)$, the factor's entropy, if the latent tells the factor exactly.
 
 
 # %%
@@ -330,7 +332,7 @@ def information(z, f):
 #
 # $$ \mathrm{MIG} = \frac1K \sum_{k} \frac{I(z_{\text{best}}; f_k) - I(z_{\text{second}}; f_k)}{H(f_k)} . $$
 #
-# **A small example.** Four pictures are equally frequent: a sprite at the left or right (x = 0 or 1), small or large (size = 0 or 1). Each factor has an entropy of log 2 = 0.69 nats. Compare four codes:
+# **A small example.** Four pictures are equally frequent: a sprite at the left or right (x = 0 or 1), small or large (size = 0 or 1). Each factor has log 2 = 0.69 nats. Compare four codes:
 
 # %%
 x, size = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1])
@@ -363,7 +365,7 @@ for z0, z1 in small_codes.values():
 # %% [markdown]
 # With one factor in each latent MIG is 1. In the turned code two latents tell equally much of each factor, so neither leads, and MIG is 0. A factor that no latent tells adds 0 too.
 #
-# Real latents are continuous. Our **convention**, in all chapters: the posterior mean, cut into 20 bins of equal width; all factors count, a colour with ten classes. Others take samples, or leave shape out. The second puzzle:
+# Real latents are continuous. Our **convention**, in all chapters: we cut the posterior mean into 20 bins of equal width, and a colour into ten classes. All factors count. Others take samples, or leave shape out. The second puzzle:
 
 # %%
 my_guess_mig = None  # x and y perfect, three factors missing: your number here
@@ -408,7 +410,7 @@ for row in rows:
     assert 0.01 < more < 0.07 if row[""].startswith("γ") else abs(more) < 0.001
 
 # %% [markdown]
-# All are low: 0.03 to 0.14 for γ = 1000 (three seeds), 0.10 for β = 4 (one seed). [Chapter 9](09_factors_or_moments.ipynb) has other scores.
+# All are low: 0.03 to 0.14 for γ = 1000 (three seeds), 0.10 for β = 4 (one seed).
 #
 # MIG and R² do not look at a latent's KL. An inactive latent whose mean follows x, however faintly, counts in both. The last column leaves inactive latents out, as our rule for a latent of its own does. For γ = 1000 this adds a few hundredths, because inactive latents came second.
 #
@@ -420,9 +422,9 @@ for row in rows:
 # |---|---|---|
 # | Equation 8 for a batch | \|KL − C\| of the mean | of each picture, then averaged |
 # | colours | `pale`: channels uniform on [0.5, 1] | `vivid`: on [0, 1]; `hue`: a circle of hues; `eight`: channels ¼ or 1 |
-# | first weights | `ours`: He's (variance 2/inputs), the encoder's last layer a tenth | `he`: all He's; `truncated` normal, spread 1/√inputs; `glorot`: variance 2/(inputs + outputs); `pytorch`: its default |
+# | first weights | `ours`: He's (variance 2/inputs), but the encoder's last layer times 0.1 | `he`: He's everywhere; `truncated`: normal without tails, σ = 1/√inputs; `glorot`: variance 2/(inputs + outputs); `pytorch`: its default |
 #
-# A **variant** of the recipe is a choice of all these. `tools/study_figure4a.py` trains variants: most on small pictures (32 × 32, γ divided by 4) while C grows over 20,000 steps, four at full size over 100,000. **Each row below is one seed.**
+# A **variant** of the recipe is a choice of all these. `tools/study_figure4a.py` trains variants: most on small pictures (32 × 32, γ divided by 4) while C grows over 20,000 steps, four at full size over 100,000. **One seed each.**
 
 
 # %%
@@ -445,7 +447,7 @@ def other_changes(settings, usual):
 
 
 # %% [markdown]
-# An excess needs a scale. We take that of a model that ignores its code, so it draws one constant picture, at best the mean of all.
+# To judge an excess, compare it with that of a model that ignores its code. It draws one constant picture, at best the mean of all.
 #
 # <details><summary>How large is the excess of the mean picture?</summary>
 #
@@ -477,7 +479,7 @@ for side in (32, 64):
 
 
 # %% [markdown]
-# In the table `per` is the average in Equation 8, `else` any other change, `own` the factors in latents of their own, and `of constant` the excess as a share of the constant picture's. `MIG` is over all ten latents.
+# In the table `per` is the average in Equation 8, `own` the factors in latents of their own, and `of constant` the excess as a share of the constant picture's. `MIG` is over all ten latents. `else` has other changes: picture side (`size`), γ, the steps in which C grows (`ramp`) and those after them (`rest`).
 
 
 # %% tags=["nbval-ignore-output"]
@@ -570,16 +572,16 @@ figures.readings(points, long_runs, perfect_colour_mig)
 plt.show()
 
 # %% [markdown]
-# *Figure 6.6. Every variant that has been tried, one mark a training: MIG against the excess, as a share of a constant picture's. Hollow marks: the long runs of section 3. Star: where Figure 4a would be.*
+# *Figure 6.6. One mark a training: MIG against the excess, as a share of a constant picture's. Hollow marks: the long runs of section 3. Star: where Figure 4a would be (MIG below 1, because of the bins).*
 #
 # **What you should see.** No mark is near the star. Twenty-five trainings end in two ways:
 #
-# - **Seven learn nothing** (at the right, on one another). The decoder draws the mean picture. Nine or ten latents are active, but they explain no factor (R² below 0.01). A constant mean costs nats too, and tells nothing ([chapter 5](05_capacity_generator.ipynb)).
-# - **Eighteen learn the place, and most of them the size.** Two or three latents carry most of the nats, and the MIG is below 0.2. At best x, y and scale have latents of their own. Shape, orientation and colours never have. The four at full size (vivid, per picture, both, γ = 100) are among these.
+# - **Seven learn nothing** (at the right, on one another). The decoder draws the mean picture. Nine or ten latents are active, but they explain no factor (R² below 0.01). A mean other than 0 costs nats, even one that is the same for every picture ([chapter 5](05_capacity_generator.ipynb)).
+# - **Eighteen learn the place, and most of them the size.** Two or three latents carry most of the nats, and the MIG is below 0.2. At best x, y and scale have latents of their own; shape, orientation and colours never have. The four at full size are among these.
 #
-# **Why.** The first weights can decide it (the third puzzle). All thirteen trainings with He's weights (`ours`, `he`) draw. All three with PyTorch's default learn nothing. The likely reason is that these weights are small, so at first the decoder's output hardly depends on the code ([chapter 4](04_blob_position.ipynb)). With other weights the average in Equation 8 can decide: `truncated`, with vivid colours, draws per picture and learns nothing per batch. With pale colours it is the other way round.
+# **Why.** The first weights can decide it (the third puzzle). All thirteen trainings with He's weights (`ours`, `he`) draw. All three with PyTorch's default learn nothing. The likely reason is that these weights are small, so at first the decoder's output hardly depends on the code ([chapter 4](04_blob_position.ipynb)). With `truncated` the average decides: vivid colours are drawn only per picture, pale ones only per batch.
 #
-# **No variant tried gives each factor a latent of its own.** A filled mark near the star would falsify this. With a multiplier in place of γ, vivid colours and a better optimizer, traversals do look like the paper's ([chapter 10](10_training_that_goes_on.ipynb), Figure 10.6). [Chapter 9](09_factors_or_moments.ipynb) asks whether the objective wants factors at all.
+# **No variant tried gives each factor a latent of its own.** A filled mark near the star would falsify this. With a *multiplier* in place of γ (a β that is adjusted at each step), vivid colours and another optimizer, traversals come close to the paper's ([chapter 10](10_training_that_goes_on.ipynb), Figure 10.6). [Chapter 9](09_factors_or_moments.ipynb) asks whether the objective wants factors at all.
 
 # %% tags=["checks"]
 # What is said above, checked.
@@ -648,7 +650,7 @@ assert moving == 3
 # %% [markdown]
 # ## 7. The paper and this chapter, side by side
 #
-# Figure 4a has a row of samples, a row of reconstructions and ten rows of traversals. By the paper's text they change y, x, scale, shape, rotation and "a set of three colour axes (the last two latent dimensions have an effectively zero KL, and produce no effect on the outputs)". Ours is Figure 6.4.
+# Figure 4a has a row of samples, a row of reconstructions and ten rows of traversals. By the paper's text they change y, x, scale, shape, rotation and "a set of three colour axes (the last two latent dimensions have an effectively zero KL, and produce no effect on the outputs)".
 
 
 # %%

@@ -165,7 +165,7 @@ table(rows)
 # %% [markdown]
 # **What you should see.** With γ = 1000 (three seeds) most channels of the second to fourth convolution are dormant. The others suffice for place and size. Even random weights (first line) explain a quarter of the brightness; after γ = 1000 less than a tenth is left. A fixed β = 4 reads the brightness well. Only the plain VAE and two of the three opened runs read a difference of colours, faintly.
 #
-# Are dormant channels the *cause* of the stop? The multiplier's are nearly as dormant, and yet its last layer knows wide from tall. Section 6 has a control (one seed): with resets, γ stops all the same.
+# Are dormant channels the *cause* of the stop? The multiplier's run has nearly as many. Yet its last layer tells *wide* (R² of 0.90). Section 6 has a control (one seed): with resets, γ stops all the same.
 #
 # Checked:
 
@@ -200,7 +200,7 @@ strength = torch.linalg.eigvalsh(pixels.T @ pixels / len(pixels))
 print(f"grey : a difference of colours = {strength[2] / strength[0]:.0f} : 1")
 
 # %% [markdown]
-# Grey is about eighty times as strong as a difference of colours, or nine times in amplitude (the second puzzle). A filter's gradient is a sum over its inputs, so it is strong along grey and faint along differences.
+# Grey is about eighty times as strong as a difference of colours, or nine times in amplitude (the second puzzle). A filter's gradient is a weighted sum of its inputs, so it is strong along grey and faint along differences.
 
 # %% tags=["checks"]
 assert 70 < strength[2] / strength[0] < 95
@@ -214,7 +214,7 @@ assert directions[:, 2].sum().abs() > 0.999 * 3**0.5  # grey: three equal parts
 #
 # | change | what it is meant to do |
 # |---|---|
-# | 1 a multiplier in place of γ | hold the KL at C; γ divides what tells latents apart ([chapter 8](08_missed_split.ipynb)) |
+# | 1 a multiplier in place of γ | hold the KL at C. Under Adam γ = 1000 moves the noise of all latents nearly together ([chapter 8](08_missed_split.ipynb)) |
 # | 2 latents opened in order | give the place two latents, the size a third, and only then open the rest |
 # | 3 a strong first signal | re-initialise newly opened latents so that the decoder can learn to read them before the KL makes them inactive |
 # | 4 resets | give dormant units new weights |
@@ -229,7 +229,7 @@ assert directions[:, 2].sum().abs() > 0.999 * 3**0.5  # grey: three equal parts
 #
 # $$ \log \beta \leftarrow \log \beta + \rho\,(\mathrm{KL} - C), $$
 #
-# with the error clipped to ±1 nat. For the loss of a step, twice the error is added to log β (the damping). If the KL stays below C, β falls to its least value, here 1, that of a plain VAE.
+# where the error KL − C is clipped to ±1 nat. For the loss of a step, twice the error is added to log β (the damping). If the KL stays below C, β falls to its least value, here 1, that of a plain VAE. In the code $\rho$ is `rate` or `gain`. One step, from β = 20:
 
 
 # %%
@@ -288,11 +288,11 @@ assert max(dormant(tired, some)) < 0.05
 # %% [markdown]
 # ### Muon
 #
-# Gradient descent moves along a direction in proportion to the gradient there, so faint directions are learnt late. Adam evens out the steps of single weights, but not those of directions. *Muon* (Jordan et al. 2024) takes the mean gradient of a layer as a matrix $G = U S V^\top$, and steps along
+# Gradient descent moves along a direction in proportion to the gradient there, so faint directions are learnt late. Adam evens out the steps of single weights, but not those of directions. *Muon* (Jordan et al. 2024) takes a layer's running mean of gradients as a matrix $G = U S V^\top$ (a convolution's has a row for each output channel), and steps along
 #
 # $$ U V^\top . $$
 #
-# This keeps the singular directions of G and gives each the same length, those of noise too. A few matrix products (`minivae.muon.orthogonal`) nearly compute it. Take a gradient whose directions differ by a factor of 100:
+# This gives each singular direction of G the same length, those of noise too. A few matrix products (`minivae.muon.orthogonal`) nearly compute it. Take a gradient whose directions differ by a factor of 100:
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -307,7 +307,7 @@ figures.steps_along(lengths)
 plt.show()
 
 # %% [markdown]
-# *Figure 10.1. How far a step goes along each of 64 directions of a gradient, strongest first (means of four neighbours, the longest 1). Blue circles: Muon's step, nearly flat. Orange squares: Adam's first step, the sign of every entry. Green diamonds: the gradient itself.*
+# *Figure 10.1. How far a step goes along each of 64 directions of a gradient, strongest first (means of four neighbours, the longest 1). Muon's (blue circles) is nearly flat. Adam's first step is the sign of every entry.*
 
 # %% tags=["checks"]
 assert lengths["Muon"].min() > 0.55 * lengths["Muon"].max()
@@ -356,7 +356,7 @@ table(rows)
 compare("active latents", my_active, live["opened, live"]["active"], digits=0)
 
 # %% [markdown]
-# **What you should see.** The opened training has the place in the two latents that were open first. It draws better than the plain VAE, which spreads the place over seven. The third, z2, has not taken the size here. (One short training.)
+# **What you should see.** The opened training has the place in the two latents that were open first. It draws better than the plain VAE, which spreads the place over seven. The third, z2, has not taken the size here (R² of the scale below 0.4, not in the table). This is one short training.
 #
 # Checked:
 
@@ -383,16 +383,16 @@ figures.kl_history(
 plt.show()
 
 # %% [markdown]
-# *Figure 10.3. KL of each latent over two recorded trainings, a colour and a dash pattern a latent. Left, γ = 1000: three lines end above a nat, seven near 0.001. Right, opened: after step 6,000 all ten are open, and stay above one nat.*
+# *Figure 10.3. KL of each latent over two recorded trainings. Left, γ = 1000: three lines end above a nat, seven near 0.001. Right, opened: after step 6,000 all ten are open, and stay above one nat.*
 
 # %% [markdown]
 # ## 4. Take the changes back
 #
 # `tools/study_figure4a.py` takes changes back: 32 × 32 pixels, 23,000 steps, **one seed each**. Colours are *vivid*, each channel uniform on [0, 1]; so far they were *pale*, on [0.5, 1].
 #
-# There is no first signal (3) without openings (2), and neither without the multiplier (1): this leaves a plain VAE with 4, 5 and 6. "Without 6" has Adam.
+# Change 3 needs 2, and both need 1. So without 1 we have a plain VAE with 4, 5 and 6. "Without 6" has Adam.
 #
-# The column *own* names the factors in a latent of their own ([chapter 6](06_controlled_capacity.ipynb)): R² at least 0.6 there and at most 0.2 elsewhere, and no other factor above 0.2 there. How many of the six can go without the drawings getting worse?
+# The column *own* names the factors in a latent of their own ([chapter 6](06_controlled_capacity.ipynb)): R² at least 0.6 there and at most 0.2 elsewhere, and no other factor above 0.2 there. How many of changes 2 to 6 can go without the drawings getting worse? (For 2, see "without 2 and 3".)
 
 # %%
 my_spare = None  # of six changes; put your number here
@@ -454,7 +454,7 @@ assert plain["mig"] < 0.5 * all_six["mig"]
 # %% [markdown]
 # ## 5. Compare all methods
 #
-# Every run was scored on 10,000 pictures. MIG ([chapter 6](06_controlled_capacity.ipynb)) is of posterior means, with 20 bins, over all factors. [Chapter 9](09_factors_or_moments.ipynb) explains the other scores.
+# Every run was scored on 10,000 pictures, by MIG as in [chapter 6](06_controlled_capacity.ipynb) and the other scores of [chapter 9](09_factors_or_moments.ipynb).
 #
 # A plain VAE on coloured sprites has an excess of 56 nats. What has the opened run of seed 0?
 
@@ -491,7 +491,7 @@ compare("excess, opened, seed 0", my_excess, measured, "nats", digits=0)
 # - The scores disagree. The opened run on white sprites has 0.97 by β-VAE and 0.25 by MIG, because a factor spread over several latents is still easy to tell.
 # - β = 4 draws better than the multiplier, and has half its MIG (the third puzzle; one seed each).
 #
-# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, without a network. They hold factors (one line) or moments (the other, [chapter 9](09_factors_or_moments.ipynb)): at each C those to which the best split gives nats.
+# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, without a network: of factors and of moments ([chapter 9](09_factors_or_moments.ipynb)). Each point belongs to a C. Its loss is that of the best split; its MIG is that of the numbers to which the split gives nats.
 
 # %%
 marks = {}
@@ -505,7 +505,7 @@ figures.tradeoff(marks, {"white sprites": ideal})
 plt.show()
 
 # %% [markdown]
-# *Figure 10.4. Disentangling (MIG) against reconstruction above its floor, one mark a run; further left and up is better. Blue circles: plain VAE. Orange squares: β = 4. Green diamonds: γ = 1000. Pink triangles up: multiplier. Amber triangles down: opened. Grey lines: ideal codes, of the factors (solid) and of the moments (dashed). The panels have different horizontal axes.*
+# *Figure 10.4. Disentangling (MIG) against reconstruction above its floor, one mark a run; further left and up is better. Grey lines: ideal codes, of the factors (solid) and of the moments (dashed). The panels have different horizontal axes.*
 #
 # **What you should see.** γ = 1000 is far to the right: its drawings are about 110 nats worse than those of a fixed β = 4 (three seeds against one). Two of the three opened runs draw better than the plain VAE, and have more than three times its MIG. The third, which does not see the colours, draws a little worse and has 2.7 times its MIG. On white sprites, one seed each, the opened run has a seventh of the excess of γ = 1000 and nearly twice its MIG.
 #
@@ -644,7 +644,7 @@ figures.alignments(R2, nats, ACTIVE)
 plt.show()
 
 # %% [markdown]
-# *Figure 10.5. R² (0 white, 1 dark blue) of factors and moments in each active latent (columns, by KL), ramp, seed 0. Width is section 1's "wide"; the centroid is nearly x and y. Left, vivid: x, y, size, three colours, width and slant have a latent each; shape and orientation are spread over the last two and $z_2$. Right, white: five latents hold the five moments.*
+# *Figure 10.5. R² (0 white, 1 dark blue) of factors and moments in each active latent (columns, by KL), ramp, seed 0. Width is section 1's "wide". The centroid, nearly x and y, has no rows. Left, vivid: x, y, size, three colours, width and slant have a latent each. Shape and orientation are spread over those of width and slant and over $z_2$. Right, white: five latents hold the five moments.*
 #
 # Now Figure 4a of the vivid training, laid out like Figure 6.4:
 
@@ -663,12 +663,12 @@ plt.show()
 #
 # **What you should see.** This comes close to Figure 4a: place, size and three colour axes. But where the paper names shape and rotation, it has width and slant.
 #
-# - *Vivid.* On seeds 0 and 1 six factors have latents of their own. On seed 2 two latents share red and green. Shape and orientation never have one. Two latents hold width and slant (R² above 0.75), which depend on both.
-# - *White* (one seed). Five latents hold a moment each. The root area's tells some of the shape, so *own* lacks the scale. MIG is 0.36 at an excess of 20 nats; the best in section 5's folded table is 0.25.
+# - *Vivid.* On seeds 0 and 1 six factors have latents of their own. On seed 2 two latents share red and green. Shape and orientation never have one: two latents hold width and slant (R² above 0.75), which depend on both together.
+# - *White* (one seed). Five latents hold a moment each. The root area's latent tells the scale, but also some of the shape (R² of 0.30), so *own* lacks the scale. MIG is 0.36 at an excess of 20 nats; the best in section 5's folded table is 0.25.
 # - *Pale* (one seed). No latent tells a colour.
 # - *γ = 1000* (one seed) stops at three latents here too. So vivid colours alone do not do it.
 #
-# Which parts does the ramp need? Again on small pictures. A nat saves a quarter there (section 3), so β may fall to ¼. (In section 4 it stopped at 1: do not compare.) With γ, C rises to 25 nats.
+# Which parts does the ramp need? Again on small pictures. A nat saves a quarter there (section 3), so here β may fall to ¼. In section 4 it stopped at 1: do not compare the tables. With γ, C rises to 25 nats.
 
 # %%
 parts = {
@@ -684,7 +684,7 @@ for title, (name, seeds) in parts.items():
 table(rows)
 
 # %% [markdown]
-# **What you should see.** With γ the training stops at three latents again, in spite of Muon, resets and cooldown. Without a ramp β is ¼ after 1,000 steps: nearly a plain VAE. It draws as well, but spreads the factors: at most one has a latent of its own, against three to five. Without Muon, resets or cooldown it draws worse. MIG differs as much between seeds as between most rows.
+# **What you should see.** With γ the training stops at three latents again, in spite of Muon, resets and cooldown. Without a ramp β is ¼ after 1,000 steps, and then this is nearly a plain VAE at full size. It draws as well, but spreads the factors: at most one has a latent of its own, against three to five. Without Muon, resets or cooldown it draws worse. MIG differs as much between seeds as between most rows.
 #
 # **What would falsify it.** A training without the multiplier, or without the ramp, that reaches Figure 10.5.
 
@@ -736,13 +736,13 @@ for title in ("no Muon", "no resets", "no cooldown"):
 #
 # **Shown.** On pale and on vivid colours γ = 1000 stops at three latents, and a multiplier goes on.
 #
-# **Not reached.** Shape and orientation. The training sends moments instead. On white sprites the best factor code draws better from 10.5 nats on ([chapter 9](09_factors_or_moments.ipynb)). In pale colours no training told all of the colour.
+# **Not reached.** Latents for shape and orientation. The ramp sends moments instead. On white sprites the best factor code draws better from 10.5 nats on ([chapter 9](09_factors_or_moments.ipynb)). In pale colours no training told all of the colour.
 #
 # **Open.** Whether the paper's colours were vivid, and what Muon changes: the trainings without it are few.
 #
 # ## 8. Go through a training
 #
-# The opened run on white sprites has a snapshot of step 3,000. Compare it with the end: what does each latent do?
+# The opened run on white sprites has a snapshot of step 3,000.
 
 # %% tags=["nbval-ignore-output"]
 TrainingExplorer(runs["sprites-opened-seed0"])
@@ -805,21 +805,21 @@ answer = None  # def answer(gradient): ...
 check("10.2", answer)
 
 # %% [markdown]
-# **10.3** (hard, 20 min) Write `opening(features, old, guess)`, the heart of `open_latents`. `features` (n, d) are the encoder's last features of n pictures, `old` (k, d) the weights of the latents that are open, so that their means are `features @ old.T`. `guess` (d,) is random. Subtract from the guess the combination of the rows of `old` that makes the new mean `features @ w` uncorrelated with the old ones, and scale $w$ to a standard deviation of 2. *Hint: with the covariance $S$ of the features, the covariance of two means is $w^\top S\, v$.*
+# **10.3** (hard, 20 min) Write `opening(features, old, guess)`, the heart of `open_latents`. `features` (n, d) are the encoder's last features of n pictures, `old` (k, d) the weights of the latents that are open, so that their means are `features @ old.T`. `guess` (d,) is random. Return weights $w$: the guess minus the combination of the rows of `old` that makes the new mean `features @ w` uncorrelated with the old ones, scaled to a standard deviation of 2. *Hint: with the covariance $S$ of the features, the means of weights $w$ and $v$ have the covariance $w^\top S\, v$.*
 
 # %%
 answer = None  # def answer(features, old, guess): ...
 check("10.3", answer)
 
 # %% [markdown]
-# **10.4** (open, half an hour of computing) Train one more seed of a row of section 6's last table, from the repository's folder: `python tools/study_figure4a.py run ramp-none --seed 2`. (`table` in place of `run …` shows results.) Write down your guess first. No check here.
+# **10.4** (open, half an hour of computing) Train one more seed of a row of section 6's last table, from the repository's folder: `python tools/study_figure4a.py run ramp-none --seed 2`. (`table` in place of `run …` shows results.) Guess first. No check here.
 
 # %% [markdown]
 # ## Summary
 #
 # - Under γ = 1000 most channels of the encoder's second to fourth convolution are dormant, and hardly any colour can be read from its last layer (three seeds). Neither is shown to cause the stop.
-# - Pale colours are faint in the input: a difference of two is about eighty times weaker than grey.
+# - Pale colours are faint in the input: a difference of two is about eighty times weaker than grey (mean squares).
 # - With six changes a training goes on. It draws about as well as a plain VAE or better, with 2.7 to 3.8 times its MIG (three seeds coloured, one white).
 # - Openings and strong signal are not needed. A multiplier, resets, cooldown and Muon, with a slow ramp, on vivid colours give six factors of eight latents of their own (two seeds of three). γ = 1000 in the multiplier's place stops at three latents (one seed, small pictures).
 #
-# **Readings.** Burgess et al. 2018, section 5 and Figure 4. Sokar et al. 2023, *The dormant neuron phenomenon in deep reinforcement learning*. Jordan et al. 2024, *Muon*. Shao et al. 2020, *ControlVAE*. Locatello et al. 2019, *Challenging common assumptions*. Zhu, Xu and Tao 2021 (CLG-VAE).
+# **Readings.** Burgess et al. 2018, section 5 and Figure 4. Sokar et al. 2023, *The dormant neuron phenomenon in deep reinforcement learning*. Jordan et al. 2024, *Muon*. Shao et al. 2020, *ControlVAE*. Zhu, Xu and Tao 2021 (CLG-VAE).
