@@ -25,11 +25,11 @@
 # | symbol | meaning | unit |
 # |---|---|---|
 # | $x$, $x_j$ | a picture, and its pixel $j$, in [0, 1] | – |
-# | $(u, v)$, $s$ | centre of the blob, to the right and down, and its width (until now $s$ was the decoder's) | pixels |
+# | $(u, v)$, $s$ | centre of the blob, to the right and down, and its width (so far $s$ was the decoder's noise) | pixels |
 # | $\mathrm{KL}_i$ | $\mathrm{KL}(q(z_i \mid x)\,\Vert\,\mathcal N(0, 1))$, the rate of latent $i$ of ten | nats |
 # | $\beta$ | price of one nat of KL | nats of loss per nat |
 # | $\beta_c$ | collapse threshold: above it a model that encodes nothing is stable | the same |
-# | $\bar p_j$, $v_j$ | mean of pixel $j$ over the data, and its Bernoulli variance $\bar p_j (1 - \bar p_j)$ | – |
+# | $\bar p_j$, $v_j$ | mean of pixel $j$ over the data, and its Bernoulli variance $\bar p_j (1 - \bar p_j)$ (not the centre's $v$) | – |
 #
 # Losses are **sums over pixels and latents and means over the batch, in nats**. A latent is **active**, or in use, if its mean KL is above 0.01 nats. All symbols of the course: [NOTATION.md](NOTATION.md).
 
@@ -92,7 +92,6 @@ assert torch.allclose(render(20.0, 41.0), rendered, atol=1e-6)
 # $$ \mathcal L = \underbrace{\mathbb E_{q(z \mid x)}[-\log p(x \mid z)]}_{\text{reconstruction}} + \beta \sum_i \mathrm{KL}_i,
 # \qquad \mathrm{KL}_i = \tfrac12\left(\mu_i^2 + \sigma_i^2 - 1\right) - \log \sigma_i . $$
 #
-# In code:
 
 
 # %%
@@ -127,7 +126,7 @@ def new_model(size=64):
 
 
 # %% [markdown]
-# `minivae/training.py` has the same step and loop for other losses too. After each step it calls the functions in `after` with the step and a `row` of numbers, the loss first. From one seed both give the same losses, bit for bit:
+# `minivae/training.py` has the same step and loop for other losses too. After each step it calls the functions in `after` with the step and a `row` that begins with the loss. From one seed both give the same losses, bit for bit:
 
 # %%
 model = new_model()
@@ -200,7 +199,7 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 # %% [markdown]
 # **The contest.** Gain and cost are both proportional to $\tfrac12 a^2$. The signal $f$ pays if and only if $\sum_j \operatorname{Cov}(x_j, f)^2 / v_j > \beta\, \mathbb E f^2$. So β_c is the largest $\sum_j \operatorname{Cov}(x_j, f)^2 / (v_j\, \mathbb E f^2)$ over all $f$.
 #
-# **The best signal.** Measure each pixel in units of its Bernoulli spread, $y_j = (x_j - \bar p_j)/\sqrt{v_j}$, and call $S$ the covariance matrix of $y$. Split $f$ into the best linear guess from the pixels and a rest. The rest has no covariance with any pixel, so it gains nothing, but it costs KL. So the best $f$ is linear, $f = c^\top y$. Then $\operatorname{Cov}(y, f) = S c$ and $\mathbb E f^2 = c^\top S c$. Because $\operatorname{Cov}(x_j, f)^2 / v_j = \operatorname{Cov}(y_j, f)^2$, the sum above is $\lVert \operatorname{Cov}(y, f) \rVert^2 = c^\top S^2 c$. So the gain per nat is $c^\top S^2 c \,/\, c^\top S c$. It is largest if $c$ is the eigenvector of the largest eigenvalue, and then it equals that eigenvalue:
+# **The best signal.** Measure each pixel in units of its Bernoulli spread, $y_j = (x_j - \bar p_j)/\sqrt{v_j}$, and call $S$ the covariance matrix of $y$. Split $f$ into the best linear guess from the pixels and a rest. The rest has no covariance with any pixel (else the guess could be better), so it gains nothing, but it costs KL. So the best $f$ is linear, $f = c^\top y$. Then $\operatorname{Cov}(y, f) = S c$ and $\mathbb E f^2 = c^\top S c$. Because $\operatorname{Cov}(x_j, f)^2 / v_j = \operatorname{Cov}(y_j, f)^2$, the sum above is $\lVert \operatorname{Cov}(y, f) \rVert^2 = c^\top S^2 c$. So the gain per nat is $c^\top S^2 c \,/\, c^\top S c$. It is largest if $c$ is the eigenvector of the largest eigenvalue, and then it equals that eigenvalue:
 #
 # $$ \boxed{\;\beta_c = \lambda_{\max}(S), \qquad S_{jk} = \frac{\operatorname{Cov}(x_j, x_k)}{\sqrt{\bar p_j (1 - \bar p_j)\; \bar p_k (1 - \bar p_k)}} \;} $$
 #
@@ -240,7 +239,7 @@ by_power, beta_c = threshold_by_hand(sample), collapse_threshold(sample)
 print(f"β_c of the blob of width 7: {by_power:.0f}; by the library {beta_c:.0f}")
 
 # %% [markdown]
-# **A second route.** The cell below builds a faint signal, $a$ = 0.05, on 1,000 smaller pictures (section 4), whose β_c is 65. It integrates the exact loss over z numerically. The gain per nat is close to 65, whether the signal moves the posterior's mean or its width.
+# **A second route.** The cell below builds a faint signal, $a$ = 0.05, on 1,000 smaller pictures (section 4), whose β_c is 65. It integrates the loss over z numerically, not to second order. The gain per nat is close to 65, whether the signal moves the posterior's mean or its width.
 
 # %% tags=["checks"]
 assert abs(by_power / beta_c - 1) < 0.01
@@ -303,7 +302,7 @@ figures.collapse(list(predicted), list(predicted.values()), trained)
 plt.show()
 
 # %% [markdown]
-# *Figure 4.2. Grey line: predicted threshold against the blob's width $s$; grey area: collapse is stable. Blue circles: trainings that use latents. Orange crosses: collapsed trainings. The numbers are their largest KL of a latent. Dashed: the paper's β = 150.*
+# *Figure 4.2. Grey line: predicted threshold against the blob's width $s$; grey area: collapse is stable. Blue circles: trainings that use latents. Orange crosses: collapsed trainings. Beside each mark: the KL of its strongest latent. Dashed: the paper's β = 150.*
 #
 # **What you should see.** Both circles lie below the line, both crosses above it. The line crosses 150 a little above 5 pixels. So β = 150 can work only for wider blobs. Ours has $s$ = 7 and a β_c near 260. At half the width (the third puzzle) a model at β = 150 would collapse. A β is neither high nor low by itself: **compare it with the β_c of your data**.
 #
@@ -340,7 +339,7 @@ assert (gains.diff() < 0).all() and 0.95 < gains[0] / predicted[7] < 1
 # %% [markdown]
 # ## 4. Train one, and watch it
 #
-# To see a training in a minute, halve everything: 32 × 32 pixels, $s$ = 3.5. These are the same pictures in a quarter of the pixels, so each nat saves a quarter, and β_c should be a quarter too. Take the β that is the same share of β_c as 150 on the full canvas:
+# To see a training in a minute, halve everything: 32 × 32 pixels, $s$ = 3.5. These are the same pictures in a quarter of the pixels, so a nat saves a quarter as much loss, and β_c should be a quarter too. Take the β that is the same share of β_c as 150 on the full canvas:
 
 # %%
 small = Blobs(sigma=3.5, margin=4, size=32)
@@ -351,7 +350,7 @@ print(f"β_c: {beta_c:.0f} on 64 × 64 pixels, {small_beta_c:.0f} on 32 × 32")
 print(f"150 is {150 / beta_c:.0%} of β_c; the same share here is β = {small_beta}")
 
 # %% [markdown]
-# Guess before you run it:
+# First guess:
 
 # %%
 my_guess_small = None  # how many of the ten latents will be in use? put your number
@@ -368,7 +367,7 @@ print(f"KL {live_kl.sum():.2f} nats in all")
 # %% [markdown]
 # *Figure 4.3. Live (`watch` redraws it during the training): the KL of each latent, a colour and a dash pattern per latent, on a logarithmic axis. The grey line marks 0.01 nats.*
 #
-# Trainings on the full canvas take longer, so they are recorded. Guess before you look:
+# Trainings on the full canvas take longer, so they are recorded. Guess first:
 
 # %%
 my_guess_1 = None  # how many of the ten latents does β = 1 use after 10,000 steps?
@@ -385,7 +384,7 @@ plt.show()
 # %% [markdown]
 # *Figure 4.4. KL of each latent, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise and stay, the others rise for a moment and sink below the grey line.*
 #
-# **What you should see.** Two latents win on the small canvas (Figure 4.3) and on the full one (Figure 4.4, right; one seed each). On the small canvas they carry about 1.4 nats by step 1,500, on the full one 1.5 at the end. A nat costs the same share of what it can save, so about as many are bought. Checked:
+# **What you should see.** Two latents win on the small canvas (Figure 4.3) and on the full one (Figure 4.4, right; one seed each). On the small canvas they carry about 1.4 nats by step 1,500, on the full one 1.5 at the end. Price and savings are both a quarter, so about as many nats are bought. Checked:
 
 # %% tags=["checks"]
 assert abs(small_beta_c / beta_c - 0.25) < 0.002 and small_beta == 37.5
@@ -459,7 +458,7 @@ table(counts)
 # %% [markdown]
 # The weakest latents become inactive one after another, and at 10,000 steps this need not have ended. So four is no constant.
 #
-# Assertions only tie the prose to the recorded files. The evidence is the trainings, five seeds each. Checked:
+# The evidence is the trainings, five seeds each; assertions only tie the prose to their files. Checked:
 
 # %% tags=["checks"]
 assert all(run.step == 10_000 for run in vae + beta150)
@@ -503,7 +502,7 @@ plt.show()
 #
 # In the paper's words, "small latent perturbations produce reconstructions with large or inconsistent position offsets", and there are "artefacts such as two sprites in the scene". Put numbers on both. From each of 12 seed images traverse each active latent over [−3, 3] in steps of 0.1. A traversal is
 #
-# - **broken** if the centre of the drawn light jumps by more than 4 pixels in one step (48 pixels in 60 even steps are 0.8 a step);
+# - **broken** if the centre of the drawn light jumps by more than 4 pixels in one step (in 60 even steps over the square's 48 pixels it is 0.8);
 # - a **ghost** if some frame has two separate bright spots, or less than 60 % of the seed image's light.
 
 # %%
@@ -549,7 +548,7 @@ assert narrowest[1] < 0.2 < narrowest[150]
 # %% [markdown]
 # ## 7. Drag the sliders
 #
-# The models of Figures 4.5 and 4.6. Left: a seed image. Right: what the decoder draws from the sliders' code. The explorer has other seed images than the figures.
+# The models of Figures 4.5 and 4.6. Left: a seed image. Right: what the decoder draws from the sliders' code. The seed images are not the figures'.
 
 # %% tags=["nbval-ignore-output"]
 fragmented = TraversalExplorer(vae[1])
@@ -568,7 +567,7 @@ TraversalExplorer(beta150[0])
 #
 # </details>
 #
-# What is said in the fold, checked:
+# The fold, checked:
 
 # %% tags=["checks"]
 z = torch.linspace(-3, 3, 121)
@@ -668,7 +667,7 @@ answer = None  # def answer(x, f): ...
 check("4.3", answer)
 
 # %% [markdown]
-# **4.4** (open, an hour of computing) Does the decline at β = 1 stop at three latents, or at two, and does the code heal on the way? `python -m minivae train blobs-vae --steps 50000` trains for longer. There is no check.
+# **4.4** (open, an hour of computing) Does the decline at β = 1 stop at three latents, or at two, and does the code heal on the way? `python -m minivae train blobs-vae --steps 50000` trains for longer. No check.
 
 # %% [markdown]
 # ## Summary

@@ -121,11 +121,11 @@ print("the same:", torch.allclose(ours, theirs, atol=1e-5))
 #
 # $$ \text{reconstruction} + \gamma \, \Big| \sum_i R_i - C \Big| . $$
 #
-# C climbs in a straight line from 0.5 to 25 nats (section 4.3 of the paper). γ is 1000, from its appendix A.2. We also take over the 100,000 steps that the appendix states for the VAE.
+# C climbs in a straight line from 0.5 to 25 nats (the paper's section 4.3). This can exceed the 13.5 nats of entropy, because not every nat of KL is information ([chapter 2](02_awgn_channel.ipynb)). γ is 1000 (appendix A.2). The 100,000 steps are the appendix's for the VAE.
 #
 # ## 2. What the published objective does
 #
-# First a small training to watch: sprites of 32 × 32 pixels, 1,500 steps, C from 0.5 to 3.5 nats. The paper says that below 5 nats only x and y have any KL. What do you expect?
+# First a small training to watch: sprites of 32 × 32 pixels, 1,500 steps, C from 0.5 to 3.5 nats. The paper says that below 5 nats only x and y have any KL.
 
 # %%
 my_guess = None  # at C = 3.5 nats, how many nats do x and y have together?
@@ -142,7 +142,7 @@ x_and_y = at_the_end[3] + at_the_end[4]
 compare("x and y together at C = 3.5", my_guess, x_and_y, "nats", digits=1)
 
 # %% [markdown]
-# *Figure 5.2. KL of each factor over the training, on a logarithmic axis: orientation (blue), shape (orange), scale (green), x and y (yellow, on one another).*
+# *Figure 5.2. KL of each factor over the training, on a logarithmic axis: orientation (blue), shape (orange), scale (green), y and x (pink and yellow, on one another).*
 #
 # The KL keeps to C. But all five lines rise together. Orientation has most, x and y together less than a third of C. Checked:
 
@@ -153,7 +153,7 @@ by_step = live.history["reconstruction"]
 assert by_step[-50:].mean() < 0.5 * by_step[0]
 
 # %% [markdown]
-# Is this because the training is small? Here is the recorded one: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed.
+# Is the training too small? Here is the recorded one: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed. The code calls it `published`.
 
 # %%
 run = Run.load("../data/runs/generator-seed0.h5")
@@ -186,7 +186,7 @@ print(f"farthest from C: {off_target.max():.2f} nats")
 print(f"reconstruction at the end: {published.distortions[-1]:.0f} nats")
 
 # %% [markdown]
-# **What you should see.** The KL (means over 500 steps) is always within 0.1 nats of C. But this is not the paper's Figure 3, where x and y share everything up to 5 nats. Here every factor starts with a tenth of a nat, which is our initialisation (the paper gives none), and none ever goes back to zero. Between 3 and 20 nats position leads, at the end scale. And a loss of 60 nats is left at the end.
+# **What you should see.** The KL (means over 500 steps) is always within 0.1 nats of C. But this is not the paper's Figure 3, where x and y share everything up to 5 nats. Here every factor starts with a tenth of a nat, our choice (the paper gives none), and none goes back to zero. Between 3 and 20 nats position leads. At the end scale does, and a loss of 60 nats is left.
 #
 # **What would falsify it.** A published training, with all its settings, in which γ = 1000 brings the factors one after another.
 #
@@ -218,7 +218,7 @@ table(rows)
 #
 # Because the belief is a product, $\hat x(z)$ is fast to compute (`minivae/ideal_decoder.py`). The belief in shape, scale and orientation mixes their $3 \cdot 6 \cdot 40 = 720$ sprites into one blurred sprite. The beliefs in x and y spread it over the places. This fast way rounds places to whole pixels. A second route is slow and exact: the sum over all 737,280 pictures.
 #
-# From here on every channel is at its best scale ([chapter 2](02_awgn_channel.ipynb)). Then its rate fixes its signal-to-noise ratio, so $D$ depends on the rates alone. `amplitudes` gives $\sqrt{\mathrm{SNR}}$ of each channel, the size of its signal at noise 1. The 16 pictures and their noise come from `sobol`.
+# From here on every channel is at its best scale ([chapter 2](02_awgn_channel.ipynb)). Then its rate fixes its signal-to-noise ratio, so $D$ depends on the rates alone. `amplitudes` gives $\sqrt{\mathrm{SNR}}$ of each channel, the size of its signal at noise 1. Compare both routes on 16 pictures. `sobol` draws them and their noise.
 #
 # <details><summary>How pictures and noise come from `sobol`</summary>
 #
@@ -249,7 +249,7 @@ for row in rows:
     assert abs(row["fast"] - row["exact"]) < 0.02 * row["exact"] + 1
 
 # %% [markdown]
-# They agree to 2 per cent, or to a nat where the loss is small. Below, $D$ is computed the fast way.
+# They agree to 2 per cent, or to a nat where the loss is small. Below we compute $D$ the fast way.
 #
 # ## 4. The best split
 #
@@ -285,7 +285,7 @@ assert gain[3.0] < -20 and gain[6.0] < -1 < 1 < gain[7.0] < gain[8.0]
 # %% [markdown]
 # Up to 6 nats this does not pay: a vaguer place costs more than a known size saves. With 7 it does.
 #
-# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. It tries sizeable shares for every set of factors, and improves the best by descent. At three capacities, with few pictures:
+# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. For every set of factors it tries shares that are not small, and descends from the best. At three capacities, with few pictures:
 
 # %%
 quick = rate_distortion(raw, [6.0, 6.4, 7.0], samples=128)
@@ -377,9 +377,9 @@ figures.figure_3(published, limit)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.5. KL of each factor against capacity (above) and against reconstruction accuracy (below). Broad and pale: the best split; it brings one factor after another and reaches an accuracy of 0. Black: the training with γ = 1000, one seed; it brings all at once and ends at −60.*
+# *Figure 5.5. KL of each factor against capacity (above) and against reconstruction accuracy (below). Broad and pale: the best split, one factor after another, up to an accuracy of 0. Black: the training with γ = 1000 (one seed), all at once, up to −60.*
 #
-# The lower panel of Figure 3 shows samples and their reconstructions at 3.1, 7.3, 15.4 and 23.8 nats. Here the optimal decoder and the training draw the same originals from the same noise.
+# The lower panel of Figure 3 shows samples and their reconstructions at 3.1, 7.3, 15.4 and 23.8 nats. Here the optimal decoder and the training draw the same originals from the same noise. (`raw.offset` is the $m^2/v$ of section 6.)
 
 # %%
 schedule = run.experiment.objective.schedule
@@ -462,7 +462,7 @@ assert look["γ = 1000", 23.8]["ellipses"] > 0.9
 assert 0.75 < look["γ = 1000", 23.8]["hearts"] < 0.92
 
 # %% [markdown]
-# **What you should see.** At 3.1 nats the optimal decoder draws a blur in the right place: position alone, as in the paper. γ = 1000 is less sure of the place, because part of its nats went elsewhere. At 7.3 nats the size is seen. At 15.4 the optimal decoder draws nearly everything; the trained one knows the size but hardly the angle, and draws round blobs.
+# **What you should see.** At 3.1 nats the optimal decoder draws a blur in the right place: position alone, as in the paper. γ = 1000 is less sure of the place. At 7.3 nats the size is seen. At 15.4 the optimal decoder draws nearly everything; the trained one knows the size but hardly the angle, and draws round blobs.
 #
 # **Where the training fails.** At 23.8 nats the paper says that its reconstructions "look almost identical to the samples". The optimal decoder's do. The training's do not: ellipses are right, but small squares and hearts are round lumps.
 #
@@ -516,7 +516,7 @@ for C in (5.0, 7.5, 12.0, 16.0):
 table(rows, digits=1)
 
 # %% [markdown]
-# The losses agree, and at C = 16 more than 4 nats are fees. dSprites ships values and the numbers of the classes (scale 0 … 5, shape 0 … 2). Class numbers have a smaller $m^2/v$: 2.1 instead of 19.3 for scale. The best splits for both, and for values without their mean:
+# The losses agree. "Left of C" adds up $R'$: at C = 16 more than 4 nats are fees. dSprites ships values and the numbers of the classes (scale 0 … 5, shape 0 … 2). Class numbers have a smaller $m^2/v$: 2.1 instead of 19.3 for scale. These are the best splits of values, class numbers, and centred values:
 
 # %%
 codings = {"values": limit}
@@ -610,7 +610,7 @@ sooner, later = (by_classes.onset("scale") + delay for delay in sorted(delays))
 assert abs(sooner - 6) < 0.1 and abs(later - 7) < 0.1
 
 # %% [markdown]
-# **What you should see.** Scale comes at 6.6 nats with the published values, at 5.1 with class numbers and at 2.8 centred. The paper says that its KL climbs from "around C = 6 nats". Trainings with the objective of [chapter 8](08_missed_split.ipynb) bring scale later than the best split: at 8.5 nats with values, at 3.6 centred (one seed each). With such delays, 0.9 to 1.9 nats, class numbers would bring it at 6 to 7. So they fit the paper at least as well as values, and centred factors do not.
+# **What you should see.** Scale comes at 6.6 nats with the published values, at 5.1 with class numbers and at 2.8 centred. The paper says that its KL climbs from "around C = 6 nats". Trainings with the objective of [chapter 8](08_missed_split.ipynb) bring scale later than the best split: with values at 8.5 nats (a delay of 1.9), centred at 3.6 (0.9; one seed each). With such delays class numbers would bring it at 6 to 7. So they fit the paper at least as well as values, and centred factors do not.
 #
 # ## 7. Drag the capacity
 #
@@ -643,9 +643,9 @@ assert all(abs(change[names.index(name)] + 0.6) < 0.05 for name in "xy")
 #
 # | Figure 3 of the paper | this chapter |
 # |---|---|
-# | top left: KL per factor against C. x and y share all below 5 nats; the others climb one after another | Figure 5.5, above: the best split does so from 1.8 nats on (three sets of pictures); with γ = 1000 (one seed) all five climb from the start |
+# | top left: KL per factor against C. x and y share all below 5 nats; the others climb one after another | Figure 5.5, above: the best split does so from 1.8 nats on (three searches); with γ = 1000 (one seed) all five climb from the start |
 # | top right: KL per factor against reconstruction accuracy | Figure 5.5, below. The best split reaches 0, the training −60 |
-# | bottom: reconstructions at 3.1, 7.3, 15.4, 23.8 nats | Figure 5.6. The optimal decoder draws what the paper says; the training is vague at 3.1, and small squares and hearts are lumps at 23.8 |
+# | bottom: reconstructions at 3.1, 7.3, 15.4, 23.8 nats | Figure 5.6. The optimal decoder draws what the paper says; the training is vague at 3.1 and lumpy at 23.8 |
 
 # %%
 rows = []
@@ -682,14 +682,14 @@ answer = None  # def answer(z, codes, std, pictures): ...
 check("5.2", answer)
 
 # %% [markdown]
-# **5.3** (20 min) Find a factor whose mean costs more than the channel tells of it. Hand in its values, all equally likely: 8 to 200 of them, at least eight different, the smallest 0 and the largest 1. It is sent with its mean, at the best scale, with a KL of 3 nats. The fee must be more than the information $I(f; z)$. Evenly spaced values will not do. *Hint: `minivae.channel.mutual_information` gives the information. For the fee you need a large $m^2/v$. How can $v$ be small, though 0 and 1 are both among the values?*
+# **5.3** (20 min) Find a factor whose mean costs more than the channel tells of it. Hand in its values, all equally likely: 8 to 200 of them, at least eight different, the smallest 0 and the largest 1. It is sent with its mean, at the best scale, with a KL of 3 nats. The fee must be more than the information $I(f; z)$. *Hint: `minivae.channel.mutual_information` gives the information. For the fee you need a large $m^2/v$. How can $v$ be small, though 0 and 1 are both among the values?*
 
 # %%
 answer = None
 check("5.3", answer)
 
 # %% [markdown]
-# **5.4** (open, half an hour) With values scale comes at 6.6 nats, with class numbers at 5.1. Find numbers for the six scales with which it comes at 6.0. `SpriteChannels("raw", {"scale": …})` with a tensor of shape (6, 1) sends your own, and `rate_distortion` searches. No check here: we have not done it.
+# **5.4** (open, half an hour) With values scale comes at 6.6 nats, with class numbers at 5.1. Find numbers for the six scales with which it comes at 6.0. `SpriteChannels("raw", {"scale": …})` with a tensor of shape (6, 1) sends your own, and `rate_distortion` searches. No check: we have not done it.
 #
 # ## Summary
 #

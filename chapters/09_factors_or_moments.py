@@ -12,7 +12,7 @@
 # 3. all twelve recorded runs hold the area better than the scale, with a ramp of C and without one. One of the twelve holds all five moments;
 # 4. five scores of disentanglement disagree about such codes, because each asks another question.
 #
-# **You need** the best split of the nats and the optimal decoder E[x | z] ([chapter 5](05_capacity_generator.ipynb)), R² and MIG ([chapter 6](06_controlled_capacity.ipynb)), the symmetric angle and the Lagrange multiplier ([chapter 8](08_missed_split.ipynb)). A little PyTorch.
+# **You need** the best split of the nats and the optimal decoder E[x | z] ([chapter 5](05_capacity_generator.ipynb)), R² and MIG ([chapter 6](06_controlled_capacity.ipynb)), the symmetric angle and the Lagrange multiplier ([chapter 8](08_missed_split.ipynb)).
 # **Time:** 51 minutes to read, 2 to 4 minutes of CPU time.
 
 # %% [markdown]
@@ -36,7 +36,7 @@
 # | $I(z_i; f)$, $H(f)$ | mutual information of a latent and a factor; entropy of a factor | nats |
 # | active | a latent with a mean KL above 0.1 nats, as in [chapter 6](06_controlled_capacity.ipynb) | – |
 #
-# Losses are **sums over pixels and means over pictures, in nats**. The symbols of the whole course are in
+# Losses are **sums over pixels and means over pictures, in nats**. All symbols are in
 # [NOTATION.md](NOTATION.md).
 
 # %%
@@ -310,12 +310,12 @@ assert limits["moments"].capacities[-1] == 25 and round(at_25) == 21
 #
 # ## 4. What have the trainings learnt?
 #
-# A guess: the latents that become active early hold centroid and area, because moments are better while C is small. We compare a factor with a moment: scale with root area, and published place with centroid. For each of twelve recorded runs we compute R² ([chapter 6](06_controlled_capacity.ipynb)) of both in the active latent that tells most of it, and also of wide and slant. The runs are of these kinds:
+# A guess: the latents that become active early hold centroid and area, because moments are better while C is small. In each of twelve recorded runs we compare scale with root area, and published place with centroid: R² ([chapter 6](06_controlled_capacity.ipynb)) of each in the active latent that tells most of it. We add wide and slant. The runs:
 #
 # - *γ = 1000*, *β = 4* and *plain VAE* are [chapter 6](06_controlled_capacity.ipynb)'s, on coloured sprites;
 # - *multiplier* holds the KL at C with a Lagrange multiplier ([chapter 8](08_missed_split.ipynb)), on the same ramp;
-# - *opened* opens latents one after another ([chapter 10](10_training_that_goes_on.ipynb));
-# - *white* means a training on white sprites.
+# - *opened* begins with two latents, and the others come in later ([chapter 10](10_training_that_goes_on.ipynb));
+# - *white*: on white sprites.
 
 # %%
 names = {f"γ = 1000, {seed}": f"coloured-capacity-seed{seed}" for seed in range(3)}
@@ -398,9 +398,9 @@ assert held["γ = 1000, white"][SIZE][1] < 0.6 and held["β = 4"][FORM][1] > 0.5
 assert held["plain VAE"][PLACE_X][0] > 0.6 > held["plain, white"][FORM][0]
 
 # %% [markdown]
-# *Figure 9.3. R² in the best active latent of each run (a row; the number after a name is its seed, all others are seed 0). Left: scale (blue, hollow) and root area (orange, filled). Right: two moments, wide (blue, hollow) and slant (orange, filled).*
+# *Figure 9.3. R² in the best active latent of each run (a row; the number after a name is its seed, all others are seed 0). Left, rivals: scale (blue, hollow) and root area (orange, filled). Right, both moments: wide (blue, hollow) and slant (orange, filled).*
 #
-# The place needs a finer look, because R² is near 1 for both. So this is the share of the variance that is left, 1 − R². The table has the runs in which one latent explains more than 0.8 of x and one more than 0.8 of y:
+# For the place R² is near 1 for both. So the table has the share of the variance that is left, 1 − R². It has the runs in which one latent explains more than 0.8 of x and one of y:
 
 # %% tags=["nbval-ignore-output"]
 rows = []
@@ -420,16 +420,16 @@ table(rows)
 # **What you should see.**
 #
 # - *Size.* In all twelve runs the best latent explains the area better than the scale.
-# - *Place.* In all eight runs of the table the latents of x and y hold the centroid rather than the published place. In the other four (β = 4, the coloured and the white plain VAE, and seed 1 of γ = 1000) the place is mixed over several latents, so this cannot be told.
-# - *Form.* No run of γ = 1000 holds wide or slant (four runs). The multiplier (one seed) holds both. The opened runs hold them in part.
+# - *Place.* In all eight runs of the table the latents of x and y follow the centroid more closely, by 0.2 to 0.5 % of the variance. In the other four several latents mix the place.
+# - *Form.* No run of γ = 1000 (four) holds wide or slant. The multiplier (one seed) holds both, the opened runs in part.
 #
-# Only the multiplier's run holds all five moments: the best latent of each has an R² above 0.7, and these are five different latents. But not each moment has a latent of its own, because two latents tell *wide* and four tell the slant (R² above 0.7).
+# Only the multiplier's run holds all five moments: each has an R² above 0.7 in its best latent, and these are five different ones. But two latents tell *wide* and four the slant (R² above 0.7), so not each moment has a latent of its own.
 #
-# The clearest code of moments is [chapter 10](10_training_that_goes_on.ipynb)'s slow ramp on white sprites (one seed). It has five active latents, and each holds one moment: R² is 0.99 for place and root area, and above 0.8 for width and slant. Its excess of 20 nats is about what five moments leave at best. At its 19 nats of KL the best factor code would leave none (Figure 9.2). So this training kept moments when factors would be better.
+# The clearest code of moments comes from [chapter 10](10_training_that_goes_on.ipynb)'s slow ramp of C on white sprites (one seed). Each of five active latents holds one moment: R² is 0.99 for place and root area, and above 0.8 for width and slant. Its loss above that of a perfect drawing, the *excess*, is 20 nats. Five moments leave about as much at C = 25 (section 3). At its 19 nats of KL the best factor code would leave none (Figure 9.2). So this training kept moments when factors would be better.
 #
-# **Does the ramp fix what is learnt first?** The control is a training without a ramp. The plain VAEs and β = 4 prefer the area too, by about 0.1 in R². So that lead proves nothing about a ramp. And Figure 9.2 has white sprites and five channels; nine of the runs have colours, and all have ten latents.
+# **Does the ramp fix what is learnt first?** The control has no ramp: the plain VAEs and β = 4 prefer the area too, by about 0.1 in R². So this lead proves nothing about a ramp. Nor need Figure 9.2 fit these runs: it has white sprites and five channels, nine runs have colours, and all ten latents.
 #
-# Would a training keep the *factors*, if it had them? The study's `taught` (32 × 32 pixels, vivid colours, two seeds) first trains encoder and decoder on a code of the factors with 25 nats, the angle as a circle in two latents. Then it goes on for 20,000 steps without supervision, and β may fall to 1. Place and colours keep latents of their own, and the size its latent. But within 1,000 steps the two latents of the angle hold width and slant, and the shape's latent ends with 0.1 and 0.2 nats. Without the colours 12 nats are left, where both kinds of code draw nearly alike. So this does not decide whether objective or training prefers moments.
+# Would a training keep the *factors*, if it had them? `taught`, a variant in [chapter 6](06_controlled_capacity.ipynb)'s study (32 × 32 pixels, vivid colours, two seeds), is first given a code of 25 nats. Each factor has a latent, and the angle two, as a point on a circle. Then it trains on pictures alone for 20,000 steps. The multiplier wants 25 nats, but never lowers β below 1, and at β = 1 only 15.5 are bought. Place and colours keep latents of their own, and the scale its latent. But within 1,000 steps the two latents of the angle hold width and slant, and the shape's ends with 0.1 and 0.2 nats. Without the colours 11.6 nats are left. There Figure 9.2 has the best factor code eight or nine nats ahead; on a quarter of the pixels it would be about two. So this does not decide whether objective or training prefers moments.
 #
 # <details><summary>An aside: what R² by single latents cannot see</summary>
 #
@@ -670,13 +670,13 @@ answer = None
 check("9.3", answer)
 
 # %% [markdown]
-# **9.4** (open, half an hour of computing) Train a third seed of section 4's `taught`: `python tools/study_figure4a.py run taught --seed 2`. Write down first what you expect of the shape's latent, from Figure 9.2. Then read `looks` and `end` of `data/studies/figure4a/taught-seed2.json`. What would you change so that it keeps all 25 nats? No check here: this is an experiment.
+# **9.4** (open, half an hour of computing) Train a third seed of section 4's `taught`: `python tools/study_figure4a.py run taught --seed 2`. Write down first what you expect of the shape's latent, from Figure 9.2. Then read `looks` and `end` of `data/studies/figure4a/taught-seed2.json`. What would you change so that it keeps all 25 nats? No check.
 #
 # ## Summary
 #
 # - Factors are how a picture was made, moments are what it shows. At the same nats, split by hand, wide-or-tall beats shape (but the symmetric angle beats both), the centroid beats the published place, and area beats scale unless the shape is sent too.
 # - At the best split, five moments beat the best factor code that we know up to 10.5 nats, and lose from there on. This is arithmetic, without a network.
-# - All twelve recorded runs hold the area better than the scale, with or without a ramp. Only the multiplier's (one seed) holds all five moments. Whether trainings keep moments when factors would be better is open.
+# - All twelve recorded runs hold the area better than the scale, with or without a ramp. Only the multiplier's (one seed) holds all five moments. One slow ramp kept moments when factors would be better; whether trainings in general do is open.
 # - The ideal moments have a MIG of 0.39 and a β-VAE score of 0.93. A score is a question; know which one you ask.
 #
 # **Readings.** Eastwood and Williams 2018 (DCI); Kim and Mnih 2018 (FactorVAE); Higgins et al. 2017 (β-VAE); Kumar et al. 2018 (SAP); Locatello et al. 2019, *Challenging common assumptions*, which compares them all.
