@@ -395,7 +395,7 @@ plt.show()
 # The column *own* names the factors in a latent of their own ([chapter 6](06_controlled_capacity.ipynb)): R² at least 0.6 there and at most 0.2 elsewhere, and no other factor above 0.2 there. How many of changes 2 to 6 can go without the drawings getting worse? (For 2, see "without 2 and 3".)
 
 # %%
-my_spare = None  # of six changes; put your number here
+my_spare = None  # of these five; put your number here
 
 # %%
 STUDY = Path("../data/studies/figure4a")
