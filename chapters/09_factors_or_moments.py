@@ -392,6 +392,12 @@ for title, pairs in held.items():
 own_place = [t for t, p in held.items() if min(p[PLACE_X][0], p[PLACE_Y][0]) > 0.8]
 assert {"γ = 1000, 0", "γ = 1000, 2", "multiplier"} <= set(own_place)
 assert not {"β = 4", "plain VAE", "plain, white", "γ = 1000, 1"} & set(own_place)
+closer = [
+    pairs[pair][1] - pairs[pair][0]
+    for title, pairs in held.items() for pair in (PLACE_X, PLACE_Y)
+    if min(pairs[PLACE_X][0], pairs[PLACE_Y][0]) > 0.8
+]  # fmt: skip
+assert len(closer) == 16 and 0.0015 < min(closer) and max(closer) < 0.0056
 for title in ("β = 4", "plain VAE", "plain, white"):
     assert 0.08 < held[title][SIZE][1] - held[title][SIZE][0] < 0.14
 assert held["γ = 1000, white"][SIZE][1] < 0.6 and held["β = 4"][FORM][1] > 0.5
@@ -458,7 +464,9 @@ for seed in (0, 1):
         end["r2"][c].index(max(end["r2"][c])) for c in ("red", "green", "blue")
     }
     rest = sum(nats for i, nats in enumerate(end["kl"]) if i not in colours)
-    assert 11 < rest < 12.5
+    ahead = -(lead[11] + (rest - 11) * (lead[12] - lead[11]))  # 64 × 64 pixels
+    assert abs(rest - 11.6) < 0.2 and 7.5 < ahead < 9.5 and 1.5 < ahead / 4 < 2.5
+    assert abs(sum(end["kl"]) - 15.5) < 0.15
 study = STUDY / "full-ramp-white-seed0.json"
 of_ramp = json.loads(study.read_text(encoding="utf-8"))["end"]
 best = {name: max(row) for name, row in of_ramp["r2_moments"].items()}

@@ -720,6 +720,7 @@ assert round(full["white", 0]["mig"], 2) == 0.36
 assert round(full["white", 0]["excess"]) == 20
 no_colour = [full["pale", 0]["r2"][c] for c in ("red", "green", "blue")]
 assert max(max(row) for row in no_colour) < 0.01
+assert max(R2["red − green"] for R2 in known.values()) < 0.5  # faintly at most
 assert of_gamma["active"] == 3 and of_gamma["excess"] > 5 * 33
 ramp, none = of_parts["ramp"], of_parts["no ramp: C = 40 always"]
 assert [len(end["own"]) for end in ramp] == [5, 3, 3]

@@ -133,9 +133,9 @@ def test_the_queue_of_a_card_trains_several_at_once_each_as_alone(tmp_path, monk
 
 
 CARD = {
-    "batch": Variant("batch", reset=5), "picture": Variant("picture", colours="hue", reading="picture", size=64),
+    "batch": Variant("batch", reset=10), "picture": Variant("picture", colours="hue", reading="picture", size=64),
     "white": Variant("white", colours="white", objective="elbo", tc=5.0),
-    "opened": Variant("opened", colours="eight", objective="multiplier", muon=True, cooldown=0.5, reset=5,
+    "opened": Variant("opened", colours="eight", objective="multiplier", muon=True, cooldown=0.5, reset=10,
                       openings=((0, 2), (10, 5)), corners=((0, 0.0), (10, 5.0))),
     "taught": Variant("taught", objective="multiplier", taught=10, start=25.0, ramp=1),
 }  # fmt: skip
@@ -157,7 +157,7 @@ def test_on_a_card_a_graph_does_what_its_steps_do_and_nothing_waits(kind, precis
             for at in range((variant.taught + variant.ramp) // study.ON_CARD):
                 next(steps)
                 # latents that open are solved for, dormant units counted, weights on the way fetched: that waits
-                waits = at == 0 or variant.reset or at * study.ON_CARD == variant.taught
+                waits = at * study.ON_CARD in (0, variant.reset, variant.taught)
                 assert waits or not card.waits, card.waits
                 card.forget()
             with pytest.raises(StopIteration) as end:
