@@ -87,7 +87,7 @@ assert torch.allclose(render(20.0, 41.0), rendered, atol=1e-6)
 # %% [markdown]
 # ## 2. The loss, and a training loop in full
 #
-# The model is that of the paper's appendix A.1, and `minivae/vae.py` follows it line by line: four convolutions, two fully connected layers, ten means and ten log standard deviations; the decoder has the same layers in reverse. The loss is Eq. 5 of the paper, with its sign turned so that we minimise:
+# The model is that of the paper's appendix A.1, and `minivae/vae.py` follows it line by line: four convolutions, two fully connected layers, ten means and ten log standard deviations; the decoder has the same layers in reverse. The loss is minus Eq. 5 of the paper:
 #
 # $$ \mathcal L = \underbrace{\mathbb E_{q(z \mid x)}[-\log p(x \mid z)]}_{\text{reconstruction}} + \beta \sum_i \mathrm{KL}_i,
 # \qquad \mathrm{KL}_i = \tfrac12\left(\mu_i^2 + \sigma_i^2 - 1\right) - \log \sigma_i . $$
@@ -310,7 +310,7 @@ plt.show()
 #
 # <details><summary>Above β_c no faint signal pays. Could a strong one?</summary>
 #
-# Where we can compute it without a network, it does not: through two linear channels, one for x and one for y, the gain per nat only falls as the KL grows. For all other codes it is not shown.
+# Where we can compute it without a network, it does not: send x and y through two linear channels (each $z = a f + \sigma\varepsilon$ with $f$ one coordinate of the centre, [chapter 2](02_awgn_channel.ipynb)). The gain per nat only falls as the KL grows. For all other codes it is not shown.
 #
 # </details>
 #
@@ -384,7 +384,7 @@ plt.show()
 # %% [markdown]
 # *Figure 4.4. KL of each latent, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise and stay, the others rise for a moment and sink below the grey line.*
 #
-# **What you should see.** Two latents win on the small canvas (Figure 4.3) and on the full one (Figure 4.4, right; one seed each). On the small canvas they carry about 1.4 nats by step 1,500, on the full one 1.5 at the end. Price and savings are both a quarter, so about as many nats are bought. Checked:
+# **What you should see.** Two latents win on the small canvas (Figure 4.3) and on the full one (Figure 4.4, right; one seed each). On the small canvas they carry about 1.4 nats by step 1,500, on the full one 1.5 at the end. Price and savings are both a quarter, so both buy about as many nats. Checked:
 
 # %% tags=["checks"]
 assert abs(small_beta_c / beta_c - 0.25) < 0.002 and small_beta == 37.5
@@ -394,8 +394,6 @@ assert (vae[1].history["kl"][early].mean(0) > metrics.ACTIVE).all()  # all ten
 
 # %% [markdown]
 # ## 5. Figure 2, with five seeds
-#
-# Both models:
 
 # %%
 figures.traversals(vae[1].model(), data, images, title="β = 1, seed 1")
@@ -408,7 +406,7 @@ plt.show()
 # %% [markdown]
 # *Figures 4.5 and 4.6. The layout of the paper's Figure 2. Top two rows: originals and reconstructions. Below, one row per latent, ordered by mean KL: what the decoder draws as that latent goes from −3 to 3 and all others keep the values inferred from the first original. Right: the latent's posterior mean for every position of the blob, blue −3, white 0, red 3.*
 #
-# **What you should see.** At β = 1, on this seed, four latents are in use, as in the paper. (Three others have less than 0.01 nats, rounded up.) Their heat maps are curved patches, and their rows bend, fade and jump. At β = 150 two rows move, one along each side of the square, and their heat maps are plain ramps. The other eight rows do nothing. The price is blur, the second puzzle: with little information about the position the best picture is the average over all positions that are still possible.
+# **What you should see.** At β = 1, on this seed, four latents are in use, as in the paper. (Three others have less than 0.01 nats, rounded up.) Their heat maps are curved patches, and their rows bend, fade and jump. At β = 150 two rows move, one along each side of the square, and their heat maps are plain ramps. The other eight rows do nothing. The pictures are blurred (the second puzzle): with little information about the position the best picture is the average over all positions that are still possible.
 #
 # **What would falsify it.** At β = 150, a third active latent, or ramps along other directions than x and y. We count on all seeds, and list the largest correlation of a latent with x, and with y. The last row is seed 1 again, trained three times as long:
 
@@ -442,7 +440,7 @@ compare("latents in use, β = 1, seed 1", my_guess_1, at_1[1]["in use"], digits=
 compare("latents in use, β = 150", my_guess_150, at_150[0]["in use"], digits=0)
 
 # %% [markdown]
-# At β = 150 exactly two latents are in use on all five seeds. They lie along x and y on four. Those of seed 1 run along other directions at 10,000 steps, and along x and y at 30,000. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance (given the picture, the latents are independent).
+# At β = 150 exactly two latents are in use on all five seeds. They lie along x and y on four. Those of seed 1 run along other directions at 10,000 steps (there the claim fails), and along x and y at 30,000. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance (given the picture, the latents are independent).
 #
 # The first puzzle: β = 1 uses 3 to 7 latents, and the paper's four on two seeds of five. The count also falls during the training:
 
@@ -458,7 +456,7 @@ table(counts)
 # %% [markdown]
 # The weakest latents become inactive one after another, and at 10,000 steps this need not have ended. So four is no constant.
 #
-# The evidence is the trainings, five seeds each; assertions only tie the prose to their files. Checked:
+# Checked:
 
 # %% tags=["checks"]
 assert all(run.step == 10_000 for run in vae + beta150)
@@ -498,11 +496,11 @@ figures.image_row(strip, [f"{value:.2f}" for value in values])
 plt.show()
 
 # %% [markdown]
-# *Figure 4.7. A tear at β = 1, seed 1, seen from the decoder: neighbouring z draw distant blobs. The number is z. While z moves by 0.4, the blob fades at the bottom and another lights up at the top.*
+# *Figure 4.7. A tear at β = 1, seed 1, seen from the decoder: neighbouring z draw distant blobs. The number is z. No frame has the seed image's own z, so the blob is elsewhere. While z moves by 0.4, the blob fades at the bottom and another lights up at the top.*
 #
 # In the paper's words, "small latent perturbations produce reconstructions with large or inconsistent position offsets", and there are "artefacts such as two sprites in the scene". Put numbers on both. From each of 12 seed images traverse each active latent over [−3, 3] in steps of 0.1. A traversal is
 #
-# - **broken** if the centre of the drawn light jumps by more than 4 pixels in one step (in 60 even steps over the square's 48 pixels it is 0.8);
+# - **broken** if the centre of the drawn light jumps by more than 4 pixels in one step (60 even steps over the square's 48 pixels have 0.8 each);
 # - a **ghost** if some frame has two separate bright spots, or less than 60 % of the seed image's light.
 
 # %%
@@ -548,7 +546,7 @@ assert narrowest[1] < 0.2 < narrowest[150]
 # %% [markdown]
 # ## 7. Drag the sliders
 #
-# The models of Figures 4.5 and 4.6. Left: a seed image. Right: what the decoder draws from the sliders' code. The seed images are not the figures'.
+# The models of Figures 4.5 and 4.6. Left: a seed image. Right: what the decoder draws from the sliders' code. Below: the latent moved last (at first the top one) from −3 to 3. The seed images are not the figures'.
 
 # %% tags=["nbval-ignore-output"]
 fragmented = TraversalExplorer(vae[1])
@@ -605,11 +603,11 @@ with torch.no_grad():
 # | KL at β = 150 | not stated | 1.54 nats, as for the best two linear channels (fold below) |
 # | why 150 | not discussed | 150 is 0.58 of the β_c = 260 of this blob |
 #
-# What cannot be compared: the paper's blob may have another width, and then its 150 is another share of β_c.
+# The paper's blob may have another width, and then its 150 is another share of β_c.
 #
 # <details><summary>What is the best that β = 150 could reach?</summary>
 #
-# Send x and y through two linear channels ([chapter 2](02_awgn_channel.ipynb)) and let an optimal decoder draw; [chapter 5](05_capacity_generator.ipynb) explains how. This needs no network. Its loss is more than 900 nats, and the trained models come within 2 nats of it. So the blur comes from the price, not from the trainings. (A network need not send x and y in even steps, and one seed lies a little below that loss.)
+# Send x and y through two linear channels, as in the last fold of section 3, and let an optimal decoder draw; [chapter 5](05_capacity_generator.ipynb) explains how. This needs no network. Its loss is more than 900 nats, and the trained models come within 2 nats of it. So the blur comes from the price, not from the trainings. (A network need not send x and y in even steps, and one seed lies a little below that loss.)
 #
 # </details>
 #
@@ -672,7 +670,7 @@ check("4.3", answer)
 # %% [markdown]
 # ## Summary
 #
-# - The unit of β is the collapse threshold β_c, the largest eigenvalue of the pixels' covariance in units of their Bernoulli spread. It is known before training.
+# - The unit of β is the collapse threshold β_c, the largest eigenvalue of the pixels' covariance in units of their Bernoulli spread, known before training.
 # - At β = 1 the VAE uses three to seven latents, the strongest with narrow posteriors, and its code is torn.
 # - At more than half of β_c (β = 150) it keeps two latents, with wide posteriors, in a smooth code, along x and y on four seeds of five. Its pictures are blurred.
 #

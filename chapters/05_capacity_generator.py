@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Chapter 5 · Divide a capacity among five factors, and compute which one gets the next nat
 #
-# Figure 3 of Burgess et al. (2018), *Understanding disentangling in β-VAE*, is an experiment without an encoder. A decoder is told the five factors of dSprites (shape, scale, orientation, x and y), each through a noisy channel of its own. The training chooses how much noise each channel has. But all channels together carry C nats, and C rises slowly during the training. In the paper position gets the first nats. Scale, shape and orientation follow, each at a capacity of its own.
+# Figure 3 of Burgess et al. (2018) is an experiment without an encoder. A decoder is told the five factors of dSprites (shape, scale, orientation, x and y), each through a noisy channel of its own. The training chooses how much noise each channel has. But all channels together carry C nats, and C rises slowly during the training. In the paper position gets the first nats. Scale, shape and orientation follow, each at a capacity of its own.
 #
-# Is this order the best that can be done, or a habit of the training? This chapter computes the best division of every C without any network, and compares the published objective with it.
+# Is this order the best, or a habit of the training? This chapter computes the best division of every C without any network, and compares the published objective with it.
 #
 # **By the end you will have shown that**
 #
@@ -17,7 +17,7 @@
 # %% [markdown]
 # ## A puzzle before we start
 #
-# - You may send 3 nats about a sprite, no more. Would you say a little about each of its five factors, or spend all three on where it is?
+# - You may send 3 nats about a sprite. Would you say a little about each of its five factors, or spend all three on where it is?
 # - The scale of a sprite takes the values 0.5, 0.6, …, 1. Your friend sends "scale minus 0.75" instead. Does she save anything?
 #
 # ## Notation
@@ -285,7 +285,7 @@ assert gain[3.0] < -20 and gain[6.0] < -1 < 1 < gain[7.0] < gain[8.0]
 # %% [markdown]
 # Up to 6 nats this does not pay: a vaguer place costs more than a known size saves. With 7 it does.
 #
-# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. For every set of factors it tries shares that are not small, and descends from the best. At three capacities, with few pictures:
+# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. For every set of factors it tries shares that are not small (a small one may not pay), and descends from the best. At three capacities, with few pictures:
 
 # %%
 quick = rate_distortion(raw, [6.0, 6.4, 7.0], samples=128)
@@ -362,15 +362,13 @@ for key in arrives.keys() - jumps:
     assert nats < 0.2 and high < low
 
 # %% [markdown]
-# **What you should see.** The paper's order, without any network: position alone, then scale, then shape, then orientation. From 1.8 nats on x and y share equally; below that one of them gets everything. (The first puzzle: 3 nats all go to the place.)
+# **What you should see.** The paper's order, without any network: position alone, then scale, shape, orientation. From 1.8 nats on x and y share equally; below that one of them gets everything. (The first puzzle: 3 nats all go to the place.)
 #
-# **Why.** Nats about the place save most while the place is blurred. The better it is known, the less the next nat saves, until nats about the size save more. But the first tenth of a nat about a factor can be worth less than those after it. So each newcomer comes in a *jump*, with more than a nat at once, and the others pay for it. At a jump the price of a nat *rises*. In water-filling it only falls. [Chapter 8](08_missed_split.ipynb) shows why a small first share does not pay.
+# **Why.** Nats about the place save most while the place is blurred. The better it is known, the less the next nat saves, until nats about the size save more. But the first tenth of a nat about a factor can be worth less than those after it. So each newcomer comes in a *jump*, with more than a nat at once, and the others pay for it. The less they have, the more they gain from a further nat, so at a jump the price *rises*. In water-filling it only falls. [Chapter 8](08_missed_split.ipynb) shows why a small first share does not pay.
 #
 # **What would falsify it.** A split with a lower $D$ than the curve at the same C. The search is no proof, and from 23 nats on many splits reach 0.
 #
 # ## 5. Figure 3, panel for panel
-#
-# Its upper two panels:
 
 # %%
 figures.figure_3(published, limit)
@@ -464,15 +462,15 @@ assert 0.75 < look["γ = 1000", 23.8]["hearts"] < 0.92
 # %% [markdown]
 # **What you should see.** At 3.1 nats the optimal decoder draws a blur in the right place: position alone, as in the paper. γ = 1000 is less sure of the place. At 7.3 nats the size is seen. At 15.4 the optimal decoder draws nearly everything; the trained one knows the size but hardly the angle, and draws round blobs.
 #
-# **Where the training fails.** At 23.8 nats the paper says that its reconstructions "look almost identical to the samples". The optimal decoder's do. The training's do not: ellipses are right, but small squares and hearts are round lumps.
+# **Where the training fails.** In the paper "the reconstructions begin to look almost identical to the samples". At 23.8 nats the optimal decoder's do. The training's do not: ellipses are right, but small squares and hearts are round lumps.
 #
 # ## 6. A mean costs nats
 #
 # The best split depends on one more thing: the *numbers* that stand for a factor. [Chapter 2](02_awgn_channel.ipynb) had the KL of a channel with the signal-to-noise ratio $\mathrm{SNR} = a^2 v / \sigma^2$, at its best scale:
 #
-# $$ R = \tfrac12 \log\left(1 + \mathrm{SNR}\,\Big(1 + \frac{m^2}{v}\Big)\right) \qquad \text{instead of} \qquad R' = \tfrac12 \log(1 + \mathrm{SNR}) . $$
+# $$ R = \tfrac12 \log\left(1 + \mathrm{SNR}\,\Big(1 + \frac{m^2}{v}\Big)\right) \qquad \text{and, without a mean,} \qquad R' = \tfrac12 \log(1 + \mathrm{SNR}) . $$
 #
-# The KL is taken to a prior of mean 0, so a factor with a mean pays for sending it. Call $R - R'$ the **fee**; it tells nothing. For a clear signal it is $\tfrac12 \log(1 + m^2/v)$. Of a faint one only the share $1/(1 + m^2/v)$ of the rate is left for the factor itself.
+# The KL is taken to a prior of mean 0, so a factor with a mean pays for sending it. Call $R - R'$ the **fee**; it tells nothing. For a clear signal it is $\tfrac12 \log(1 + m^2/v)$. For a faint one the share $1/(1 + m^2/v)$ of the rate is left for the factor itself.
 #
 # <details><summary>A clear and a faint signal</summary>
 #
@@ -614,7 +612,7 @@ assert abs(sooner - 6) < 0.1 and abs(later - 7) < 0.1
 #
 # ## 7. Drag the capacity
 #
-# A sprite, what the optimal decoder draws of it from C nats, and what the recorded training draws. Bars: nats of each factor, grey under the best split, blue in the training.
+# A sprite, what the optimal decoder draws of it from C nats, and what the recorded training draws. Bars (when run): nats of each factor, grey under the best split, blue in the training.
 
 # %% tags=["nbval-ignore-output"]
 CapacityExplorer(run, limit, raw)
@@ -662,7 +660,7 @@ rows.append(last | {"γ = 1000": f"{published.at(23.8)[1]:.0f}"})
 table(rows)
 
 # %% [markdown]
-# "Almost none" is our reading of "almost identical to the samples". Not stated for the generator: the steps, the batch, where noises and scales begin, Adam's settings, which numbers stand for the factors, and whether losses are sums or means over pixels.
+# "Almost none" is our reading of "almost identical to the samples". Not stated for the generator: the steps, the batch, where noises and scales begin, most of Adam's settings, which numbers stand for the factors, and whether losses are sums or means over pixels.
 #
 # ## 9. Exercises
 #
@@ -693,7 +691,7 @@ check("5.3", answer)
 #
 # ## Summary
 #
-# - The optimal decoder draws the mean of all pictures under its belief. No network beats it.
+# - The optimal decoder draws the mean of all pictures under its belief.
 # - The best split has the paper's order: position, scale, shape, orientation. With the published values newcomers come with more than a nat at once.
 # - A mean costs nats, so the numbers that stand for a factor decide when it comes.
 # - The published objective keeps the KL at C but does not find the best split (one seed). [Chapter 6](06_controlled_capacity.ipynb) puts the encoder back; [chapter 8](08_missed_split.ipynb) says why the split is missed.
