@@ -121,6 +121,12 @@ for name, values in ours.items():
 #
 # **What you should see.** The ellipse of a square is a circle at every angle, so these five numbers never tell the angle of a square. The heart's centroid is not its published place.
 #
+# <details><summary>Why a circle?</summary>
+#
+# A quarter of a turn swaps $m_{uu}$ and $m_{vv}$, and changes the sign of $m_{uv}$. But a square is the same after it, so its moments are too. Hence $m_{uu} = m_{vv}$ and $m_{uv} = 0$, at every angle.
+#
+# </details>
+#
 # Why might the area be better than the scale? At one scale the three shapes have different areas, so the scale does not tell the area:
 
 # %%
@@ -429,13 +435,13 @@ table(rows)
 # - *Place.* In all eight runs of the table the latents of x and y follow the centroid more closely, by 0.2 to 0.5 % of the variance. In the other four several latents mix the place.
 # - *Form.* No run of γ = 1000 (four) holds wide or slant. The multiplier (one seed) holds both, the opened runs in part.
 #
-# Only the multiplier's run holds all five moments: each has an R² above 0.7 in its best latent, and these are five different ones. But two latents tell *wide* and four the slant (R² above 0.7), so not each moment has a latent of its own.
+# Only the multiplier's run holds all five moments: each has an R² above 0.7 in its best latent, and these are five different ones. But two latents tell *wide* and four the slant (R² above 0.7 each, because several latents may tell the same). So not each moment has a latent of its own.
 #
 # The clearest code of moments comes from [chapter 10](10_training_that_goes_on.ipynb)'s slow ramp of C on white sprites (one seed). Each of five active latents holds one moment: R² is 0.99 for place and root area, and above 0.8 for width and slant. Its loss above that of a perfect drawing, the *excess*, is 20 nats. Five moments leave about as much at C = 25 (section 3). At its 19 nats of KL the best factor code would leave none (Figure 9.2). So this training kept moments when factors would be better.
 #
-# **Does the ramp fix what is learnt first?** The control has no ramp: the plain VAEs and β = 4 prefer the area too, by about 0.1 in R². So this lead proves nothing about a ramp. Nor need Figure 9.2 fit these runs: it has white sprites and five channels, nine runs have colours, and all ten latents.
+# **Does the ramp fix what is learnt first?** The control has no ramp: the plain VAEs and β = 4 prefer the area too, by about 0.1 in R². So this lead proves nothing about a ramp. Nor need Figure 9.2 fit these runs: nine have colours, and all have ten latents. The figure has white sprites and five channels.
 #
-# Would a training keep the *factors*, if it had them? `taught`, a variant in [chapter 6](06_controlled_capacity.ipynb)'s study (32 × 32 pixels, vivid colours, two seeds), is first given a code of 25 nats. Each factor has a latent, and the angle two, as a point on a circle. Then it trains on pictures alone for 20,000 steps. The multiplier wants 25 nats, but never lowers β below 1, and at β = 1 only 15.5 are bought. Place and colours keep latents of their own, and the scale its latent. But within 1,000 steps the two latents of the angle hold width and slant, and the shape's ends with 0.1 and 0.2 nats. Without the colours 11.6 nats are left. There Figure 9.2 has the best factor code eight or nine nats ahead; on a quarter of the pixels it would be about two. So this does not decide whether objective or training prefers moments.
+# Would a training keep the *factors*, if it had them? `taught`, a variant in [chapter 6](06_controlled_capacity.ipynb)'s study (32 × 32 pixels, vivid colours, two seeds), is first trained for 5,000 steps towards a given code of 25 nats. There each factor has a latent, and the symmetric angle two, as a point on a circle. Then it trains on pictures alone for 20,000 steps. The multiplier wants 25 nats, but never lowers β below 1, and at β = 1 only 15.5 are bought. Place and colours keep latents of their own, and the scale its latent. But within 1,000 steps the two latents of the angle hold width and slant, and the shape's latent ends with 0.1 and 0.2 nats. Without the colours 11.6 nats are left. There Figure 9.2 has the best factor code ahead by eight or nine nats of loss, or about two on a quarter of the pixels. So this does not decide whether objective or training prefers moments.
 #
 # <details><summary>An aside: what R² by single latents cannot see</summary>
 #
@@ -581,13 +587,13 @@ assert min(r2_of_moments["orientation"][[0, 2]]) > 0.1
 #
 # - The factors have 1 by FactorVAE, β-VAE and DCI. MIG stops at 0.90, because 20 bins cannot tell 32 places or 40 angles apart. SAP stops below 0.2, because a linear classifier cannot tell many classes apart by one number.
 # - The five moments have 0.93 by β-VAE and 0.39 by MIG. They tell a great deal about the factors, but the shape is in several latents, and *wide* and *slant* depend on shape and orientation together.
-# - With x and y turned by 45°, β-VAE and FactorVAE give 0.8. Then x and y change the same two latents, by the same amounts. So a shared x cannot be told from a shared y, and at best four guesses of five are right.
+# - With x and y turned by 45°, β-VAE and FactorVAE give 0.8. Then x and y change the same two latents, by the same amounts. So a shared x cannot be told from a shared y. At best four guesses of five are right: three, and half of two.
 # - With all factors mixed, β-VAE gives *more*, 0.89. Every factor now changes all latents, but each in other proportions, and these tell the factors apart. So it does not ask whether each factor has a latent of its own.
 # - Noise has 0 by MIG, DCI and SAP. By FactorVAE and β-VAE it has 0.2, because a blind guess of one factor of five is right that often.
 #
 # So if a training finds the moments, it looks less than half disentangled by MIG, and nearly perfect by β-VAE. Say which score you mean, and try it on codes that you know.
 #
-# The recorded runs on white sprites show the same disagreement (one seed each; 10,000 pictures, DCI of 2,500, all classes; MIG of posterior means, 20 bins, all five factors):
+# The recorded runs on white sprites show the same disagreement (one seed each; 10,000 pictures, DCI of 2,500, all classes):
 
 # %%
 heads = {
@@ -664,14 +670,14 @@ answer = None  # def answer(picture): ...
 check("9.1", answer)
 
 # %% [markdown]
-# **9.2** (medium, 20 min) In section 2 the moments had 87 nats of loss at 11.1 nats, at a split chosen by hand, and the factors 102. Find a split of 11.1 nats over the five *factors*, in the order shape, scale, orientation, x, y, with a loss below 75. *Hint: `distortion` has gradients, and `C * torch.softmax(a, 0)` adds up to C.*
+# **9.2** (medium, 20 min) In section 2 the moments had 87 nats of loss at 11.1 nats, split by hand, and the factors 102. Find a split of 11.1 nats over the five *factors* (`SpriteChannels("centred")`), in the order shape, scale, orientation, x, y, with a loss below 75. *Hint: `distortion` has gradients, and `C * torch.softmax(a, 0)` adds up to C.*
 
 # %%
 answer = None
 check("9.2", answer)
 
 # %% [markdown]
-# **9.3** (medium, 20 min) An ablation. Take the split 1.3, 1.4, 2.6, 2.9, 2.9 (shape, scale, orientation, x, y; 11.1 nats). By how many nats does D rise if shape gets nothing, if orientation gets nothing, and if neither gets anything? Each time the remaining factors get the freed nats in proportion to what they have. Hand in the three rises, to within a nat. Is the third the sum of the other two? *Hint: `distortion(channels, rates, sobol(channels, 512)).mean()` with `SpriteChannels("centred")`.*
+# **9.3** (medium, 20 min) An ablation. Take the split 1.3, 1.4, 2.6, 2.9, 2.9 (shape, scale, orientation, x, y; 11.1 nats). By how many nats does D rise if shape gets nothing, if orientation gets nothing, and if neither gets anything? Each time the remaining factors get the freed nats in proportion to what they have. Hand in the three rises, to within a nat. Is the third the sum of the other two? *Hint: `distortion(channels, rates, sobol(channels, 512)).mean()`, channels as in 9.2.*
 
 # %%
 answer = None
@@ -683,8 +689,8 @@ check("9.3", answer)
 # ## Summary
 #
 # - Factors are how a picture was made, moments are what it shows. At the same nats, split by hand, wide-or-tall beats shape (but the symmetric angle beats both), the centroid beats the published place, and area beats scale unless the shape is sent too.
-# - At the best split, five moments beat the best factor code that we know up to 10.5 nats, and lose from there on. This is arithmetic, without a network.
+# - At the best split, five moments beat the best factor code that we know up to 10.5 nats, and lose from there on.
 # - All twelve recorded runs hold the area better than the scale, with or without a ramp. Only the multiplier's (one seed) holds all five moments. One slow ramp kept moments when factors would be better; whether trainings in general do is open.
-# - The ideal moments have a MIG of 0.39 and a β-VAE score of 0.93. A score is a question; know which one you ask.
+# - The ideal moments have 0.39 by MIG and 0.93 by β-VAE: say which score you mean.
 #
 # **Readings.** Eastwood and Williams 2018 (DCI); Kim and Mnih 2018 (FactorVAE); Higgins et al. 2017 (β-VAE); Kumar et al. 2018 (SAP); Locatello et al. 2019, *Challenging common assumptions*, which compares them all.

@@ -31,7 +31,6 @@
 # | excess | reconstruction above its floor, that of the best possible drawing ([chapter 1](01_elbo.ipynb)) | nats per picture |
 # | active | a latent with a mean KL above 0.1 nats, as in [chapter 6](06_controlled_capacity.ipynb) | – |
 # | dormant | a unit, or a channel of a convolution, that is 0 on every picture | – |
-# | $G = U S V^\top$ | gradient of a layer's weights, and its singular value decomposition | – |
 #
 # Losses are sums over pixels and latents and means over the batch, in nats. All symbols are in [NOTATION.md](NOTATION.md).
 
@@ -165,9 +164,7 @@ table(rows)
 # %% [markdown]
 # **What you should see.** With γ = 1000 (three seeds) most channels of the second to fourth convolution are dormant. The others suffice for place and size. Even random weights (first line) explain a quarter of the brightness; after γ = 1000 less than a tenth is left. A fixed β = 4 reads the brightness well. Only the plain VAE and two of the three opened runs read a difference of colours, faintly.
 #
-# Are dormant channels the *cause* of the stop? The multiplier's run has nearly as many. Yet its last layer tells *wide* (R² of 0.90). Section 6 has a control (one seed): with resets, γ stops all the same.
-#
-# Checked:
+# Are dormant channels the *cause* of the stop at three latents? The multiplier's run has nearly as many, yet goes on to nine. Of the opened runs seed 0 has most in the fourth convolution, yet reads red − green best. Section 6 has a control (one seed): though dormant units get new weights, γ stops all the same.
 
 # %% tags=["checks"]
 for seed in range(3):
@@ -191,7 +188,7 @@ assert last[0] == max(last) > 0.8 and red_green[0] == max(red_green)
 # %% [markdown]
 # ### See why colours come last
 #
-# A plain VAE keeps its channels and hardly sees colours either. So colours have a difficulty of their own. Take every pixel as a vector (red, green, blue). Grey, equal parts of the three, is the first eigenvector of the matrix of second moments; differences of colours are the others. An eigenvalue is the mean square along its eigenvector.
+# A plain VAE keeps its channels and hardly sees colours either. So colours have a difficulty of their own. Take every pixel as a vector (red, green, blue). Grey, equal parts of the three, is the first eigenvector of the matrix of mean products of two channels; differences of colours are the others. An eigenvalue is the mean square along its eigenvector.
 
 # %%
 some = pictures[:512]
@@ -201,6 +198,12 @@ print(f"grey : a difference of colours = {strength[2] / strength[0]:.0f} : 1")
 
 # %% [markdown]
 # Grey is about eighty times as strong as a difference of colours, or nine times in amplitude (the second puzzle). A filter's gradient is a weighted sum of its inputs, so it is strong along grey and faint along differences.
+#
+# <details><summary>The same by pencil</summary>
+#
+# Where there is a sprite, a channel is uniform on [0.5, 1]: its mean is 3/4, its variance 1/48. So its mean square is 9/16 + 1/48, and the mean product of two channels, which are independent, is 9/16. The matrix is 9/16 everywhere, plus 1/48 on the diagonal. Multiplied by (1, 1, 1) it gives 3 · 9/16 + 1/48 times this vector, and by (1, −1, 0) only 1/48 times. The ratio is 82. Black pixels, where all products are 0, make both eigenvalues smaller by the same factor.
+#
+# </details>
 
 # %% tags=["checks"]
 assert 70 < strength[2] / strength[0] < 95
@@ -225,7 +228,7 @@ assert directions[:, 2].sum().abs() > 0.999 * 3**0.5  # grey: three equal parts
 #
 # ### A multiplier
 #
-# The loss is the reconstruction plus β times the KL ([chapter 8](08_missed_split.ipynb)). log β begins at log 100, rises while the KL is above C and falls while it is below:
+# The loss is the reconstruction plus β times the KL ([chapter 8](08_missed_split.ipynb)). log β begins at log 100 and follows the error:
 #
 # $$ \log \beta \leftarrow \log \beta + \rho\,(\mathrm{KL} - C), $$
 #
@@ -253,7 +256,7 @@ print("by hand and minivae.lagrangian.LagrangianELBO agree")
 # %% [markdown]
 # ### Latents opened in order, with a strong first signal
 #
-# Two latents are open at first. The others are *closed*: they pay e⁷ nats (about 1,100) for a nat of KL, so they stay inactive. C is small while few latents are open. It rises linearly between the steps of this table, and jumps when all are open:
+# Two latents are open at first. The others are *closed*: they pay e⁷ nats (about 1,100) for a nat of KL, so they stay inactive. C rises linearly between the steps of this table, and jumps when all are open:
 
 # %%
 recipe = experiments.get("coloured-opened").objective
@@ -265,11 +268,11 @@ for step in (0, 3_000, 6_000, 6_001):
 table(rows, digits=1)
 
 # %% [markdown]
-# When a latent opens, `growing.open_latents` re-initialises its weights in the encoder's last layer and in the decoder. Its mean becomes a random linear function of the encoder's last features, uncorrelated with the latents before it, with a standard deviation of 2. With its σ of 0.22 it begins at 3 nats.
+# When a latent opens, `growing.open_latents` re-initialises its weights in the encoder's last layer and in the decoder. Its mean becomes a random linear function of the encoder's last features, uncorrelated with the latents before it, with a standard deviation of 2. With σ = 0.22 its KL begins at $\tfrac12 (2^2 + 0.22^2 - 1) - \log 0.22 \approx 3$ nats. The last seven bring 21 nats, and C jumps to make room.
 #
 # ### Resets
 #
-# Every 500 steps, up to half of the training, dormant units get new weights. The weights that *read* them are set to 0, so that the model's output does not change. Linear layers and the decoder have such units too. On the recorded γ = 1000, seed 0:
+# Every 500 steps, up to half of the training, dormant units get new weights. The weights that *read* them are set to 0, so that the model's output does not change. Linear layers and the decoder have such units too. Later, units can become dormant again. On the recorded γ = 1000, seed 0:
 
 # %%
 tired = runs["coloured-capacity-seed0"].model()
@@ -288,11 +291,19 @@ assert max(dormant(tired, some)) < 0.05
 # %% [markdown]
 # ### Muon
 #
-# Gradient descent moves along a direction in proportion to the gradient there, so faint directions are learnt late. Adam evens out the steps of single weights, but not those of directions. *Muon* (Jordan et al. 2024) takes a layer's running mean of gradients as a matrix $G = U S V^\top$ (a convolution's has a row for each output channel), and steps along
+# A layer's gradient is a matrix $G$. Its *singular value decomposition* $G = U S V^\top$ writes it as $\sum_k s_k\, u_k v_k^\top$, a sum of directions of length 1 with strengths $s_k$. Gradient descent moves along each in proportion to its strength, so faint directions are learnt late. Adam evens out the steps of single weights, but not those of directions. *Muon* (Jordan et al. 2024) takes the running mean of the gradients as $G$, and steps along
 #
-# $$ U V^\top . $$
+# $$ U V^\top = \sum\nolimits_k u_k v_k^\top . $$
 #
-# This gives each singular direction of G the same length, those of noise too. A few matrix products (`minivae.muon.orthogonal`) nearly compute it. Take a gradient whose directions differ by a factor of 100:
+# So every direction gets the same length, those of noise too.
+#
+# <details><summary>What is a direction here?</summary>
+#
+# Of a convolution $G$ has a row for each output channel. $u_k$ and $v_k$ are columns of $U$ and $V$, and $S$ has the singular values $s_k \ge 0$ on its diagonal. The columns of $U$ are orthogonal to each other and of length 1, and so are those of $V$. So each $u_k v_k^\top$ is a matrix whose squares add up to 1. A step along it adds to the layer's output a multiple of $u_k$, in proportion to the input's part along $v_k$. Every matrix can be written so. The simplest example is $G = \mathrm{diag}(3, 0.1)$: it has strengths 3 and 0.1, and Muon steps along the unit matrix.
+#
+# </details>
+#
+# A few matrix products (`minivae.muon.orthogonal`) nearly compute it. Take a gradient whose directions differ by a factor of 100:
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -335,7 +346,7 @@ small = Experiment("small-opened", Sprites(32), growth, steps, **with_all_six)
 grown = watch(small, steps=steps, every=200, active=ACTIVE)
 
 # %% [markdown]
-# *Figure 10.2. KL of each latent over the live training, on a logarithmic axis. Active latents are above the grey line. Two lines rise first, dip and rise again; a third rises at step 225, all others at step 300.*
+# *Figure 10.2. KL of each latent over the live training. Two lines rise first, dip and rise again; a third rises at step 225, all others at step 300.*
 #
 # The control is a plain VAE on the same pictures, for as many steps, with Adam at its usual rate. A latent *tells the place* if its R² of x plus that of y exceeds 0.3:
 
@@ -356,9 +367,7 @@ table(rows)
 compare("active latents", my_active, live["opened, live"]["active"], digits=0)
 
 # %% [markdown]
-# **What you should see.** The opened training has the place in the two latents that were open first. It draws better than the plain VAE, which spreads the place over seven. The third, z2, has not taken the size here (R² of the scale below 0.4, not in the table). This is one short training.
-#
-# Checked:
+# **What you should see.** The opened training has the place in the two latents that were open first. It draws better than the plain VAE, which spreads the place over seven. The third, z2, has not taken the size here (R² below 0.4, not in the table). This is one short training.
 
 # %% tags=["checks"]
 opened_live, plain_live = live["opened, live"], live["plain VAE, live"]
@@ -435,7 +444,7 @@ compare("changes that can go", my_spare, len(can_go), digits=0)
 #
 # - *Openings and the strong signal (2, 3) can go.* Without both the training draws better and has the same MIG.
 # - *Without resets, cooldown or Muon (4, 5, 6)* it draws five to six nats worse. The MIG stays between 0.2 and 0.3.
-# - *The plain VAE with 4, 5 and 6* draws best, with less than half the MIG of all six. So the multiplier, with its rising C, separates.
+# - *The plain VAE with 4, 5 and 6* draws best, with less than half the MIG of all six. From "without 2 and 3" it differs in the multiplier alone. So the multiplier, with its rising C, separates.
 
 # %% tags=["checks"]
 found = {title: ends[name] for name, title in taken_back.items()}
@@ -487,11 +496,11 @@ compare("excess, opened, seed 0", my_excess, measured, "nats", digits=0)
 # How to read it:
 #
 # - Compare within a table: MIG is a mean over eight factors or five.
-# - Seeds differ: MIG is 0.03 to 0.14 for γ = 1000. Three methods of five have one seed.
-# - The scores disagree. The opened run on white sprites has 0.97 by β-VAE and 0.25 by MIG, because a factor spread over several latents is still easy to tell.
+# - Seeds differ: MIG is 0.03 to 0.14 for γ = 1000.
+# - The scores disagree, as [chapter 9](09_factors_or_moments.ipynb) explains.
 # - β = 4 draws better than the multiplier, and has half its MIG (the third puzzle; one seed each).
 #
-# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, without a network: of factors and of moments ([chapter 9](09_factors_or_moments.ipynb)). Each point belongs to a C. Its loss is that of the best split; its MIG is that of the numbers to which the split gives nats.
+# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, without a network: of factors and of moments ([chapter 9](09_factors_or_moments.ipynb)). Each point belongs to a C. Its loss is that of the best split; its MIG is that of the numbers to which the split gives nats. So MIG steps where a further number gets some. It can fall there, because that number may come second for a factor.
 
 # %%
 marks = {}
@@ -505,7 +514,7 @@ figures.tradeoff(marks, {"white sprites": ideal})
 plt.show()
 
 # %% [markdown]
-# *Figure 10.4. Disentangling (MIG) against reconstruction above its floor, one mark a run; further left and up is better. Grey lines: ideal codes, of the factors (solid) and of the moments (dashed). The panels have different horizontal axes.*
+# *Figure 10.4. Disentangling (MIG) against reconstruction above its floor, one mark a run; further left and up is better. Grey lines: ideal codes.*
 #
 # **What you should see.** γ = 1000 is far to the right: its drawings are about 110 nats worse than those of a fixed β = 4 (three seeds against one). Two of the three opened runs draw better than the plain VAE, and have more than three times its MIG. The third, which does not see the colours, draws a little worse and has 2.7 times its MIG. On white sprites, one seed each, the opened run has a seventh of the excess of γ = 1000 and nearly twice its MIG.
 #
@@ -684,7 +693,7 @@ for title, (name, seeds) in parts.items():
 table(rows)
 
 # %% [markdown]
-# **What you should see.** With γ the training stops at three latents again, in spite of Muon, resets and cooldown. Without a ramp β is ¼ after 1,000 steps, and then this is nearly a plain VAE at full size. It draws as well, but spreads the factors: at most one has a latent of its own, against three to five. Without Muon, resets or cooldown it draws worse. MIG differs as much between seeds as between most rows.
+# **What you should see.** With γ the training stops at three latents again, in spite of Muon, resets and cooldown. Without a ramp β is ¼ after 1,000 steps, and on a quarter of the pixels this is nearly a plain VAE. It draws as well, but spreads the factors: at most one has a latent of its own, against three to five. Without Muon, resets or cooldown it draws worse. MIG differs as much between seeds as between most rows.
 #
 # **What would falsify it.** A training without the multiplier, or without the ramp, that reaches Figure 10.5.
 
@@ -737,7 +746,7 @@ for title in ("no Muon", "no resets", "no cooldown"):
 #
 # **Shown.** On pale and on vivid colours γ = 1000 stops at three latents, and a multiplier goes on.
 #
-# **Not reached.** Latents for shape and orientation. The ramp sends moments instead. On white sprites the best factor code draws better from 10.5 nats on ([chapter 9](09_factors_or_moments.ipynb)). In pale colours no training told all of the colour.
+# **Not reached.** Latents for shape and orientation. The ramp sends moments instead. On white sprites the best factor code draws better than moments from 10.5 nats on ([chapter 9](09_factors_or_moments.ipynb)). In pale colours no training told all of the colour.
 #
 # **Open.** Whether the paper's colours were vivid, and what Muon changes: the trainings without it are few.
 #
