@@ -440,7 +440,7 @@ compare("latents in use, β = 1, seed 1", my_guess_1, at_1[1]["in use"], digits=
 compare("latents in use, β = 150", my_guess_150, at_150[0]["in use"], digits=0)
 
 # %% [markdown]
-# At β = 150 exactly two latents are in use on all five seeds. They lie along x and y on four. Those of seed 1 run along other directions at 10,000 steps (there the claim fails), and along x and y at 30,000. A blob is round, so why x and y, and not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance (given the picture, the latents are independent).
+# At β = 150 exactly two latents are in use on all five seeds. They lie along x and y on four. Those of seed 1 run along other directions at 10,000 steps (there the claim fails), and along x and y at 30,000. A blob is round, so why not two diagonals? [Chapter 7](07_why_these_axes.ipynb) finds an answer in the posterior's diagonal covariance (given the picture, the latents are independent).
 #
 # The first puzzle: β = 1 uses 3 to 7 latents, and the paper's four on two seeds of five. The count also falls during the training:
 
@@ -454,9 +454,9 @@ for step in (1_000, 3_000, 6_000, 10_000):
 table(counts)
 
 # %% [markdown]
-# The weakest latents become inactive one after another, and at 10,000 steps this need not have ended. So four is no constant.
+# The weakest latents become inactive one after another, and 10,000 steps need not be the end. So four is no constant.
 #
-# Checked:
+# Checked (assertions only tie prose to files):
 
 # %% tags=["checks"]
 assert all(run.step == 10_000 for run in vae + beta150)
