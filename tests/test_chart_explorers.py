@@ -101,6 +101,11 @@ def test_of_beta_capacity_and_error_one_is_set_and_the_others_follow():
     explorer.state = {"C": 5.0}
     explorer.state = {"distortion": 4.8}
     assert explorer.state == pytest.approx(four)
+    # what the page has worked out is kept as it is: an answer that differs by rounding would move the slider in hand
+    rounded = explorer.following("beta", 7.0)
+    rounded["distortion"] += 1e-9
+    explorer.state = rounded
+    assert explorer.state == rounded
     explorer.state = {"beta": 40.0, "C": 3.0}  # which cannot both be: the first counts
     assert explorer.state == pytest.approx({"beta": 40.0, "C": 0.0, "distortion": 18.3})
     with pytest.raises(traitlets.TraitError, match=r"distortion must be from 0.6 to 18.3, got 19"):

@@ -789,6 +789,7 @@ def test_tradeoff_says_what_its_axes_are():
     assert [lines(right)[name].get_xydata().tolist() for name in ("β", "VAE")] == [[[5, 0.4]], [[7, 0.3]]]
     assert lines(left)["VAE"].get_color() == lines(right)["VAE"].get_color() != lines(right)["β"].get_color()
     assert set(legend(right)) == {"limit", "β", "VAE"} and left.get_ylim() == (0, 1)
+    assert left.get_shared_y_axes().joined(left, right)  # one scale, written once
 
 
 def test_readings_put_each_training_at_its_excess_and_score():
@@ -1077,6 +1078,7 @@ def test_settled_codes_are_ellipses_of_their_covariance():
 def test_steps_along_are_means_in_units_of_the_longest():
     (axis,) = figures.steps_along({"a": torch.tensor([4.0, 2.0, 1.0, 0.5]), "b": torch.ones(4)}, neighbours=2).axes
     assert lines(axis)["a"].get_ydata() == pytest.approx([1, 0.25]) and list(lines(axis)["b"].get_ydata()) == [1, 1]
+    assert axis.get_yscale() == "log" and axis.get_ylim() == (5e-3, 2)  # two such figures can be compared
 
 
 def test_ideal_lines_end_with_all_five_moments():

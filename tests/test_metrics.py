@@ -648,6 +648,12 @@ def test_sap_is_the_accuracy_on_points_that_did_not_train():
     assert metrics.sap(torch.stack([late, 0 * noise], 1), f) == pytest.approx(0.5, abs=0.12)
 
 
+def test_sap_takes_the_published_classifier_that_cannot_tell_a_small_step():
+    f = torch.arange(400) % 2
+    step = torch.stack([f.double() * 0.3 + 1, torch.zeros(400)], 1)
+    assert metrics.sap(step, f[:, None]) == 0  # at C = 0.01, of Locatello et al.; at scikit-learn's C = 1 it is 0.5
+
+
 def test_r_squared_within_groups_is_averaged_over_them():
     generator = torch.Generator().manual_seed(0)
     z, groups = torch.randn(3_000, 1, generator=generator), torch.arange(3_000) % 3
