@@ -181,7 +181,7 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 # %% [markdown]
 # ## 3. How high may the price be?
 #
-# If β is very large, a nat costs more than it saves. Then the model does best to encode nothing: every posterior equals the prior, and the decoder draws the mean picture $\bar p$ whatever z is. Such a model is **collapsed**. Above which β does every small change of a collapsed model cost more than it gains?
+# If β is very large, a nat costs more than it saves. Then the model does best to encode nothing: every posterior equals the prior, and the decoder draws the mean picture $\bar p$ whatever z is. Such a model is **collapsed**. It is *stable* if every small change costs more than it gains. Above which β is it?
 #
 # **A small change.** Let one latent carry a faint signal, $z = a\,f(x) + \varepsilon$ with $\varepsilon \sim \mathcal N(0, 1)$. Here $f$ is some function of the picture whose mean over the data is 0, and $a$ is a small number. The posterior is $\mathcal N(a f(x), 1)$.
 #
@@ -209,10 +209,16 @@ assert largest_kl["He"] > 0.03 > 0.003 > largest_kl["default"]  # one seed
 #
 # </details>
 #
+# <details><summary>Could several latents together do what one cannot?</summary>
+#
+# Let two latents carry faint signals, and let the decoder add $w_{j1} z_1 + w_{j2} z_2$ to the logits. The costs of the two add up, and so do the terms of first order in their weights. In the square of the sum there is one new term, $v_j w_{j1} w_{j2}\, \mathbb E[z_1 z_2]$. The noises are independent, so $\mathbb E[z_1 z_2] = a_1 a_2\, \mathbb E[f_1 f_2]$. With its two weights the new term is of fourth order in small numbers, so it does not count. If no signal pays alone, then no two pay together.
+#
+# </details>
+#
 # <details><summary>Why are a linear decoder and a shift of the mean enough?</summary>
 #
 # Write any posterior near the prior as $q(z \mid x) = p(z)\,\bigl(1 + \sum_k f_k(x)\, h_k(z)\bigr)$ with the Hermite polynomials $h_1 = z$, $h_2 = (z^2 - 1)/\sqrt2$, …, which are orthonormal under the prior.
-# $f_1$ shifts the mean, $f_2$ changes the width. To second order the KL is $\tfrac12 \sum_k \mathbb E f_k^2$. Write the logits as $\ell_j + \sum_k w_{jk} h_k(z)$. Because
+# $f_1$ shifts the mean, $f_2$ changes the width. With $t = q/p$ the KL is the mean of $t \log t$ under the prior. Near $t = 1$ this is $(t - 1) + \tfrac12 (t - 1)^2$, and the mean of $t - 1 = \sum_k f_k h_k$ under the prior is 0. So to second order the KL is $\tfrac12 \sum_k \mathbb E f_k^2$. Write the logits as $\ell_j + \sum_k w_{jk} h_k(z)$. Because
 # the $h_k$ are orthonormal, each $k$ is a contest of its own, with the same two sides: a gain of $\tfrac12 \sum_j \operatorname{Cov}(x_j, f_k)^2 / v_j$ for
 # $\tfrac12 \mathbb E f_k^2$ nats. So no kind of faint signal gains more per nat than another, and $z = a f + \varepsilon$ with a linear decoder stands for all.
 #
@@ -384,7 +390,7 @@ plt.show()
 # %% [markdown]
 # *Figure 4.4. KL of each latent, drawn as in Figure 4.3. Left, β = 1: all ten rise within a few hundred steps; then those that carry least fade over thousands of steps. Right, β = 150: two rise and stay, the others rise for a moment and sink below the grey line.*
 #
-# **What you should see.** Two latents win on the small canvas (Figure 4.3) and on the full one (Figure 4.4, right; one seed each). On the small canvas they carry about 1.4 nats by step 1,500, on the full one 1.5 at the end. Price and savings are both a quarter, so both buy about as many nats. Checked:
+# **What you should see.** Two latents win on the small canvas (Figure 4.3) and on the full one (Figure 4.4, right; one seed each). On the small canvas they carry about 1.4 nats by step 1,500, on the full one 1.5 at the end. Price and savings are both a quarter, so both models buy about as many nats. Checked:
 
 # %% tags=["checks"]
 assert abs(small_beta_c / beta_c - 0.25) < 0.002 and small_beta == 37.5
@@ -456,7 +462,7 @@ table(counts)
 # %% [markdown]
 # The weakest latents become inactive one after another, and 10,000 steps need not be the end. So four is no constant.
 #
-# Checked (assertions only tie prose to files):
+# Checked on the recorded trainings:
 
 # %% tags=["checks"]
 assert all(run.step == 10_000 for run in vae + beta150)

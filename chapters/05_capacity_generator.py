@@ -1,13 +1,13 @@
 # %% [markdown]
 # # Chapter 5 · Divide a capacity among five factors, and compute which one gets the next nat
 #
-# Figure 3 of Burgess et al. (2018) is an experiment without an encoder. A decoder is told the five factors of dSprites (shape, scale, orientation, x and y), each through a noisy channel of its own. The training chooses how much noise each channel has. But all channels together carry C nats, and C rises slowly during the training. In the paper position gets the first nats. Scale, shape and orientation follow, each at a capacity of its own.
+# Figure 3 of Burgess et al. (2018) is an experiment without an encoder, on dSprites: pictures of one white shape, the **sprite**, on black. A decoder is told their five factors (shape, scale, orientation, x and y), each through a noisy channel of its own. The training chooses how much noise each channel has. But together they carry C nats, and C rises slowly during the training. In the paper position gets the first nats. Scale, shape and orientation follow, each at a capacity of its own.
 #
 # Is this order the best, or a habit of the training? This chapter computes the best division of every C without any network, and compares the published objective with it.
 #
 # **By the end you will have shown that**
 #
-# 1. the best division of a capacity, computed without a network, has the paper's order: position, scale, shape, orientation;
+# 1. the best division of a capacity has the paper's order: position, scale, shape, orientation;
 # 2. a factor whose mean is not zero costs more nats, so the numbers that stand for a factor decide at which C it gets its first nat;
 # 3. the published objective (γ = 1000, under Adam) keeps the KL at C, but does not find this division (one seed).
 #
@@ -59,7 +59,7 @@ from minivae.rate_distortion import rate_distortion
 # %% [markdown]
 # ## 1. The data and the model
 #
-# dSprites holds every combination of five factors once. These are the values that the published file gives them:
+# dSprites holds every combination of five factors once. The published file gives them these values:
 
 # %%
 data = Sprites()
@@ -77,7 +77,7 @@ figures.image_row(data.render(some), shapes)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.1. Eight of the pictures. In the code a picture is six class numbers: its colour, always 0, and the five factors.*
+# *Figure 5.1. Eight of the pictures. In the code a picture is six **class numbers** (a factor's values counted from 0): its colour, always 0, and the five factors.*
 #
 # The model is the decoder of [chapter 4](04_blob_position.ipynb) behind five channels. Each factor is multiplied by a learned number $a_i$ and gets noise of a learned width $\sigma_i$:
 
@@ -121,7 +121,7 @@ print("the same:", torch.allclose(ours, theirs, atol=1e-5))
 #
 # $$ \text{reconstruction} + \gamma \, \Big| \sum_i R_i - C \Big| . $$
 #
-# C climbs in a straight line from 0.5 to 25 nats (the paper's section 4.3). This can exceed the 13.5 nats of entropy, because not every nat of KL is information ([chapter 2](02_awgn_channel.ipynb)). γ is 1000 (appendix A.2). The 100,000 steps are the appendix's for the VAE.
+# C climbs in a straight line from 0.5 to 25 nats (the paper's section 4.3). This can exceed the 13.5 nats of entropy, because not every nat of KL is information ([chapter 2](02_awgn_channel.ipynb)). γ is 1000 (appendix A.2). We take 100,000 steps, the appendix's number for the VAE.
 #
 # ## 2. What the published objective does
 #
@@ -153,7 +153,7 @@ by_step = live.history["reconstruction"]
 assert by_step[-50:].mean() < 0.5 * by_step[0]
 
 # %% [markdown]
-# Is the training too small? Here is the recorded one: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed. The code calls it `published`.
+# Is the training too small? Here is the recorded one: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed.
 
 # %%
 run = Run.load("../data/runs/generator-seed0.h5")
@@ -169,7 +169,7 @@ figures.figure_3(published)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.3. Our training with γ = 1000, a column a factor. Above: its KL as C rises. Below: the same KL against the reconstruction accuracy, which is minus the loss.*
+# *Figure 5.3. Our training with γ = 1000, a column a factor. Above: its KL as C rises. Below: the same KL against the reconstruction accuracy (minus the reconstruction loss).*
 #
 # Checked:
 
@@ -218,7 +218,7 @@ table(rows)
 #
 # Because the belief is a product, $\hat x(z)$ is fast to compute (`minivae/ideal_decoder.py`). The belief in shape, scale and orientation mixes their $3 \cdot 6 \cdot 40 = 720$ sprites into one blurred sprite. The beliefs in x and y spread it over the places. This fast way rounds places to whole pixels. A second route is slow and exact: the sum over all 737,280 pictures.
 #
-# From here on every channel is at its best scale ([chapter 2](02_awgn_channel.ipynb)). Then its rate fixes its signal-to-noise ratio, so $D$ depends on the rates alone. `amplitudes` gives $\sqrt{\mathrm{SNR}}$ of each channel, the size of its signal at noise 1. Compare both routes on 16 pictures. `sobol` draws them and their noise.
+# From here on every channel is at its best scale ([chapter 2](02_awgn_channel.ipynb)). Then its rate fixes its signal-to-noise ratio, so $D$ depends on the rates alone. In units of its noise a signal has the size $\sqrt{\mathrm{SNR}}$ (`amplitudes`). Compare both routes on 16 pictures. `sobol` draws them and their noise.
 #
 # <details><summary>How pictures and noise come from `sobol`</summary>
 #
@@ -285,7 +285,7 @@ assert gain[3.0] < -20 and gain[6.0] < -1 < 1 < gain[7.0] < gain[8.0]
 # %% [markdown]
 # Up to 6 nats this does not pay: a vaguer place costs more than a known size saves. With 7 it does.
 #
-# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. For every set of factors it tries shares that are not small (a small one may not pay), and descends from the best. At three capacities, with few pictures:
+# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. For every set of factors it tries splits without small shares (a small one may not pay). From the best it goes down the gradient of $D$. At three capacities, with few pictures:
 
 # %%
 quick = rate_distortion(raw, [6.0, 6.4, 7.0], samples=128)
@@ -295,7 +295,7 @@ for C, split in zip(quick.capacities.tolist(), quick.rates.tolist(), strict=True
 table(rows, digits=1)
 
 # %% [markdown]
-# Between 6.4 and 7 nats scale jumps from nothing to more than a nat. The whole curve took about ten minutes (`python -m minivae limit sprites-raw`) and is recorded. We say that a factor **comes** at the C from which on it has 0.1 nats.
+# Between 6.4 and 7 nats scale jumps from nothing to more than a nat. The whole curve took about ten minutes (`python -m minivae limit sprites-raw`) and is recorded. A factor **comes** at the C from which on it has 0.1 nats.
 
 # %%
 my_guess = None  # at how many nats does orientation, the last factor, come?
@@ -362,7 +362,7 @@ for key in arrives.keys() - jumps:
     assert nats < 0.2 and high < low
 
 # %% [markdown]
-# **What you should see.** The paper's order, without any network: position alone, then scale, shape, orientation. From 1.8 nats on x and y share equally; below that one of them gets everything. (The first puzzle: 3 nats all go to the place.)
+# **What you should see.** The paper's order, without any network: position alone, then scale, shape, orientation. From 1.8 nats on x and y share equally; below that one of them, no matter which, gets everything. (The first puzzle: 3 nats all go to the place.)
 #
 # **Why.** Nats about the place save most while the place is blurred. The better it is known, the less the next nat saves, until nats about the size save more. But the first tenth of a nat about a factor can be worth less than those after it. So each newcomer comes in a *jump*, with more than a nat at once, and the others pay for it. The less they have, the more they gain from a further nat, so at a jump the price *rises*. In water-filling it only falls. [Chapter 8](08_missed_split.ipynb) shows why a small first share does not pay.
 #
@@ -491,7 +491,7 @@ print(f"all fees: {sum(row['fee if clear'] for row in rows):.1f} nats")
 # %% [markdown]
 # Scale is far from zero and narrow, so it pays most. (The second puzzle: your friend saves up to 1.5 nats.)
 #
-# Factors are **raw** with their published values, and **centred** with their mean subtracted. If the fee is all that differs, the raw split $R$ must have exactly the loss of the centred split $R'$:
+# Factors are **raw** with their published values, and **centred** with their mean subtracted. The raw split $R$ and the centred split $R'$ have the same SNRs, so they must have the same loss:
 #
 # <details><summary>How the code gets $R'$ from $R$</summary>
 #
@@ -514,7 +514,7 @@ for C in (5.0, 7.5, 12.0, 16.0):
 table(rows, digits=1)
 
 # %% [markdown]
-# The losses agree. "Left of C" adds up $R'$: at C = 16 more than 4 nats are fees. dSprites ships values and the numbers of the classes (scale 0 … 5, shape 0 … 2). Class numbers have a smaller $m^2/v$: 2.1 instead of 19.3 for scale. These are the best splits of values, class numbers, and centred values:
+# The losses agree. "Left of C" adds up $R'$: at C = 16 more than 4 nats are fees. dSprites ships values and class numbers (scale 0 … 5, shape 0 … 2). Class numbers have a smaller $m^2/v$: 2.1 instead of 19.3 for scale. These are the best splits of values, class numbers, and centred values:
 
 # %%
 codings = {"values": limit}
