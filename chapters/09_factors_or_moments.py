@@ -151,7 +151,7 @@ assert max(wide[0].abs().max(), slant[0].abs().max()) < 1e-3
 # %% [markdown]
 # ## 2. One exchange at a time
 #
-# [Chapter 5](05_capacity_generator.ipynb) sends the factors through noisy channels, and decodes with the optimal decoder, $\mathbb E[x \mid z]$. A channel can send any number that a sprite has. In the code, `{"scale": area.sqrt()}` gives the channel of the scale another number for each of the 720 sprites. The decoder knows this table, and weighs all 720 sprites by the numbers that it receives for shape, scale and orientation. So we exchange one factor for a moment, leave all rates as they are, and compare the losses $D$.
+# [Chapter 5](05_capacity_generator.ipynb) sends the factors through noisy channels, and decodes with the optimal decoder, $\mathbb E[x \mid z]$. A channel can send any number that a sprite has. All numbers are sent *centred*, without their mean, which would cost nats. In the code, `{"scale": area.sqrt()}` gives the channel of the scale another number for each of the 720 sprites. The decoder knows this table, and weighs all 720 sprites by the numbers that it receives for shape, scale and orientation. So we exchange one factor for a moment, leave all rates as they are, and compare the losses $D$.
 
 
 # %%
@@ -227,7 +227,7 @@ assert distance[2].mean().sqrt() > distance.mean().sqrt() > 0.5
 #
 # ## 3. Each side at its best
 #
-# For every capacity the best split has been searched, once for each of four codes of five channels (`python -m minivae limit sprites-moments`, and so on). The factors should have their best coding as well. So one has the symmetric angle, and another has the centroid as well:
+# For every capacity the best split has been searched, once for each of four codes of five channels (`python -m minivae limit sprites-moments`, and so on). All four are centred. The factors should have their best coding too, so one has the symmetric angle, and another also the centroid:
 #
 # | code | size | form | place |
 # |---|---|---|---|
@@ -298,9 +298,9 @@ at_25 = limits["moments"].at(torch.tensor([25.0]))[1].item()
 assert limits["moments"].capacities[-1] == 25 and round(at_25) == 21
 
 # %% [markdown]
-# *Figure 9.2. Left: loss of the best decoder for four codes, each at its best split of C nats. Right: the loss of each factor code minus that of the moments; above the grey line the moments are ahead. Blue circles: factors as published. Orange squares: with the symmetric angle. Green diamonds: with the centroid too. Pink triangles: moments. Sampling errors are below 0.6 nats.*
+# *Figure 9.2. Left: loss of the best decoder for four codes, each at its best split of C nats. Right: the loss of each factor code minus that of the moments; above the grey line the moments are ahead. Sampling errors are below 0.6 nats.*
 #
-# **What you should see.** While nats are few the moments win, by more than ten nats of loss at C = 8. Against the best factor code they lose their lead at 10.5 nats, against the published coding at 11.8. From there on the factors win, by more than twenty nats at C = 14. At C = 25 the moments still have 21 nats of loss, and the factors none (the third puzzle).
+# **What you should see.** While nats are few the moments win, by more than ten nats of loss at C = 8. Against the best factor code they lose their lead at 10.5 nats, against the published one at 11.8. From there on the factors win, by more than twenty nats at C = 14. At C = 25 the moments still have 21 nats of loss, and the factors none (the third puzzle).
 #
 # **Why.** Five moments do not say everything about a sprite: those of a square are the same at every angle. So their loss falls ever more slowly. Five factors say everything, and from 18 nats on they draw perfectly. Moments are better for a short description, factors for a complete one.
 #
@@ -441,7 +441,7 @@ table(rows)
 #
 # **Does the ramp fix what is learnt first?** The control has no ramp: the plain VAEs and β = 4 prefer the area too, by about 0.1 in R². So this lead proves nothing about a ramp. Nor need Figure 9.2 fit these runs: nine have colours, and all have ten latents. The figure has white sprites and five channels.
 #
-# Would a training keep the *factors*, if it had them? `taught`, a variant in [chapter 6](06_controlled_capacity.ipynb)'s study (32 × 32 pixels, vivid colours, two seeds), is first trained for 5,000 steps towards a given code of 25 nats. There each factor has a latent, and the symmetric angle two, as a point on a circle. Then it trains on pictures alone for 20,000 steps. The multiplier wants 25 nats, but never lowers β below 1, and at β = 1 only 15.5 are bought. Place and colours keep latents of their own, and the scale its latent. But within 1,000 steps the two latents of the angle hold width and slant, and the shape's latent ends with 0.1 and 0.2 nats. Without the colours 11.6 nats are left. There Figure 9.2 has the best factor code ahead by eight or nine nats of loss, or about two on a quarter of the pixels. So this does not decide whether objective or training prefers moments.
+# Would a training keep the *factors*, if it had them? `taught`, a variant in [chapter 6](06_controlled_capacity.ipynb)'s study (32 × 32 pixels, vivid colours, two seeds), is first trained for 5,000 steps towards a given code of 25 nats. In it each factor has a latent, and the symmetric angle two, as a point on a circle. Then it trains on pictures alone for 20,000 steps. The multiplier wants 25 nats, but never lowers β below 1, and at β = 1 only 15.5 are bought. Place and colours keep latents of their own, and the scale keeps its latent. But within 1,000 steps the two latents of the angle hold width and slant, and the shape's latent ends with 0.1 nats on one seed and 0.2 on the other. Of the 15.5 nats 11.6 are not about colours. At 11.6 nats Figure 9.2 has the best factor code ahead by eight or nine nats of loss, or about two on a quarter of the pixels. Such a small lead, on other pictures, does not decide whether objective or training prefers moments.
 #
 # <details><summary>An aside: what R² by single latents cannot see</summary>
 #
@@ -541,7 +541,7 @@ plt.show()
 # %% [markdown]
 # *Figure 9.4. R² of every factor (rows) in an ideal code of moments: wide ($z_0$), root area ($z_1$), slant ($z_2$), centroid ($z_3$, $z_4$). The darker, the more of the factor the latent tells. A row need not add up to 1.*
 #
-# x and y have a latent each, and the root area tells most of the scale. The shape is in three latents at once, and no latent tells much of the orientation. Now the scores:
+# x and y have a latent each, and the root area tells most of the scale. The shape is in three latents at once, and no latent tells much of the orientation. The scores:
 
 # %% tags=["nbval-ignore-output"]
 # trees cost time: x, y and orientation in eight classes each, and few pictures
@@ -618,7 +618,7 @@ for name in ("MIG", "FactorVAE", "β-VAE", "DCI-D"):
     assert opened[name] > max(plain[name], capacity[name])
 
 # %% [markdown]
-# The opened run has 0.97 by β-VAE and 0.25 by MIG. By MIG the run of γ = 1000 is better than the plain VAE, by β-VAE it is worse. None of the three reaches the MIG of the ideal moments, 0.39, let alone that of the factors.
+# The opened run has 0.97 by β-VAE and 0.25 by MIG. By MIG the run of γ = 1000 is better than the plain VAE, by β-VAE it is worse. None of the three reaches the MIG of the ideal moments, 0.39.
 #
 # ## 6. See a moment
 #
@@ -691,6 +691,6 @@ check("9.3", answer)
 # - Factors are how a picture was made, moments are what it shows. At the same nats, split by hand, wide-or-tall beats shape (but the symmetric angle beats both), the centroid beats the published place, and area beats scale unless the shape is sent too.
 # - At the best split, five moments beat the best factor code that we know up to 10.5 nats, and lose from there on.
 # - All twelve recorded runs hold the area better than the scale, with or without a ramp. Only the multiplier's (one seed) holds all five moments. One slow ramp kept moments when factors would be better; whether trainings in general do is open.
-# - The ideal moments have 0.39 by MIG and 0.93 by β-VAE: say which score you mean.
+# - The ideal moments have 0.39 by MIG and 0.93 by β-VAE.
 #
 # **Readings.** Eastwood and Williams 2018 (DCI); Kim and Mnih 2018 (FactorVAE); Higgins et al. 2017 (β-VAE); Kumar et al. 2018 (SAP); Locatello et al. 2019, *Challenging common assumptions*, which compares them all.

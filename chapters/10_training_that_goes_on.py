@@ -367,7 +367,7 @@ table(rows)
 compare("active latents", my_active, live["opened, live"]["active"], digits=0)
 
 # %% [markdown]
-# **What you should see.** The opened training has the place in the two latents that were open first. It draws better than the plain VAE, which spreads the place over seven. The third, z2, has not taken the size here (R² below 0.4, not in the table). This is one short training.
+# **What you should see.** The opened training has the place in the two latents that were open first. It draws better than the plain VAE, which spreads the place over seven. The third, z2, has not taken the size here (R² below 0.4, not in the table; one short training).
 
 # %% tags=["checks"]
 opened_live, plain_live = live["opened, live"], live["plain VAE, live"]
@@ -392,14 +392,14 @@ figures.kl_history(
 plt.show()
 
 # %% [markdown]
-# *Figure 10.3. KL of each latent over two recorded trainings. Left, γ = 1000: three lines end above a nat, seven near 0.001. Right, opened: after step 6,000 all ten are open, and stay above one nat.*
+# *Figure 10.3. KL of each latent over two recorded trainings. Left, γ = 1000: three lines end above a nat (two lie on one another), seven near 0.001. Right, opened: after step 6,000 all ten are open, and stay above one nat.*
 
 # %% [markdown]
 # ## 4. Take the changes back
 #
 # `tools/study_figure4a.py` takes changes back: 32 × 32 pixels, 23,000 steps, **one seed each**. Colours are *vivid*, each channel uniform on [0, 1]; so far they were *pale*, on [0.5, 1].
 #
-# Change 3 needs 2, and both need 1. So without 1 we have a plain VAE with 4, 5 and 6. "Without 6" has Adam.
+# Change 3 needs 2, and openings are a setting of the multiplier's objective. So without 1 we have a plain VAE with 4, 5 and 6. "Without 6" has Adam.
 #
 # The column *own* names the factors in a latent of their own ([chapter 6](06_controlled_capacity.ipynb)): R² at least 0.6 there and at most 0.2 elsewhere, and no other factor above 0.2 there. How many of changes 2 to 6 can go without the drawings getting worse? (For 2, see "without 2 and 3".)
 
@@ -463,7 +463,7 @@ assert plain["mig"] < 0.5 * all_six["mig"]
 # %% [markdown]
 # ## 5. Compare all methods
 #
-# Every run was scored on 10,000 pictures, by MIG as in [chapter 6](06_controlled_capacity.ipynb) and the other scores of [chapter 9](09_factors_or_moments.ipynb).
+# Every run was scored on 10,000 pictures, by MIG and the other scores of [chapter 9](09_factors_or_moments.ipynb).
 #
 # A plain VAE on coloured sprites has an excess of 56 nats. What has the opened run of seed 0?
 
@@ -497,10 +497,9 @@ compare("excess, opened, seed 0", my_excess, measured, "nats", digits=0)
 #
 # - Compare within a table: MIG is a mean over eight factors or five.
 # - Seeds differ: MIG is 0.03 to 0.14 for γ = 1000.
-# - The scores disagree, as [chapter 9](09_factors_or_moments.ipynb) explains.
 # - β = 4 draws better than the multiplier, and has half its MIG (the third puzzle; one seed each).
 #
-# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, without a network: of factors and of moments ([chapter 9](09_factors_or_moments.ipynb)). Each point belongs to a C. Its loss is that of the best split; its MIG is that of the numbers to which the split gives nats. So MIG steps where a further number gets some. It can fall there, because that number may come second for a factor.
+# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, without a network: of factors and of moments. Each point belongs to a C. Its loss is that of the best split; its MIG is that of the numbers to which the split gives nats. So MIG steps where a further number gets some. It can fall there, because that number may come second for a factor.
 
 # %%
 marks = {}
@@ -626,7 +625,7 @@ for name, (nll, kl, mig, factorvae, dci) in told.items():
 #
 # No training here comes to 40 nats. The KL falls behind C, and β sinks to its least value, 1. From then on the loss is a plain VAE's (vivid colours, seed 0: after 17,000 steps).
 #
-# At full size, 64 × 64 pixels, the ramp has 60,000 steps. The last row, the published objective, has 100,000. How many of eight factors get a latent of their own on vivid colours, seed 0?
+# At full size, 64 × 64 pixels, the ramp has 60,000 steps, and the published objective (the table's last row) 100,000. How many of eight factors get a latent of their own on vivid colours, seed 0?
 
 # %%
 my_own = None  # of eight factors; put your number here
@@ -655,7 +654,7 @@ plt.show()
 # %% [markdown]
 # *Figure 10.5. R² (0 white, 1 dark blue) of factors and moments in each active latent (columns, by KL), ramp, seed 0. Width is section 1's "wide". The centroid, nearly x and y, has no rows. Left, vivid: x, y, size, three colours, width and slant have a latent each. Shape and orientation are spread over those of width and slant and over $z_2$. Right, white: five latents hold the five moments.*
 #
-# Now Figure 4a of the vivid training, laid out like Figure 6.4:
+# Figure 4a of the vivid training, laid out like Figure 6.4:
 
 # %%
 ramped = VAE(channels=3)
@@ -677,7 +676,7 @@ plt.show()
 # - *Pale* (one seed). No latent tells a colour.
 # - *γ = 1000* (one seed) stops at three latents here too. So vivid colours alone do not do it.
 #
-# Which parts does the ramp need? Again on small pictures. A nat saves a quarter there (section 3), so here β may fall to ¼. In section 4 it stopped at 1: do not compare the tables. With γ, C rises to 25 nats.
+# Which parts does the ramp need? Again on small pictures. A nat saves a quarter there (section 3), so β = ¼ is like 1 at full size. Here β may fall to it; in section 4 it stopped at 1: do not compare the tables. γ too is divided by 4; its C rises to 25 nats.
 
 # %%
 parts = {
@@ -693,7 +692,7 @@ for title, (name, seeds) in parts.items():
 table(rows)
 
 # %% [markdown]
-# **What you should see.** With γ the training stops at three latents again, in spite of Muon, resets and cooldown. Without a ramp β is ¼ after 1,000 steps, and on a quarter of the pixels this is nearly a plain VAE. It draws as well, but spreads the factors: at most one has a latent of its own, against three to five. Without Muon, resets or cooldown it draws worse. MIG differs as much between seeds as between most rows.
+# **What you should see.** With γ the training stops at three latents again, in spite of Muon, resets and cooldown. Without a ramp β is ¼ after 1,000 steps, and from then on the training is like a plain VAE's at full size. It draws as well, but spreads the factors: at most one has a latent of its own, against three to five. Without Muon, resets or cooldown it draws worse. MIG differs as much between seeds as between most rows.
 #
 # **What would falsify it.** A training without the multiplier, or without the ramp, that reaches Figure 10.5.
 
@@ -832,4 +831,4 @@ check("10.3", answer)
 # - With six changes a training goes on. It draws about as well as a plain VAE or better, with 2.7 to 3.8 times its MIG (three seeds coloured, one white).
 # - Openings and strong signal are not needed. A multiplier, resets, cooldown and Muon, with a slow ramp, on vivid colours give six factors of eight latents of their own (two seeds of three). γ = 1000 in the multiplier's place stops at three latents (one seed, small pictures).
 #
-# **Readings.** Burgess et al. 2018, section 5 and Figure 4. Sokar et al. 2023, *The dormant neuron phenomenon in deep reinforcement learning*. Jordan et al. 2024, *Muon*. Shao et al. 2020, *ControlVAE*. Zhu, Xu and Tao 2021 (CLG-VAE).
+# **Readings.** Burgess et al. 2018, section 5 and Figure 4. Sokar et al. 2023, *The dormant neuron phenomenon in deep reinforcement learning*. Jordan et al. 2024, *Muon*. Shao et al. 2020, *ControlVAE*.
