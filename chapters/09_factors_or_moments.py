@@ -231,7 +231,7 @@ assert distance[2].mean().sqrt() > distance.mean().sqrt() > 0.5
 #
 # | code | size | form | place |
 # |---|---|---|---|
-# | factors, as published | scale | shape, angle | published |
+# | factors, centred | scale | shape, angle | published |
 # | factors, symmetric angle | scale | shape, symmetric angle | published |
 # | the same, and centroid | scale | shape, symmetric angle | centroid |
 # | moments | √area | wide, slant | centroid |
@@ -243,7 +243,7 @@ my_guess_crossing = None  # in nats: put your number here
 
 # %%
 kinds = {
-    "factors, as published": "centred",
+    "factors, centred": "centred",
     "factors, symmetric angle": "symmetric",
     "the same, and centroid": "symmetric-centroid",
     "moments": "moments",
@@ -290,7 +290,7 @@ assert abs(last - 10.5) < 0.2
 of_the_best = torch.stack(list(leads.values())).amin(0).tolist()
 lead = dict(zip(capacities, of_the_best, strict=True))
 at_11 = {code: best[code][capacities.index(11.0)].item() for code in kinds}
-assert round(at_11["moments"]) == 63 and round(at_11["factors, as published"]) == 71
+assert round(at_11["moments"]) == 63 and round(at_11["factors, centred"]) == 71
 assert round(at_11["factors, symmetric angle"]) == 61
 assert lead[8] > 10 and lead[10] > 1 and lead[11] < -1 and lead[14] < -20
 assert best["moments"][-1] > 20 > 1 > best["factors, symmetric angle"][-1]
@@ -300,13 +300,13 @@ assert limits["moments"].capacities[-1] == 25 and round(at_25) == 21
 # %% [markdown]
 # *Figure 9.2. Left: loss of the best decoder for four codes, each at its best split of C nats. Right: the loss of each factor code minus that of the moments; above the grey line the moments are ahead. Sampling errors are below 0.6 nats.*
 #
-# **What you should see.** While nats are few the moments win, by more than ten nats of loss at C = 8. Against the best factor code they lose their lead at 10.5 nats, against the published one at 11.8. From there on the factors win, by more than twenty nats at C = 14. At C = 25 the moments still have 21 nats of loss, and the factors none (the third puzzle).
+# **What you should see.** While nats are few the moments win, by more than ten nats of loss at C = 8. Against the best factor code they lose their lead at 10.5 nats, against the centred one at 11.8. From there on the factors win, by more than twenty nats at C = 14. At C = 25 the moments still have 21 nats of loss, and the factors none (the third puzzle).
 #
 # **Why.** Five moments do not say everything about a sprite: those of a square are the same at every angle. So their loss falls ever more slowly. Five factors say everything, and from 18 nats on they draw perfectly. Moments are better for a short description, factors for a complete one.
 #
 # <details><summary>Why this and section 2 disagree at 11 nats</summary>
 #
-# The table of section 2 gave the moments 87 against 102, at 11.1 nats split by hand. At the best split of 11 nats the moments have 63 and the published factors 71, but the factors with the symmetric angle have 61. The two comparisons answer different questions, and only the second is about codes.
+# The table of section 2 gave the moments 87 against 102, at 11.1 nats split by hand. At the best split of 11 nats the moments have 63 and the centred factors 71, but the factors with the symmetric angle have 61. The two comparisons answer different questions, and only the second is about codes.
 #
 # </details>
 #

@@ -33,7 +33,7 @@ def steps_along(steps: dict[str, Tensor], neighbours: int = 4) -> Figure:
 def ideal_lines(folder: str | Path) -> dict[str, tuple[Tensor, Tensor]]:
     """Ideal codes of white sprites, without a network, for `tradeoff`: label → least reconstruction and MIG at each C.
 
-    A code is the factors as published, or the moments of chapter 9, of which those are sent, as means without noise,
+    A code is the centred factors, or the moments of chapter 9, of which those are sent, as means without noise,
     that have more than 0.02 nats in the best split. The folder holds the recorded limits.
     """
     classes = Sprites().sample_classes(10_000, torch.Generator().manual_seed(1))[:, 1:]
