@@ -106,6 +106,19 @@ def test_an_interrupted_training_goes_on_bit_for_bit(tmp_path, monkeypatch):
     assert again["end"] == whole["end"] and again["history"] == whole["history"]
 
 
+def test_an_annealed_beta_falls_by_equal_factors_to_the_lowest_and_stays(monkeypatch):
+    monkeypatch.setattr(study, "EVERY", 1)
+    variant = Variant(
+        "test", ramp=15, rest=0, batch=2, objective="annealed", least=0.25, corners=((0, 0.0), (10, 40.0))
+    )
+    steps = study.training(variant, 0, progress=False)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(steps)
+    beta = end.value.value[3][:, 2]
+    assert beta[9:].tolist() == pytest.approx([0.25] * 6) and beta[4].item() == pytest.approx((25 * 0.25) ** 0.5)
+
+
 @pytest.mark.slow
 def test_the_queue_of_a_card_trains_several_at_once_each_as_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(study.metrics, "dci", lambda codes, classes: (0.0, 0.0))
@@ -138,6 +151,7 @@ CARD = {
     "opened": Variant("opened", colours="eight", objective="multiplier", muon=True, cooldown=0.5, reset=10,
                       openings=((0, 2), (10, 5)), corners=((0, 0.0), (10, 5.0))),
     "taught": Variant("taught", objective="multiplier", taught=10, start=25.0, ramp=1),
+    "annealed": Variant("annealed", objective="annealed", corners=((0, 0.0), (15, 40.0)), least=0.25),
 }  # fmt: skip
 
 

@@ -63,7 +63,8 @@ class Variant:
     Args:
         name: of the result.
         size: side of the pictures, 32 or 64.
-        objective: "capacity" (γ·|KL − C|), "multiplier" (β holds the KL at C) or "elbo".
+        objective: "capacity" (γ·|KL − C|), "multiplier" (β holds the KL at C), "annealed" (β falls to `least` while C
+            would rise, on a logarithmic scale, whatever the KL does) or "elbo".
         reading: of Eq. 8: the penalty on the "batch" mean of the KL, or on that of every "picture", then averaged.
         colours: "pale" U(0.5, 1), "vivid" U(0, 1), "hue" (full saturation, a circle), "eight" ({¼, 1}³), "white".
         weights: "ours" (He, head a tenth), "he" (head not scaled), "truncated" (1/√fan-in, the authors' library's
@@ -75,7 +76,7 @@ class Variant:
         muon, cooldown: the optimizer, and the share of all steps in which its rate falls to a thirtieth.
         openings: (step, latents) open from then on; the capacity follows the corners.
         corners: (step, nats) of C when latents are opened; the course's own schedule, unless others are given.
-        least: the lowest β when latents are opened.
+        least: the lowest β when latents are opened, or where an annealed one ends.
         tc: nats of loss for a nat of total correlation of the batch's posteriors, on top of what the KL costs.
         loud: newly opened latents begin with a strong signal (`open_latents`); else as they are.
         taught: steps in which encoder and decoder are first trained on a code that holds the factors.
@@ -155,11 +156,11 @@ _QUIET: dict[str, Any] = {
     "loud": False, "least": 0.25, "corners": ((0, 0.0), (3_000, 3.2), (6_000, 8.0), (6_001, 40.0)),
 }  # fmt: skip
 _RAMP: dict[str, Any] = _QUIET | {"openings": ((0, 10),), "corners": ((0, 0.0), (12_000, 40.0))}
-# the ramp taken apart; `none` has C at its end from the beginning, so no ramp
+# the ramp taken apart; `none` has C at its end from the beginning, so no ramp; `anneal` has neither multiplier nor C
 _RAMP_APART: dict[str, dict[str, Any]] = {
     "adam": {"muon": False, "lr": 5e-4}, "noreset": {"reset": 0}, "nocooldown": {"cooldown": 0.0},
     "none": {"corners": ((0, 40.0), (12_000, 40.0))},
-    "gamma": {"objective": "capacity", "ramp": 12_000, "rest": 11_000},
+    "gamma": {"objective": "capacity", "ramp": 12_000, "rest": 11_000}, "anneal": {"objective": "annealed"},
 }  # fmt: skip
 # towards one factor a latent: nats taken back, or dear to the end, so that what shares a latent separates; a price on
 # what latents share; more openings, or none
@@ -405,13 +406,15 @@ def _initialise(model: StudyVAE, weights: str, generator: torch.Generator) -> No
             raise ValueError(f"unknown weights {weights!r}")
 
 
+def _first_beta(variant: Variant) -> float:
+    return 100.0 * (variant.size / 64) ** 2
+
+
 def multiplier(variant: Variant) -> LagrangianELBO:
     """β that holds the KL at C. With openings the course's own schedule, whose steps are the openings'."""
     if variant.openings:
-        beta = 100.0 * (variant.size / 64) ** 2
-        openings = variant.openings if len(variant.openings) > 1 else ()
-        corners = PolylineSchedule(variant.corners)
-        return LagrangianELBO(corners, gain=0.004, beta=beta, least=variant.least, openings=openings)
+        openings, corners = variant.openings if len(variant.openings) > 1 else (), PolylineSchedule(variant.corners)
+        return LagrangianELBO(corners, 0.004, beta=_first_beta(variant), least=variant.least, openings=openings)
     beta = 1.0 if variant.taught else 50.0 * (variant.size / 64) ** 2
     least = 1.0 if variant.taught else math.exp(-3)
     return LagrangianELBO(LinearSchedule(variant.start, variant.end, 0, variant.ramp), beta=beta, least=least)
@@ -495,6 +498,8 @@ def training(
     control = multiplier(variant) if variant.objective == "multiplier" else None
     log_beta = (torch.zeros(()) if control is None else control.initial_state()).to(place)
     ramp = LinearSchedule(variant.start, variant.end, 0, variant.ramp)
+    if variant.objective == "annealed":  # by how much log β has fallen
+        ramp = LinearSchedule(0.0, math.log(_first_beta(variant) / variant.least), 0, variant.corners[-1][0])
     first, seconds, rows, dormant, looks = -variant.taught, 0.0, [], [], {}
     if keep is not None and keep.exists():
         state = torch.load(keep, weights_only=True)
@@ -646,6 +651,9 @@ def _step(
     elif control is not None:
         loss = control(reconstruction, kl, step, log_beta)
         beta = (loss - reconstruction) / kl.sum()
+    elif variant.objective == "annealed":
+        beta = _first_beta(variant) * torch.as_tensor(-ramp(step), device=images.device).exp()
+        loss = reconstruction + beta * kl.sum()
     elif variant.objective == "elbo":
         loss = reconstruction + kl.sum()
     elif variant.reading == "picture":
