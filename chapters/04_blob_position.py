@@ -146,7 +146,7 @@ print("the same losses, bit for bit:", by_hand == torch.stack(in_library).tolist
 #
 # <details><summary>How do the weights begin?</summary>
 #
-# The appendix does not say, and it matters. A ReLU sets half of its inputs to zero, so a layer keeps the scale of its signal only if its weights have the variance 2 / fan-in, where the fan-in is the number of inputs of a unit (He et al. 2015). `VAE` begins so. PyTorch's default has 1 / (3 fan-in). Then each layer shrinks the signal, and the decoder has seven of them: at first its pictures hardly react to z. Encoding gains nothing and costs KL, so the training starts late (tried on one seed, on the small blobs of section 4).
+# The appendix does not say, and it matters. The *fan-in* is the number of inputs of a unit. What the unit adds up has the variance fan-in · (variance of a weight) · (mean square of an input). The inputs come from a ReLU, which sets half of the values to zero and so halves their mean square. So a layer keeps the scale of its signal only if its weights have the variance 2 / fan-in (He et al. 2015). `VAE` begins so. PyTorch's default has 1 / (3 fan-in). Then each layer shrinks the signal, and the decoder has seven of them: at first its pictures hardly react to z. Encoding gains nothing and costs KL, so the training starts late (tried on one seed, on the small blobs of section 4).
 #
 # </details>
 #
@@ -316,7 +316,7 @@ plt.show()
 #
 # <details><summary>Above β_c no faint signal pays. Could a strong one?</summary>
 #
-# Where we can compute it without a network, it does not: send x and y through two linear channels (each $z = a f + \sigma\varepsilon$ with $f$ one coordinate of the centre, [chapter 2](02_awgn_channel.ipynb)). The gain per nat only falls as the KL grows. For all other codes it is not shown.
+# Where we can compute it without a network, it does not: send x and y through two linear channels (each $z = a f + \sigma\varepsilon$ with $f$ one coordinate of the centre, [chapter 2](02_awgn_channel.ipynb)), each with half of the KL. The gain per nat only falls as the KL grows. For all other codes it is not shown. (The check below computes this with three names from [chapter 5](05_capacity_generator.ipynb): `BlobChannels`, `sobol` and `distortion`.)
 #
 # </details>
 #
@@ -414,7 +414,7 @@ plt.show()
 #
 # **What you should see.** At β = 1, on this seed, four latents are in use, as in the paper. (Three others have less than 0.01 nats, rounded up.) Their heat maps are curved patches, and their rows bend, fade and jump. At β = 150 two rows move, one along each side of the square, and their heat maps are plain ramps. The other eight rows do nothing. The pictures are blurred (the second puzzle): with little information about the position the best picture is the average over all positions that are still possible.
 #
-# **What would falsify it.** At β = 150, a third active latent, or ramps along other directions than x and y. We count on all seeds, and list the largest correlation of a latent with x, and with y. The last row is seed 1 again, trained three times as long:
+# **What would falsify it.** At β = 150, a third active latent, or ramps along other directions than x and y. We count on all seeds, and list the largest correlation of a posterior mean with x, and with y. The last row is seed 1, trained three times as long:
 
 
 # %%

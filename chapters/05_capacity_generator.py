@@ -121,11 +121,11 @@ print("the same:", torch.allclose(ours, theirs, atol=1e-5))
 #
 # $$ \text{reconstruction} + \gamma \, \Big| \sum_i R_i - C \Big| . $$
 #
-# C climbs in a straight line from 0.5 to 25 nats (the paper's section 4.3). This can exceed the 13.5 nats of entropy, because not every nat of KL is information ([chapter 2](02_awgn_channel.ipynb)). γ is 1000 (appendix A.2). We take 100,000 steps, the appendix's number for the VAE.
+# C climbs linearly from 0.5 to 25 nats (the paper's section 4.3). This can exceed the 13.5 nats of entropy, because not every nat of KL is information ([chapter 2](02_awgn_channel.ipynb)). γ is 1000 (appendix A.2). We take 100,000 steps, the appendix's number for the VAE.
 #
 # ## 2. What the published objective does
 #
-# First a small training to watch: sprites of 32 × 32 pixels, 1,500 steps, C from 0.5 to 3.5 nats. The paper says that below 5 nats only x and y have any KL.
+# First a small training: sprites of 32 × 32 pixels, 1,500 steps, C from 0.5 to 3.5 nats. The paper says that below 5 nats only x and y have any KL.
 
 # %%
 my_guess = None  # at C = 3.5 nats, how many nats do x and y have together?
@@ -169,7 +169,7 @@ figures.figure_3(published)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.3. Our training with γ = 1000, a column a factor. Above: its KL as C rises. Below: the same KL against the reconstruction accuracy (minus the reconstruction loss).*
+# *Figure 5.3. Our training with γ = 1000, one factor a column. Above: its KL as C rises. Below: the same KL against the reconstruction accuracy (minus the reconstruction loss).*
 #
 # Checked:
 
@@ -249,7 +249,7 @@ for row in rows:
     assert abs(row["fast"] - row["exact"]) < 0.02 * row["exact"] + 1
 
 # %% [markdown]
-# They agree to 2 per cent, or to a nat where the loss is small. Below we compute $D$ the fast way.
+# They agree to 2 per cent, or to a nat where the loss is small. Below we use the fast way.
 #
 # ## 4. The best split
 #
@@ -285,7 +285,7 @@ assert gain[3.0] < -20 and gain[6.0] < -1 < 1 < gain[7.0] < gain[8.0]
 # %% [markdown]
 # Up to 6 nats this does not pay: a vaguer place costs more than a known size saves. With 7 it does.
 #
-# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. For every set of factors it tries splits without small shares (a small one may not pay). From the best it goes down the gradient of $D$. At three capacities, with few pictures:
+# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. It tries every set of factors, each with a large share (a small one may not pay). From the best it goes down the gradient of $D$. At three capacities, with few pictures:
 
 # %%
 quick = rate_distortion(raw, [6.0, 6.4, 7.0], samples=128)
@@ -309,9 +309,9 @@ figures.splits({"best split of the published values": limit})
 plt.show()
 
 # %% [markdown]
-# *Figure 5.4. Above: the nats of each factor under the best split of C. x (dotted) lies on y (broad, yellow). Scale (orange, dashed) comes at 6.6 nats, shape (blue) at 10.4, orientation (green, dash-dotted) at 13.3; each time the others fall. Below: what a further nat is worth.*
+# *Figure 5.4. Above: the nats of each factor under the best split of C. x (dotted) lies on y (broad, yellow) from 1.8 nats on. Scale (orange, dashed) comes at 6.6 nats, shape (blue) at 10.4, orientation (green, dash-dotted) at 13.3; each time the others fall. Below: what a further nat is worth.*
 #
-# Checked, over three searches (position is the later of x and y):
+# Checked, over three searches (position is the later of x and y; section 6 explains "centred"):
 
 # %% tags=["checks"]
 assert quick.rates[0, 1] == quick.rates[1, 1] == 0 and quick.rates[2, 1] > 1
@@ -462,7 +462,7 @@ assert 0.75 < look["γ = 1000", 23.8]["hearts"] < 0.92
 # %% [markdown]
 # **What you should see.** At 3.1 nats the optimal decoder draws a blur in the right place: position alone, as in the paper. γ = 1000 is less sure of the place. At 7.3 nats the size is seen. At 15.4 the optimal decoder draws nearly everything; the trained one knows the size but hardly the angle, and draws round blobs.
 #
-# **Where the training fails.** In the paper "the reconstructions begin to look almost identical to the samples". At 23.8 nats the optimal decoder's do. The training's do not: ellipses are right, but small squares and hearts are round lumps.
+# **Where the training fails.** In the paper "the reconstructions begin to look almost identical to the samples". At 23.8 nats the optimal decoder's do. The training's do not: ellipses are right, but hearts and small squares are round lumps.
 #
 # ## 6. A mean costs nats
 #
@@ -514,7 +514,7 @@ for C in (5.0, 7.5, 12.0, 16.0):
 table(rows, digits=1)
 
 # %% [markdown]
-# The losses agree. "Left of C" adds up $R'$: at C = 16 more than 4 nats are fees. dSprites ships values and class numbers (scale 0 … 5, shape 0 … 2). Class numbers have a smaller $m^2/v$: 2.1 instead of 19.3 for scale. These are the best splits of values, class numbers, and centred values:
+# The losses agree. "Left of C" adds up $R'$: at C = 16 more than 4 nats are fees. dSprites ships values and class numbers (scale 0 … 5, shape 0 … 2). Class numbers have a smaller $m^2/v$: 2.1 instead of 19.3 for scale. The best splits of values, class numbers, and centred values:
 
 # %%
 codings = {"values": limit}
@@ -529,13 +529,13 @@ figures.codings(codings)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.7. Nats of each factor under the best split: published values (blue), class numbers (orange, dashed), values without their mean (green, dash-dotted).*
+# *Figure 5.7. Nats of each factor under the best split: published values (blue), class numbers (orange, dashed), centred (green, dash-dotted).*
 #
 # Checked, with a second search for where scale comes:
 #
 # <details><summary>What the first printed line says</summary>
 #
-# Fees are not all that a split with means loses. Just before a factor comes, the nats that the fees leave (the sum of $R'$) are also spent worse than the best centred split spends its own: it needs fewer nats for the same loss. The line has the largest difference before each newcomer, a mean of three searches.
+# Fees are not all that a split with means loses. Take the nats that the fees leave (the sum of $R'$) just before a factor comes. The best centred split reaches the same loss with fewer nats, and this factor already has some of them. The line has the largest difference before each newcomer, a mean of three searches.
 # </details>
 
 # %% tags=["checks"]
@@ -608,7 +608,7 @@ sooner, later = (by_classes.onset("scale") + delay for delay in sorted(delays))
 assert abs(sooner - 6) < 0.1 and abs(later - 7) < 0.1
 
 # %% [markdown]
-# **What you should see.** Scale comes at 6.6 nats with the published values, at 5.1 with class numbers and at 2.8 centred. The paper says that its KL climbs from "around C = 6 nats". Trainings with the objective of [chapter 8](08_missed_split.ipynb) bring scale later than the best split: with values at 8.5 nats (a delay of 1.9), centred at 3.6 (0.9; one seed each). With such delays class numbers would bring it at 6 to 7. So they fit the paper at least as well as values, and centred factors do not.
+# **What you should see.** Scale comes at 6.6 nats with the published values, at 5.1 with class numbers and at 2.8 centred. The paper says that its KL climbs from "around C = 6 nats". Trainings with the objective of [chapter 8](08_missed_split.ipynb) bring scale later than the best split: with values at 8.5 nats (a delay of 1.9), centred at 3.6 (0.9 from unrounded numbers; one seed each). With such delays class numbers would bring it at 6 to 7. So they fit the paper at least as well as values, and centred factors do not.
 #
 # ## 7. Drag the capacity
 #
