@@ -13,7 +13,7 @@
 # 4. five scores of disentanglement disagree about such codes, because each asks another question.
 #
 # **You need** the best split of the nats and the optimal decoder E[x | z] ([chapter 5](05_capacity_generator.ipynb)), R² and MIG ([chapter 6](06_controlled_capacity.ipynb)), the symmetric angle and the Lagrange multiplier ([chapter 8](08_missed_split.ipynb)).
-# **Time:** 51 minutes to read, 2 to 4 minutes of CPU time.
+# **Time:** 55 minutes to read, 2 to 4 minutes of CPU time.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -435,13 +435,13 @@ table(rows)
 # - *Place.* In all eight runs of the table the latents of x and y follow the centroid more closely, by 0.2 to 0.5 % of the variance. In the other four several latents mix the place.
 # - *Form.* No run of γ = 1000 (four) holds wide or slant. The multiplier (one seed) holds both, the opened runs in part.
 #
-# Only the multiplier's run holds all five moments: each has an R² above 0.7 in its best latent, and these are five different ones. But two latents tell *wide* and four the slant (R² above 0.7 each, because several latents may tell the same). So not each moment has a latent of its own.
+# Only the multiplier's run holds all five moments: each has an R² above 0.7 in its best latent, and these are five different ones. But latents may repeat each other: two have an R² above 0.7 for *wide*, four for the slant. So not each moment has a latent of its own.
 #
-# The clearest code of moments comes from [chapter 10](10_training_that_goes_on.ipynb)'s slow ramp of C on white sprites (one seed). Each of five active latents holds one moment: R² is 0.99 for place and root area, and above 0.8 for width and slant. Its loss above that of a perfect drawing, the *excess*, is 20 nats. Five moments leave about as much at C = 25 (section 3). At its 19 nats of KL the best factor code would leave none (Figure 9.2). So this training kept moments when factors would be better.
+# The clearest code of moments comes from [chapter 10](10_training_that_goes_on.ipynb)'s slow ramp of C on white sprites (one seed). Each of five active latents holds one moment: R² is 0.99 for place and root area, and above 0.8 for *wide* and slant. With 19 nats of KL its loss above that of a perfect drawing, the *excess*, is 20 nats. Section 3's moments need 25 nats for that, but an encoder is not bound to those channels. With 19 the best factor code leaves none (Figure 9.2). So this training kept moments when factors would be better.
 #
 # **Does the ramp fix what is learnt first?** The control has no ramp: the plain VAEs and β = 4 prefer the area too, by about 0.1 in R². So this lead proves nothing about a ramp. Nor need Figure 9.2 fit these runs: nine have colours, and all have ten latents. The figure has white sprites and five channels.
 #
-# Would a training keep the *factors*, if it had them? `taught`, a variant in [chapter 6](06_controlled_capacity.ipynb)'s study (32 × 32 pixels, vivid colours, two seeds), is first trained for 5,000 steps towards a given code of 25 nats. In it each factor has a latent, and the symmetric angle two, as a point on a circle. Then it trains on pictures alone for 20,000 steps. The multiplier wants 25 nats, but never lowers β below 1, and at β = 1 only 15.5 are bought. Place and colours keep latents of their own, and the scale keeps its latent. But within 1,000 steps the two latents of the angle hold width and slant, and the shape's latent ends with 0.1 nats on one seed and 0.2 on the other. Of the 15.5 nats 11.6 are not about colours. At 11.6 nats Figure 9.2 has the best factor code ahead by eight or nine nats of loss, or about two on a quarter of the pixels. Such a small lead, on other pictures, does not decide whether objective or training prefers moments.
+# Would a training keep the *factors*, if it had them? `taught`, a variant in [chapter 6](06_controlled_capacity.ipynb)'s study (32 × 32 pixels, vivid colours, two seeds), is first trained for 5,000 steps towards a given code of 25 nats. In it each factor has a latent, and the symmetric angle two, as a point on a circle. Then it trains on pictures alone for 20,000 steps. The multiplier wants 25 nats, but never lowers β below 1, and at β = 1 only 15.5 are bought. Place and colours keep latents of their own, and the scale keeps its latent. But within 1,000 steps the two latents of the angle hold *wide* and slant, and the shape's latent ends with 0.1 nats on one seed and 0.2 on the other. Of the 15.5 nats 11.6 are not about colours. At 11.6 nats Figure 9.2 has the best factor code ahead by eight or nine nats of loss, or about two on a quarter of the pixels. Such a small lead, on other pictures, does not decide whether objective or training prefers moments.
 #
 # <details><summary>An aside: what R² by single latents cannot see</summary>
 #

@@ -303,7 +303,15 @@ assert max(dormant(tired, some)) < 0.05
 #
 # </details>
 #
-# A few matrix products (`minivae.muon.orthogonal`) nearly compute it. Take a gradient whose directions differ by a factor of 100:
+# A few matrix products (`minivae.muon.orthogonal`) nearly compute it.
+#
+# <details><summary>How can products compute it?</summary>
+#
+# They can change the strengths and keep the directions. $U^\top U$ and $V^\top V$ are unit matrices, so $G G^\top G = U S^3 V^\top$ and $(G G^\top)^2 G = U S^5 V^\top$. First $G$ is divided by its norm, so that no strength is above 1. Then $3.44\, G - 4.78\, G G^\top G + 2.03\, (G G^\top)^2 G$ has the strengths $3.44 s_k - 4.78 s_k^3 + 2.03 s_k^5$. A faint one grows more than threefold in such a round, until it comes near 1 and stays there. After five rounds every strength that was above 0.003 lies between about 0.7 and 1.2.
+#
+# </details>
+#
+# Take a gradient whose directions differ by a factor of 100:
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -329,7 +337,7 @@ assert lengths["Adam's first"][-8:].mean() < 0.1 * lengths["Adam's first"][0]
 # %% [markdown]
 # ## 3. Watch a training go on
 #
-# Now all six changes at once, live: white sprites of 32 × 32 pixels, 600 steps in place of 40,000. With a quarter of the pixels a nat saves about a quarter as much, so the first β is 25 in place of 100. Latents open at steps 225 (the third) and 300 (the other seven). How many of the ten will be active at the end?
+# All six changes at once, live: white sprites of 32 × 32 pixels, 600 steps in place of the white run's 40,000. With a quarter of the pixels a nat saves about a quarter as much, so the first β is 25 in place of 100. Latents open at steps 225 (the third) and 300 (the other seven). How many of the ten will be active at the end?
 
 # %%
 my_active = None  # of ten latents; put your number here
@@ -444,7 +452,7 @@ compare("changes that can go", my_spare, len(can_go), digits=0)
 #
 # - *Openings and the strong signal (2, 3) can go.* Without both the training draws better and has the same MIG.
 # - *Without resets, cooldown or Muon (4, 5, 6)* it draws five to six nats worse. The MIG stays between 0.2 and 0.3.
-# - *The plain VAE with 4, 5 and 6* draws best, with less than half the MIG of all six. From "without 2 and 3" it differs in the multiplier alone. So the multiplier, with its rising C, separates.
+# - *The plain VAE with 4, 5 and 6* draws best, with less than half the MIG of all six. From "without 2 and 3" it differs in the multiplier alone. So the multiplier, with its rising C, disentangles.
 
 # %% tags=["checks"]
 found = {title: ends[name] for name, title in taken_back.items()}
@@ -499,7 +507,7 @@ compare("excess, opened, seed 0", my_excess, measured, "nats", digits=0)
 # - Seeds differ: MIG is 0.03 to 0.14 for γ = 1000.
 # - β = 4 draws better than the multiplier, and has half its MIG (the third puzzle; one seed each).
 #
-# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, without a network: of factors and of moments. Each point belongs to a C. Its loss is that of the best split; its MIG is that of the numbers to which the split gives nats. So MIG steps where a further number gets some. It can fall there, because that number may come second for a factor.
+# The paper claims disentangling "without the previous trade-off in reconstruction accuracy". So draw MIG against the excess. Two lines show ideal codes of white sprites, of factors and of moments. Each point belongs to a C. Its loss is that of the best split; its MIG is that of the numbers to which the split gives nats. So MIG steps where a further number gets some. It can fall there, because that number may come second for a factor.
 
 # %%
 marks = {}
@@ -513,9 +521,9 @@ figures.tradeoff(marks, {"white sprites": ideal})
 plt.show()
 
 # %% [markdown]
-# *Figure 10.4. Disentangling (MIG) against reconstruction above its floor, one mark a run; further left and up is better. Grey lines: ideal codes.*
+# *Figure 10.4. Disentangling (MIG) against reconstruction above its floor, one mark a run; further left and up is better. Grey lines: ideal codes (no bounds: a run may send other numbers).*
 #
-# **What you should see.** γ = 1000 is far to the right: its drawings are about 110 nats worse than those of a fixed β = 4 (three seeds against one). Two of the three opened runs draw better than the plain VAE, and have more than three times its MIG. The third, which does not see the colours, draws a little worse and has 2.7 times its MIG. On white sprites, one seed each, the opened run has a seventh of the excess of γ = 1000 and nearly twice its MIG.
+# **What you should see.** γ = 1000 is far to the right: its drawings are about 110 nats worse than those of a fixed β = 4 (three seeds against one). Two of three opened runs draw better than the plain VAE, and have more than three times its MIG. The third, which does not see the colours, draws a little worse and has 2.7 times its MIG. On white sprites, one seed each, the opened run has a seventh of the excess of γ = 1000 and nearly twice its MIG.
 #
 # **What would falsify it.** A plain VAE that draws as well, with as high a MIG.
 
@@ -692,7 +700,7 @@ for title, (name, seeds) in parts.items():
 table(rows)
 
 # %% [markdown]
-# **What you should see.** With γ the training stops at three latents again, in spite of Muon, resets and cooldown. Without a ramp β is ¼ after 1,000 steps, and from then on the training is like a plain VAE's at full size. It draws as well, but spreads the factors: at most one has a latent of its own, against three to five. Without Muon, resets or cooldown it draws worse. MIG differs as much between seeds as between most rows.
+# **What you should see.** With γ the training stops at three latents again, in spite of Muon, resets and cooldown. Without a ramp β is ¼ after 1,000 steps, and then the training is like a plain VAE's at full size. It draws as well, but spreads the factors: at most one has a latent of its own, against three to five. Without Muon, resets or cooldown it draws worse. MIG differs as much between seeds as between most rows.
 #
 # **What would falsify it.** A training without the multiplier, or without the ramp, that reaches Figure 10.5.
 
@@ -821,7 +829,7 @@ answer = None  # def answer(features, old, guess): ...
 check("10.3", answer)
 
 # %% [markdown]
-# **10.4** (open, half an hour of computing) Train one more seed of a row of section 6's last table, from the repository's folder: `python tools/study_figure4a.py run ramp-none --seed 2`. (`table` in place of `run …` shows results.) Guess first. No check here.
+# **10.4** (open, half an hour of computing) Train one more seed of section 6's last table, from the repository's folder: `python tools/study_figure4a.py run ramp-none --seed 2`. (`table` in place of `run …` shows results.) Guess first. No check.
 
 # %% [markdown]
 # ## Summary
