@@ -176,7 +176,7 @@ plt.show()
 # %% [markdown]
 # *Figure 6.3. Published objective, seed 0, drawn as Figure 6.1. Three lines end above seven nats (the two upper ones lie on one another), the others far below 0.1.*
 #
-# **What you should see.** Two latents become active first, and the other eight fall below a thousandth of a nat. From about C = 3 (step 12,000) on these eight rise again, together, to some hundredths of a nat or a tenth. One of them wins; the other seven fall back and stay there. Seeds 1 and 2 do the same. Over 500 steps the mean KL is within 0.03 nats of C.
+# **What you should see.** Two latents become active first, and the other eight fall below a thousandth of a nat. From about C = 3 (step 12,000) on these eight rise again, together, to some hundredths of a nat or a tenth. One of them wins; the other seven fall back and stay there. Seeds 1 and 2 do the same. Averaged over 500 steps, the KL is within 0.03 nats of C.
 #
 # So the argument of section 2 is false as it stands: one latent came back. Once the place is known well, a nat about the size probably buys more.
 
@@ -203,7 +203,7 @@ for run in published:
     assert kl[C > 12][:, order[3:]].max() < 0.03
 
 # %% [markdown]
-# Here is our Figure 4a. In each row below the reconstructions the code of the first picture is held fixed, and one latent alone goes from −3 to 3.
+# Here is our Figure 4a. Below the reconstructions each row moves one latent of the first picture's code from −3 to 3.
 
 # %%
 first_run = runs["γ = 1000, seed 0"]
@@ -365,7 +365,7 @@ for z0, z1 in small_codes.values():
 # %% [markdown]
 # With one factor in each latent MIG is 1. In the turned code two latents tell equally much of each factor, so neither leads, and MIG is 0. A factor that no latent tells adds 0 too.
 #
-# Real latents are continuous. Our **convention**, in all chapters: we cut the posterior mean into 20 bins of equal width, and a colour into ten classes. All factors count. Others take samples, or leave shape out. The second puzzle:
+# Real latents are continuous. Our **convention**, in all chapters: we cut the posterior mean into 20 bins of equal width, and a colour into ten classes. All factors count. The second puzzle:
 
 # %%
 my_guess_mig = None  # x and y perfect, three factors missing: your number here
@@ -412,19 +412,17 @@ for row in rows:
 # %% [markdown]
 # All are low: 0.03 to 0.14 for γ = 1000 (three seeds), 0.10 for β = 4 (one seed).
 #
-# MIG and R² do not look at a latent's KL. An inactive latent whose mean follows x, however faintly, counts in both. The last column leaves inactive latents out, as our rule for a latent of its own does. For γ = 1000 this adds a few hundredths.
+# MIG and R² do not look at a latent's KL. An inactive latent whose mean follows x, however faintly, counts in both. The last column leaves inactive latents out. For γ = 1000 this adds a few hundredths.
 #
 # ## 5. What the paper leaves open
 #
-# The paper does not state these:
-#
-# | not stated | in section 3 | also tried |
+# | the paper does not state | in section 3 | also tried |
 # |---|---|---|
-# | Equation 8 for a batch | \|KL − C\| of the mean | of each picture, then averaged: `perpicture` |
+# | Equation 8 for a batch | \|KL − C\| of the mean: `batchmean` | of each picture, then averaged: `perpicture` |
 # | colours | `pale`: channels uniform on [0.5, 1] | `vivid`: on [0, 1]; `hue`: a circle of hues; `eight`: channels ¼ or 1 |
 # | first weights | `ours`: He's (variance 2/inputs), but the encoder's last layer times 0.1 | `he`: He's everywhere; `truncated`: normal without tails, σ = 1/√inputs; `glorot`: variance 2/(inputs + outputs); `pytorch`: its default |
 #
-# A **variant** makes one of these changes, or takes a smaller γ. It starts from one of three recipes: `pale` is section 3's, `vivid` the same in these colours, and `authors` has vivid colours, `truncated` weights and the penalty per picture. `tools/study_figure4a.py` trains variants on small pictures (32 × 32, γ divided by 4) while C grows over 20,000 steps, and four at full size over 100,000. **One seed each.**
+# A **variant** starts from one of three recipes: `pale` is section 3's, `vivid` the same in vivid colours, and `authors`, a guess at the paper's, also has `truncated` weights and the penalty per picture. It makes one of these changes, takes a smaller γ (`gamma10`: 10), or changes nothing (`base`). `tools/study_figure4a.py` trains variants on small pictures (32 × 32, every γ divided by 4) while C grows over 20,000 steps, and four at full size over 100,000. **One seed each.**
 
 
 # %%
@@ -472,7 +470,7 @@ for side in (32, 64):
 
 
 # %% [markdown]
-# An entry: active latents, factors in latents of their own, MIG over all latents, excess as a share of the constant picture's.
+# An entry: active latents, factors in latents of their own, MIG over all latents, excess as a share of the constant picture's. A dash: the same training as another entry. At 64 × 64, names without `vivid` start from `pale`.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -570,11 +568,11 @@ plt.show()
 #
 # - **Seven learn nothing** (at the right, on one another). The decoder draws the mean picture. Nine or ten latents are active, but explain no factor (R² below 0.01): a mean other than 0 costs nats, even the same for every picture ([chapter 5](05_capacity_generator.ipynb)).
 # - **Eighteen learn the place, and most of them the size.** Two or three latents carry most of the nats. At best x, y and scale have latents of their own; shape, orientation and colours never have. The four at full size are among these.
-# - **Three, with γ = 10, go on.** Four to six latents have more than 2 nats, and each draws better than with γ = 1000. But factors are mixed: MIG is 0.10 at most.
+# - **Three, with γ = 10, use more latents.** Four to six latents have more than 2 nats, and each draws better than with γ = 1000. But factors are mixed: MIG is 0.10 at most.
 #
-# **Why.** The first weights can decide it (the third puzzle). All fifteen trainings with He's weights (`ours`, `he`) draw. All three with PyTorch's default learn nothing, probably because these weights are small: at first the decoder's output hardly depends on the code ([chapter 4](04_blob_position.ipynb)). With `truncated` the average decides: vivid colours are drawn only per picture, pale ones only per batch.
+# **Why.** The first weights can decide it (the third puzzle). All fifteen trainings with He's weights (`ours`, `he`) draw. All three with PyTorch's default learn nothing, probably because these weights are small: at first the decoder's output hardly depends on the code ([chapter 4](04_blob_position.ipynb)). With `truncated` the average in Equation 8 decides: vivid colours are drawn only per picture, pale ones only per batch.
 #
-# **No variant tried gives each factor a latent of its own.** A filled mark near the star would falsify this. With a β that falls slowly in place of γ, vivid colours and another optimizer, traversals come close to the paper's ([chapter 10](10_training_that_goes_on.ipynb), Figure 10.6). [Chapter 9](09_factors_or_moments.ipynb) asks whether the objective wants factors at all.
+# **No variant tried gives each factor a latent of its own.** A filled mark near the star would falsify this. With vivid colours, a β that falls slowly in place of γ, and other changes, traversals come close to the paper's ([chapter 10](10_training_that_goes_on.ipynb), Figure 10.6). [Chapter 9](09_factors_or_moments.ipynb) asks whether the objective wants factors at all.
 
 # %% tags=["checks"]
 # What is said above, checked.
@@ -697,13 +695,13 @@ answer = None  # def answer(kl, C, gamma): ...
 check("6.3", answer)
 
 # %% [markdown]
-# **6.4** (open, half an hour of computing) Is one seed typical? Write down which excess, MIG and factors you expect of another, and train it: `python tools/study_figure4a.py run vivid-he --seed 1` (then `table` shows both). No check.
+# **6.4** (open, half an hour of computing) Is one seed typical? Write down which excess, MIG and factors you expect of another, and train it, from the repository's folder: `python tools/study_figure4a.py run vivid-he --seed 1`. (`table` in place of `run …` shows both.) No check.
 #
 # ## Summary
 #
 # - The paper's objective holds the KL at C. With our choices it puts 25 nats into three latents, place and size (three seeds), and draws worse than a fixed β = 4 (one seed).
 # - MIG is the lead of the best latent over the second, in information about a factor. A turned code scores 0.
-# - No variant of the recipe that was tried, one seed each, gives each factor a latent of its own; a slowly falling β in place of γ comes close ([chapter 10](10_training_that_goes_on.ipynb)).
+# - No variant tried, one seed each, gives each factor a latent of its own; other changes come close ([chapter 10](10_training_that_goes_on.ipynb)).
 # - Look at the KL of a latent before you trust its R².
 #
 # **Readings.** Burgess et al. 2018, sections 5 and A.2 and Figure 4. Chen et al. 2018 (MIG). Locatello et al. 2019, *Challenging common assumptions*.
