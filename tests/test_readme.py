@@ -177,6 +177,9 @@ def test_the_slow_ramp():
     assert max(seed["excess_error"] for seed in seeds) < 1.5
     assert [len(seed["own"]) for seed in seeds] == [6, 6, 4]  # "six factors of eight … on two seeds of three"
     assert all({"shape", "orientation"}.isdisjoint(seed["own"]) for seed in seeds)
+    annealed, ramp = ([ended(name, seed) for seed in range(3)] for name in ("ramp-anneal", "better-vivid-ramp"))
+    for one, other in zip(annealed, ramp, strict=True):  # "nearly as well": a nat of loss apart is a draw, ten are not
+        assert abs(one["excess"] - other["excess"]) < 6 and abs(len(one["own"]) - len(other["own"])) <= 1
     white = ended("full-ramp-white")
     assert f"MIG {white['mig']:.2f} at\n{white['excess']:.0f} nats above the floor" in README
 
