@@ -178,8 +178,9 @@ def test_the_slow_ramp():
     assert [len(seed["own"]) for seed in seeds] == [6, 6, 4]  # "six factors of eight … on two seeds of three"
     assert all({"shape", "orientation"}.isdisjoint(seed["own"]) for seed in seeds)
     annealed, ramp = ([ended(name, seed) for seed in range(3)] for name in ("ramp-anneal", "better-vivid-ramp"))
-    for one, other in zip(annealed, ramp, strict=True):  # "nearly as well": a nat of loss apart is a draw, ten are not
-        assert abs(one["excess"] - other["excess"]) < 6 and abs(len(one["own"]) - len(other["own"])) <= 1
+    assert {len(end["own"]) for end in annealed} == {3, 4}
+    most, least = (pick(end["excess"] for end in ramp) for pick in (max, min))
+    assert all(2.5 < end["excess"] - most and end["excess"] - least < 6 for end in annealed)
     white = ended("full-ramp-white")
     assert f"MIG {white['mig']:.2f} at\n{white['excess']:.0f} nats above the floor" in README
 
