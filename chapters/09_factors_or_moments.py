@@ -455,6 +455,8 @@ STUDY = Path("../data/studies/figure4a")
 for seed in (0, 1):
     path = STUDY / f"taught-seed{seed}.json"
     taught = json.loads(path.read_text(encoding="utf-8"))
+    steps = [taught["settings"][part] for part in ("taught", "rest")]
+    assert steps == [5_000, 20_000]
     begun, later, end = taught["looks"]["0"], taught["looks"]["1000"], taught["end"]
     of_shape = begun["r2"]["shape"].index(max(begun["r2"]["shape"]))
     assert {"x", "y", "red", "green", "blue"} <= set(end["own"])

@@ -266,9 +266,9 @@ found = {name: results(name, model) for name, model in models.items()}
 table(list(found.values()))
 
 # %% [markdown]
-# **What you should see** (one seed each; another processor gives other digits; excess and KL of 2,000 pictures, information and TC estimated from 200; MIG of posterior means, 20 bins, all five factors). β-TCVAE holds about as much information as the β-VAE with β = 4. Its total correlation is clearly lower. So it does what its loss asks. Its MIG is low, like that of the β-VAE. The β-VAE with β = 8 has little total correlation too, but for another reason: it says less altogether. It draws worse, and still its MIG is the highest of the three.
+# **What you should see** (one seed each; another processor gives other digits; excess and KL of 2,000 pictures, information and TC estimated from 200; MIG of posterior means, 20 bins, all five factors). β-TCVAE holds about as much information as the β-VAE with β = 4. Its total correlation is clearly lower. So it does what its loss asks. Its MIG is low, and not clearly above the β-VAE's. The β-VAE with β = 8 has little total correlation too, but for another reason: it says less altogether. It draws worse, and still has the highest MIG.
 #
-# So a lower total correlation, at about the same reconstruction, brought no higher MIG on this seed, and a somewhat higher one on seed 1 (section 4). Locatello et al. (2019) report something similar from a large study: methods "successfully enforce properties" that their losses encourage, and yet it seems that well-disentangled models cannot be identified without labels.
+# So a lower total correlation, at about the same reconstruction, brought no clearly higher MIG on this seed, and a somewhat higher one on seed 1 (section 4). Locatello et al. (2019) report something similar from a large study: methods "successfully enforce properties" that their losses encourage, and yet it seems that well-disentangled models cannot be identified without labels.
 #
 # What is said above, checked:
 
@@ -282,7 +282,7 @@ assert abs(mild["information"] - priced["information"]) < 0.8
 assert strong["TC"] < mild["TC"] and strong["KL"] < mild["KL"] - 1
 assert strong["excess"] > max(mild["excess"], priced["excess"]) + 3
 assert strong["MIG"] > max(mild["MIG"], priced["MIG"]) < 0.27
-assert abs(priced["MIG"] - mild["MIG"]) < 0.06
+assert priced["MIG"] < mild["MIG"] + 0.06
 for result in found.values():
     assert result["information"] < math.log(len(images))
 
@@ -525,7 +525,7 @@ gain = found["Ada-GVAE, β = 4"]["MIG"] / found["β-VAE, β = 4"]["MIG"]
 compare("MIG with pairs, over MIG without", my_guess_of_mig, gain, digits=1)
 
 # %% [markdown]
-# **What you should see** (one seed each; MIG as in section 1). With pairs the same β has about three times the MIG, a lower total correlation, and pictures that are about as good. But β = 8 has nearly the same MIG without any pairs, and pays for it with its pictures. On seed 1 (the folded cell) pairs again have three times the MIG of the same β, 0.38 against 0.12, but β = 8 has only 0.23. So compared with β = 8 pairs saved reconstruction on both seeds, and β = 8 matched their MIG on one. All four models above hold x and y in part. After 1,000 steps no latent tells much of shape or orientation.
+# **What you should see** (one seed each; MIG as in section 1). With pairs the same β has 1.5 to 3.5 times the MIG (it depends on the processor), a lower total correlation, and pictures about as good. But β = 8 comes near this MIG without any pairs, and pays for it with its pictures. On seed 1 (the folded cell) pairs have three times the MIG of the same β, 0.38 against 0.12, but β = 8 has only 0.23. So compared with β = 8 pairs saved reconstruction on both seeds, and β = 8 came near their MIG on one. All four models hold x and y in part. After 1,000 steps no latent tells much of shape or orientation.
 #
 # Pairs are an assumption, too. At least one factor must be shared within a pair, and which ones are shared must vary over the pairs, so that each factor can be told from the others. Our pairs are an easy case: they share four factors of five. The theorem of section 2 does not speak against pairs, because they tell more than single pictures.
 #
@@ -543,7 +543,7 @@ assert all(abs(row["MIG"] - number) < 0.01 for row, number in said)
 assert other_priced["MIG"] > other_mild["MIG"] + 0.05
 assert other_strong["excess"] > other_paired["excess"] + 3
 assert paired["TC"] < 0.8 * mild["TC"]
-assert gain > 2.5 and abs(paired["excess"] - mild["excess"]) < 6
+assert 1.5 < gain < 4 and abs(paired["excess"] - mild["excess"]) < 6
 assert abs(paired["MIG"] - strong["MIG"]) < 0.15
 assert strong["excess"] > paired["excess"] + 3
 for model in (*models.values(), weak):

@@ -55,6 +55,8 @@ def test_models_are_those_of_the_step(run):
     z = torch.randn(2, 10)
     assert not torch.equal(run.model().decode(z), run.model(4).decode(z))
     assert torch.equal(run.model().decode(z), run.model(12).decode(z))
+    kernel = run.model().encoder.net[2].weight
+    assert kernel.is_contiguous(memory_format=torch.channels_last)  # as fast layers want it
     with pytest.raises(ValueError, match=r"no snapshot at step 5: there are \[4, 12\]"):
         run.model(5)
 
