@@ -7,8 +7,8 @@ STAMP := $(VENV)/.installed
 ROOT  := $(if $(filter 0,$(shell id -u)),--allow-root)
 # a file at a time on every core, and one more: who runs a chapter waits while its kernel computes, and the other way
 # round; in the browser a chapter or explorer at a time
-MORE  := $(shell $(PY) -c 'import os; print((os.cpu_count() or 1) + 1)')
-FILES := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(MORE) --ignore tests/browser
+MORE   = $(shell $(PY) -c 'import os; print((os.cpu_count() or 1) + 1)')
+FILES  = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(MORE) --ignore tests/browser
 PAGES := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder tests/browser
 
 .PHONY: help lab test test-slow test-all quick chapters book lint clean

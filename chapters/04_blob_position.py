@@ -414,7 +414,7 @@ plt.show()
 #
 # **What you should see.** At β = 1, on this seed, four latents are in use, as in the paper. (Three others have less than 0.01 nats, rounded up.) Their heat maps are curved patches, and their rows bend, fade and jump. At β = 150 two rows move, one along each side of the square, and their heat maps are plain ramps. The other eight rows do nothing. The pictures are blurred (the second puzzle): with little information about the position the best picture is the average over all positions that are still possible.
 #
-# **What would falsify it.** At β = 150, a third active latent, or ramps along other directions than x and y. We count on all seeds, and list the largest correlation of a posterior mean with x, and with y. The last row is seed 1, trained three times as long:
+# **What would falsify it.** At β = 150, a third active latent, or ramps along other directions than x and y. We count on all seeds, and list the largest correlation of a posterior mean with x, and with y. Last: seed 1, trained three times as long:
 
 
 # %%
@@ -462,7 +462,7 @@ table(counts)
 # %% [markdown]
 # The weakest latents become inactive one after another, and 10,000 steps need not be the end. So four is no constant.
 #
-# Checked on the recorded trainings:
+# Checked (this only ties text to files):
 
 # %% tags=["checks"]
 assert all(run.step == 10_000 for run in vae + beta150)

@@ -298,7 +298,7 @@ at_25 = limits["moments"].at(torch.tensor([25.0]))[1].item()
 assert limits["moments"].capacities[-1] == 25 and round(at_25) == 21
 
 # %% [markdown]
-# *Figure 9.2. Left: loss of the best decoder for four codes, each at its best split of C nats. Right: the loss of each factor code minus that of the moments; above the grey line the moments are ahead. Sampling errors are below 0.6 nats.*
+# *Figure 9.2. Left: loss of the best decoder for four codes, each at its best split of C nats. Right: the loss of each factor code minus that of the moments; above the grey line the moments are ahead. Blue circles: factors, centred. Orange squares: symmetric angle. Green diamonds: centroid too. Pink triangles: moments. Sampling errors are below 0.6 nats.*
 #
 # **What you should see.** While nats are few the moments win, by more than ten nats of loss at C = 8. Against the best factor code they lose their lead at 10.5 nats, against the centred one at 11.8. From there on the factors win, by more than twenty nats at C = 14. At C = 25 the moments still have 21 nats of loss, and the factors none (the third puzzle).
 #
@@ -439,7 +439,7 @@ table(rows)
 #
 # The clearest code of moments comes from [chapter 10](10_training_that_goes_on.ipynb)'s slow ramp of C on white sprites (one seed). Each of five active latents holds one moment: R² is 0.99 for place and root area, and above 0.8 for *wide* and slant. With 19 nats of KL its loss above that of a perfect drawing, the *excess*, is 20 nats. Section 3's moments need 25 nats for that, but an encoder is not bound to those channels. With 19 the best factor code leaves none (Figure 9.2). So this training kept moments when factors would be better.
 #
-# **Does the ramp fix what is learnt first?** The control has no ramp: the plain VAEs and β = 4 prefer the area too, by about 0.1 in R². So this lead proves nothing about a ramp. Nor need Figure 9.2 fit these runs: nine have colours, and all have ten latents. The figure has white sprites and five channels.
+# **Does the ramp fix what is learnt first?** The control has no ramp: the plain VAEs and β = 4 prefer the area too, by about 0.1 in R². So this lead proves nothing about a ramp. (Figure 9.2 has five channels, no colours.)
 #
 # Would a training keep the *factors*, if it had them? `taught`, a variant in [chapter 6](06_controlled_capacity.ipynb)'s study (32 × 32 pixels, vivid colours, two seeds), is first trained for 5,000 steps towards a given code of 25 nats. In it each factor has a latent, and the symmetric angle two, as a point on a circle. Then it trains on pictures alone for 20,000 steps. The multiplier wants 25 nats, but never lowers β below 1, and at β = 1 only 15.5 are bought. Place and colours keep latents of their own, and the scale keeps its latent. But within 1,000 steps the two latents of the angle hold *wide* and slant, and the shape's latent ends with 0.1 nats on one seed and 0.2 on the other. Of the 15.5 nats 11.6 are not about colours. At 11.6 nats Figure 9.2 has the best factor code ahead by eight or nine nats of loss, or about two on a quarter of the pixels. Such a small lead, on other pictures, does not decide whether objective or training prefers moments.
 #

@@ -525,7 +525,7 @@ gain = found["Ada-GVAE, β = 4"]["MIG"] / found["β-VAE, β = 4"]["MIG"]
 compare("MIG with pairs, over MIG without", my_guess_of_mig, gain, digits=1)
 
 # %% [markdown]
-# **What you should see** (one seed each; MIG as in section 1). With pairs the same β has 1.5 to 3.5 times the MIG (it depends on the processor), a lower total correlation, and pictures about as good. But β = 8 comes near this MIG without any pairs, and pays for it with its pictures. On seed 1 (the folded cell) pairs have three times the MIG of the same β, 0.38 against 0.12, but β = 8 has only 0.23. So compared with β = 8 pairs saved reconstruction on both seeds, and β = 8 came near their MIG on one. All four models hold x and y in part. After 1,000 steps no latent tells much of shape or orientation.
+# **What you should see** (one seed each; MIG as in section 1). With pairs the same β has 1.5 to 4 times the MIG (it depends on the processor), a lower total correlation, and pictures about as good. But β = 8 comes near this MIG without any pairs, and pays for it with its pictures. On seed 1 (the folded cell) pairs have three times the MIG of the same β, 0.38 against 0.12, but β = 8 has only 0.23. So compared with β = 8 pairs saved reconstruction on both seeds, and β = 8 came near their MIG on one. All four models hold x and y in part. After 1,000 steps no latent tells much of shape or orientation.
 #
 # Pairs are an assumption, too. At least one factor must be shared within a pair, and which ones are shared must vary over the pairs, so that each factor can be told from the others. Our pairs are an easy case: they share four factors of five. The theorem of section 2 does not speak against pairs, because they tell more than single pictures.
 #

@@ -205,8 +205,7 @@ def plan() -> list[tuple[Variant, int]]:
     for colours in ("vivid", "white", "pale"):
         best = dataclasses.replace(ramp, name=f"full-ramp-{colours}", colours=colours, **wide)
         found += [(best, seed) for seed in range(3)]
-        if colours == "vivid":
-            found.append((dataclasses.replace(best, name="full-anneal-vivid", objective="annealed"), 0))
+    found.append((dataclasses.replace(ramp, name="full-anneal-vivid", objective="annealed", **wide), 0))
     long = {"size": 64, "ramp": 100_000, "rest": 0}
     for name, own in {
         "perpicture": {"reading": "picture"},
