@@ -156,11 +156,13 @@ _QUIET: dict[str, Any] = {
     "loud": False, "least": 0.25, "corners": ((0, 0.0), (3_000, 3.2), (6_000, 8.0), (6_001, 40.0)),
 }  # fmt: skip
 _RAMP: dict[str, Any] = _QUIET | {"openings": ((0, 10),), "corners": ((0, 0.0), (12_000, 40.0))}
-# the ramp taken apart; `none` has C at its end from the beginning, so no ramp; `anneal` has neither multiplier nor C
+# the ramp taken apart; `none` has C at its end from the beginning, so no ramp; `anneal` has neither multiplier nor C,
+# and `anneal-fast` is at its least β as early as the ramp is
 _RAMP_APART: dict[str, dict[str, Any]] = {
     "adam": {"muon": False, "lr": 5e-4}, "noreset": {"reset": 0}, "nocooldown": {"cooldown": 0.0},
     "none": {"corners": ((0, 40.0), (12_000, 40.0))},
     "gamma": {"objective": "capacity", "ramp": 12_000, "rest": 11_000}, "anneal": {"objective": "annealed"},
+    "anneal-fast": {"objective": "annealed", "corners": ((0, 0.0), (6_000, 40.0))},
 }  # fmt: skip
 # towards one factor a latent: nats taken back, or dear to the end, so that what shares a latent separates; a price on
 # what latents share; more openings, or none
