@@ -146,7 +146,7 @@ print("the same losses, bit for bit:", by_hand == torch.stack(in_library).tolist
 #
 # <details><summary>How do the weights begin?</summary>
 #
-# The appendix does not say, and it matters. The *fan-in* is the number of inputs of a unit. What the unit adds up has the variance fan-in · (variance of a weight) · (mean square of an input). The inputs come from a ReLU, which sets half of the values to zero and so halves their mean square. So a layer keeps the scale of its signal only if its weights have the variance 2 / fan-in (He et al. 2015). `VAE` begins so. PyTorch's default has 1 / (3 fan-in). Then each layer shrinks the signal, and the decoder has seven of them: at first its pictures hardly react to z. Encoding gains nothing and costs KL, so the training starts late (tried on one seed, on the small blobs of section 4).
+# The appendix does not say, and it matters. The *fan-in* is the number of inputs of a unit. What the unit adds up has the variance fan-in · (variance of a weight) · (mean square of an input). The inputs come from a ReLU, which sets half of the values to zero and so halves their mean square. So a layer keeps the scale of its signal only if its weights have the variance 2 / fan-in (He et al. 2015). `VAE` begins so, with a tenth of it in the encoder's last layer. PyTorch's default has 1 / (3 fan-in). Then each layer shrinks the signal, and the decoder has seven of them: at first its pictures hardly react to z. Encoding gains nothing and costs KL, so the training starts late (tried on one seed, on the small blobs of section 4).
 #
 # </details>
 #

@@ -279,7 +279,7 @@ plain = Experiment("plain", mine, BetaELBO(1.0), steps=600, learning_rate=1e-3)
 low_beta = watch(plain, steps=plain.steps, every=200)
 
 # %% [markdown]
-# *Figure 12.2. KL of each latent of the plain VAE (colours and dashes, logarithmic axis) during its training. Three latents hold some two nats each almost from the start, and a fourth joins them after step 350. Below the grey line a latent counts as inactive. (`mean_kl(100)` below is the mean over the last 100 steps.)*
+# *Figure 12.2. KL of each latent of the plain VAE (colours and dashes, logarithmic axis) during its training. Three latents hold some two nats each almost from the start, and two more join them after about step 350. Below the grey line a latent counts as inactive. (`mean_kl(100)` below is the mean over the last 100 steps.)*
 
 
 # %% tags=["nbval-ignore-output"]
@@ -336,7 +336,7 @@ for title, one in (("β = 1", low_beta), ("C", run), ("C, seed 1", again)):
 table(rows, digits=1)
 
 # %% [markdown]
-# **What you should see.** The KL is at C, 9 nats, and no more latents are in use than with β = 1. Unseen faces are drawn as well as the others, so nothing was learnt by heart. (Two seeds with C, one with β = 1.)
+# **What you should see.** The KL is at C, 9 nats. As with β = 1, five latents hold most of it. Unseen faces are drawn as well as the others, so nothing was learnt by heart. (Two seeds with C, one with β = 1.)
 #
 # These trainings are short. For your own pictures take some 20,000 steps for the low β (`steps=20_000`), then a ramp over the first half of 50,000, at 64 × 64 about three hours on two cores. With a thousand pictures and that many steps, a network can learn them by heart: the excess keeps falling, but that of unseen pictures rises. Then take more pictures, or fewer steps. What makes long trainings better is in [chapter 10](10_training_that_goes_on.ipynb).
 
@@ -346,9 +346,9 @@ if own is None:
     for row in rows[1:]:
         assert abs(row["KL"] - round(wanted)) < 0.6
         assert abs(row["excess"] - row["of unseen"]) < 6 and row["excess"] < 40
-    assert all(2 <= row["latents above 0.1"] <= 7 for row in rows)
-    plain_vae, *at_C = (row["latents above 0.1"] for row in rows)
-    assert max(at_C) <= plain_vae
+    for one in (low_beta, run, again):
+        kl = np.sort(one.mean_kl(100))
+        assert kl[-5:].sum() > 0.8 * kl.sum()
 
 # %% [markdown]
 # ## 6. Look at traversals
@@ -375,11 +375,11 @@ TraversalExplorer(run)
 #
 # <details><summary>Answers</summary>
 #
-# 1. The first latent moves the hair from low to high. The skin changes a little with it.
-# 2. No latent turns the face alone. $z_2$, $z_0$ and $z_7$ move eyes and mouth sideways, and each changes the skin or the eyes with it.
+# 1. The first latent, $z_6$, moves the hair from low to high, and little else.
+# 2. No latent turns the face all the way. $z_3$ moves eyes and mouth to one side and $z_0$ to the other, from the middle each. $z_2$ turns it too, but changes the skin with it.
 # 3. No latent makes the face smile, and the reconstruction of a smiling face has a blurred or a straight mouth. After so few steps the model has not found it.
 #
-# This is the training stored here. Yours may differ a little, because processors round differently. The next section puts numbers to your names.
+# This is the training stored here. Yours may differ, because processors round differently. The next section puts numbers to your names.
 #
 # </details>
 #
@@ -485,17 +485,18 @@ x, _ = mine.sample(3000, torch.Generator().manual_seed(4))
 first, second = codes_of(run, x), codes_of(again, x)
 both = torch.cat([first, second], 1).T.corrcoef()
 between = both[: first.shape[1], first.shape[1] :].abs()
-kl = np.sort(run.mean_kl(100))[::-1]
+kl, kl_again = (np.sort(one.mean_kl(100))[::-1] for one in (run, again))
 rows = []
 for latent in range((kl > 0.1).sum()):  # an inactive one is noise
     row = {"latent": f"no. {latent + 1}", "KL": float(kl[latent])}
     row["largest correlation"] = between[latent].max().item()
     row["with no."] = between[latent].argmax().item() + 1
+    row["KL there"] = float(kl_again[row["with no."] - 1])
     rows.append(row)
 table(rows)
 
 # %% [markdown]
-# **What you should see** (stored trainings). The latent of the hair comes back with another seed, and so does no. 4. No. 2 and no. 3 come back in part, both in the same latent. No. 5 seems to come back in no. 6. But the second training has only four latents above 0.1 nats, so its no. 6 is not in use. Look at the KL before you count a latent as found ([chapter 6](06_controlled_capacity.ipynb)). A latent that comes back with every seed belongs to the pictures and the method. One that does not is an accident of the seed. (Two seeds are few, so take five. Duan et al. 2020 make a score of this.)
+# **What you should see** (stored trainings). The latent of the hair comes back with another seed, and no. 2 to 4 nearly do. No. 5, with more than a nat, seems to come back in a latent that is hardly in use there. So look at the KL before you count a latent as found ([chapter 6](06_controlled_capacity.ipynb)). A latent that comes back with every seed belongs to the pictures and the method. One that does not is an accident of the seed. (Two seeds are few, so take five. Duan et al. 2020 make a score of this.)
 #
 # **You cannot say** that a latent *is* a factor of the world, even if it comes back. The chairs' trainings agree on the spread of the ink, which is no factor ([chapter 11](11_chairs.ipynb)). You cannot say that a feature without a latent is not in the pictures, because the smile is. And you cannot say that the code is "disentangled". A model with a turned code has the same likelihood. What prefers one set of axes is the diagonal posterior ([chapter 7](07_why_these_axes.ipynb)), not knowledge about your pictures. Locatello et al. (2019) prove that without assumptions on data or model no method can find the factors. So if the answer matters, label a few hundred pictures.
 
@@ -503,7 +504,6 @@ table(rows)
 # what is said above, checked
 if own is None:
     assert max(row["largest correlation"] for row in rows) > 0.8
-    assert (again.mean_kl(100) > 0.1).sum() < 6
     for one in (run, again):
         assert metrics.explained(codes_of(one, x), features[:, [4]]).max() > 0.8
 

@@ -8,7 +8,7 @@
 # 1. the KL is information plus two kinds of slack, and that β-TCVAE raises the price of one of them only;
 # 2. a turned code has the same pictures and the same distribution of codes, so that something other than the pictures must choose the axes;
 # 3. the decoder's local directions are nearly orthogonal on blobs (four seeds of five), and that this alone does not choose x and y;
-# 4. at the same β, pairs of pictures that share factors raise MIG (two seeds), and that pairs are an assumption, too.
+# 4. at the same β, pairs of pictures that share factors raise MIG (five seeds), and that pairs are an assumption, too.
 #
 # **You need** information and slack ([chapter 2](02_awgn_channel.ipynb)), MIG ([chapter 6](06_controlled_capacity.ipynb)), the gap of a turned code ([chapter 7](07_why_these_axes.ipynb)).
 # **Time:** 55 minutes to read, 4 minutes of CPU time.
@@ -266,25 +266,58 @@ found = {name: results(name, model) for name, model in models.items()}
 table(list(found.values()))
 
 # %% [markdown]
-# **What you should see** (one seed each; another processor gives other digits; excess and KL of 2,000 pictures, information and TC estimated from 200; MIG of posterior means, 20 bins, all five factors). β-TCVAE holds about as much information as the β-VAE with β = 4. Its total correlation is clearly lower. So it does what its loss asks. Its MIG is low, and not clearly above the β-VAE's. The β-VAE with β = 8 has little total correlation too, but for another reason: it says less altogether. It draws worse, and still has the highest MIG.
+# (Excess and KL are of 2,000 pictures, information and TC estimated from 200; MIG is of posterior means, 20 bins, all five factors.) This is one seed, and other processors give other digits. So here are four more seeds, recorded:
+
+# %%
+others = {}
+for seed in (1, 2, 3, 4):
+    # of these same cells, with SEED changed: python tools/study_pairs.py 1
+    with open(f"../data/studies/pairs-seed{seed}.json") as file:
+        others[seed] = {row["model"]: row for row in json.load(file)["rows"]}
+
+
+def over_seeds(models):
+    """A row a model: a score's values on the recorded seeds."""
+    rows = []
+    for name in models:
+        row = {"seeds 1 to 4": name}
+        for score, digits in (("excess", 0), ("TC", 1), ("MIG", 2)):
+            values = [f"{of[name][score]:.{digits}f}" for of in others.values()]
+            row[score] = ", ".join(values)
+        rows.append(row)
+    return rows
+
+
+table(over_seeds(models))
+
+# %% [markdown]
+# **What you should see** (the four seeds). β-TCVAE draws about as well as the β-VAE with β = 4, and has less total correlation on each. So it does what its loss asks. Its MIG is higher on each too. But MIG differs as much between the seeds of a method, and on seed 0 the stored table has the reverse. The β-VAE with β = 8 has little total correlation too, because it says less altogether. It draws worse, and its MIG goes from 0.03 to 0.35.
 #
-# So a lower total correlation, at about the same reconstruction, brought no clearly higher MIG on this seed, and a somewhat higher one on seed 1 (section 4). Locatello et al. (2019) report something similar from a large study: methods "successfully enforce properties" that their losses encourage, and yet it seems that well-disentangled models cannot be identified without labels.
+# So after so short a training *one seed says nothing about MIG*, and a lower total correlation does not guarantee a higher one. Locatello et al. (2019) report something similar from a large study: methods "successfully enforce properties" that their losses encourage, and yet it seems that well-disentangled models cannot be identified without labels.
 #
-# What is said above, checked:
+# What is said above, checked (of the live trainings what held on three kinds of processors):
 
 # %% tags=["checks"]
-mild, priced = found["β-VAE, β = 4"], found["β-TCVAE, β = 6"]
-strong = found["β-VAE, β = 8"]
-assert (
-    abs(mild["excess"] - priced["excess"]) < 6 and priced["TC"] < 0.8 * mild["TC"]
-)
-assert abs(mild["information"] - priced["information"]) < 0.8
-assert strong["TC"] < mild["TC"] and strong["KL"] < mild["KL"] - 1
-assert strong["excess"] > max(mild["excess"], priced["excess"]) + 3
-assert strong["MIG"] > max(mild["MIG"], priced["MIG"]) < 0.27
-assert priced["MIG"] < mild["MIG"] + 0.06
-for result in found.values():
-    assert result["information"] < math.log(len(images))
+MILD, PRICED, STRONG = models
+for of in (found, *others.values()):
+    mild, priced, strong = (of[name] for name in models)
+    assert abs(mild["excess"] - priced["excess"]) < 6
+    assert abs(mild["information"] - priced["information"]) < 0.8
+    assert strong["TC"] < mild["TC"] and strong["KL"] < mild["KL"] - 1
+    assert strong["excess"] > max(mild["excess"], priced["excess"]) + 3
+    for result in of.values():
+        assert result["information"] < math.log(len(images))
+for of in others.values():
+    assert of[PRICED]["TC"] < 0.6 * of[MILD]["TC"]
+ahead = [of[PRICED]["MIG"] - of[MILD]["MIG"] for of in others.values()]
+assert 0.005 < min(ahead) < 0.015
+for name, least, most in (
+    (MILD, 0.04, 0.25),
+    (PRICED, 0.12, 0.34),
+    (STRONG, 0.03, 0.35),
+):
+    migs = [round(of[name]["MIG"], 2) for of in others.values()]
+    assert (min(migs), max(migs)) == (least, most)
 
 # %% [markdown]
 # ## 2. Turn a code, and the pictures do not notice
@@ -523,39 +556,39 @@ found["Ada-GVAE, β = 4"] = results("Ada-GVAE, β = 4", weak)
 table(list(found.values()))
 gain = found["Ada-GVAE, β = 4"]["MIG"] / found["β-VAE, β = 4"]["MIG"]
 compare("MIG with pairs, over MIG without", my_guess_of_mig, gain, digits=1)
+print()
+table(over_seeds(found))
 
 # %% [markdown]
-# **What you should see** (one seed each; MIG as in section 1). With pairs the same β has 1.5 to 4 times the MIG (it depends on the processor), a lower total correlation, and pictures about as good. But β = 8 comes near this MIG without any pairs, and pays for it with its pictures. On seed 1 (the folded cell) pairs have three times the MIG of the same β, 0.38 against 0.12, but β = 8 has only 0.23. So compared with β = 8 pairs saved reconstruction on both seeds, and β = 8 came near their MIG on one. All four models hold x and y in part. After 1,000 steps no latent tells much of shape or orientation.
+# **What you should see.** With pairs MIG is 0.37 to 0.40 on the recorded seeds, on each more than any other training has. Without pairs it goes from 0.03 to 0.35. The pictures are about as good as with the same β, and the total correlation is lower. Why only 0.4? The live training with pairs tells nearly all of x and y, half of the scale, and after 1,000 steps hardly any of shape and orientation (the folded cell).
 #
 # Pairs are an assumption, too. At least one factor must be shared within a pair, and which ones are shared must vary over the pairs, so that each factor can be told from the others. Our pairs are an easy case: they share four factors of five. The theorem of section 2 does not speak against pairs, because they tell more than single pictures.
 #
 # What is said above, checked:
 
 # %% tags=["checks"]
-paired = found["Ada-GVAE, β = 4"]
-# the four trainings with SEED = 1: python tools/study_pairs.py 1
-with open("../data/studies/pairs-seed1.json") as file:
-    recorded_rows = json.load(file)["rows"]
-table(recorded_rows)
-other_mild, other_priced, other_strong, other_paired = recorded_rows
-said = (other_paired, 0.38), (other_mild, 0.12), (other_strong, 0.23)
-assert all(abs(row["MIG"] - number) < 0.01 for row, number in said)
-assert other_priced["MIG"] > other_mild["MIG"] + 0.05
-assert other_strong["excess"] > other_paired["excess"] + 3
-assert paired["TC"] < 0.8 * mild["TC"]
-assert 1.5 < gain < 4 and abs(paired["excess"] - mild["excess"]) < 6
-assert abs(paired["MIG"] - strong["MIG"]) < 0.15
-assert strong["excess"] > paired["excess"] + 3
-for model in (*models.values(), weak):
-    with torch.no_grad():
-        means = model.encode(images[::3])[0]
-    told = metrics.information(means, classes[::3]).amax(1) / COUNTS.log()
-    assert told[[0, 2]].max() < 0.25 and told[[3, 4]].min() > 0.35
+for of in (found, *others.values()):
+    row = of["Ada-GVAE, β = 4"]
+    assert (
+        row["TC"] < of[MILD]["TC"] and abs(row["excess"] - of[MILD]["excess"]) < 6
+    )
+    assert 0.33 < row["MIG"] < 0.45
+    assert (
+        of is found or row["MIG"] > max(of[name]["MIG"] for name in models) + 0.01
+    )
+migs = [round(of["Ada-GVAE, β = 4"]["MIG"], 2) for of in others.values()]
+assert (min(migs), max(migs)) == (0.37, 0.40)
+with torch.no_grad():
+    means = weak.encode(images[::3])[0]
+told = metrics.information(means, classes[::3]).amax(1) / COUNTS.log()
+print("told by one latent:", dict(zip(NAMES, told.numpy().round(2), strict=True)))
+assert told[[0, 2]].max() < 0.25 and told[[3, 4]].min() > 0.85
+assert 0.4 < told[1] < 0.6
 
 # %% [markdown]
 # ### Without pairs: quantised latents
 #
-# Another way is a stronger bias on the model. Hsu et al. (2023) quantise the latents: each takes only a few values, from a learnt list of its own, and an unusually high weight decay holds the weights small. The idea is that the encoder must then build codes from few values, and that the decoder can give each value one meaning. On standard data sets, without labels or pairs, they report a large gain in modularity (a latent tells of one factor only) and explicitness (a simple model can read the factors from the code). We have not tried it. By section 2 it, too, rests on a bias. It fits data whose factors can be coded by a few values each, in latents of their own, and drawn by a simple decoder.
+# Another way is a stronger bias on the model. Hsu et al. (2023) quantise the latents: each takes only a few values, from a learnt list of its own, and an unusually high weight decay holds the weights small. The idea is that the encoder must then build codes from few values, and that the decoder can give each value one meaning. On standard data sets, without labels or pairs, they report a large gain in modularity (a latent tells of one factor only) and explicitness (a simple model can read the factors from the code). We have not tried it. By section 2 it, too, rests on a bias.
 #
 # ## 5. The paper's claims, then and now
 #

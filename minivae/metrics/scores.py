@@ -1,6 +1,7 @@
 """Scores of disentanglement: MIG, SAP, DCI, FactorVAE, β-VAE and InfoMEC. Taught in chapters 6, 9 and 13."""
 
 import math
+import warnings
 
 import numpy as np
 import torch
@@ -148,10 +149,12 @@ def infomec(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float, 
     The first and the last come from the mutual information of factors and latents over the factors' entropy: of each
     latent (each factor) the largest share of its sum, scaled so that equal shares give 0. Latents that range over less
     than a twentieth of the widest do not count. Explicitness is the share of a factor's entropy that a multinomial
-    logistic regression on all latents removes, classes weighted equally; negative if it does worse than chance.
+    logistic regression on all latents removes, classes weighted equally, in a hundred iterations at most; negative if
+    it does worse than chance.
     Args, errors: as `mig`, and at least two factors; seed: of the estimator by 10 nearest neighbours.
     Source: Hsu et al. 2023, "Disentanglement via latent quantization", section 4, for continuous latents.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_selection import mutual_info_classif
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
@@ -163,7 +166,9 @@ def infomec(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float, 
     for f in classes.T:
         about = mutual_info_classif(z, f, n_neighbors=10, random_state=seed)
         known.append(torch.from_numpy(about) / _entropy(f.bincount()))
-        reader = LogisticRegression(C=np.inf, class_weight="balanced").fit(z, f)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of many classes: what they add is below 0.1
+            reader = LogisticRegression(C=np.inf, class_weight="balanced").fit(z, f)
         explicit.append(1 - log_loss(f, reader.predict_proba(z)) / math.log(int(f.max()) + 1))
     table = torch.stack(known)[:, ranges > ranges.max() / 20]  # factors, latents that count
     modularity, compactness = (
