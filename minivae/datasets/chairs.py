@@ -118,14 +118,11 @@ class Chairs:
         nearest = torch.full((len(factors), side, side), BEHIND, dtype=torch.int32, device=rays.device)
         enter, leave = torch.empty_like(nearest), torch.empty_like(nearest)
         missed = torch.empty_like(nearest, dtype=torch.bool)
-        for k, (top, bottom, left, right) in enumerate(_windows(parts, elevation, self.size)):
-            window = slice(None), slice(top, bottom), slice(left, right)
-            one, other, none = enter[window], leave[window], missed[window]
-            # in place: three times as fast as with new tensors
-            torch.maximum(sides[:, k, None, left:right], tops[:, k, top:bottom, None], out=one)
-            torch.minimum(backs[:, k, None, left:right], bottoms[:, k, top:bottom, None], out=other)
-            torch.ge(one, other, out=none)
-            torch.minimum(nearest[window], one.masked_fill_(none, BEHIND), out=nearest[window])
+        for k in range(parts.shape[1]):  # in place: three times as fast as with new tensors
+            torch.maximum(sides[:, k, None], tops[:, k, :, None], out=enter)
+            torch.minimum(backs[:, k, None], bottoms[:, k, :, None], out=leave)
+            torch.ge(enter, leave, out=missed)
+            torch.minimum(nearest, enter.masked_fill_(missed, BEHIND), out=nearest)
         return F.avg_pool2d((nearest & 255)[:, None].float(), 2).round() / 255
 
 
@@ -189,20 +186,6 @@ def prisms(factors: Tensor) -> Tensor:
 def _there(parts: Tensor) -> Tensor:
     """Which prisms a chair has, (n, prisms)."""
     return parts[..., 6] > parts[..., 5]
-
-
-def _windows(parts: Tensor, elevation: Tensor, size: int) -> list[list[int]]:
-    """Of each prism the rays that can meet it in any of the chairs: first row and last, first column and last."""
-    x, y, a, b, _, low, high, *_ = parts.unbind(2)
-    there, around = _there(parts), torch.hypot(a, b)
-    down, slope = elevation.cos()[:, None], elevation.sin()[:, None]
-    reach = torch.stack([
-        -(high * down + (y + around) * slope), -(low * down + (y - around) * slope), x - around, x + around
-    ])  # fmt: skip
-    reach = ((reach / REACH + 1) * size).clamp(0, 2 * size)
-    firsts = torch.where(there, reach[::2].floor(), 2.0 * size).amin(1)
-    lasts = torch.where(there, reach[1::2].ceil(), 0.0).amax(1)
-    return torch.stack([firsts[0], lasts[0], firsts[1], lasts[1]], dim=1).int().tolist()
 
 
 def _depths(parts: Tensor, elevation: Tensor, rays: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
