@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Chapter 5 · Divide a capacity among five factors, and compute which one gets the next nat
 #
-# Figure 3 of Burgess et al. (2018) is an experiment without an encoder, on dSprites: pictures of one white shape, the **sprite**, on black. A decoder is told their five factors (shape, scale, orientation, x and y), each through a noisy channel of its own. The training chooses how much noise each channel has. But together they carry C nats, and C rises slowly during the training. In the paper position gets the first nats. Scale, shape and orientation follow, each at a capacity of its own.
+# Figure 3 of Burgess et al. (2018) is an experiment without an encoder, on dSprites: pictures of one white shape, the **sprite**, on black. A decoder is told their five factors (shape, scale, orientation, x and y), each through a noisy channel of its own. The training chooses how much noise each channel has. But together the channels carry C nats, a number that we set and raise slowly during the training. In the paper position gets the first nats. Scale, shape and orientation follow, each at a capacity of its own.
 #
 # Is this order the best, or a habit of the training? We compute the best division of every C without any network, and compare the published objective with it.
 #
@@ -121,7 +121,7 @@ print("the same:", torch.allclose(ours, theirs, atol=1e-5))
 #
 # $$ \text{reconstruction} + \gamma \, \Big| \sum_i R_i - C \Big| . $$
 #
-# C climbs linearly from 0.5 to 25 nats (the paper's section 4.3). This can exceed the 13.5 nats of entropy, because not every nat of KL is information ([chapter 2](02_awgn_channel.ipynb)). γ is 1000 (appendix A.2). We take 100,000 steps, the appendix's number for the VAE.
+# C climbs linearly from 0.5 to 25 nats (the paper's section 4.3), beyond the 13.5 nats of entropy, because not every nat of KL is information ([chapter 2](02_awgn_channel.ipynb)). γ is 1000 (appendix A.2). We take 100,000 steps, the appendix's number for the VAE.
 #
 # ## 2. What the published objective does
 #
@@ -153,7 +153,7 @@ by_step = live.history["reconstruction"]
 assert by_step[-50:].mean() < 0.5 * by_step[0]
 
 # %% [markdown]
-# Is the training too small? Here is the recorded one: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed.
+# Here is the recorded training: 64 × 64 pixels, 100,000 steps, C up to 25 nats, one seed.
 
 # %%
 run = Run.load("../data/runs/generator-seed0.h5")
@@ -169,7 +169,7 @@ figures.figure_3(published)
 plt.show()
 
 # %% [markdown]
-# *Figure 5.3. Our training with γ = 1000, one factor a column. Above: its KL as C rises. Below: the same KL against the reconstruction accuracy (minus the reconstruction loss).*
+# *Figure 5.3. The training, one factor a column. Above: its KL as C rises. Below: the same KL against the reconstruction accuracy (minus the reconstruction loss).*
 #
 # Checked:
 
@@ -186,7 +186,7 @@ print(f"farthest from C: {off_target.max():.2f} nats")
 print(f"reconstruction at the end: {published.distortions[-1]:.0f} nats")
 
 # %% [markdown]
-# **What you should see.** The KL (means over 500 steps) is always within 0.1 nats of C. But this is not the paper's Figure 3, where x and y share everything up to 5 nats. Here every factor starts with a tenth of a nat, our choice (the paper gives none), and none goes back to zero. Between 3 and 20 nats position leads. At the end scale does, and a loss of 60 nats is left.
+# **What you should see.** The KL (means over 500 steps) is always within 0.1 nats of C. But this is not the paper's Figure 3, where x and y share everything up to 5 nats. Here every factor starts with a tenth of a nat, our choice (the paper gives none), and none goes back to zero. Between 3 and 20 nats position leads. At the end scale does, and a loss of 60 nats is left. (The small training has another order, because factors come apart slowly under γ = 1000; [chapter 8](08_missed_split.ipynb) computes how slowly.)
 #
 # ## 3. The optimal decoder
 #
@@ -194,7 +194,7 @@ print(f"reconstruction at the end: {published.distortions[-1]:.0f} nats")
 #
 # $$ \hat x(z) = \mathbb E[x \mid z] = \sum_f p(f \mid z)\, x(f), \qquad p(f \mid z) \propto \prod_i \exp\left(-\frac{(z_i - a_i f_i)^2}{2 \sigma_i^2}\right) . $$
 #
-# No network can do better with these channels. The sum runs over all combinations $f$ of the five factors. They are equally likely, so the factors are independent, and so are the noises. Therefore the belief $p(f \mid z)$ is a product over the factors. For one factor:
+# No network can do better with these channels. The sum runs over all combinations $f$ of the five factors. All combinations are equally likely, so the factors are independent; the five noises are too. Therefore the belief $p(f \mid z)$ is a product over the factors. For one factor:
 
 
 # %%
@@ -267,7 +267,7 @@ assert gain[3.0] < -20 and gain[6.0] < -1 < 1 < gain[7.0] < gain[8.0]
 # %% [markdown]
 # Up to 6 nats this does not pay: a vaguer place costs more than a known size saves. With 7 it does.
 #
-# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. It first gives large shares to every set of factors, because a small share may not pay. From the best of these it goes down the gradient of $D$, and keeps the sum at C. At three capacities, with few pictures:
+# A split is best when no such exchange helps. So a further nat must be worth the same for every factor that has any: $G_i = \beta$, the price of a nat. That is water-filling again ([chapter 2](02_awgn_channel.ipynb)). `rate_distortion` searches for such a split. It divides C in large shares among each set of factors in turn, because a small share may not pay. From the best of these splits it goes down the gradient of $D$, and keeps the sum at C. At three capacities, with few pictures:
 
 # %%
 quick = rate_distortion(raw, [6.0, 6.4, 7.0], samples=128)
@@ -437,7 +437,7 @@ assert 0.75 < look["γ = 1000", 23.8]["hearts"] < 0.92
 # %% [markdown]
 # **What you should see.** At 3.1 nats the optimal decoder draws a blur in the right place: position alone, as in the paper. γ = 1000 is less sure of the place. At 7.3 nats the size is seen. At 15.4 the optimal decoder draws nearly everything, the angle too; the trained one knows the size but hardly the angle, and draws round blobs.
 #
-# **Where the training fails.** In the paper "the reconstructions begin to look almost identical to the samples". At 23.8 nats the optimal decoder's do. In the training's hearts and small squares are round lumps.
+# **Where the training fails.** In the paper "the reconstructions begin to look almost identical to the samples". At 23.8 nats the optimal decoder's do. The training still draws hearts and small squares as round lumps.
 #
 # ## 6. A mean costs nats
 #
@@ -548,7 +548,7 @@ for kind, channels in (("raw", raw), ("centred", centred)):
     assert abs(np.mean(predicted) - best[kind]["scale"][0]) < 0.35
 
 # %% [markdown]
-# **What you should see.** Scale comes at 6.6 nats with the published values, at 5.1 with class numbers and at 2.8 centred. The paper says that its KL climbs from "around C = 6 nats". So values fit best as they stand. But a training may bring a factor later than the best split does. [Chapter 8](08_missed_split.ipynb) measures by how much, and then class numbers fit too.
+# **What you should see.** Scale comes at 6.6 nats with the published values, at 5.1 with class numbers and at 2.8 centred. The paper says that its KL climbs from "around C = 6 nats". Of the three the published values come nearest. But a training may bring a factor later than the best split does. [Chapter 8](08_missed_split.ipynb) measures by how much, and then class numbers fit too.
 #
 # ## 7. Drag the capacity
 #

@@ -184,7 +184,7 @@ table([
 #
 # </details>
 #
-# Now there are 11.1 nats, and two of them go to a fourth number: to the shape, to *wide*, to the angle, or to the **symmetric angle**. That is the angle as a share of the turn after which the shape looks the same ([chapter 8](08_missed_split.ipynb), section 6).
+# Now there are 11.1 nats, place is the published one again, and two nats go to a fourth number: to the shape, to *wide*, to the angle, or to the **symmetric angle**. That is the angle as a share of the turn after which the shape looks the same ([chapter 8](08_missed_split.ipynb), section 6).
 
 # %%
 # two nats for the channel of the shape, or for that of the orientation
@@ -310,7 +310,7 @@ assert limits["moments"].capacities[-1] == 25 and round(at_25) == 21
 #
 # <details><summary>Why this and section 2 disagree at 11 nats</summary>
 #
-# The table of section 2 gave the moments 87 against 102, at 11.1 nats split by hand. At the best split of 11 nats the moments have 63 and the centred factors 71, but the factors with the symmetric angle have 61. Section 2 asks which single number is worth most at rates set by hand, section 3 which complete code is best.
+# The table of section 2 gave √area and *wide* 87 nats against 102, at 11.1 nats split by hand. At the best split of 11 nats the moments have 63 and the centred factors 71, but the factors with the symmetric angle have 61. Section 2 asks which single number is worth most at rates set by hand, section 3 which complete code is best.
 #
 # </details>
 #
@@ -414,7 +414,7 @@ assert held["plain VAE"][PLACE_X][0] > 0.6 > held["plain, white"][FORM][0]
 # %% [markdown]
 # *Figure 9.3. R² in the best active latent of each run (a row; the number after a name is its seed, all others are seed 0). Left, rivals: scale (blue, hollow) and root area (orange, filled). Right, both moments: wide (blue, hollow) and slant (orange, filled).*
 #
-# For the place R² is near 1 for both. So the table has the share of the variance that is left, 1 − R². It has the runs in which one latent explains more than 0.8 of x and one of y:
+# For the place R² is near 1 for both. So the table has the share of the variance that is left, 1 − R². It has only the runs in which one latent explains more than 0.8 of x, and one more than 0.8 of y:
 
 # %% tags=["nbval-ignore-output"]
 rows = []
@@ -439,9 +439,9 @@ table(rows)
 #
 # Only the multiplier's run holds all five moments: the best latent of each has an R² above 0.7, and these are five different latents. But a second one tells *wide* too, and three others the slant. So not every moment has a latent of its own.
 #
-# A thirteenth run does better (one seed): [chapter 10](10_training_that_goes_on.ipynb)'s slow ramp of C with the multiplier, on white sprites. Each of its five active latents holds one moment: R² is 0.99 for place and root area, and above 0.8 for *wide* and slant. It spends 19 nats, and its loss above that of a perfect drawing, the *excess*, is 20. The best factor code leaves none with 18 (section 3). So this training kept moments when factors would be better.
+# A thirteenth run does better (one seed): [chapter 10](10_training_that_goes_on.ipynb)'s slow ramp of C with the multiplier, on white sprites. Each of its five active latents holds one moment: R² is 0.99 for place and root area, and above 0.8 for *wide* and slant. It spends 19 nats, and its loss is 20. That is less than these moments leave with 19 (25), so the latents tell a little more. But the best factor code leaves none with 18 (section 3). So this training kept near to moments when factors would be better.
 #
-# **Is it the ramp that makes trainings prefer the area?** Those without a ramp are the control: the plain VAEs and β = 4 prefer it too, by about 0.1 in R². So this lead proves nothing about a ramp.
+# **Is it the ramp that makes trainings prefer the area?** Those without a ramp, the plain VAEs and β = 4, prefer it too, by about 0.1 in R². So no.
 #
 # **Would a training keep the factors, if it had them?** `taught` (two seeds, 32 × 32 pixels, vivid colours) begins with a code that we give it. Each factor has a latent, the symmetric angle two, as a point on a circle. For 5,000 steps the encoder is fitted to this code, and the decoder learns to draw from it. Then both train on pictures alone for 20,000 steps. The objective is the multiplier's with C = 25, but β may not fall below 1.
 
@@ -468,9 +468,9 @@ for seed in (0, 1):
 table(rows)
 
 # %% [markdown]
-# **What you should see.** The KL falls to 15.5 nats: at β = 1 a nat beyond these saves less than it costs. Place and colours keep their latents. The angle loses its two. Within 1,000 steps they hold *wide* and slant. The teaching itself hardly brought the shape in (R² of 0.30 and 0.36), so this tells little about the shape; its latent ends with 0.1 and 0.2 nats.
+# **What you should see.** The KL falls to 15.5 nats: at β = 1 a nat beyond these saves less than it costs. Place and colours keep their latents. (Scale does too, though another latent tells enough of it to fail [chapter 6](06_controlled_capacity.ipynb)'s rule.) The angle loses its two latents: within 1,000 steps these two hold *wide* and slant. The teaching itself hardly brought the shape in (R² of 0.30 and 0.36), so this tells little about the shape; its latent ends with 0.1 and 0.2 nats.
 #
-# Do moments win although factors are better? Of the 15.5 nats 11.6 are not about colours. There the best factor code is ahead by eight or nine nats in Figure 9.2, so on a quarter of the pixels perhaps by two. Such a small lead, on other pictures, does not decide whether objective or training prefers moments.
+# Do moments win although factors are better? Colours take 3.9 of the 15.5 nats. At C = 11.6, the rest, the best factor code is ahead by eight or nine nats in Figure 9.2, so on a quarter of the pixels perhaps by two. So small a lead, on other pictures, decides nothing.
 
 # %% tags=["checks"]
 # What is said of the ramp, the taught, and the multiplier, checked.
@@ -509,6 +509,8 @@ assert min(best.pop("width"), best.pop("slant")) > 0.8
 assert min(best.values()) > 0.98
 rate = sum(of_ramp["kl"])
 assert round(rate) == 19 and abs(of_ramp["excess"] - at_25) < 2
+at_19 = limits["moments"].at(torch.tensor([rate]))[1].item()
+assert round(at_19) == 25 and of_ramp["excess"] < at_19 - 4
 factors_left = limits["factors, symmetric angle"].at(torch.tensor([18.0]))[1]
 assert rate > 18 and factors_left.item() < 1  # fewer nats than it has
 code, kl, factors = codes_of["multiplier"]
@@ -523,7 +525,7 @@ assert (R2 > 0.7).sum(1).tolist() == [1, 1, 1, 2, 4]
 #
 # Suppose a training found the five moments, each in a latent of its own and without noise. How disentangled would the literature call it? [Chapter 6](06_controlled_capacity.ipynb) has MIG. Here too it is of posterior means, with 20 bins, over all factors; the mean of a code without noise is the code itself. Here are the four other scores that are used most (`minivae/metrics/scores.py` has the code):
 #
-# - **FactorVAE** (Kim and Mnih 2018). Hold one factor fixed, vary the others, and see which latent varies least. Is it always the same latent for the same factor? The score is how often one guesses the factor right from that latent.
+# - **FactorVAE** (Kim and Mnih 2018). Hold one factor fixed, vary the others, and see which latent varies least, in units of its variance over all pictures. Is it always the same latent for the same factor? The score is how often one guesses the factor right from that latent.
 # - **β-VAE** (Higgins et al. 2017). Take pairs of pictures that share one factor, and the mean distance of their codes in each latent. Can a linear classifier tell from *all* these distances which factor is shared?
 # - **DCI** (Eastwood and Williams 2018). Boosted trees (sums of small decision trees) predict each factor from all latents, and one looks at which latents the trees rely on. *Disentanglement*: does each latent serve one factor? *Completeness*: does each factor need one latent?
 # - **SAP** (Kumar et al. 2018). A linear classifier predicts each factor from one latent alone. By how much is the best latent more accurate than the second best?
@@ -687,7 +689,7 @@ answer = None  # def answer(picture): ...
 check("9.1", answer)
 
 # %% [markdown]
-# **9.2** (medium, 20 min) In section 2 the moments had 87 nats of loss at 11.1 nats, split by hand, and the factors 102. Find a split of 11.1 nats over the five *factors* (`SpriteChannels("centred")`), in the order shape, scale, orientation, x, y, with a loss below 75. *Hint: `distortion` has gradients, and `C * torch.softmax(a, 0)` adds up to C.*
+# **9.2** (medium, 20 min) In section 2, at 11.1 nats split by hand, √area and *wide* had 87 nats of loss, and the factors 102. Find a split of 11.1 nats over the five *factors* (`SpriteChannels("centred")`), in the order shape, scale, orientation, x, y, with a loss below 75. *Hint: `distortion` has gradients, and `C * torch.softmax(a, 0)` adds up to C.*
 
 # %%
 answer = None

@@ -16,7 +16,7 @@ from minivae.course.checks import check
 from minivae.datasets import Blobs
 from minivae.overlap import confusions
 
-LOG2 = math.log(2)
+LOG2, SQRT_2PI = math.log(2), math.sqrt(2 * math.pi)
 SENT = [np.linspace(*ends) for ends in ((1, 3, 3), (0.5, 1, 6), (0, 2 * math.pi, 40), (0, 1, 32), (0, 1, 32))]
 
 
@@ -981,6 +981,32 @@ def test_every_named_slip_is_recognised_as_itself():
         for problem, wrong in getattr(asks, "slips", {}).items():
             answer = wrong() if callable(wrong) and not asks.cases else wrong
             assert problem in check(exercise, answer).text
+
+
+@pytest.mark.parametrize(
+    ("unit", "wrong", "said"),
+    [("nats", 3 / LOG2, "these are bits"), ("nats", 3 * LOG2, "nats were taken for bits"),
+     ("bits", 3 * LOG2, "these are nats"), ("probability", 300, "not per cent"),
+     ("", 6, "twice too much"), ("", 1.5, "half of what"), ("", -3, "the sign"), ("", 1 / 3, "upside down")],
+)  # fmt: skip
+def test_the_slips_of_every_unit_are_recognised(unit, wrong, said):
+    with pytest.raises(checks.base.NotYet, match=said):
+        checks.base.Asks(3.0, unit=unit, hint="think")(wrong)
+
+
+def test_the_fee_of_5_3_is_weighed_against_what_the_channel_tells():
+    """At 3 nats with the mean sent, at the best scale; the mutual information by an integral over the output."""
+    for rare, passes in ((0.3, False), (0.5, False), (0.53, True), (0.9, True)):
+        f = np.r_[0, np.linspace(rare, 1, 40)]
+        mean, variance = f.mean(), f.var()
+        snr = (math.exp(6) - 1) / (1 + mean**2 / variance)
+        z = np.linspace(-40, 40, 80_001)
+        density = np.exp(-0.5 * (z[:, None] - (f - mean) * math.sqrt(snr / variance)) ** 2).mean(1) / SQRT_2PI
+        told = -np.trapezoid(np.where(density > 0, density * np.log(np.maximum(density, 1e-300)), 0), z)
+        told -= 0.5 * math.log(2 * math.pi * math.e)
+        fee = 3 - 0.5 * math.log1p(snr)
+        assert (fee > told) == passes, (rare, fee, told)
+        assert bool(check("5.3", f)) == passes, (rare, fee, told)
 
 
 # Oracles of the checks

@@ -508,6 +508,15 @@ def test_an_interrupted_training_exits_with_130_and_says_how_to_go_on(folder, ca
     assert train("--steps", "2", "--out", "a.h5") == 0  # in the last step: nothing is left to do
 
 
+def test_any_interrupted_command_exits_with_130(capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minivae.rate_distortion.rate_distortion", interrupted)
+    assert main(["limit", "blobs"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
 def test_several_seeds_at_once_are_each_written(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = ["train", "blobs-vae", "--seeds", "0:2", "--steps", "2", "--device", "cpu", "--json"]

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from minivae import channel, experiments, gaussian
 from minivae.course import figures
@@ -31,8 +32,29 @@ def run() -> Run:
 
 @pytest.fixture(autouse=True)
 def close():
+    """Every figure of these tests has room for its axes, and nothing sticks out of it or covers another's words."""
     yield
-    plt.close("all")
+    try:
+        for figure in map(plt.figure, plt.get_fignums()):
+            look_at(figure)
+    finally:
+        plt.close("all")
+
+
+def look_at(figure: Figure) -> None:
+    width, height = figure.get_size_inches()
+    assert width <= 13 and height <= 14, f"{width} × {height} inches"
+    figure.canvas.draw()
+    shown = [axis for axis in figure.axes if axis.axison and axis.get_label() != "<colorbar>"]
+    for axis in shown:
+        room = axis.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+        assert min(room.width, room.height) > 0.25, f"axes of {room.width:.2f} × {room.height:.2f} inches"
+    whole = figure.get_tightbbox()
+    assert min(whole.x0, whole.y0, width - whole.x1, height - whole.y1) > -0.1, f"sticks out: {whole}"
+    titles = [axis.title for axis in shown if axis.get_title()]
+    boxes = [title.get_window_extent().shrunk(0.9, 0.9) for title in titles]
+    for i, box in enumerate(boxes):
+        assert not box.count_overlaps(boxes[:i]), f"the title {titles[i].get_text()!r} covers another"
 
 
 def test_traversals_are_ordered_by_kl_and_show_what_the_decoder_draws(run):

@@ -68,7 +68,7 @@ def test_a_class_out_of_range_is_noticed(values):
     assert FactorGenerator(values).encode(classes)[0][0, 0].isnan()
 
 
-@pytest.mark.parametrize("f", [torch.ones(3), torch.tensor([1.0, float("nan")])])
+@pytest.mark.parametrize("f", [torch.ones(3), torch.tensor([1.0, torch.nan]), torch.tensor([1.0, torch.inf])])
 def test_factors_that_say_nothing_are_refused(f):
     with pytest.raises(ValueError, match="must be finite and differ"):
         FactorGenerator([f], centred=True)

@@ -177,10 +177,12 @@ def test_the_slow_ramp():
     assert max(seed["excess_error"] for seed in seeds) < 1.5
     assert [len(seed["own"]) for seed in seeds] == [6, 6, 4]  # "six factors of eight … on two seeds of three"
     assert all({"shape", "orientation"}.isdisjoint(seed["own"]) for seed in seeds)
-    annealed, ramp = ([ended(name, seed) for seed in range(3)] for name in ("ramp-anneal", "better-vivid-ramp"))
-    assert {len(end["own"]) for end in annealed} == {3, 4}
+    names = ("ramp-anneal", "ramp-anneal-fast", "better-vivid-ramp")
+    annealed, fast, ramp = ([ended(name, seed) for seed in range(3)] for name in names)
+    assert {len(end["own"]) for end in annealed + fast} == {2, 3, 4}
     most, least = (pick(end["excess"] for end in ramp) for pick in (max, min))
     assert all(2.5 < end["excess"] - most and end["excess"] - least < 6 for end in annealed)
+    assert all(0 < end["excess"] - most and end["excess"] - least < 2.5 for end in fast)
     white = ended("full-ramp-white")
     assert f"MIG {white['mig']:.2f} at\n{white['excess']:.0f} nats above the floor" in README
 

@@ -97,7 +97,7 @@ def exchange(kl: Tensor, cost: Tensor, free: dict[float, tuple[float, float]]) -
     return figure
 
 
-def wall(losses: dict[str, Tensor], every: int = 1) -> Figure:
+def wall(losses: dict[str, Tensor], every: int) -> Figure:
     """Losses along one path of descent, each minus its start: name → nats at every so many steps.
 
     The second may end before the first, where the pressure changes; a dotted line marks that step.
