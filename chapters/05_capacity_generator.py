@@ -3,7 +3,7 @@
 #
 # Figure 3 of Burgess et al. (2018) is an experiment without an encoder, on dSprites: pictures of one white shape, the **sprite**, on black. A decoder is told their five factors (shape, scale, orientation, x and y), each through a noisy channel of its own. The training chooses how much noise each channel has. But together the channels carry C nats, a number that we set and raise slowly during the training. In the paper position gets the first nats. Scale, shape and orientation follow, each at a capacity of its own.
 #
-# Is this order the best, or a habit of the training? We compute the best division of every C without any network, and compare the published objective with it.
+# Is this order the best, or a habit of the training? We compute the best division of every C without any network, and compare the published objective.
 #
 # **By the end you will have shown that**
 #
