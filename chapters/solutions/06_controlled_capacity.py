@@ -64,7 +64,7 @@ assert not check("6.3", lambda kl, C, gamma: gamma * torch.sign(kl - C).sum())
 assert not check("6.3", lambda kl, C, gamma: gamma * (kl - C).abs())  # the penalty
 
 # %% [markdown]
-# If 64 pictures scatter evenly around C, each is above or below like the toss of a coin. The mean of 64 such signs is 0, give or take 1/√64 = 1/8. So the push per picture is about 125 for γ = 1000, an eighth of the push per batch, which is always 1000:
+# If each of 64 KLs is above or below C by the toss of a coin, the mean of the 64 signs is 0, give or take 1/√64 = 1/8. So the push per picture is about 125 for γ = 1000, an eighth of the push per batch, which is always 1000:
 
 # %%
 kl = 5 + torch.randn(10_000, 64, generator=torch.Generator().manual_seed(0))
