@@ -44,7 +44,7 @@ plt.show()
 # 4. the encoder's q has a slightly lower ELBO than the best q of each picture (the **amortisation gap**). Nearly all of this gap is noise of the optimiser's last steps;
 # 5. a mean over pixels in place of a sum multiplies β by the number of pixels. On our VAE this switches the latent off (its KL is 0), and a threshold that is known before training predicts it.
 #
-# **You need** calculus, Gaussian densities, a little PyTorch. **Time:** 45 minutes to read, about a minute of CPU time.
+# **You need** calculus, Gaussian densities, a little PyTorch. **Time:** 45 minutes to read, 38 for exercises, 1 of CPU.
 #
 # ## A puzzle before we start
 #

@@ -10,7 +10,7 @@
 # 3. the KL tells how many messages sent through a latent are misread;
 # 4. several latents share a rate by *reverse water-filling*, and **a linear β-VAE does exactly this**. The solution says which components are encoded, at which capacity each turns on, how the active ones share it, when everything collapses, and what β means.
 #
-# **You need** Gaussian densities, eigenvalues, the ELBO ([chapter 1](01_elbo.ipynb)). **Time:** 44 minutes to read, under a minute of CPU time.
+# **You need** Gaussian densities, eigenvalues, the ELBO ([chapter 1](01_elbo.ipynb)). **Time:** 44 minutes to read, 25 for exercises, 1 of CPU.
 #
 # ## A puzzle before we start
 #

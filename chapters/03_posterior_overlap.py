@@ -9,7 +9,7 @@
 # 2. under overlap the order of the pictures on a latent matters. For seven blobs on a line the cheapest of all 5040 orders is the data's own. With no overlap, the control, every order costs the same;
 # 3. a *torn* code, cut into two pieces that have changed places, is a local minimum at small β. A large enough β removes it. How large depends on the cut.
 #
-# **You need** [chapter 1](01_elbo.ipynb) and [chapter 2](02_awgn_channel.ipynb). **Time:** 43 minutes to read, 1 minute of CPU time.
+# **You need** [chapter 1](01_elbo.ipynb) and [chapter 2](02_awgn_channel.ipynb). **Time:** 43 minutes to read, 73 for exercises, 1 of CPU.
 #
 # ## A puzzle before we start
 #

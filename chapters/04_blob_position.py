@@ -10,7 +10,7 @@
 # 3. the code of β = 1 is *fragmented*: a small step of one latent can throw the blob across the canvas, or draw two.
 #
 # **You need** the ELBO ([chapter 1](01_elbo.ipynb)), the KL as a channel's rate ([chapter 2](02_awgn_channel.ipynb)), and what overlap does ([chapter 3](03_posterior_overlap.ipynb)).
-# **Time:** 42 minutes to read, 3 minutes of CPU time.
+# **Time:** 42 minutes to read, 27 for exercises, 3 of CPU.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -146,7 +146,7 @@ print("the same losses, bit for bit:", by_hand == torch.stack(in_library).tolist
 #
 # <details><summary>How do the weights begin?</summary>
 #
-# The appendix does not say, and it matters. The *fan-in* is the number of inputs of a unit. What the unit adds up has the variance fan-in · (variance of a weight) · (mean square of an input). The inputs come from a ReLU, which sets half of the values to zero and so halves their mean square. So a layer keeps the scale of its signal only if its weights have the variance 2 / fan-in (He et al. 2015). `VAE` begins so, with a tenth of it in the encoder's last layer. PyTorch's default has 1 / (3 fan-in). Then each layer shrinks the signal, and the decoder has seven of them: at first its pictures hardly react to z. Encoding gains nothing and costs KL, so the training starts late (tried on one seed, on the small blobs of section 4).
+# The appendix does not say, and it matters. The *fan-in* is the number of inputs of a unit. What the unit adds up has the variance fan-in · (variance of a weight) · (mean square of an input). The inputs come from a ReLU, which sets half of the values to zero and so halves their mean square. So a layer keeps the scale of its signal only if its weights have the variance 2 / fan-in (He et al. 2015). `VAE` begins so, but with weights a tenth as large in the encoder's last layer. PyTorch's default has 1 / (3 fan-in). Then each layer shrinks the signal, and the decoder has seven of them: at first its pictures hardly react to z. Encoding gains nothing and costs KL, so the training starts late (tried on one seed, on the small blobs of section 4).
 #
 # </details>
 #

@@ -11,7 +11,7 @@
 # 4. trained networks follow slowly, over thousands of steps: on four seeds of five for the square, and on two of three for the turned square.
 #
 # **You need** the gap of the ELBO ([chapter 1](01_elbo.ipynb)), the linear β-VAE ([chapter 2](02_awgn_channel.ipynb)), the best decoder of overlapping posteriors ([chapter 3](03_posterior_overlap.ipynb)) and the blobs ([chapter 4](04_blob_position.ipynb)).
-# **Time:** 55 minutes to read, 2 minutes of CPU time.
+# **Time:** 55 minutes to read, 63 for exercises, 2 of CPU.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -33,7 +33,7 @@
 # | $\sigma_i$ | standard deviation of the posterior of latent $i$ | – |
 # | gap | $\mathrm{KL}(q(z \mid x) \Vert p(z \mid x))$, what the ELBO lacks of $\log p(x)$ | nats |
 #
-# All symbols are in [NOTATION.md](NOTATION.md).
+# Symbols are in [NOTATION.md](NOTATION.md).
 
 # %%
 import math

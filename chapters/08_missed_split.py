@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Chapter 8 · Find out why the training misses the best split, and train one that follows it
 #
-# [Chapter 5](05_capacity_generator.ipynb) told a decoder the five factors of dSprites through noisy channels of C nats in all. The best split of C brings position first, then scale, shape and orientation. The published objective, γ = 1000 under Adam, did not find it. Up to 6.4 nats, where the best split has position alone, some shares were up to 1.4 nats off. This chapter finds the reason and removes it.
+# [Chapter 5](05_capacity_generator.ipynb) told a decoder the five factors of dSprites through noisy channels of C nats in all. The best split of C brings position first, then scale, shape and orientation. The published objective, γ = 1000 under Adam, did not find it. Up to 6.4 nats, where the best split has position alone, some shares were up to 1.4 nats off. This chapter finds the reason.
 #
 # **By the end you will have shown that**
 #
@@ -11,7 +11,7 @@
 # 4. of 25 nats of KL at most 13.5 are information here. You will see where the others go.
 #
 # **You need** the optimal decoder, the best split and the fee of [chapter 5](05_capacity_generator.ipynb); slack and water-filling of [chapter 2](02_awgn_channel.ipynb); the worth of a faint signal of [chapter 4](04_blob_position.ipynb).
-# **Time:** 60 minutes to read, 2 minutes of CPU time.
+# **Time:** 60 minutes to read, 40 for exercises, 2 of CPU.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -165,7 +165,7 @@ assert eigenvalues[0] / 0.25 == 32  # λ₁/s²: what the first nat is worth
 #
 # <details><summary>Why not a smaller γ?</summary>
 #
-# The first nat is worth λ₁/s² = 32, the collapse threshold of [chapter 2](02_awgn_channel.ipynb). With a γ below that, a further nat saves more than it costs even above a small C. So the KL would not stay at C. γ = 40 is just above.
+# The first nat is worth λ₁/s² = 32, the collapse threshold of [chapter 2](02_awgn_channel.ipynb). With a γ below that, a further nat saves more than it costs even above a small C. So the KL would not stay at C. γ = 40 is above.
 # </details>
 #
 # ### On the recorded training
@@ -401,7 +401,7 @@ plt.show()
 
 # %%
 rows = [{"0.1 nats from C =": "paper's text", "position": "start", "scale": "6",
-         "shape": "by 15.4", "orientation": "by 23.8"}]  # fmt: skip
+         "shape": "drawn at 15.4", "orientation": "drawn at 23.8"}]  # fmt: skip
 both = {"best split": limit, "best split, centred": centred_limit} | curves
 for who, curve in both.items():
     row = {"0.1 nats from C =": who}
@@ -522,7 +522,7 @@ assert [round(delay, 1) for delay in delays] == [1.9, 0.9] and abs(
 assert 5.9 < by_classes + min(delays) and by_classes + max(delays) < 7.1
 
 # %% [markdown]
-# We call the rise before the gain a **ridge**. It comes from the fee: of a faint signal with a mean nearly everything is paid for the mean. The best split jumps over the ridge just above 6.6 nats, where a large share begins to pay. A descent that begins with nothing must wait until the first tenth pays, at about 7.1. This is half a nat of the delay of 1.9. We have not explained the rest; centred scale has no ridge, and is still late by 0.9. With such delays [chapter 5](05_capacity_generator.ipynb)'s class numbers (5.1 nats) would bring scale at 6 to 7, so they fit the paper's "around C = 6 nats" too.
+# We call the rise before the gain a **ridge**. It comes from the fee: of a faint signal with a mean nearly everything is paid for the mean. The best split jumps over the ridge just above 6.6 nats, where a large share begins to pay. A descent that begins with nothing must wait until the first tenth pays, at about 7.1. This is half a nat of the delay of 1.9. The rest is unexplained: centred scale has no ridge, and is still late by 0.9. With such delays [chapter 5](05_capacity_generator.ipynb)'s class numbers (5.1 nats) would bring scale at 6 to 7. So "around C = 6 nats" does not tell which numbers the paper sent.
 #
 # **A faint angle.** Orientation is the latest. How much is a *faint* angle worth, even to the optimal decoder? For a signal $f$ of variance 1, [chapter 4](04_blob_position.ipynb) found $\sum_j \mathrm{Cov}(x_j, f)^2 / \bar p_j (1 - \bar p_j)$ nats per nat. Place, scale and shape are known, except where a line says otherwise:
 
@@ -667,7 +667,7 @@ assert 9_000 < as_good["told"] < 15_000 and as_good["turning"] < as_good["told"]
 assert 100_000 - (20 - 0.5) / 24.5 * 100_000 > 20_000 and limit.at(20.0)[1] < 5
 
 # %% [markdown]
-# After 12,500 steps the first control is as good as the recorded γ = 1000 at its end. So noise costs time. But even without it the decoder is slow. A large part of that is the angle as one number, because with sine and cosine it takes 3,500 steps. Both controls were stopped early.
+# After 12,500 steps the first control is as good as the recorded γ = 1000 at its end. So noise, or the ramp, costs time. But even without them the decoder is slow. A large part of that is the angle as one number, because with sine and cosine it takes 3,500 steps. Both controls were stopped early.
 
 # %%
 classes = data.sample_classes(8, torch.Generator().manual_seed(11))
@@ -860,7 +860,7 @@ answer = None
 check("8.3", answer)
 
 # %% [markdown]
-# **8.4** (open, an hour of computing) Try another change that the paper leaves open: the factors as class numbers, a batch of 16, or γ = 40. Which brings the paper's order? `tools/study_generator.py` is a short start. No check.
+# **8.4** (open, an hour of computing) Try another change that the paper leaves open: the factors as class numbers, a batch of 16, or γ = 40. Which brings the paper's order? `tools/study_generator.py` is a start. No check.
 #
 # ## Summary
 #

@@ -13,7 +13,7 @@
 # 4. the paper's training holds the KL at 25 nats, and its two active latents of ten, or fourteen of 32 (one seed each), send little more than one number.
 #
 # **You need** KL and signal-to-noise ratio ([chapter 2](02_awgn_channel.ipynb)), the price of a nat ([chapter 5](05_capacity_generator.ipynb)), R² of a factor in a latent and MIG ([chapter 6](06_controlled_capacity.ipynb)).
-# **Time:** 60 minutes to read, 2 minutes of CPU time, 4 with AVX2 alone.
+# **Time:** 60 minutes to read, 25 for exercises, 2 of CPU, 4 with AVX2 alone.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -37,7 +37,7 @@ my_guess_of_active = None  # latents in use, of ten, at its end
 # | $H(x)$ | entropy of Bernoulli pixels as bright as $x$, summed ([chapter 1](01_elbo.ipynb)): the loss of an exact drawing | nats |
 # | $H(\bar p)$ | the same of the mean picture of all chairs: the mean loss of a model that always draws it | nats |
 #
-# Losses are **sums over pixels and latents and means over the batch, in nats**. The symbols of the whole course are in
+# Losses are **sums over pixels and latents and means over the batch, in nats**. All symbols are in
 # [NOTATION.md](NOTATION.md).
 
 # %%

@@ -14,7 +14,7 @@
 # 5. a trained model is plain PyTorch, and its file can be read without this library.
 #
 # **You need** the floor ([chapter 1](01_elbo.ipynb)), the collapse threshold ([chapter 4](04_blob_position.ipynb)), C and β as the price of a nat ([chapter 5](05_capacity_generator.ipynb)), R² and MIG ([chapter 6](06_controlled_capacity.ipynb)).
-# **Time:** 53 minutes to read, 1 minute of CPU time.
+# **Time:** 53 minutes to read, 30 for exercises, 1 of CPU.
 
 # %% [markdown]
 # ## A puzzle before we start
@@ -376,7 +376,7 @@ TraversalExplorer(run)
 # <details><summary>Answers</summary>
 #
 # 1. The first latent, $z_6$, moves the hair from low to high, and little else.
-# 2. No latent turns the face all the way. $z_3$ moves eyes and mouth to one side and $z_0$ to the other, from the middle each. $z_2$ turns it too, but changes the skin with it.
+# 2. No latent turns the face all the way. $z_3$ moves eyes and mouth to one side and $z_0$ to the other, from the middle each. $z_2$ turns this face too, but changes the skin with it, and over all faces it tells little of the turn.
 # 3. No latent makes the face smile, and the reconstruction of a smiling face has a blurred or a straight mouth. After so few steps the model has not found it.
 #
 # This is the training stored here. Yours may differ, because processors round differently. The next section puts numbers to your names.

@@ -95,6 +95,16 @@ def test_a_chapter_keeps_to_its_budget_and_says_how_long_it_takes(path):
         assert words / 90 + lines / 15 <= stated <= (45 if path.stem < "07" else 60)
 
 
+@pytest.mark.parametrize("path", sorted(CHAPTERS.glob("*.py")), ids=lambda path: path.stem)
+def test_the_minutes_of_the_exercises_add_up(path):
+    text = path.read_text(encoding="utf-8")
+    of_exercises = re.findall(r"^# \*\*\d+\.\d\*\* \(([^)]*)\)", text, re.MULTILINE)
+    closed = [words for words in of_exercises if "open" not in words]
+    assert len(closed) == len(of_exercises) - 1 >= 3
+    minutes = sum(int(re.search(r"(\d+) min", words).group(1)) for words in closed)
+    assert f"minutes to read, {minutes} for exercises, " in text
+
+
 def test_prose_is_brought_over_and_changed_code_is_not(tmp_path):
     source = tmp_path / "a.py"
     shutil.copy(NOTEBOOKS[0].with_suffix(".py"), source)
