@@ -17,7 +17,7 @@
 # ## A puzzle before we start
 #
 # - A unit behind a ReLU puts out 0 on every picture. What gradient do its weights get? What could bring the unit back?
-# - A sprite's colour is three numbers from 0.5 to 1. How much stronger is their mean (grey) in the input than the difference of two of them?
+# - A sprite's colour is three numbers from 0.5 to 1. How much stronger is their mean (grey) in the input than the difference of two of them? (Mean squares, along directions of length 1.)
 # - One of two models draws better. Must it have the higher MIG?
 #
 # ## Notation
@@ -275,7 +275,7 @@ table(rows, digits=1)
 #
 # ### Resets
 #
-# Every 500 steps, up to half of the training, dormant units get new weights. The weights that *read* them are set to 0, so that the model's output does not change. Linear layers and the decoder have such units too. On the recorded γ = 1000, seed 0:
+# Every 500 steps, up to half of the training, dormant units get new weights. The weights that *read* them are set to 0, so that the model's output does not change. Linear layers and the decoder have such units too. Later, units can become dormant again. On the recorded γ = 1000, seed 0:
 
 # %%
 tired = runs["coloured-capacity-seed0"].model()
@@ -406,7 +406,7 @@ plt.show()
 # %% [markdown]
 # ## 4. Take the changes back
 #
-# `tools/study_figure4a.py` takes changes back: 32 × 32 pixels, 23,000 steps, **one seed each**. Colours are *vivid*, each channel uniform on [0, 1]; so far they were *pale*, on [0.5, 1].
+# `tools/study_figure4a.py` takes changes back: 32 × 32 pixels, 23,000 steps, a first β of 25, **one seed each**. Colours are *vivid*, each channel uniform on [0, 1]; so far they were *pale*, on [0.5, 1].
 #
 # <details><summary>Why no row is without 1 or 2 alone</summary>
 #
@@ -676,9 +676,9 @@ figures.alignments(R2, nats, ACTIVE)
 plt.show()
 
 # %% [markdown]
-# *Figure 10.5. R² (0 white, 1 dark blue) of factors and moments in each active latent (columns, by KL), ramp, seed 0. Width is section 1's "wide". The centroid, nearly x and y, has no rows. Left, vivid: x, y, size, three colours, width and slant have a latent each. Shape and orientation are spread over those of width and slant and over $z_2$. Right, white: five latents hold the five moments.*
+# *Figure 10.5. R² (0 white, 1 dark blue) of factors and moments in each active latent (columns, by KL), ramp, seed 0. Width is section 1's "wide". Left, vivid: x, y, size, three colours, width and slant have a latent each. Shape and orientation are spread over those of width and slant and over $z_2$. Right, white: five latents hold the five moments.*
 #
-# Figure 4a of the vivid training, laid out like Figure 6.4:
+# Figure 4a of the vivid training:
 
 # %%
 ramped = VAE(channels=3)
@@ -691,16 +691,16 @@ figures.latent_rows(ramped, vivid, rows=9)
 plt.show()
 
 # %% [markdown]
-# *Figure 10.6. Ramp, vivid colours, seed 0: originals, reconstructions (hearts become rounded triangles), and traversals of the nine active latents, by KL: place (two rows), size, width, slant, green, blue, red, and one that changes little.*
+# *Figure 10.6. Ramp, vivid colours, seed 0: originals, reconstructions, and traversals of the nine active latents, by KL: place (two rows), size, width, slant, green, blue, red, and one that changes little.*
 #
 # **What you should see.** This comes close to Figure 4a: place, size and three colour axes. But where the paper names shape and rotation, it has width and slant.
 #
 # - *Vivid.* On seeds 0 and 1 six factors have latents of their own. On seed 2 two latents share red and green. Shape and orientation never have one: two latents hold width and slant (R² above 0.75), which depend on both together.
 # - *White* (one seed). Five latents hold a moment each. MIG is 0.36 at an excess of 20 nats; the best in section 5's folded table is 0.25.
 # - *Pale* (one seed). No latent tells a colour.
-# - *γ = 1000* (one seed) stops at three latents here too.
+# - *γ = 1000* (one seed) stops at three latents here.
 #
-# Which parts does the ramp need? Again on small pictures. A nat saves a quarter as much there (section 3), so β = ¼ is like β = 1 at full size, and here β may fall to ¼. (In section 4's table only to 1, so do not compare the two.) γ too is divided by 4; its C rises to 25 nats. And must β follow the KL? In two of the trainings it follows a *schedule*: log β falls evenly from log 25 to log ¼ in 12,000 steps, or in half of them.
+# Which parts does the ramp need? On small pictures. A nat saves a quarter as much there (section 3), so β = ¼ is like β = 1 at full size, and here β may fall to ¼. (In section 4's table only to 1, so do not compare the two.) γ too is divided by 4; its C rises to 25 nats. And must β follow the KL? In two of the trainings it follows a *schedule*: log β falls evenly from log 25 to log ¼ in 12,000 steps, or in 6,000 ("twice as fast").
 
 # %%
 parts = {
@@ -720,12 +720,12 @@ table(rows)
 # %% [markdown]
 # **What you should see.**
 #
-# - *β on a schedule* gives three or four factors latents of their own (ramp: three to five), and draws three to six nats worse. If β falls twice as fast, it is ¼ as early as in the ramp. Then it draws one nat worse (means), with two or three such factors. So much of the worse drawing came from the late ¼.
-# - *No ramp.* β falls to ¼ within 1,000 steps. This draws better by a nat, but spreads the factors: at most one has a latent of its own.
+# - *β on a schedule* gives three or four factors latents of their own (ramp: three to five), and draws three to six nats worse. Twice as fast, β comes to ¼ about when the ramp's does (step 7,000). Then it draws one nat worse (means), with two or three such factors. So a large part of the worse drawing came from the late ¼.
+# - *No ramp.* β falls to ¼ within 1,000 steps. This draws a little better, but spreads the factors: at most one has a latent of its own.
 # - *γ = 1000* stops at three latents again, in spite of Muon, resets and cooldown.
 # - Without Muon, resets or cooldown it draws worse. MIG differs as much between seeds as between most rows.
 #
-# So a price that falls over thousands of steps gave two to five factors latents of their own (nine trainings); else it was none, one and two (three).
+# So of the twelve trainings with Muon, resets and cooldown nine have a price that falls slowly, and two to five factors in latents of their own; the others none, one and two.
 #
 # **What would falsify it.** A training without a slow fall whose factors come apart as in Figure 10.5.
 
@@ -799,9 +799,9 @@ for title in ("no Muon", "no resets", "no cooldown"):
 # %% [markdown]
 # ## 7. What is shown, and what is open
 #
-# **Shown.** At full size γ = 1000 stops at three latents, in vivid colours too (one seed). With other prices trainings go on, even with constant ones (β = 4, plain VAE). Six factors got latents of their own only with the slow ramp on vivid colours (two seeds of three). A full-size control with a constant β is missing.
+# **Shown.** At full size γ = 1000 stops at three latents, in vivid colours too (one seed), and at two on white sprites. With other prices trainings go on, even with constant ones (β = 4, plain VAE). Six factors got latents of their own only with the slow ramp on vivid colours (two seeds of three). A control with a constant β is missing on full-size vivid pictures.
 #
-# **Not reached.** Latents for shape and orientation. The ramp sends moments instead. In pale colours no training told all of the colour.
+# **Not reached.** Latents for shape and orientation. The ramp sends moments instead.
 #
 # **Open.** Whether the paper's colours were vivid, and what Muon changes: trainings without it are few.
 #
@@ -817,7 +817,7 @@ TrainingExplorer(runs["sprites-opened-seed0"])
 #
 # <details><summary>What you should have found</summary>
 #
-# (1) At 3,000 three: z0, z1 and z2, of which z0 tells y and z1 x. At the end all but z7. (2) z2. It opened at this very step, with a random signal of 3 nats. The decoder has not learnt to read it yet, so little is drawn from it. At the end z2 tells the size.
+# (1) At 3,000 three: z0, z1 and z2, of which z0 tells y and z1 x. At the end all but z7. (2) z2. It opened at this very step, with a random signal of two to three nats. The decoder has not learnt to read it yet, so little is drawn from it. At the end z2 tells the size.
 #
 # </details>
 
@@ -877,7 +877,7 @@ answer = None  # def answer(features, old, guess): ...
 check("10.3", answer)
 
 # %% [markdown]
-# **10.4** (open, half an hour of computing) Train one more seed of section 6's last table, from the repository's folder: `python tools/study_figure4a.py run ramp-none --seed 2`. (`table` in place of `run …` shows results.) Guess first. No check.
+# **10.4** (open, half an hour of computing) Train one more seed of section 6's last table, from the repository's folder: `python tools/study_figure4a.py run ramp-none --seed 2`. (`table` in place of `run …` shows results.) No check.
 
 # %% [markdown]
 # ## Summary

@@ -6,7 +6,7 @@
 # **By the end you will have shown that**
 #
 # 1. the KL is information plus two kinds of slack, and that β-TCVAE raises the price of one of them only;
-# 2. a turned code has the same pictures and the same distribution of codes, so that something other than the pictures must choose the axes;
+# 2. a turned code has the same pictures and the same distribution of codes, so that how well it draws cannot choose the axes;
 # 3. the decoder's local directions are nearly orthogonal on blobs (four seeds of five), and that this alone does not choose x and y;
 # 4. at the same β, pairs of pictures that share factors raise MIG (five seeds), and that pairs are an assumption, too.
 #
@@ -291,11 +291,11 @@ def over_seeds(models):
 table(over_seeds(models))
 
 # %% [markdown]
-# **What you should see** (the four seeds). β-TCVAE draws about as well as the β-VAE with β = 4, and has less total correlation on each. So it does what its loss asks. Its MIG is higher on each too. But MIG differs as much between the seeds of a method, and on seed 0 the stored table has the reverse. The β-VAE with β = 8 says a third less, and has little total correlation too. It draws worse, and its MIG goes from 0.03 to 0.35.
+# **What you should see** (the four seeds). β-TCVAE draws about as well as the β-VAE with β = 4, and has less total correlation on each. So it does what its loss asks. Its MIG is higher on each too. But MIG differs as much between the seeds of a method, and on seed 0 the stored table has the reverse. The β-VAE with β = 8 says a third less (information, not in this table), and has little total correlation too. It draws worse, and its MIG goes from 0.03 to 0.35.
 #
 # So after so short a training *one seed cannot rank these three by MIG*, and a lower total correlation does not guarantee a higher one. Locatello et al. (2019) report something similar from a large study: methods "successfully enforce properties" that their losses encourage, and yet it seems that well-disentangled models cannot be identified without labels.
 #
-# What is said above, checked (of the live trainings what held on three kinds of processors):
+# Checked (of the live trainings what held on three kinds of processors):
 
 # %% tags=["checks"]
 MILD, PRICED, STRONG = models
@@ -405,7 +405,7 @@ for title, degrees in axes_off.items():
 table(rows)
 
 # %% [markdown]
-# **What you should see.** Both biases of the theorem, on the models and on the data, have names here. They are the diagonal posterior and the **domain**, the set of positions. If one is taken away, the loss no longer prefers any axes. What networks then do is another question. Four of the inner disc's five seeds still ended within 11° of x and y, and whether that is chance [chapter 7](07_why_these_axes.ipynb) leaves open. Zietlow et al. (2021) took the second bias from the usual data sets. They changed every picture mildly, kept the factors, and report that the leading VAE-based methods failed.
+# **What you should see.** An inductive bias prefers one of several solutions that fit equally well. Both biases of the theorem, on the models and on the data, have names here. They are the diagonal posterior and the **domain**, the set of positions. If one is taken away, the loss no longer prefers any axes. What networks then do is another question. Four of the inner disc's five seeds still ended within 11° of x and y, and whether that is chance [chapter 7](07_why_these_axes.ipynb) leaves open. Zietlow et al. (2021) removed the second bias from the usual data sets. They changed every picture mildly, kept the factors, and report that the leading VAE-based methods failed.
 #
 # What is said above, checked:
 
@@ -423,7 +423,7 @@ assert max(axes_off["inner disc"]) > 25
 # %% [markdown]
 # ## 3. Are the decoder's directions orthogonal?
 #
-# Rolínek et al. (2019) explain what a diagonal posterior does to a decoder. By their analysis, together with the noise on $z$, it forces "local orthogonality of the decoder": small steps of two latents change a picture in orthogonal directions. For linear VAEs Lucas et al. (2019) prove that the global maximum, with exact inference, has the directions of the principal components. That is the linear model of [chapter 2](02_awgn_channel.ipynb): each latent takes one component, and components are orthogonal.
+# Rolínek et al. (2019) explain what a diagonal posterior does to a decoder. By their analysis, together with the noise on $z$, it forces "local orthogonality of the decoder": small steps of two latents change a picture in orthogonal directions. For linear VAEs Lucas et al. (2019) prove that the global maximum of the ELBO, if each picture has its best posterior, has the directions of the principal components. That is the linear model of [chapter 2](02_awgn_channel.ipynb): each latent takes one component, and components are orthogonal.
 #
 # Try it on blobs. Move one latent a little. The change of the picture, divided by the step, is a column of $J$. Take the cosine between the columns of any two active latents, without its sign, as a mean over 100 pictures. It is 0 if they are orthogonal. As a control, turn the columns by 45°.
 
@@ -477,7 +477,7 @@ table(rows)
 #
 # $$ (J_1 + J_2)^\top (J_1 - J_2) = J_1^\top J_1 - J_2^\top J_2 . $$
 #
-# So orthogonal columns of the same length stay orthogonal when they are turned. If their lengths differ, the turned columns are still equally long, so their cosine is $(J_1^\top J_1 - J_2^\top J_2) / (J_1^\top J_1 + J_2^\top J_2)$. For seed 1, with a ratio of lengths of 1.16, that is 0.15, for the others 0.29 to 0.40. The table has up to 0.11 more, because the columns are not quite orthogonal and the ratio is a median. Orthogonality chooses axes only where the columns differ in length, as components differ in variance. The directions of the plain VAE's eight active latents (one seed) are not orthogonal. Pictures that vary in two ways leave little room for eight orthogonal directions.
+# So orthogonal columns of the same length stay orthogonal when they are turned. If their lengths differ, the turned columns are still equally long, so their cosine is $(J_1^\top J_1 - J_2^\top J_2) / (J_1^\top J_1 + J_2^\top J_2)$. For seed 1, with a ratio of lengths of 1.16, that is 0.15, for the others 0.29 to 0.40. The table has up to 0.11 more, because the columns are not quite orthogonal and the ratio is a median. Orthogonality chooses axes only where the columns differ in length, as components differ in variance. The directions of the plain VAE's eight active latents (one seed; on these pictures) are not orthogonal. Pictures that vary in two ways leave little room for eight orthogonal directions.
 #
 # What is said above, checked:
 
@@ -495,7 +495,7 @@ assert rows[5]["active"] == 8 and rows[5]["|cosine|"] > 0.35
 # %% [markdown]
 # ## 4. Pairs of pictures, and what they assume
 #
-# If pictures alone do not suffice, what little more might? Locatello et al. (2020) take *pairs* of pictures that share at least one factor. They show in theory, under assumptions that they state, that it is enough to know how many factors have changed, and not which. Their algorithm is not told even that. Such pairs may be found in videos, where a picture shares much with the next.
+# If pictures alone do not suffice, what little more might? Locatello et al. (2020) take *pairs* of pictures that share at least one factor. They show in theory, under assumptions that they state, that it is enough to know how many factors have changed, and not which. Their algorithm is not told even that.
 #
 # Their Ada-GVAE is a β-VAE with one more step. Encode both pictures. In the latents where the two posteriors are closest, give both the same posterior: the mean of the two means, and the mean of the two variances. Which latents are closest is decided as in the published code (disentanglement_lib). For each pair and each latent take the KL of the first posterior to the second. Halfway between the smallest and the largest of these KLs lies a threshold. Latents below it are shared.
 
@@ -542,7 +542,7 @@ figures.picture_rows([{"first": pairs[:6], "second": pairs[6:]}])
 plt.show()
 
 # %% [markdown]
-# *Figure 13.2. Six pairs. The upper and the lower picture differ in one factor. The model is not told in which.*
+# *Figure 13.2. Six pairs. The upper and the lower picture differ in one factor: shape, y, y, y, scale, orientation. The model is not told in which.*
 #
 # `training.batches` and `loop` are the training loop of [chapter 4](04_blob_position.ipynb). β, steps, batch and learning rate are those of the first β-VAE above.
 
@@ -560,7 +560,7 @@ print()
 table(over_seeds(found))
 
 # %% [markdown]
-# **What you should see.** With pairs MIG is 0.37 to 0.40 on the recorded seeds, on each more than any other training has. Without pairs it goes from 0.03 to 0.35. The pictures are up to 4.5 nats worse than with the same β, and the total correlation is lower. Why only 0.4? The live training with pairs tells nearly all of x and y, half of the scale, and after 1,000 steps hardly any of shape and orientation (the folded cell).
+# **What you should see.** With pairs MIG is 0.37 to 0.40 on the recorded seeds, on each more than any other training has. Without pairs it goes from 0.03 to 0.35. The pictures are up to 4.5 nats worse (unrounded) than with the same β, and the total correlation is lower. Why only 0.4? The live training with pairs tells nearly all of x and y, half of the scale, and after 1,000 steps hardly any of shape and orientation (the folded cell).
 #
 # Pairs are an assumption, too. At least one factor must be shared within a pair, and which ones are shared must vary over the pairs, so that each factor can be told from the others. Our pairs are an easy case: they share four factors of five. The theorem of section 2 does not speak against pairs, because they tell more than single pictures.
 #
@@ -627,7 +627,7 @@ answer = None  # def answer(covariance): ...
 check("13.2", answer)
 
 # %% [markdown]
-# **13.3** (medium, 15 min) Write `cosine_turned(directions, degrees)`: given $J$ of one picture (pixels, 2), the cosine, with its sign, between the two columns of $J R(\omega)$. For which $J$ is it 0 at every angle? *Hint: section 3; `rotation` is in section 2.*
+# **13.3** (medium, 15 min) Write `cosine_turned(directions, degrees)`: given $J$ of one picture (pixels, 2), the cosine, with its sign, between the two columns of $J R(\omega)$. For which $J$ is it 0 at every angle? *Hint: section 3; `rotation` (mind its dtype) is in section 2.*
 
 # %%
 answer = None  # def answer(directions, degrees): ...

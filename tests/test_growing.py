@@ -24,6 +24,8 @@ def test_opened_latents_speak_up_and_do_not_repeat_what_the_others_say():
     assert torch.equal(before["encoder.net.13.weight"][same], after["encoder.net.13.weight"][same])
     assert torch.equal(before["decoder.net.0.weight"][:, [0, 1, *range(5, 10)]],
                        after["decoder.net.0.weight"][:, [0, 1, *range(5, 10)]])  # fmt: skip
+    # as the others began, by He et al.: variance 2 over the ten latents
+    assert after["decoder.net.0.weight"][:, 2:5].std() == pytest.approx((2 / 10) ** 0.5, rel=0.1)
     with torch.no_grad():
         mean, log_std = model.encode(images)
     assert mean[:, 2:5].mean(0).abs().max() < 1e-3 and (log_std[:, 2:5] == -1.5).all()

@@ -260,6 +260,11 @@ def test_infomec_passes_over_latents_that_hardly_vary():
     assert with_them[2] == pytest.approx(without[2], abs=0.01)
 
 
+def test_infomec_counts_latents_from_a_twentieth_of_the_widest_range():
+    codes = torch.cat([CODES["perfect"], 0.1 * CODES["perfect"]], dim=1)[:1_500]
+    assert metrics.infomec(codes, CLASSES[:1_500])[2] == pytest.approx(4 / 9, abs=0.03)  # each factor twice
+
+
 def test_dci_of_known_codes():
     few = CLASSES[:500, :2]
     for name, low, high in (("perfect", 0.98, 1), ("noise", 0, 0.2)):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from minivae.overlap import confusions
+from minivae.overlap import confusions, right_guesses, total_variation
 
 
 def test_confusions_of_two_pictures_agree_with_quadrature():
@@ -21,6 +21,14 @@ def test_confusions_at_the_limits():
     assert torch.allclose(far, torch.eye(3) / 3, atol=1e-6)  # nobody is confused
     same = confusions(torch.zeros(4), torch.ones(4))
     assert torch.allclose(same, torch.full((4, 4), 1 / 16), atol=1e-6)  # everybody is
+
+
+def test_right_guesses_of_one_and_of_two():
+    one = torch.ones(1, dtype=torch.float64)
+    assert right_guesses(3 * one, 0.5 * one) == pytest.approx(1, abs=1e-6)
+    means, stds = torch.tensor([-0.5, 0.8], dtype=torch.float64), torch.tensor([0.4, 0.9], dtype=torch.float64)
+    apart = total_variation(means[0], stds[0].log(), means[1], stds[1].log()).item()
+    assert right_guesses(means, stds) == pytest.approx((1 + apart) / 2, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Sprites: against the published frames, against point sampling of the shapes, and the lattice's order."""
 
+import math
 import zlib
 from pathlib import Path
 
@@ -254,3 +255,12 @@ def test_classes_outside_their_range_are_refused_at_both_ends(column):
         for refuses in (sprites.index, sprites.render, coloured):
             with pytest.raises(ValueError, match=rf"classes of {Sprites.factors[column]} must be in"):
                 refuses(classes)
+
+
+def test_an_outline_looks_the_same_after_its_symmetrys_part_of_a_turn_and_no_sooner():
+    for outline, times in zip(shapes(), Sprites.symmetries, strict=True):
+        for parts, same in ((times, True), (2 * times, False)):
+            angle = torch.tensor(2 * math.pi / parts, dtype=torch.float64)
+            turn = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
+            nearest = torch.cdist(outline @ turn, outline).amin(1)
+            assert (nearest.max() < 1e-6) == same, (len(outline), parts)

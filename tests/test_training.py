@@ -19,7 +19,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from minivae import experiments, gaussian, growing, training
-from minivae.datasets import Blobs
+from minivae.datasets import Blobs, Sprites
 from minivae.engine import fast, parallel, saving, trainer
 from minivae.engine.runs import Run, initial_state
 from minivae.engine.trainer import TrainingError, TrainingInterrupted, train
@@ -889,3 +889,13 @@ def test_a_resume_that_differs_in_anything_that_decides_is_refused_either_way():
                 quick(dataclasses.replace(EXPERIMENT, **{name: value}), steps=2, seed=5, resume=run)
     same = dataclasses.replace(EXPERIMENT, about="other words", steps=77)
     assert quick(same, steps=2, seed=5, resume=run).step == 2
+
+
+def test_a_process_is_told_the_factors_of_its_own_rows_only():
+    data, seen = Sprites(32), []
+    model = VAE(size=32, generator=torch.Generator().manual_seed(0))
+    model.encode = lambda source: seen.append(source) or (torch.zeros(3, 10), torch.zeros(3, 10))
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    generator = torch.Generator().manual_seed(0)
+    training.batches(model, data, optimizer, ELBO(), generator, 5, told=True, rows=slice(1, 4))(1)
+    assert torch.equal(seen[0], data.sample(5, torch.Generator().manual_seed(0))[1][1:4])
