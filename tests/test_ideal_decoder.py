@@ -1,12 +1,14 @@
 """Bayes-optimal decoders against brute force: the belief written out, picture by picture."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
 from scipy import integrate, optimize, stats
 
 from minivae import gaussian
-from minivae.codes import moments, picture_moments
+from minivae.codes import moments, picture_moments, symmetric_orientation
 from minivae.datasets import Blobs, Sprites
 from minivae.ideal_decoder import BlobChannels, SpriteChannels, amplitudes, distortion, moment_channels, sobol
 
@@ -306,3 +308,10 @@ def test_sobol_points_do_not_depend_on_the_default_type():
         assert distortion(channels, rates, again).isfinite().all()
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_the_symmetric_orientation_is_the_share_of_the_turn_after_which_a_shape_looks_the_same():
+    """Of 40 classes the first and the last are the same angle: 39 steps a full turn."""
+    for row, times in zip(symmetric_orientation().flatten(1), (4, 2, 1), strict=True):
+        wanted = [float(Fraction(times * k, 39) % 1) for k in range(40)]
+        assert row.tolist() == pytest.approx(wanted, abs=1e-6)

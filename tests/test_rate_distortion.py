@@ -23,6 +23,14 @@ def blobs() -> RateDistortion:
     return rate_distortion(BlobChannels(Blobs()), [0.5, 1.0, 1.5, 2.0, 3.0], samples=256)
 
 
+def test_distortions_and_their_errors_are_of_eight_fresh_draws(blobs):
+    for split, found, error in zip(blobs.rates, blobs.distortions, blobs.errors, strict=True):
+        draws = (sobol(BlobChannels(Blobs()), 256, i) for i in range(1, 9))
+        means = [distortion(BlobChannels(Blobs()), split, points).mean().item() for points in draws]
+        assert found.item() == pytest.approx(np.mean(means), rel=1e-5)
+        assert error.item() == pytest.approx(np.std(means, ddof=1) / 8**0.5, rel=1e-3)
+
+
 def test_blobs_share_every_capacity_equally(blobs):
     assert torch.allclose(blobs.rates[:, 0], blobs.rates[:, 1], atol=0.02)
     assert torch.allclose(blobs.rates.sum(1), blobs.capacities)
@@ -220,6 +228,8 @@ def test_trained_curve_averages_a_runs_history_over_windows():
     assert torch.allclose(curve.rates[:, 2], 3 * middle / 1000)
     assert torch.allclose(curve.distortions, 300 - middle)
     assert torch.allclose(curve.prices, torch.full((4,), 2.0, dtype=torch.float64))
+    spread = np.std(np.arange(10), ddof=1)  # the reconstruction falls by a nat a step
+    assert torch.allclose(curve.errors, torch.full((4,), spread / 10**0.5, dtype=torch.float64))
     slim = Run(experiments.get("generator"), 0, 40, {}, history(4, 5, first=10, every=10))
     assert len(trained_curve(slim, window=20).capacities) == 2
 
