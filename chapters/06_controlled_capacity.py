@@ -3,7 +3,7 @@
 #
 # The paper ends with an experiment. It trains a β-VAE on coloured sprites while the capacity C grows from 0 to 25 nats, and reports "very robust disentangling of all the factors of variation in the dataset and high quality reconstructions". The evidence is Figure 4a, rows of pictures without a number.
 #
-# We train it on three seeds and do not get Figure 4a. The paper leaves choices open, so we also look at a study that varies them.
+# We train it on three seeds and do not get Figure 4a. The paper leaves choices open, so we look at a study that varies them.
 #
 # **By the end you will have shown that**
 #
@@ -155,7 +155,7 @@ figures.image_row(pictures[:8])
 plt.show()
 
 # %% [markdown]
-# *Figure 6.2. Eight of the pictures: squares, ellipses and hearts, each in a pale colour.*
+# *Figure 6.2. Eight of the pictures, in pale colours.*
 #
 # The recorded runs have 100,000 steps, as in the paper: the published objective on three seeds, and β = 4 and a plain VAE on one each. The cell prints the command for the first and draws its KL:
 
@@ -426,8 +426,8 @@ for row in rows:
 # | Equation 8 for a batch | \|KL − C\| of the mean: `batchmean` | of each picture, then averaged: `perpicture` |
 # | colours | `pale`: channels uniform on [0.5, 1] | `vivid`: on [0, 1]; `hue`: a circle of hues; `eight`: channels ¼ or 1 |
 # | first weights | `ours`, as `VAE` begins: He's (variance 2/inputs), the encoder's last layer times 0.1 | `he`: He's everywhere; `truncated`: normal without tails, σ = 1/√inputs; `glorot`: variance 2/(inputs + outputs); `pytorch`: its default |
-# | batch; Adam's ε and second moment's decay | 64; 1e-8 and 0.999 | `batch16`; `eps1e-2` and `beta2.9` |
-# | C at the start; what happens to dormant units | 0; nothing | `start5`; `reset`: new weights every 500 steps |
+# | batch; in Adam the ε beside the root of the mean squared gradient, and that mean's decay | 64; 1e-8; 0.999 | `batch16`; `eps1e-2`; `beta2.9` (0.9) |
+# | C at the start; what happens to dormant units | 0; nothing | `start5`; `reset`: they get new weights every 500 steps |
 #
 # A **variant** starts from one of three recipes: `pale` is section 3's, `vivid` is the same in vivid colours, and `authors`, a guess at the paper's, is `vivid` with `truncated` weights and the penalty per picture. A variant then changes one entry of this table, the γ or the learning rate (`gamma30`: 30), or nothing (`base`). `tools/study_figure4a.py` trains variants on small pictures (32 × 32, every γ divided by 4) while C grows over 20,000 steps, and four at full size over 100,000. One seed each.
 
@@ -541,7 +541,7 @@ for name in drawn:
     assert shares[name] < 0.5 and min(in_all["x"], in_all["y"]) > 0.7, name
     kl = sorted(kl)
     if name not in more:
-        assert sum(kl[-3:]) > 21 and kl[-4] < 0.8  # no more than three carry most
+        assert sum(kl[-3:]) > 19 and kl[-4] < 1  # no more than three carry most
 assert set(study["pale-perpicture"]["end"]["own"]) == {"x", "y", "scale"}
 ends = [study[name]["end"] for name in drawn - more]
 pairs = [zip(end["r2"]["scale"], end["kl"], strict=True) for end in ends]
@@ -574,9 +574,9 @@ plt.show()
 # - **Most learn the place, and most of these the size** (R² above 0.4). Two or three latents carry most of the nats, even if ten are active. At best x, y and scale have latents of their own; shape, orientation and colours never have. The four at full size are among these.
 # - **Some with γ = 10 or 30 use more latents.** Four to eight have more than a nat, and they draw better than with γ = 1000. In one (`authors`, γ = 30) five latents repeat blue. At best place and size have latents of their own here too.
 #
-# **Why?** The first weights can decide whether anything is learnt (the third puzzle). With `truncated` and `glorot`, colours and penalty decide too. All trainings with He's weights (`ours`, `he`) draw. All three with PyTorch's default learn nothing, probably because these weights are small: at first the decoder's output hardly depends on the code ([chapter 4](04_blob_position.ipynb)).
+# **Why?** The first weights can decide whether anything is learnt (the third puzzle). With `truncated` or `glorot` some draw, depending on colours and penalty. All trainings with He's weights (`ours`, `he`) draw. All three with PyTorch's default learn nothing, probably because these weights are small: at first the decoder's output hardly depends on the code ([chapter 4](04_blob_position.ipynb)).
 #
-# **No variant tried gives each factor a latent of its own.** A filled mark near the star would falsify this. With vivid colours, a β that falls slowly in place of γ, and other changes, traversals come close to the paper's ([chapter 10](10_training_that_goes_on.ipynb), Figure 10.6). [Chapter 9](09_factors_or_moments.ipynb) asks whether the objective wants factors at all.
+# **No variant tried gives each factor a latent of its own.** A filled mark near the star would falsify this. With vivid colours, a β that falls slowly in place of γ, and other changes, traversals come close to the paper's ([chapter 10](10_training_that_goes_on.ipynb), Figure 10.6).
 
 # %% tags=["checks"]
 # What is said above, checked.
@@ -593,7 +593,7 @@ for name, settings in of.items():
 # %% [markdown]
 # ## 6. Drag the latents
 #
-# Tasks: (1) Move the seed image. Which methods keep the sprite's place, and which its colour? (2) With γ = 1000, drag the latents one after another. How many change the drawing?
+# The stored picture has two of the three runs. Tasks: (1) Move the seed image. Which methods keep the sprite's place, and which its colour? (2) With γ = 1000, drag the latents one after another. How many change the drawing?
 
 # %% tags=["nbval-ignore-output"]
 CompareExplorer({t: runs[t] for t in ("plain VAE", "γ = 1000, seed 0", "β = 4")})
@@ -703,6 +703,6 @@ check("6.3", answer)
 # - The paper's objective holds the KL at C. With our choices it puts 25 nats into three latents, place and size (three seeds), and draws worse than a fixed β = 4 (one seed).
 # - MIG is the lead of the best latent over the second, in information about a factor. A turned code scores 0.
 # - No variant tried, one seed each, gives each factor a latent of its own; other changes come close ([chapter 10](10_training_that_goes_on.ipynb)).
-# - Look at the KL of a latent before you trust its R².
+# - Look at a latent's KL too: MIG counts inactive ones.
 #
 # **Readings.** Burgess et al. 2018, sections 5 and A.2 and Figure 4. Chen et al. 2018 (MIG). Locatello et al. 2019, *Challenging common assumptions*.
