@@ -700,7 +700,7 @@ plt.show()
 # - *Pale* (one seed). No latent tells a colour.
 # - *γ = 1000* (one seed) stops at three latents here.
 #
-# Which parts does the ramp need? On small pictures. A nat saves a quarter as much there (section 3), so β = ¼ is like β = 1 at full size, and here β may fall to ¼. (In section 4's table only to 1, so do not compare the two.) γ too is divided by 4; its C rises to 25 nats. And must β follow the KL? In two of the trainings it follows a *schedule*: log β falls evenly from log 25 to log ¼ in 12,000 steps, or in 6,000 ("twice as fast").
+# Which parts does the ramp need, on small pictures? A nat saves a quarter as much there (section 3), so β = ¼ is like β = 1 at full size, and here β may fall to ¼. (In section 4's table only to 1, so do not compare the two.) γ too is divided by 4; its C rises to 25 nats. And must β follow the KL? In two of the trainings it follows a *schedule*: log β falls evenly from log 25 to log ¼ in 12,000 steps, or in 6,000 ("twice as fast").
 
 # %%
 parts = {
