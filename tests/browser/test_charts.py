@@ -146,7 +146,14 @@ def test_two_drawings_stand_side_by_side_as_long_as_there_is_room(page, width, b
     page.set_viewport_size({"width": width + 32, "height": 900})
     try:
         Shown(page, "water")
-        first, second = (page.locator("svg[viewBox^='0 0 ']").nth(i).bounding_box() for i in (0, 1))
+        # both at once, and when they are there: a change of width draws them anew
+        first, second = page.wait_for_function(
+            """() => {
+                const drawings = [...document.querySelectorAll("svg[viewBox^='0 0 ']")];
+                const boxes = drawings.map(svg => svg.getBoundingClientRect());
+                return boxes.length >= 2 && boxes.every(box => box.width > 0) && boxes.slice(0, 2);
+            }"""
+        ).json_value()
         assert (first["y"] == second["y"]) == beside
         assert max(first["x"] + first["width"], second["x"] + second["width"]) <= width + 16
     finally:
