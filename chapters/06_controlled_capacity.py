@@ -541,7 +541,8 @@ for name in drawn:
     assert shares[name] < 0.5 and min(in_all["x"], in_all["y"]) > 0.7, name
     kl = sorted(kl)
     if name not in more:
-        assert sum(kl[-3:]) > 19 and kl[-4] < 1  # no more than three carry most
+        few = (19, 1) if name == "vivid-beta2.9" else (21, 0.8)  # three carry most
+        assert sum(kl[-3:]) > few[0] and kl[-4] < few[1]
 assert set(study["pale-perpicture"]["end"]["own"]) == {"x", "y", "scale"}
 ends = [study[name]["end"] for name in drawn - more]
 pairs = [zip(end["r2"]["scale"], end["kl"], strict=True) for end in ends]
@@ -586,6 +587,9 @@ first = {name: settings["weights"] for name, settings in of.items()}
 assert not any(first[name] == "pytorch" for name in drawn)
 assert {first[name] for name in nothing} == {"pytorch", "glorot", "truncated"}
 assert sum(weights == "pytorch" for weights in first.values()) == 3
+assert {"authors-batchmean", "authors-pale"} <= nothing
+assert {"vivid-glorot", "pale-glorot"} <= nothing
+assert {"authors-base", "pale-truncated", "authors-glorot"} <= drawn
 for name, settings in of.items():
     assert (settings["size"] == 64) == name.startswith("full")
     assert settings["size"] == 32 or study[name]["end"]["active"] == 3

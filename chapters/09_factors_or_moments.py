@@ -487,7 +487,7 @@ table(rows)
 # %% [markdown]
 # KL, colours and shape (of its latent) are nats. Others are R² (angle: of its two best latents), of the mean without its noise; *own*: factors in latents of their own.
 #
-# **What you should see.** The KL falls to 15.5 nats: at β = 1 a further nat saves this code less than it costs. Place and colours keep their latents. So does scale (R² 0.8), though mostly not by [chapter 6](06_controlled_capacity.ipynb)'s rule, because the shape's latent tells some of it. The angle was taught in part only, the shape hardly. Within 1,000 steps the two latents of the angle move towards *wide* and slant. The shape's loses nearly all its nats, though its mean still follows the shape. At the 11.6 nats that are not the colours' the best factor code is only a little ahead (Figure 9.2). So this does not decide whether objective or training prefers moments.
+# **What you should see.** The KL falls to 15.5 nats: at β = 1 a further nat saves this code less than it costs. Place and colours keep their latents. So does scale (R² 0.8), though mostly not by [chapter 6](06_controlled_capacity.ipynb)'s rule, because the shape's latent tells some of it. The angle was taught in part only, the shape hardly. Within 1,000 steps the two latents of the angle move towards *wide* and slant. The shape's loses nearly all its nats. At the 11.6 nats that are not the colours' the best factor code is eight or nine nats ahead in Figure 9.2, so here perhaps two. So this does not decide whether objective or training prefers moments.
 
 # %% tags=["checks"]
 # What is said of the ramp, the taught, and the multiplier, checked.

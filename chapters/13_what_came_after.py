@@ -556,7 +556,8 @@ found["Ada-GVAE, β = 4"] = results("Ada-GVAE, β = 4", weak)
 table(list(found.values()))
 gain = found["Ada-GVAE, β = 4"]["MIG"] / found["β-VAE, β = 4"]["MIG"]
 compare("MIG with pairs, over MIG without", my_guess_of_mig, gain, digits=1)
-print()
+
+# %%
 table(over_seeds(found))
 
 # %% [markdown]

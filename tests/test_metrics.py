@@ -1,12 +1,14 @@
 """Metrics on codes whose score is known: a hand-made encoder and decoder stand in for the trained ones."""
 
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import entropy
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import mutual_info_score
 
 from minivae import metrics
@@ -258,6 +260,22 @@ def test_infomec_passes_over_latents_that_hardly_vary():
     with_them, without = metrics.infomec(codes, CLASSES[:1_000]), metrics.infomec(codes[:, :5], CLASSES[:1_000])
     assert with_them[0] == pytest.approx(without[0], abs=0.01)  # two more that count would take some 0.3 off
     assert with_them[2] == pytest.approx(without[2], abs=0.01)
+
+
+def test_infomec_is_silent_where_its_regression_ends_at_a_hundred_iterations():
+    from sklearn.linear_model import LogisticRegression
+
+    generator = np.random.default_rng(0)
+    f = np.arange(1_200) % 40
+    codes = np.c_[f + 0.6 * generator.normal(size=1_200), generator.normal(size=1_200)]
+    classes = np.c_[f, generator.integers(0, 2, 1_200)]
+    z = (codes - codes.mean(0)) / codes.std(0)
+    with pytest.warns(ConvergenceWarning):  # so the case is one
+        LogisticRegression(C=np.inf, class_weight="balanced").fit(z, f)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        metrics.infomec(codes, classes)
+    assert not told
 
 
 def test_infomec_counts_latents_from_a_twentieth_of_the_widest_range():

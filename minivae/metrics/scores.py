@@ -167,7 +167,7 @@ def infomec(codes: Array, classes: Array, seed: int = 0) -> tuple[float, float, 
         about = mutual_info_classif(z, f, n_neighbors=10, random_state=seed)
         known.append(torch.from_numpy(about) / _entropy(f.bincount()))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # of many classes: what they add is below 0.1
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of many classes, see above
             reader = LogisticRegression(C=np.inf, class_weight="balanced").fit(z, f)
         explicit.append(1 - log_loss(f, reader.predict_proba(z)) / math.log(int(f.max()) + 1))
     table = torch.stack(known)[:, ranges > ranges.max() / 20]  # factors, latents that count
